@@ -1,0 +1,109 @@
+"""Reading, writing and failing: what every script of the workflow does alike.
+
+Outputs are written beside their place and renamed into it, so that a killed job never leaves half a file
+behind. Bad input raises InputError, which `command_line` prints as one line before it exits with status 1.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class InputError(Exception):
+    """Something the user can mend; its text is one line that names what, where, and the remedy."""
+
+
+def command_line(main: Callable[[], None]) -> None:
+    """Run a script's `main`; an InputError ends it with one line on stderr and exit status 1."""
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+@contextmanager
+def beside(path: Path | str) -> Iterator[Path]:
+    """Yield a path next to `path` to write to; on success it is renamed into place.
+
+    The temporary path does not exist yet and may become a file or a directory. On failure it is removed and
+    whatever stood at `path` stays as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    written = workspace / path.name
+    try:
+        yield written
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)  # a directory cannot be renamed over one that holds files
+        os.replace(written, path)
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write UTF-8 text with Unix line ends, whole or not at all."""
+    with beside(path) as written:
+        written.write_bytes(text.encode("utf-8"))
+
+
+def write_json(path: Path | str, value: object) -> None:
+    """Write one JSON document, keys sorted and indented, so that equal values give equal bytes."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+
+
+def read_json(path: Path | str) -> object:
+    """Read one JSON document. Raises InputError naming the file and the place of the fault."""
+    try:
+        return json.loads(Path(path).read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from None
+
+
+def write_jsonl(path: Path | str, rows: Iterable[dict]) -> None:
+    """Write one JSON object a line, keys in the order given, whole file or nothing."""
+    with beside(path) as written, written.open("w", encoding="utf-8", newline="\n") as stream:
+        for row in rows:
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def read_jsonl(path: Path | str, fields: Iterable[str] = ()) -> list[dict]:
+    """Read one JSON object a line; blank lines are passed over, CRLF is accepted.
+
+    Raises InputError naming file and line when a line is not UTF-8, not a JSON object, or lacks one of `fields`.
+    """
+    rows = []
+    try:
+        lines = Path(path).read_bytes().split(b"\n")  # never splitlines(): U+2028 may stand inside a string
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise InputError(f"{path}, line {number}: not UTF-8; save the file as UTF-8") from None
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path}, line {number}: not valid JSON ({error.msg}, column {error.colno})") from None
+        if not isinstance(row, dict):
+            raise InputError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
+        missing = [field for field in fields if field not in row]
+        if missing:
+            raise InputError(f"{path}, line {number}: the field {missing[0]!r} is missing")
+        rows.append(row)
+    return rows
+
+
+def sha256(path: Path | str) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
