@@ -105,5 +105,8 @@ def read_jsonl(path: Path | str, fields: Iterable[str] = ()) -> list[dict]:
 
 def sha256(path: Path | str) -> str:
     """Hex SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
     with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        while block := stream.read(1 << 20):  # hashlib.file_digest is not in 3.10, which Bergamot needs
+            digest.update(block)
+    return digest.hexdigest()

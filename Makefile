@@ -1,0 +1,54 @@
+# make demo   the miniature, from nothing to Figures 2-7
+# make test   every check, fast ones first
+# Both make the environments they need; a second call finds them made.
+
+MAIN     := .venv
+BERGAMOT := .venv-bergamot
+ACTIVE   := PATH="$(CURDIR)/$(MAIN)/bin:$$PATH"
+SNAKEMAKE := $(ACTIVE) snakemake --profile profiles/local
+
+.PHONY: help env demo test lint unit workflow demo-text demo-models clean
+.DEFAULT_GOAL := help
+
+help: ## show these targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+env: $(MAIN)/.made $(BERGAMOT)/.made ## make the two environments
+
+$(MAIN)/.made: envs/requirements.lock envs/make-main.sh
+	@echo "Making the main environment in $(MAIN), once; this takes minutes ..."
+	@envs/make-main.sh $(MAIN)
+	@touch $@
+
+$(BERGAMOT)/.made: envs/requirements.lock envs/make-bergamot.sh | $(MAIN)/.made
+	@echo "Making Bergamot's environment in $(BERGAMOT), once ..."
+	@envs/make-bergamot.sh $(BERGAMOT) $(MAIN)/bin/python
+	@touch $@
+
+demo: env ## run the miniature and show its scores
+	@$(SNAKEMAKE) --configfile config/demo.yaml -- all_figures
+	@cat results/demo/summary.md
+
+test: lint unit workflow ## run every check, fast ones first
+
+lint: env
+	@$(ACTIVE) ruff check .
+	@$(ACTIVE) ruff format --check .
+	@$(ACTIVE) snakefmt --check Snakefile workflow
+	@$(ACTIVE) snakemake --lint
+	@$(ACTIVE) snakemake --lint --configfile config/demo.yaml
+
+unit: env
+	@$(ACTIVE) pytest tests/unit
+
+workflow: env
+	@$(ACTIVE) pytest tests/workflow
+
+demo-text: env ## write the miniature's seed data, prompts and references again
+	@$(ACTIVE) python workflow/scripts/demo_text.py --help
+
+demo-models: env ## train the miniature's translation models again
+	@$(ACTIVE) python resources/demo/translation/train_models.py --output resources/demo/translation
+
+clean: ## remove the miniature's results; environments stay
+	@rm -rf results/demo

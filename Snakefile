@@ -1,0 +1,92 @@
+# From the English Alpaca data to Figures 2-7 of Chen et al. (2024). Start with README.md; the paper's settings
+# are in config/config.yaml, the stages in workflow/rules/, one file each, in the order in which they run.
+
+import sys
+
+from snakemake.utils import min_version
+
+min_version("9.14")  # pathvars
+
+
+configfile: "config/config.yaml"
+
+
+sys.path.insert(0, "workflow/scripts")
+
+from check_config import check_or_exit
+
+check_or_exit(config)
+
+
+# Results, logs and benchmarks of one experiment lie together, so that two of them share nothing.
+pathvars:
+    results=f"results/{config['experiment']}",
+    logs=f"results/{config['experiment']}/logs",
+    benchmarks=f"results/{config['experiment']}/benchmarks",
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/lookups.smk"
+include: "workflow/rules/seed.smk"
+include: "workflow/rules/translate.smk"
+include: "workflow/rules/recipe.smk"
+include: "workflow/rules/base.smk"
+include: "workflow/rules/tokenize.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/respond.smk"
+include: "workflow/rules/judge.smk"
+include: "workflow/rules/langid.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/figures.smk"
+
+
+# What to ask for. Any file or folder below results/ can be asked for by its path as well. A figure's target lists
+# the files of its runs beside the figure: Snakemake does not miss a lost file that nothing asks for.
+
+
+rule all_figures:
+    default_target: True
+    input:
+        [artifacts_of(f"figure{number}") for number in FIGURES],
+        TABLE_FILES,
+        "<results>/summary.md",
+        "<results>/config.yaml",
+
+
+for number in FIGURES:
+
+    rule:
+        name:
+            f"figure{number}"
+        input:
+            artifacts_of(f"figure{number}"),
+
+
+rule all_translations:
+    input:
+        [rows_in(lang) for lang in config["languages"]["train"]],
+
+
+rule all_recipes:
+    input:
+        expand("<results>/recipes/{recipe}", recipe=RECIPES),
+
+
+rule all_models:
+    input:
+        expand("<results>/models/{run}", run=[run.path() for run in RUNS]),
+
+
+rule all_responses:
+    input:
+        expand("<results>/responses/{run}.jsonl", run=[run.path() for run in RUNS]),
+
+
+rule all_ratings:
+    input:
+        expand("<results>/ratings/{judge}/{run}.jsonl", judge=JUDGES, run=[run.path() for run in RUNS]),
+
+
+rule all_scores:
+    input:
+        "<results>/scores.parquet",

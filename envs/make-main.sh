@@ -1,0 +1,24 @@
+#!/bin/sh
+# Make the main environment (CPython 3.11) in folder $1 from the lock file. torch goes first, alone: with another
+# package in the same step, pip may take a newer torch and several GB of CUDA libraries with it.
+#
+#   PYTHON       the interpreter to use, python3.11 by default
+#   TORCH_INDEX  an index to take torch from, such as PyTorch's own for CPU or one CUDA version
+set -eu
+
+folder=$1
+python=${PYTHON:-python3.11}
+lock=$(dirname "$0")/requirements.lock
+
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || version=none
+if [ "$version" != 3.11 ]; then
+    echo "error: Python 3.11 is needed and '$python' is version $version; install it (apt, pyenv, uv python install 3.11)" \
+        "or name it: make PYTHON=/path/to/python3.11" >&2
+    exit 1
+fi
+
+"$python" -m venv --clear "$folder"
+torch=$(sed -n 's/^\(torch==[^ ;]*\).*/\1/p' "$lock")
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$torch"
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$lock"
+"$folder/bin/python" -m compileall -q -j 0 "$folder/lib" >/dev/null 2>&1 || true # the first run then starts as fast as the second

@@ -1,0 +1,99 @@
+"""A configuration is refused in one line that names the key and the remedy."""
+
+import copy
+from pathlib import Path
+
+import check_config
+import pytest
+import yaml
+from files import InputError
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+
+
+def load(*names: str) -> dict:
+    config: dict = {}
+    for name in names:
+        check_config.merge(config, yaml.safe_load((CONFIG / name).read_text(encoding="utf-8")))
+    return config
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["config.yaml"], ["config.yaml", "demo.yaml"], ["config.yaml", "presets/full-pythia.yaml"]],
+    ids=["paper", "demo", "full-pythia"],
+)
+def test_every_shipped_configuration_is_valid(names, monkeypatch):
+    monkeypatch.chdir(CONFIG.parent)
+    check_config.check(load(*names))
+
+
+FAULTS = {
+    "an unknown key": ("respond.lora.beem", 4, "respond.lora.beem: unknown key; did you mean 'beams'?"),
+    "an unquoted no": ("languages.unseen", ["bn", False], "languages.unseen[1]: YAML reads an unquoted no as false"),
+    "an unknown model": ("select.bloom", ["bloom-176b"], "select.bloom[0]: 'bloom-176b' is not an entry of `models`"),
+    "an unknown language": ("languages.unseen", ["xx"], "languages.unseen[0]: 'xx' is not in resources/languages.yaml"),
+    "a recipe language without data": (
+        "recipes.multilingual.languages",
+        ["en", "bn"],
+        "recipes.multilingual.languages[1]: 'bn' is not one of languages.train",
+    ),
+    "an unknown selection": ("figures.figure2.runs.lora", ["pythias"], "'pythias' is not an entry of `select`"),
+    "an unknown source": ("data.seed", "alpacka", "data.seed: 'alpacka' is not an entry of `sources`"),
+    "a number that YAML reads as text": ("train.lora.learning_rate", "3e-4", "write 1.0e-5"),
+    "a value of the wrong type": ("train.lora.epochs", 2.5, "train.lora.epochs: 2.5 is not of type 'integer'"),
+    "a value out of range": ("score.missing", "skip", "score.missing: 'skip' is not one of"),
+    "a model from nowhere": ("models.bloom-3b.repo", None, "models.bloom-3b"),
+    "a model beyond every row of compute": ("models.bloom-3b.billions", 400.0, "compute: no row reaches"),
+    "a language that is both seen and unseen": ("languages.unseen", ["fr"], "'fr' is also in languages.train"),
+    "a built-in recipe name": ("recipes.mono-xx", {"languages": ["en"], "rows": "all"}, "recipes.mono-xx: names with"),
+    "two judges of one name": ("judges", "twice", "judges: two have the same name"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_one_line_that_names_the_key(fault):
+    key, value, expected = FAULTS[fault]
+    config = load("config.yaml")
+    *path, last = key.split(".")
+    place = config
+    for step in path:
+        place = place[step]
+    if value == "twice":
+        value = [*config["judges"], copy.deepcopy(config["judges"][0])]
+    place[last] = value
+    if value is None:
+        del place[last]
+    with pytest.raises(InputError) as raised:
+        check_config.check(config)
+    assert expected in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_key_is_named_with_its_meaning():
+    config = load("config.yaml")
+    del config["tokenize"]["max_length"]
+    with pytest.raises(InputError, match=r"config: tokenize.max_length: missing; Tokens of prompt and response"):
+        check_config.check(config)
+
+
+def test_every_key_of_the_schema_is_described():
+    undescribed = []
+
+    def visit(schema, path):
+        for key, part in schema.get("properties", {}).items():
+            target = part
+            if "$ref" in part:
+                target = schema_root
+                for step in part["$ref"].removeprefix("#/").split("/"):
+                    target = target[step]
+            if "description" not in part and "description" not in target:
+                undescribed.append(f"{path}.{key}")
+            visit(target, f"{path}.{key}")
+        for keyword in ("additionalProperties", "items"):
+            if isinstance(schema.get(keyword), dict):
+                visit(schema[keyword], path)
+
+    schema_root = yaml.safe_load(check_config.SCHEMA.read_text(encoding="utf-8"))
+    visit(schema_root, "config")
+    assert undescribed == []

@@ -1,0 +1,61 @@
+"""Files appear whole or not at all, and a broken one is named with its line."""
+
+import pytest
+from files import InputError, beside, read_jsonl, sha256, write_json, write_jsonl, write_text
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    write_jsonl(path, [{"id": 1}])
+
+    def torn_rows():
+        yield {"id": 2}
+        raise RuntimeError("killed here")
+
+    with pytest.raises(RuntimeError):
+        write_jsonl(path, torn_rows())
+    assert read_jsonl(path) == [{"id": 1}]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_directory_replaces_the_one_before_it(tmp_path):
+    for name in ("first", "second"):
+        with beside(tmp_path / "model") as folder:
+            folder.mkdir()
+            write_text(folder / name, name)
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["second"]
+
+
+def test_line_separators_inside_a_string_do_not_end_a_row(tmp_path):
+    rows = [{"text": "one\u2028two\u0085three\r\nfour"}, {"text": "next"}]
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    assert read_jsonl(tmp_path / "rows.jsonl", fields=["text"]) == rows
+
+
+def test_windows_line_ends_are_read(tmp_path):
+    (tmp_path / "rows.jsonl").write_bytes(b'{"id": 1}\r\n{"id": 2}\r\n')
+    assert read_jsonl(tmp_path / "rows.jsonl") == [{"id": 1}, {"id": 2}]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'{"id": 1}\n{"id": \n', "line 2: not valid JSON"),
+        (b'{"id": 1}\n[1]\n', "line 2: expected a JSON object, found list"),
+        (b'{"id": 1}\n{"di": 2}\n', "line 2: the field 'id' is missing"),
+        (b'{"id": "\xff"}\n', "line 1: not UTF-8"),
+    ],
+)
+def test_a_broken_line_is_named(content, expected, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"rows\.jsonl") as raised:
+        read_jsonl(path, fields=["id"])
+    assert expected in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_equal_values_give_equal_bytes(tmp_path):
+    write_json(tmp_path / "a.json", {"b": 1, "a": "é"})
+    write_json(tmp_path / "b.json", {"a": "é", "b": 1})
+    assert sha256(tmp_path / "a.json") == sha256(tmp_path / "b.json")

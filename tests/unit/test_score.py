@@ -1,0 +1,160 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
+RUN = {"judge": "j", "method": "lora", "model": "m-1b", "recipe": "multilingual"}
+COLUMNS = [
+    *RUN,
+    "lang",
+    "id",
+    "prompt",
+    "response",
+    "rating",
+    "explanation",
+    "label",
+    "probability",
+    "match",
+    "score",
+]
+
+
+def responses():
+    rows = [("es", "1", "¿Qué?", "Eso."), ("es", "2", "¿Dónde?", "There."), ("zh", "1", "什么？", "那个。")]
+    rows = [dict(zip(("lang", "id", "prompt", "response"), row, strict=True)) for row in rows]
+    return [row | {"tokens": 3, "finish": "stop"} for row in rows]
+
+
+def ratings(*values):
+    keys = [("es", "1"), ("es", "2"), ("zh", "1")]
+    rows = [
+        {"lang": lang, "id": id, "rating": rating, "explanation": f"Rating: [[{rating}]]", "attempts": 1}
+        for (lang, id), rating in zip(keys, values, strict=True)
+    ]
+    return rows[::-1]  # in another order than the responses: rows are joined by lang and id
+
+
+def langid():
+    rows = [
+        ("es", "1", "spa_Latn", 0.98, True),
+        ("es", "2", "eng_Latn", 0.9, False),
+        ("zh", "1", "zho_Hans", 1.0, True),
+    ]
+    return [dict(zip(("lang", "id", "label", "probability", "match"), row, strict=True)) for row in rows]
+
+
+def program(name, *arguments):
+    """Run a script; return its exit status and its stderr."""
+    command = [sys.executable, str(SCRIPTS / f"{name}.py"), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
+def score(folder, rated, answers=None, identified=None, missing=(), **run):
+    """Write the three inputs, run score.py; return the path of the table and what was said."""
+    inputs = {"responses": answers or responses(), "ratings": rated, "langid": identified or langid()}
+    arguments = list(missing)
+    for name, rows in inputs.items():
+        path = folder / f"{name}.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        arguments += [f"--{name}", path]
+    for name, value in (RUN | run).items():
+        arguments += [f"--{name}", value]
+    output = folder / f"{'-'.join((RUN | run).values())}.parquet"
+    status, errors = program("score", *arguments, "--output", output)
+    return (output if status == 0 else None), errors
+
+
+def test_a_score_is_the_rating_where_the_language_matches_and_zero_elsewhere(tmp_path):
+    path, said = score(tmp_path, ratings(3, 3, 2))
+    table = pl.read_parquet(path)
+    assert table.columns == COLUMNS
+    assert table.select("lang", "id", "rating", "match", "score").rows() == [
+        ("es", "1", 3, True, 3),
+        ("es", "2", 3, False, 0),
+        ("zh", "1", 2, True, 2),
+    ]
+    assert table.schema["rating"] == pl.Int8 and table.schema["score"] == pl.Int8
+    assert table.schema["match"] == pl.Boolean and table.schema["probability"] == pl.Float64
+    assert table.select(RUN.keys()).unique().rows() == [tuple(RUN.values())]
+    assert table.row(2, named=True)["response"] == "那个。"
+    assert said == "score: 5 over 3 responses\n"
+
+
+@pytest.mark.parametrize(
+    ("missing", "scores", "warning"),
+    [
+        ((), [0, 0, 2], "warning: 2 of 3 responses have no rating and score 0"),
+        (("--missing", "null"), [None, None, 2], "warning: 2 of 3 responses have no rating and have no score"),
+    ],
+)
+def test_a_missing_rating_stays_null_is_counted_and_scores_by_the_policy(tmp_path, missing, scores, warning):
+    path, said = score(tmp_path, ratings(None, None, 2), missing=missing)
+    table = pl.read_parquet(path)
+    assert table["rating"].to_list() == [None, None, 2] and table["score"].to_list() == scores
+    assert said.splitlines()[0] == warning
+
+
+def test_a_run_without_any_rating_or_label_has_the_same_columns(tmp_path):
+    whole, _ = score(tmp_path, ratings(3, 3, 2))
+    empty = [row | {"label": None, "probability": 0.0, "match": False} for row in langid()]
+    bare, _ = score(tmp_path, ratings(None, None, None), identified=empty, recipe="mono-en")
+    assert pl.read_parquet(bare).schema == pl.read_parquet(whole).schema
+
+
+def test_equal_inputs_give_equal_bytes(tmp_path):
+    first = score(tmp_path, ratings(3, None, 2))[0].read_bytes()
+    assert score(tmp_path, ratings(3, None, 2))[0].read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rated": ratings(3, 3, 2)[1:]}, "ratings.jsonl: lang zh, id 1 of {}/responses.jsonl is missing"),
+        ({"identified": langid()[:2]}, "langid.jsonl: lang zh, id 1 of {}/responses.jsonl is missing"),
+        ({"answers": responses()[1:]}, "responses.jsonl: lang es, id 1 of {}/ratings.jsonl is missing"),
+        ({"identified": langid() + langid()[:1]}, "langid.jsonl: lang es, id 1 is there twice"),
+        ({"identified": [{"lang": "es", "id": "1"}]}, "langid.jsonl, line 1: the field 'label' is missing"),
+    ],
+)
+def test_files_that_do_not_fit_together_are_one_line(tmp_path, change, message):
+    path, said = score(tmp_path, **({"rated": ratings(3, 3, 2)} | change))
+    assert path is None and said.count("\n") == 1
+    assert said.startswith(f"error: {tmp_path}/{message.format(tmp_path)}")
+
+
+def test_score_tables_are_collected_in_the_order_of_their_coordinates(tmp_path):
+    paths = [
+        score(tmp_path, ratings(1, 2, 3), **run)[0]
+        for run in ({"method": "lora"}, {"method": "full"}, {"method": "full", "recipe": "mono-en"})
+    ]
+    outputs = [tmp_path / "scores.parquet", tmp_path / "other.parquet"]
+    for output, order in zip(outputs, (paths, paths[::-1]), strict=True):
+        status, said = program("collect_scores", "--scores", *order, "--output", output)
+        assert (status, said) == (0, "scores: 9 responses of 3 runs, 0 unrated\n")
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+    table = pl.read_parquet(outputs[0])
+    assert table.columns == COLUMNS
+    coordinates = table.select(*RUN, "lang", "id").rows()
+    assert coordinates == sorted(coordinates) and len(set(coordinates)) == 9
+
+
+def test_collecting_refuses_a_run_given_twice_and_files_of_another_kind(tmp_path):
+    path, _ = score(tmp_path, ratings(1, 2, 3))
+    output = tmp_path / "scores.parquet"
+    status, said = program("collect_scores", "--scores", path, path, "--output", output)
+    assert (status, said) == (
+        1,
+        "error: --scores: j/lora/m-1b/multilingual/es/1 comes twice; give each run's table once\n",
+    )
+
+    status, said = program("collect_scores", "--scores", path, tmp_path / "ratings.jsonl", "--output", output)
+    assert status == 1 and "ratings.jsonl: not a parquet file" in said and said.count("\n") == 1
+
+    pl.read_parquet(path).drop("score").write_parquet(tmp_path / "old.parquet")
+    status, said = program("collect_scores", "--scores", path, tmp_path / "old.parquet", "--output", output)
+    assert status == 1 and "old.parquet: columns differ" in said and not output.exists()

@@ -1,0 +1,42 @@
+"""Run Snakemake as a user does, and read what it would do."""
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DEMO = ("--configfile", "config/demo.yaml")
+
+
+class Job(NamedTuple):
+    rule: str
+    command: str
+
+
+def snakemake(*arguments: str, directory: Path = REPOSITORY) -> subprocess.CompletedProcess:
+    """Run `snakemake ARGUMENTS` in a checkout; output and errors come back together as text."""
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", *arguments],
+        cwd=directory,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def dry_run(*arguments: str, directory: Path = REPOSITORY) -> list[Job]:
+    """Jobs that `snakemake ARGUMENTS` would run, each with its rule and its command."""
+    result = snakemake("--dry-run", "--printshellcmds", *arguments, directory=directory)
+    assert result.returncode == 0, result.stdout
+    jobs = re.split(r"^(?:local)?rule (\w+):$", result.stdout, flags=re.MULTILINE)
+    commands = [re.search(r"^ *Shell command: (.*)$", text, flags=re.MULTILINE) for text in jobs[2::2]]
+    return [Job(rule, found.group(1) if found else "") for rule, found in zip(jobs[1::2], commands, strict=True)]
+
+
+def counts(jobs: list[Job]) -> Counter:
+    return Counter(job.rule for job in jobs)

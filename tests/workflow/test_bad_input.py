@@ -1,0 +1,92 @@
+"""Each kind of bad configuration and bad input file stops the run with one line, before any job starts."""
+
+import json
+from pathlib import Path
+
+import pytest
+from snake import DEMO, REPOSITORY, snakemake
+
+NOTICES = ("Using profile", "Config file ")  # Snakemake's own words before it reads the Snakefile
+
+
+def refusal(*configfiles: Path) -> str:
+    """Run the miniature with configs laid over it; return the one line that refuses it."""
+    experiment = "refused"
+    result = snakemake(
+        "--cores", "1", *DEMO, *map(str, configfiles), "--config", f"experiment={experiment}", "--", "all_figures"
+    )
+    assert result.returncode != 0
+    assert not (REPOSITORY / "results" / experiment).exists(), "no job may have started"
+    lines = [line for line in result.stdout.splitlines() if line and not line.startswith(NOTICES)]
+    assert len(lines) == 1, result.stdout
+    return lines[0]
+
+
+CONFIGS = {
+    "an unknown key": ("translation: {shard: 2}", "translation.shard: unknown key; did you mean 'shards'?"),
+    "an unknown model": ("select: {bloom: [tiny-blom-s]}", "did you mean 'tiny-bloom-s'?"),
+    "an unknown language": ("languages: {unseen: [bn, xx]}", "'xx' is not in resources/languages.yaml"),
+    "an unknown recipe in place of a mix": (
+        "recipes: {upsampled: {rows: all}}",
+        "recipes.upsampled.languages: missing",
+    ),
+    "an unquoted no": ("languages: {unseen: [bn, no]}", 'YAML reads an unquoted no as false; write "no" in quotes'),
+    "an unquoted no as a key": ("sources: {demo-prompts: {no: x}}", 'write "no" in quotes'),
+    "a number that YAML takes for text": ("train: {lora: {learning_rate: 1e-2}}", "write 1.0e-5"),
+    "a language to mix that has no data": ("recipes: {multilingual: {languages: [en, bn]}}", "languages.train"),
+    "a file that is not there": ("sources: {demo-seed: {path: resources/nowhere.jsonl}}", "does not exist"),
+    "a translation model that is not packed": ("languages: {train: [en, es, fr, bg, ru, zh, cs]}", "encs.tar.gz"),
+}
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_a_bad_config_is_refused_in_one_line(kind, tmp_path):
+    text, expected = CONFIGS[kind]
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(text, encoding="utf-8")
+    line = refusal(overlay)
+    assert line.startswith("error: config: ")
+    assert expected in line
+
+
+GOOD = '{"instruction": "Name a fruit.", "input": "", "output": "An apple."}\n'
+SEEDS = {
+    "a line that is not JSON": (GOOD + "{torn\n", "line 2: not valid JSON"),
+    "a row without output": (GOOD + '{"instruction": "Name a fruit."}\n', "row 1: the field 'output' is missing"),
+    "a number for text": (GOOD + '{"instruction": 7, "output": "x"}\n', "row 1: the field 'instruction'"),
+    "no rows": ("", "no rows"),
+    "bytes that are not UTF-8": (GOOD.encode() + b'{"instruction": "\xff"}\n', "line 2: not UTF-8"),
+}
+
+
+@pytest.mark.parametrize("kind", SEEDS)
+def test_bad_seed_data_is_refused_in_one_line(kind, tmp_path):
+    content, expected = SEEDS[kind]
+    seed, overlay = tmp_path / "seed.jsonl", tmp_path / "overlay.yaml"
+    seed.write_bytes(content if isinstance(content, bytes) else content.encode())
+    overlay.write_text(f"sources: {{demo-seed: {{path: {seed}}}}}\n", encoding="utf-8")
+    line = refusal(overlay)
+    assert line.startswith(f"error: {seed}")
+    assert expected in line
+
+
+PROMPTS = {
+    "a prompt too few": (lambda rows: rows[:-1], "9 prompts, expected 10"),
+    "an id twice": (lambda rows: [*rows[:-1], rows[0]], "is there twice"),
+    "an empty prompt": (lambda rows: [{**rows[0], "prompt": " "}, *rows[1:]], "prompt 1: the prompt is empty"),
+}
+
+
+@pytest.mark.parametrize("kind", PROMPTS)
+def test_bad_prompts_are_refused_in_one_line(kind, tmp_path):
+    spoil, expected = PROMPTS[kind]
+    for source in (REPOSITORY / "resources/demo/prompts").glob("*.jsonl"):
+        rows = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
+        if source.stem == "ru":
+            rows = spoil(rows)
+        (tmp_path / source.name).write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(f'sources: {{demo-prompts: {{path: "{tmp_path}/{{lang}}.jsonl"}}}}\n', encoding="utf-8")
+    line = refusal(overlay)
+    assert f"{tmp_path}/ru.jsonl" in line
+    assert expected in line

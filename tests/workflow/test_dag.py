@@ -1,0 +1,78 @@
+"""The DAG of the paper and of the miniature: what would run, how often, and what a single target asks for."""
+
+import re
+
+from snake import DEMO, counts, dry_run, snakemake
+
+
+def decodes(jobs) -> int:
+    """One decode is one run answering the prompts of one language."""
+    answers = [job.command for job in jobs if job.rule == "respond"]
+    return sum(len(re.findall(r"\b[a-z]{2}=\S+\.jsonl", command)) for command in answers)
+
+
+def test_the_paper_is_160_trainings_510_decodes_and_25500_judge_calls():
+    jobs = dry_run("all_figures")
+    assert counts(jobs)["train"] == 160
+    assert decodes(jobs) == 510
+    assert decodes(jobs) * 50 == 25_500
+    rated = [job for job in jobs if job.rule == "judge"]
+    assert len(rated) == counts(jobs)["respond"], "every response is judged, once"
+    assert all("--expected 50 " in job.command for job in jobs if job.rule == "prompts")
+
+
+def test_full_pythia_adds_64_trainings_184_decodes_and_9200_judge_calls():
+    jobs = dry_run("--configfile", "config/presets/full-pythia.yaml", "--", "all_figures")
+    assert counts(jobs)["train"] == 160 + 64
+    assert decodes(jobs) == 510 + 184
+    assert decodes(jobs) * 50 == 25_500 + 9_200
+
+
+def test_the_paper_downloads_what_it_declares_and_makes_no_model_of_its_own():
+    made = counts(dry_run("all_figures"))
+    assert made["fetch_base"] == 15
+    assert made["fetch_tokenizer"] == 4
+    assert made["fetch_translation_model"] == 8
+    assert made["download"] == 1 + 8 + 1, "seed, prompts, language identifier"
+    assert not {"pretrain", "train_tokenizer", "train_langid", "corpus"} & made.keys()
+
+
+def test_every_figure_can_be_asked_for_alone():
+    trainings = {2: 64, 3: 40, 4: 40, 5: 30, 6: 144, 7: 32}
+    for number, expected in trainings.items():
+        assert counts(dry_run(f"figure{number}"))["train"] == expected, f"figure{number}"
+
+
+def test_one_model_and_recipe_can_be_asked_for_by_its_path():
+    made = counts(dry_run("results/paper/models/lora/bloom-560m/multilingual"))
+    assert (made["train"], made["tokenize"], made["recipe"], made["translate"]) == (1, 1, 1, 8)
+    assert "respond" not in made
+
+
+def test_adding_a_model_is_one_entry_in_a_selection(tmp_path):
+    overlay = tmp_path / "more.yaml"
+    overlay.write_text("select: {seven-billion: [llama-7b, open-llama-7b, pythia-6.9b, bloom-7b1, pythia-12b]}\n")
+    before, after = dry_run("figure7"), dry_run("--configfile", str(overlay), "--", "figure7")
+    assert counts(after)["train"] - counts(before)["train"] == 8
+    assert decodes(after) > decodes(before)
+
+
+def test_the_miniature_has_the_shape_of_the_paper():
+    paper = {job.rule for job in dry_run("all_figures")}
+    demo = {job.rule for job in dry_run("--forceall", *DEMO, "--", "all_figures")}
+    fetched = {"download", "fetch_base", "fetch_tokenizer", "fetch_translation_model"}
+    made = {"corpus", "train_tokenizer", "pretrain", "train_langid", "unpack_translation_model"}
+    assert paper - demo == fetched
+    assert demo - paper == made
+
+
+def test_the_catalogue_entry_is_the_same_workflow():
+    through_catalogue = counts(dry_run("--snakefile", "workflow/Snakefile"))
+    assert through_catalogue == counts(dry_run())
+
+
+def test_both_profiles_plan_the_paper():
+    for profile in ("profiles/local", "profiles/slurm"):
+        result = snakemake("--dry-run", "--profile", profile, "all_figures")
+        assert result.returncode == 0, result.stdout
+        assert re.search(r"^train +160$", result.stdout, flags=re.MULTILINE), profile

@@ -1,0 +1,109 @@
+# base: tokenizers and base models, fetched at a pinned revision, or made from a corpus of our own.
+#
+# in   the entries of `families` and `models`; `corpus` and `pretrain` where they are made
+# out  <results>/corpus/{lang}.txt        one document a line
+#      <results>/tokenizers/{family}/     a fast tokenizer
+#      <results>/bases/{model}/           configuration and safetensors weights
+
+
+rule fetch_tokenizer:
+    input:
+        script="workflow/scripts/fetch_model.py",
+        shared="workflow/scripts/files.py",
+    output:
+        directory("<results>/tokenizers/{family}"),
+    log:
+        "<logs>/tokenizer/{family}.log",
+    wildcard_constraints:
+        family=names_with(TOKENIZERS, "repo"),
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    params:
+        source=lambda wildcards: TOKENIZERS[wildcards.family],
+    shell:
+        "python {input.script} tokenizer --repo {params.source[repo]} --revision {params.source[revision]}"
+        " --output {output} 2> {log}"
+
+
+rule fetch_base:
+    input:
+        script="workflow/scripts/fetch_model.py",
+        shared="workflow/scripts/files.py",
+    output:
+        directory("<results>/bases/{model}"),
+    log:
+        "<logs>/base/{model}.log",
+    wildcard_constraints:
+        model=names_with(config["models"], "repo"),
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    params:
+        source=lambda wildcards: config["models"][wildcards.model],
+    shell:
+        "python {input.script} model --repo {params.source[repo]} --revision {params.source[revision]}"
+        " --output {output} 2> {log}"
+
+
+rule corpus:
+    input:
+        script="workflow/scripts/demo_text.py",
+        shared="workflow/scripts/files.py",
+        grammar=config.get("corpus", {}).get("grammar", "config.corpus.grammar"),
+    output:
+        "<results>/corpus/{lang}.txt",
+    log:
+        "<logs>/corpus/{lang}.log",
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    params:
+        characters=config.get("corpus", {}).get("characters"),
+        seed=config["random_seed"],
+    shell:
+        "python {input.script} corpus --grammar {input.grammar} --language {wildcards.lang}"
+        " --characters {params.characters} --seed {params.seed} --output {output} 2> {log}"
+
+
+rule train_tokenizer:
+    input:
+        script="workflow/scripts/train_tokenizer.py",
+        shared="workflow/scripts/files.py",
+        corpus=CORPUS,
+    output:
+        directory("<results>/tokenizers/{family}"),
+    log:
+        "<logs>/tokenizer/{family}.log",
+    wildcard_constraints:
+        family=names_with(TOKENIZERS, "vocabulary"),
+    conda:
+        "../../envs/main.yaml"
+    params:
+        vocabulary=lambda wildcards: TOKENIZERS[wildcards.family]["vocabulary"],
+    shell:
+        "python {input.script} --corpus {input.corpus} --vocabulary {params.vocabulary} --output {output} 2> {log}"
+
+
+rule pretrain:
+    input:
+        script="workflow/scripts/pretrain.py",
+        shared="workflow/scripts/files.py",
+        corpus=CORPUS,
+        tokenizer=tokenizer_of,
+    output:
+        directory("<results>/bases/{model}"),
+    log:
+        "<logs>/base/{model}.log",
+    benchmark:
+        "<benchmarks>/pretrain/{model}.tsv"
+    wildcard_constraints:
+        model=names_with(config["models"], "architecture"),
+    conda:
+        "../../envs/main.yaml"
+    params:
+        architecture=lambda wildcards: json.dumps(config["models"][wildcards.model]["architecture"]),
+        settings=json.dumps(config.get("pretrain", {}) | {"seed": config["random_seed"]}),
+    shell:
+        "python {input.script} --architecture {params.architecture:q} --corpus {input.corpus}"
+        " --tokenizer {input.tokenizer} --settings {params.settings:q} --output {output} > {log} 2>&1"

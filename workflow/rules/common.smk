@@ -1,0 +1,80 @@
+# The matrix: which model, tuned by which method on which recipe, answers which language, for which figure.
+# Everything follows from the config's lists `languages`, `recipes`, `select` and `figures`.
+
+from typing import NamedTuple
+
+import yaml
+
+SEEN = config["languages"]["seen"]
+UNSEEN = config["languages"]["unseen"]
+TESTED = [*SEEN, *UNSEEN]
+MIXED = ["multilingual", "downsampled"]
+RECIPES = {f"mono-{lang}": {"languages": [lang], "rows": "all"} for lang in SEEN} | config["recipes"]
+LANGUAGE_NAMES = {
+    lang: entry["name"] for lang, entry in yaml.safe_load(open("resources/languages.yaml", encoding="utf-8")).items()
+}
+JUDGES = {judge["name"]: judge for judge in config["judges"]}
+
+
+class Run(NamedTuple):
+    """One tuned model."""
+
+    method: str
+    model: str
+    recipe: str
+
+    def path(self) -> str:
+        return f"{self.method}/{self.model}/{self.recipe}"
+
+
+# Recipe and language of each point, by kind of figure. "English" is mono-en answering every language.
+OWN = [(f"mono-{lang}", lang) for lang in SEEN]
+MIX = [(recipe, lang) for recipe in MIXED for lang in SEEN]
+ENGLISH = [("mono-en", lang) for lang in SEEN]
+POINTS = {
+    "size": [*OWN, *MIX, *ENGLISH],
+    "consistency": [*OWN, *MIX, *ENGLISH],
+    "family": [*OWN, *MIX],
+    "unseen": [(recipe, lang) for recipe in ["mono-en", *MIXED] for lang in UNSEEN],
+}
+
+
+def selected_models(selections: list[str]) -> list[str]:
+    """Models of the named selections, in order, each once."""
+    return list(dict.fromkeys(model for name in selections for model in config["select"][name]))
+
+
+def runs_of(figure: str) -> dict[Run, list[str]]:
+    """The runs that a figure shows, each with the languages that it answers there."""
+    content = config["figures"][figure]
+    runs: dict[Run, list[str]] = {}
+    for method, selections in content["runs"].items():
+        for model in selected_models(selections):
+            for recipe, lang in POINTS[content["kind"]]:
+                answered = runs.setdefault(Run(method, model, recipe), [])
+                if lang not in answered:
+                    answered.append(lang)
+    return runs
+
+
+def answered_languages() -> dict[Run, list[str]]:
+    """Every run of every figure, with all languages that it answers: one job, however many figures use it."""
+    wanted: dict[Run, set[str]] = {}
+    for figure in config["figures"]:
+        for run, languages in runs_of(figure).items():
+            wanted.setdefault(run, set()).update(languages)
+    return {run: [lang for lang in TESTED if lang in languages] for run, languages in wanted.items()}
+
+
+RUNS = answered_languages()
+
+
+wildcard_constraints:
+    method="lora|full",
+    model="|".join(map(re.escape, config["models"])),
+    family="|".join(map(re.escape, config["families"])),
+    recipe="|".join(map(re.escape, RECIPES)),
+    lang="|".join([*config["languages"]["train"], *TESTED]),
+    judge="|".join(map(re.escape, JUDGES)),
+    shard=r"\d+",
+    number=r"\d+",

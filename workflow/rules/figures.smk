@@ -1,0 +1,99 @@
+# figures, tables, summary: what a reader looks at.
+#
+# in   <results>/scores/{judge}/... of the runs that a figure shows (the first judge); <results>/scores.parquet
+# out  <results>/figures/figure{number}.{pdf,png,csv}
+#      <results>/tables/table{1,2}.{md,csv}
+#      <results>/summary.md
+#      <results>/config.yaml   the merged config that all of it was made with
+
+
+rule figure:
+    input:
+        script="workflow/scripts/figure.py",
+        shared=["workflow/scripts/files.py", "workflow/scripts/scoretable.py"],
+        scores=shown_scores,
+    output:
+        pdf=report("<results>/figures/figure{number}.pdf", category="Figures", caption="../report/figure.rst"),
+        png="<results>/figures/figure{number}.png",
+        csv="<results>/figures/figure{number}.csv",
+    log:
+        "<logs>/figure/{number}.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        settings=figure_settings,
+        prefix=lambda wildcards, output: output.pdf.removesuffix(".pdf"),
+    shell:
+        "python {input.script} --scores {input.scores} --figure {params.settings:q} --output-prefix {params.prefix}"
+        " 2> {log}"
+
+
+rule table1:
+    input:
+        script="workflow/scripts/table1.py",
+        shared="workflow/scripts/files.py",
+    output:
+        md="<results>/tables/table1.md",
+        csv=report("<results>/tables/table1.csv", category="Tables", caption="../report/table1.rst"),
+    log:
+        "<logs>/table1.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        settings=table1_settings(),
+        prefix=lambda wildcards, output: output.md.removesuffix(".md"),
+    shell:
+        "python {input.script} --settings {params.settings:q} --output-prefix {params.prefix} 2> {log}"
+
+
+rule table2:
+    input:
+        script="workflow/scripts/table2.py",
+        shared=["workflow/scripts/files.py", "workflow/scripts/scoretable.py"],
+        scores="<results>/scores.parquet",
+    output:
+        md="<results>/tables/table2.md",
+        csv=report("<results>/tables/table2.csv", category="Tables", caption="../report/table2.rst"),
+    log:
+        "<logs>/table2.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        prefix=lambda wildcards, output: output.md.removesuffix(".md"),
+    shell:
+        "python {input.script} --scores {input.scores} --output-prefix {params.prefix} 2> {log}"
+
+
+rule summary:
+    input:
+        script="workflow/scripts/summary.py",
+        shared=["workflow/scripts/files.py", "workflow/scripts/scoretable.py"],
+        scores="<results>/scores.parquet",
+        figures=FIGURE_FILES,
+        tables=TABLE_FILES,
+    output:
+        "<results>/summary.md",
+    log:
+        "<logs>/summary.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        judge=FIRST_JUDGE["label"],
+        note=config["note"],
+    shell:
+        "python {input.script} --scores {input.scores} --figures {input.figures} --tables {input.tables}"
+        " --judge {params.judge:q} --note {params.note:q} --output {output} 2> {log}"
+
+
+rule config_copy:
+    output:
+        "<results>/config.yaml",
+    log:
+        "<logs>/config_copy.log",
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    params:
+        text=lambda wildcards: yaml.safe_dump(dict(config), allow_unicode=True, sort_keys=False),
+    shell:
+        "printf '%s' {params.text:q} > {output} 2> {log}"

@@ -1,0 +1,40 @@
+# langid: the language of each answer, by fastText.
+#
+# in   <results>/responses/{method}/{model}/{recipe}.jsonl, the identifier that `data` names
+# out  <results>/langid/{method}/{model}/{recipe}.jsonl   lang, id, label, probability, match
+
+
+rule train_langid:
+    input:
+        script="workflow/scripts/train_langid.py",
+        shared=["workflow/scripts/files.py", "workflow/scripts/languages.py"],
+        languages="resources/languages.yaml",
+        corpus=CORPUS,
+    output:
+        "<results>/identifier.bin",
+    log:
+        "<logs>/train_langid.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        corpus=lambda wildcards, input: [f"{lang}={path}" for lang, path in zip(TESTED, input.corpus, strict=True)],
+    shell:
+        "python {input.script} --corpus {params.corpus} --languages {input.languages} --output {output} 2> {log}"
+
+
+rule langid:
+    input:
+        script="workflow/scripts/langid.py",
+        shared=["workflow/scripts/files.py", "workflow/scripts/languages.py"],
+        languages="resources/languages.yaml",
+        model=identifier_file(),
+        responses="<results>/responses/{method}/{model}/{recipe}.jsonl",
+    output:
+        "<results>/langid/{method}/{model}/{recipe}.jsonl",
+    log:
+        "<logs>/langid/{method}/{model}/{recipe}.log",
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "python {input.script} --responses {input.responses} --model {input.model} --languages {input.languages}"
+        " --output {output} 2> {log}"

@@ -1,0 +1,221 @@
+# What the rules look up in the config, by stage: functions of wildcards, and lists of files. Which runs there are is
+# common.smk's matter.
+
+import json
+from pathlib import PurePosixPath
+
+RESULTS = f"results/{config['experiment']}"  # <results>, for parameters, where Snakemake does not expand it
+
+# ---- seed
+
+
+def download_of(name: str, lang: str | None = None) -> str:
+    """Place below downloads/ of a source's file, unpacked."""
+    url = config["sources"][name]["url"].format(lang=lang)
+    return f"{name}/{PurePosixPath(url).name.removesuffix('.gz')}"
+
+
+def published_files() -> dict[str, dict]:
+    """Every file that `sources` declares for download: its place below downloads/, its address and its hashes."""
+    files = {}
+    for name, source in config["sources"].items():
+        for lang in TESTED if "{lang}" in source.get("url", "") else [None]:
+            if "url" in source:
+                digest = source.get("sha256")
+                files[download_of(name, lang)] = {
+                    "url": source["url"].format(lang=lang),
+                    "--sha256": digest.get(lang) if isinstance(digest, dict) else digest,
+                    "--git-blob": source.get("git_blob"),
+                }
+    return files
+
+
+PUBLISHED = published_files()
+
+
+def hash_options(wildcards) -> str:
+    """Options of download.py for the hashes that are known of a file."""
+    options = PUBLISHED[wildcards.file].items()
+    return " ".join(f"{option} {value}" for option, value in options if value and option != "url")
+
+
+def source_file(name: str, lang: str | None = None) -> str:
+    """File of a source, on this machine or downloaded."""
+    source = config["sources"][name]
+    if "path" in source:
+        return source["path"].format(lang=lang)
+    return f"<results>/downloads/{download_of(name, lang)}"
+
+
+# ---- translate
+
+TRANSLATION = config["translation"]
+
+
+def rows_in(lang: str) -> str:
+    """Training rows of a language: the seed itself for English."""
+    if lang == config["languages"]["train"][0]:
+        return "<results>/seed/train.jsonl"
+    return f"<results>/translated/{lang}.jsonl"
+
+
+# ---- base
+
+TOKENIZERS = {family: entry["tokenizer"] for family, entry in config["families"].items()}
+CORPUS = expand("<results>/corpus/{lang}.txt", lang=TESTED)
+
+
+def names_with(entries: dict, key: str) -> str:
+    """Wildcard constraint: the entries that say `key`; one that matches nothing when none does."""
+    return "|".join(re.escape(name) for name, entry in entries.items() if key in entry) or "none"
+
+
+def family_of(wildcards) -> str:
+    return wildcards.get("family") or config["models"][wildcards.model]["family"]
+
+
+def tokenizer_of(wildcards) -> str:
+    """Tokenizer of a model or family: the user's own folder, or the one that is made or fetched."""
+    family = family_of(wildcards)
+    return TOKENIZERS[family].get("path") or f"<results>/tokenizers/{family}"
+
+
+def base_of(wildcards) -> str:
+    """Base model: the user's own folder, or the one that is made or fetched."""
+    return config["models"][wildcards.model].get("path") or f"<results>/bases/{wildcards.model}"
+
+
+# ---- train
+
+
+def request_of(wildcards) -> dict:
+    """Row of `compute` for a method and model: ranks, memory, runtime, ZeRO stage."""
+    rows = sorted(config["compute"][wildcards.method], key=lambda row: row["up_to"])
+    return next(row for row in rows if row["up_to"] >= config["models"][wildcards.model]["billions"])
+
+
+def launcher_of(wildcards) -> str:
+    """One process, or one a rank under torchrun on a free port of this node."""
+    ranks = request_of(wildcards)["ranks"]
+    if ranks == 1 and wildcards.method == "lora":
+        return "python"
+    return f"python -m torch.distributed.run --standalone --nproc-per-node {ranks}"
+
+
+def training_settings(wildcards) -> str:
+    """The method's hyperparameters, as JSON."""
+    placed = {"seed": config["random_seed"], "zero_stage": request_of(wildcards).get("zero_stage")}
+    return json.dumps(config["train"][wildcards.method] | placed)
+
+
+def gpus(count: int) -> int:
+    return count if config["compute"]["accelerator"] == "gpu" else 0
+
+
+# ---- respond
+
+
+def languages_of(wildcards) -> list[str]:
+    return RUNS[Run(wildcards.method, wildcards.model, wildcards.recipe)]
+
+
+# ---- judge
+
+
+def judge_settings(wildcards) -> str:
+    """What a judge is asked, as JSON; what it is called in figures does not matter to it."""
+    described = {"label", "files"}
+    return json.dumps({key: value for key, value in JUDGES[wildcards.judge].items() if key not in described})
+
+
+# ---- langid
+
+
+def identifier_file() -> str:
+    if "trained_on" in config["sources"][config["data"]["identifier"]]:
+        return "<results>/identifier.bin"
+    return source_file(config["data"]["identifier"])
+
+
+# ---- score
+
+
+def score_of(run: Run, judge: str) -> str:
+    return f"<results>/scores/{judge}/{run.path()}.parquet"
+
+
+# ---- figures
+
+FIRST_JUDGE = config["judges"][0]
+FIGURES = [figure.removeprefix("figure") for figure in config["figures"]]
+FIGURE_FILES = expand("<results>/figures/figure{number}.{kind}", number=FIGURES, kind=["pdf", "png", "csv"])
+TABLE_FILES = expand("<results>/tables/table{number}.{kind}", number=[1, 2], kind=["md", "csv"])
+
+
+def artifacts_of(figure: str) -> list[str]:
+    """A figure's files, and those of the runs that it shows, stage by stage."""
+    runs = [run.path() for run in runs_of(figure)]
+    return [
+        *expand("<results>/models/{run}", run=runs),
+        *expand("<results>/responses/{run}.jsonl", run=runs),
+        *expand("<results>/ratings/{judge}/{run}.jsonl", judge=FIRST_JUDGE["name"], run=runs),
+        *expand("<results>/langid/{run}.jsonl", run=runs),
+        *expand("<results>/figures/{figure}.{kind}", figure=figure, kind=["pdf", "png", "csv"]),
+    ]
+
+
+def shown_scores(wildcards) -> list[str]:
+    return [score_of(run, FIRST_JUDGE["name"]) for run in runs_of(f"figure{wildcards.number}")]
+
+
+METHOD_NAMES = {"lora": "LoRA", "full": "full-parameter"}
+TITLES = {
+    "size": "{methods} fine-tuning on {families} at different sizes",
+    "unseen": "{methods} fine-tuning on {families} at different sizes, tested on unseen languages",
+    "consistency": "Score lost to language identification: {methods} fine-tuning on {families}",
+    "family": "{methods} fine-tuning on models of several families",
+}
+
+
+def title_of(content: dict, labels: list[str]) -> str:
+    """A figure's title, in the words of the paper's captions."""
+    methods = " and ".join(METHOD_NAMES[method] for method in content["runs"])
+    title = TITLES[content["kind"]].format(methods=methods, families=" and ".join(dict.fromkeys(labels)))
+    return title[0].upper() + title[1:]
+
+
+def figure_settings(wildcards) -> str:
+    """What a figure shows, as JSON."""
+    content = config["figures"][f"figure{wildcards.number}"]
+    runs = {method: selected_models(selections) for method, selections in content["runs"].items()}
+    models = {
+        model: {
+            "family": config["models"][model]["family"],
+            "label": config["families"][config["models"][model]["family"]]["label"],
+            "billions": config["models"][model]["billions"],
+        }
+        for model in selected_models([name for names in content["runs"].values() for name in names])
+    }
+    panels = UNSEEN if content["kind"] == "unseen" else SEEN
+    settings = {
+        "number": int(wildcards.number),
+        "kind": content["kind"],
+        "title": title_of(content, [entry["label"] for entry in models.values()]),
+        "runs": runs,
+        "models": models,
+        "languages": {lang: LANGUAGE_NAMES[lang] for lang in panels},
+        "panels": panels,
+        "maximum": 3 * config["data"]["prompts_expected"],
+        "judge": FIRST_JUDGE["label"],
+        "note": config["note"],
+    }
+    return json.dumps(settings)
+
+
+def table1_settings() -> str:
+    """Hyperparameters as they will be used, for the families that are selected, as JSON."""
+    families = dict.fromkeys(config["models"][run.model]["family"] for run in RUNS)
+    modules = {
+        config["families"][family]["label"]: config["families"][family]["adapter_modules"] for family in families
+    }
+    return json.dumps(config["train"] | {"lora": {"modules": modules} | config["train"]["lora"]})

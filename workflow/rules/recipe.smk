@@ -1,0 +1,29 @@
+# recipe: rows of one or more languages, drawn under a budget, with the same ids held out everywhere.
+#
+# in   <results>/seed/train.jsonl, <results>/translated/{lang}.jsonl
+# out  <results>/recipes/{recipe}/   train.parquet, validation.parquet (id, lang, instruction, input, output),
+#                                    manifest.json
+
+
+rule recipe:
+    input:
+        script="workflow/scripts/recipe.py",
+        shared="workflow/scripts/files.py",
+        rows=lambda wildcards: [rows_in(lang) for lang in RECIPES[wildcards.recipe]["languages"]],
+    output:
+        directory("<results>/recipes/{recipe}"),
+    log:
+        "<logs>/recipe/{recipe}.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        languages=lambda wildcards, input: [
+            f"--language {lang}={path}"
+            for lang, path in zip(RECIPES[wildcards.recipe]["languages"], input.rows, strict=True)
+        ],
+        rows=lambda wildcards: RECIPES[wildcards.recipe]["rows"],
+        validation_rows=config["recipe"]["validation_rows"],
+        seed=config["random_seed"],
+    shell:
+        "python {input.script} --name {wildcards.recipe} {params.languages} --rows {params.rows}"
+        " --validation-rows {params.validation_rows} --seed {params.seed} --output {output} 2> {log}"

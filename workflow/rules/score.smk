@@ -1,0 +1,41 @@
+# score: rating x language match of each answer (paper, section 3.4).
+#
+# in   responses, ratings and langid of a run
+# out  <results>/scores/{judge}/{method}/{model}/{recipe}.parquet   one row a response
+#      <results>/scores.parquet                                     all of them
+
+
+rule score:
+    input:
+        script="workflow/scripts/score.py",
+        shared="workflow/scripts/files.py",
+        responses="<results>/responses/{method}/{model}/{recipe}.jsonl",
+        ratings="<results>/ratings/{judge}/{method}/{model}/{recipe}.jsonl",
+        langid="<results>/langid/{method}/{model}/{recipe}.jsonl",
+    output:
+        "<results>/scores/{judge}/{method}/{model}/{recipe}.parquet",
+    log:
+        "<logs>/score/{judge}/{method}/{model}/{recipe}.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        missing=config["score"]["missing"],
+    shell:
+        "python {input.script} --responses {input.responses} --ratings {input.ratings} --langid {input.langid}"
+        " --missing {params.missing} --judge {wildcards.judge} --method {wildcards.method}"
+        " --model {wildcards.model} --recipe {wildcards.recipe} --output {output} 2> {log}"
+
+
+rule collect_scores:
+    input:
+        script="workflow/scripts/collect_scores.py",
+        shared="workflow/scripts/files.py",
+        scores=[score_of(run, judge) for judge in JUDGES for run in RUNS],
+    output:
+        "<results>/scores.parquet",
+    log:
+        "<logs>/collect_scores.log",
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "python {input.script} --scores {input.scores} --output {output} 2> {log}"

@@ -1,0 +1,25 @@
+# tokenize: a recipe's rows in the prompt template, as token ids of a family.
+#
+# in   <results>/recipes/{recipe}/, <results>/tokenizers/{family}/, the prompt template
+# out  <results>/tokens/{family}/{recipe}/   Arrow data set (train, validation): id, lang, input_ids,
+#                                            prompt_length, length; counts.json
+
+
+rule tokenize:
+    input:
+        script="workflow/scripts/tokenize_recipe.py",
+        shared=["workflow/scripts/files.py", "workflow/scripts/template.py"],
+        recipe="<results>/recipes/{recipe}",
+        tokenizer=tokenizer_of,
+        template=config["tokenize"]["template"],
+    output:
+        directory("<results>/tokens/{family}/{recipe}"),
+    log:
+        "<logs>/tokenize/{family}/{recipe}.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        max_length=config["tokenize"]["max_length"],
+    shell:
+        "python {input.script} --recipe {input.recipe} --tokenizer {input.tokenizer} --template {input.template}"
+        " --max-length {params.max_length} --output {output} > {log} 2>&1"

@@ -1,0 +1,238 @@
+"""Check a configuration before anything runs; print what is wrong as one line that names the key and the remedy.
+
+The files of this machine that it names are read as well, so that a broken one stops the run before its first job.
+The Snakefile calls `check_or_exit` on the merged configuration. By hand, later files are laid over earlier ones as
+`snakemake --configfile` does:
+
+    python workflow/scripts/check_config.py config/config.yaml config/demo.yaml
+"""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import yaml
+from files import InputError, command_line, read_jsonl
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+from prompts import check_prompts
+from seed import normalise, read_rows
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.yaml"
+LANGUAGES = REPOSITORY / "resources" / "languages.yaml"
+
+
+def check(config: Mapping) -> None:
+    """Raise InputError, one line, at the first fault of the merged configuration."""
+    _refuse_booleans(config)
+    validator = Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    fault = best_match(validator.iter_errors(config))
+    if fault:
+        raise InputError(_describe(fault, validator.schema))
+    for key, used, known, remedy in _references(config):
+        if used not in known:
+            raise InputError(f"config: {key}: {used!r} is not {remedy}{_suggestion(used, known)}")
+    _check_consistency(config)
+    _check_files(config)
+
+
+def check_or_exit(config: Mapping) -> None:
+    """Check, and end the program with the one line alone: Snakemake wraps any other exception in a traceback."""
+    try:
+        check(config)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def key_path(keys: Iterable[object]) -> str:
+    """Write a path of keys and list positions as a reader would: figures.figure2.runs.lora[0]."""
+    path = ""
+    for key in keys:
+        path += f"[{key}]" if isinstance(key, int) and not isinstance(key, bool) else f".{key}"
+    return path.lstrip(".") or "the file"
+
+
+def _refuse_booleans(value: object, keys: tuple = ()) -> None:
+    """No setting is a boolean: one that appears is YAML's reading of an unquoted no, yes, on or off."""
+    if isinstance(value, bool):
+        written = "no" if value is False else "yes"
+        raise InputError(
+            f'config: {key_path(keys)}: YAML reads an unquoted {written} as {str(value).lower()}; write "{written}"'
+            " in quotes"
+        )
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if isinstance(key, bool):
+                _refuse_booleans(key, (*keys, "a key"))
+            _refuse_booleans(item, (*keys, key))
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            _refuse_booleans(item, (*keys, position))
+
+
+def _describe(fault: ValidationError, schema: dict) -> str:
+    """Turn a schema fault into one line with the key, what is wrong, and what the key means."""
+    key = key_path(fault.absolute_path)
+    if fault.validator == "additionalProperties":
+        known = list(fault.schema.get("properties", {}))
+        unknown = next(name for name in fault.instance if name not in known)
+        place = key_path((*fault.absolute_path, unknown))
+        return f"config: {place}: unknown key{_suggestion(unknown, known)}; known are {', '.join(known)}"
+    if fault.validator == "required":
+        missing = next(name for name in fault.validator_value if name not in fault.instance)
+        return f"config: {key_path((*fault.absolute_path, missing))}: missing; {_meaning(fault.schema, missing)}"
+    if fault.validator == "oneOf" and all("required" in choice for choice in fault.validator_value):
+        choices = " or ".join(" and ".join(choice["required"]) for choice in fault.validator_value)
+        return f"config: {key}: give exactly one of {choices}"
+    wanted = str(fault.message).replace("\n", " ")
+    if isinstance(fault.instance, str) and fault.validator == "type" and "number" in str(fault.validator_value):
+        wanted += "; YAML reads 1e-5 as text: write 1.0e-5"
+    meaning = fault.schema.get("description", "") if isinstance(fault.schema, dict) else ""
+    return f"config: {key}: {wanted}" + (f" ({' '.join(meaning.split())})" if meaning else "")
+
+
+def _meaning(schema: Mapping, key: str) -> str:
+    """What a missing key is for, in the schema's words."""
+    described = schema.get("properties", {}).get(key, {}).get("description", "see config/config.yaml")
+    return " ".join(described.split())
+
+
+def _suggestion(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(word), [str(name) for name in known], n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _references(config: Mapping) -> Iterator[tuple[str, str, Iterable[str], str]]:
+    """Yield (key, name used, names known, remedy) for every name that one part of the config takes from another."""
+    codes = yaml.safe_load(LANGUAGES.read_text(encoding="utf-8"))
+    in_table = "in resources/languages.yaml: add it there with its name and labels"
+    languages = config["languages"]
+    for part, listed in languages.items():
+        for position, code in enumerate(listed):
+            yield f"languages.{part}[{position}]", code, codes, in_table
+    trained = "one of languages.train: add it there, or leave it out here"
+    for position, code in enumerate(languages["seen"]):
+        yield f"languages.seen[{position}]", code, languages["train"], trained
+    for recipe, mix in config["recipes"].items():
+        for position, code in enumerate(mix["languages"]):
+            yield f"recipes.{recipe}.languages[{position}]", code, languages["train"], trained
+    for name, models in config["select"].items():
+        for position, model in enumerate(models):
+            yield f"select.{name}[{position}]", model, config["models"], "an entry of `models`: add it there"
+    for figure, content in config["figures"].items():
+        for method, selections in content["runs"].items():
+            for position, selection in enumerate(selections):
+                key = f"figures.{figure}.runs.{method}[{position}]"
+                yield key, selection, config["select"], "an entry of `select`: add it there"
+    for model, entry in config["models"].items():
+        key = f"models.{model}.family"
+        yield key, entry["family"], config["families"], "an entry of `families`: add it there"
+    for use in ("seed", "prompts", "identifier"):
+        yield f"data.{use}", config["data"][use], config["sources"], "an entry of `sources`: add it there"
+
+
+def _check_consistency(config: Mapping) -> None:
+    """Faults that lie between two settings."""
+    languages = config["languages"]
+    for leading in ("train", "seen"):
+        if languages[leading][0] != "en":
+            raise InputError(
+                f"config: languages.{leading}[0]: is {languages[leading][0]!r}; put en first, the seed data's language"
+            )
+    both = set(languages["train"]) & set(languages["unseen"])
+    if both:
+        raise InputError(
+            f"config: languages.unseen: {sorted(both)[0]!r} is also in languages.train; a language is one or the other"
+        )
+    reserved = [recipe for recipe in config["recipes"] if recipe.startswith("mono-")]
+    if reserved:
+        raise InputError(f"config: recipes.{reserved[0]}: names with mono- are the built-in ones; choose another name")
+    if config["translation"]["source"] == "packed" and not config["translation"]["packed"]:
+        raise InputError("config: translation.packed: missing; with source packed, name the archives, {lang} inside")
+    for model in {model for models in config["select"].values() for model in models}:
+        largest = min(max(row["up_to"] for row in config["compute"][method]) for method in ("lora", "full"))
+        if config["models"][model]["billions"] > largest:
+            raise InputError(
+                f"config: compute: no row reaches models.{model}.billions; add one to lora and full with a larger up_to"
+            )
+    made = [entry["family"] for entry in config["models"].values() if "architecture" in entry]
+    if made and not {"corpus", "pretrain"} <= config.keys():
+        raise InputError("config: corpus, pretrain: missing; models with an `architecture` are made from them")
+    names = [judge["name"] for judge in config["judges"]]
+    if len(set(names)) < len(names):
+        raise InputError("config: judges: two have the same name; their ratings would share a folder: rename one")
+
+
+def _check_files(config: Mapping) -> None:
+    """Files and folders of this machine that the selected parts of the config name: there, and readable."""
+    for key, path in _named_files(config):
+        if not (REPOSITORY / path).exists():
+            raise InputError(f"config: {key}: {path} does not exist; mend the path or put the file there")
+    seed = config["sources"][config["data"]["seed"]]
+    if "path" in seed:
+        path = Path(seed["path"])
+        normalise(read_rows(path), path)
+    prompts = config["sources"][config["data"]["prompts"]]
+    if "path" in prompts:
+        for lang in (*config["languages"]["seen"], *config["languages"]["unseen"]):
+            path = Path(prompts["path"].format(lang=lang))
+            check_prompts(read_jsonl(path, fields=("id", "prompt")), path, config["data"]["prompts_expected"])
+
+
+def _named_files(config: Mapping) -> Iterator[tuple[str, str]]:
+    """Yield (key, path) for every local file or folder that the run will read."""
+    languages = config["languages"]
+    for use, codes in (("seed", [""]), ("prompts", languages["seen"] + languages["unseen"]), ("identifier", [""])):
+        name = config["data"][use]
+        if "path" in config["sources"][name]:
+            for lang in codes:
+                yield f"sources.{name}.path", config["sources"][name]["path"].format(lang=lang)
+    if config["translation"]["source"] == "packed":
+        for lang in languages["train"][1:]:
+            yield "translation.packed", config["translation"]["packed"].format(lang=lang)
+    yield "tokenize.template", config["tokenize"]["template"]
+    if "corpus" in config:
+        yield "corpus.grammar", config["corpus"]["grammar"]
+    for position, judge in enumerate(config["judges"]):
+        for path in judge.get("files", []):
+            yield f"judges[{position}].files", path
+    for model in {model for models in config["select"].values() for model in models}:
+        entry = config["models"][model]
+        if "path" in entry:
+            yield f"models.{model}.path", f"{entry['path']}/config.json"
+        tokenizer = config["families"][entry["family"]]["tokenizer"]
+        if "path" in tokenizer:
+            yield f"families.{entry['family']}.tokenizer.path", f"{tokenizer['path']}/tokenizer.json"
+
+
+def merge(base: dict, changes: Mapping) -> dict:
+    """Lay one configuration over another as Snakemake does: mappings merge, everything else is replaced."""
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(base.get(key), dict):
+            merge(base[key], value)
+        else:
+            base[key] = value
+    return base
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("configs", nargs="+", type=Path, help="YAML files, the later ones over the earlier")
+    arguments = parser.parse_args()
+    config: dict = {}
+    for path in arguments.configs:
+        try:
+            merge(config, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file") from None
+        except yaml.YAMLError as error:
+            raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    check(config)
+    print(f"{', '.join(map(str, arguments.configs))}: valid")
+
+
+if __name__ == "__main__":
+    command_line(main)

@@ -1,0 +1,43 @@
+"""Put the score tables of many runs into one, sorted by judge, method, model, recipe, language and id."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from files import InputError, beside, command_line
+from scoretable import KEY
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scores", required=True, nargs="+", type=Path, metavar="FILE", help="tables of score.py")
+    parser.add_argument("--output", required=True, type=Path, help="parquet")
+    arguments = parser.parse_args()
+
+    import polars as pl
+
+    tables = []
+    for path in arguments.scores:
+        try:
+            tables.append(pl.read_parquet(path))
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file") from None
+        except pl.exceptions.PolarsError:
+            raise InputError(f"{path}: not a parquet file; make it again with score.py") from None
+        if tables[-1].schema != tables[0].schema:
+            raise InputError(
+                f"{path}: columns differ from those of {arguments.scores[0]}; make both again with score.py"
+            )
+    scores = pl.concat(tables).sort(KEY)
+    twice = scores.filter(scores.select(KEY).is_duplicated())
+    if len(twice):
+        first = "/".join(twice.select(KEY).row(0))
+        raise InputError(f"--scores: {first} comes twice; give each run's table once")
+    with beside(arguments.output) as written:
+        scores.write_parquet(written)
+    runs = scores.select(KEY[:4]).n_unique()
+    print(f"scores: {len(scores)} responses of {runs} runs, {scores['rating'].null_count()} unrated", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)

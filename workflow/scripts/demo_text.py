@@ -1,0 +1,355 @@
+"""Write the text of the miniature from its grammar: seed data, prompts, answers, corpus, translations.
+
+KIND says what is written to --output:
+
+  seed        JSONL id, instruction, input, output: instruction data on the concepts seen in tuning, in English
+              or, as a gold standard of its translation, in another trained language
+  prompts     JSONL id, prompt: the test prompts in --language; equal ids ask the same thing in every language,
+              and an id that begins with "held-" asks for a concept that the seed data never names
+  references  JSONL id, lang, prompt, reference: prompts with their right answers in all languages
+  corpus      plain text, one document a line: sentences, some questions with answers, on all concepts
+  parallel    TSV, English and --language: every segment of the seed data, then more of the same vocabulary
+
+The same arguments always give the same bytes. Examples:
+
+  demo_text.py seed --grammar resources/demo/grammar.yaml --output resources/demo/seed.jsonl
+  demo_text.py prompts --language no --grammar resources/demo/grammar.yaml --output resources/demo/prompts/no.jsonl
+  demo_text.py corpus --language ru --characters 60000 --grammar resources/demo/grammar.yaml --output ru.txt
+"""
+
+import argparse
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+from files import InputError, command_line, write_jsonl, write_text
+
+SHUFFLE = 20240318  # the seed of everything drawn here but the corpus, which takes its own
+LARGEST_SUM = 9  # one digit, so that a number is one symbol to every tokenizer
+
+
+class Line(NamedTuple):
+    """A line of text: what is never translated (list marker, code), then sentences, each a segment."""
+
+    marker: str
+    sentences: tuple[str, ...] = ()
+
+
+class Row(NamedTuple):
+    """An instruction with its answer; every field is some lines, the input often none."""
+
+    instruction: tuple[Line, ...]
+    input: tuple[Line, ...]
+    output: tuple[Line, ...]
+
+
+def load_grammar(path: Path | str) -> dict:
+    """Read the grammar.
+
+    Raises InputError where the file is missing or not YAML, or a concept or a template lacks a language.
+    """
+    try:
+        grammar = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    try:
+        trained, everyone, _ = grammar["trained"], languages(grammar), grammar["prompts"]
+        sections = {
+            "joints": ({"joints": grammar["joints"]}, everyone),
+            "concepts": (grammar["concepts"], everyone),
+            "statements": (dict(enumerate(grammar["statements"], start=1)), everyone),
+            "questions": (grammar["questions"], everyone),
+            "groups": (grammar["groups"], trained),
+            "phrases": (grammar["phrases"], trained),
+        }
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: the section {error} is missing") from None
+    for section, (entries, needed) in sections.items():
+        for name, entry in entries.items():
+            for language in needed:
+                if language not in entry:
+                    raise InputError(
+                        f"{path}: {section}, {name}: no entry in {language!r}; add one (quote the code 'no')"
+                    )
+    return grammar
+
+
+def languages(grammar: dict) -> list[str]:
+    """All language codes, the trained ones first."""
+    return [*grammar["trained"], *grammar["unseen"]]
+
+
+def seen_concepts(grammar: dict) -> list[str]:
+    """The concepts that the seed data may name."""
+    return [name for name, concept in grammar["concepts"].items() if not concept.get("held")]
+
+
+def capital(text: str) -> str:
+    """`text` with its first letter in upper case, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+class Speaker:
+    """Fills the templates of one language."""
+
+    def __init__(self, grammar: dict, language: str):
+        if language not in languages(grammar):
+            raise InputError(f"language {language!r}: not in the grammar, which has {' '.join(languages(grammar))}")
+        self.grammar, self.language = grammar, language
+        self.joints = grammar["joints"][language]
+
+    def fill(self, template: str, concept: str | None = None, **slots: object) -> str:
+        """`template` said of `concept`; `slots` are further values, such as the forms of a group."""
+        if concept is not None:
+            forms = self.grammar["concepts"][concept][self.language]
+            slots |= {"about": forms["n"], "N": capital(forms["n"]), "U": capital(forms["u"]), **forms}
+        return template.format(**slots)
+
+    def statement(self, number: int, concept: str) -> str:
+        return self.fill(self.grammar["statements"][number][self.language], concept)
+
+    def question(self, kind: str, concept: str) -> str:
+        return self.fill(self.grammar["questions"][kind][self.language]["question"], concept)
+
+    def answer(self, kind: str, concept: str) -> tuple[str, ...]:
+        """The sentences of the answer."""
+        templates = self.grammar["questions"][kind][self.language]["answer"]
+        return tuple(self.fill(template, concept) for template in templates)
+
+    def phrase(self, name: str, concept: str | None = None, group: str | None = None, **slots: object) -> str:
+        forms = self.grammar["groups"][group][self.language] if group else {}
+        return self.fill(self.grammar["phrases"][name][self.language], concept, **forms, **slots)
+
+    def enumeration(self, concepts: list[str]) -> str:
+        return self.joints["item"].join(self.fill("{n}", concept) for concept in concepts)
+
+    def join(self, sentences: tuple[str, ...]) -> str:
+        return self.joints["sentence"].join(sentences)
+
+    def text(self, lines: tuple[Line, ...]) -> str:
+        return "\n".join(line.marker + self.join(line.sentences) for line in lines)
+
+
+def said(*sentences: str) -> tuple[Line, ...]:
+    """One line of plain sentences."""
+    return (Line("", sentences),)
+
+
+def code(statement: str) -> tuple[Line, ...]:
+    """A fenced block with one Python statement."""
+    return (Line("```python"), Line(statement), Line("```"))
+
+
+def seed_rows(grammar: dict, language: str = "en") -> list[Row]:
+    """The seed data; the same rows in the same order in every trained language, line by line."""
+    if language not in grammar["trained"]:
+        raise InputError(f"language {language!r}: the seed data exists in {' '.join(grammar['trained'])} only")
+    speaker = Speaker(grammar, language)
+    chance = random.Random(SHUFFLE)  # asked about concepts and numbers only, so alike in every language
+    rows = [
+        Row(said(speaker.question(kind, concept)), (), said(*speaker.answer(kind, concept)))
+        for concept in seen_concepts(grammar)
+        for kind in grammar["questions"]
+    ]
+    rows += list_rows(speaker, chance)
+    rows += input_rows(speaker, chance)
+    rows += number_rows(speaker, chance)
+    rows += [
+        Row(
+            said(speaker.phrase("three_lines", concept)),
+            (),
+            tuple(Line("", (speaker.statement(number, concept),)) for number in range(3)),
+        )
+        for concept in chance.sample(seen_concepts(grammar), 6)
+    ]
+    chance.shuffle(rows)
+    return rows
+
+
+def members(grammar: dict, group: str) -> list[str]:
+    """The concepts of a group that the seed data may name."""
+    return [name for name in seen_concepts(grammar) if grammar["concepts"][name]["group"] == group]
+
+
+def list_rows(speaker: Speaker, chance: random.Random) -> list[Row]:
+    """Numbered and bulleted lists, two rows a group."""
+    rows = []
+    for group in speaker.grammar["groups"]:
+        numbered, bulleted = (chance.sample(members(speaker.grammar, group), 3) for _ in range(2))
+        lines = tuple(Line(f"{i}. ", (speaker.fill("{n}", name),)) for i, name in enumerate(numbered, start=1))
+        rows.append(Row(said(speaker.phrase("name", group=group)), (), lines))
+        rows.append(Row(said(speaker.phrase("list", group=group)), (), bullets(speaker, bulleted)))
+    return rows
+
+
+def bullets(speaker: Speaker, concepts: list[str]) -> tuple[Line, ...]:
+    return tuple(Line("- ", (speaker.fill("{N}", name),)) for name in concepts)
+
+
+def input_rows(speaker: Speaker, chance: random.Random) -> list[Row]:
+    """Rows whose instruction works on an input: a choice, words to be listed, a question to be answered."""
+    grammar = speaker.grammar
+    seen = seen_concepts(grammar)
+    rows = []
+    for group in grammar["groups"]:
+        one = chance.choice(members(grammar, group))
+        other = chance.choice([name for name in seen if name not in members(grammar, group)])
+        pair = chance.sample([one, other], 2)
+        answer = speaker.phrase("member", one, group)
+        rows.append(Row(said(speaker.phrase("choose", group=group)), said(speaker.enumeration(pair)), said(answer)))
+    for _ in range(4):
+        words = chance.sample(seen, 3)
+        rows.append(Row(said(speaker.phrase("itemise")), said(speaker.enumeration(words)), bullets(speaker, words)))
+    for kind, concept in zip(["what", "where"] * 3, chance.sample(seen, 6), strict=True):
+        question, answer = speaker.question(kind, concept), speaker.answer(kind, concept)
+        rows.append(Row(said(speaker.phrase("reply")), said(question), said(*answer)))
+    return rows
+
+
+def summands() -> list[tuple[int, int]]:
+    """All pairs of positive numbers whose sum has one digit."""
+    return [(a, b) for a in range(1, LARGEST_SUM) for b in range(1, LARGEST_SUM + 1 - a)]
+
+
+def number_rows(speaker: Speaker, chance: random.Random) -> list[Row]:
+    """Sums in words, programs to be written, programs to be read."""
+    rows = [
+        Row(said(speaker.phrase("plus", a=a, b=b)), (), said(speaker.phrase("sum", a=a, b=b, sum=a + b)))
+        for a, b in chance.sample(summands(), 10)
+    ]
+    for a in chance.sample(range(1, LARGEST_SUM + 1), 6):
+        program = (*code(f"print({a})"), *said(speaker.phrase("prints", a=a)))
+        rows.append(Row(said(speaker.phrase("print", a=a)), (), program))
+    for a, b in chance.sample(summands(), 4):
+        answer = speaker.phrase("prints", a=a + b)
+        rows.append(Row(said(speaker.phrase("output")), code(f"print({a} + {b})"), said(answer)))
+    return rows
+
+
+def seed(grammar: dict, language: str = "en") -> list[dict]:
+    """Rows id, instruction, input, output; ids count from 0."""
+    text = Speaker(grammar, language).text
+    return [
+        {"id": number, **{field: text(lines) for field, lines in row._asdict().items()}}
+        for number, row in enumerate(seed_rows(grammar, language))
+    ]
+
+
+def references(grammar: dict, language: str) -> list[dict]:
+    """Rows id, lang, prompt, reference: the test prompts of one language with their right answers."""
+    speaker = Speaker(grammar, language)
+    return [
+        {
+            "id": f"{'held-' if grammar['concepts'][concept].get('held') else ''}{kind}-{concept}",
+            "lang": language,
+            "prompt": speaker.question(kind, concept),
+            "reference": speaker.join(speaker.answer(kind, concept)),
+        }
+        for kind, concept in grammar["prompts"]
+    ]
+
+
+def prompts(grammar: dict, language: str) -> list[dict]:
+    """Rows id, prompt."""
+    return [{"id": row["id"], "prompt": row["prompt"]} for row in references(grammar, language)]
+
+
+def corpus(grammar: dict, language: str, characters: int, number: int = 0) -> Iterator[str]:
+    """Documents of two to five sentences, mostly on one concept; `number` seeds the draw.
+
+    As many are made as hold `characters` characters when said in English. A language that needs fewer for the
+    same content (Chinese, a third) thus gets as much content, and not three times as much.
+    """
+    chance = random.Random(f"{language} {number}")
+    speaker, english = Speaker(grammar, language), Speaker(grammar, "en")
+    concepts, kinds = list(grammar["concepts"]), list(grammar["questions"])
+    made = 0
+    while made < characters:
+        plan: list[tuple[str | int, str]] = []  # (kind of question or number of statement, concept)
+        concept = chance.choice(concepts)
+        for _ in range(chance.randint(2, 5)):
+            if chance.random() < 0.3:
+                concept = chance.choice(concepts)
+            asks = chance.random() < 0.15
+            plan.append((chance.choice(kinds) if asks else chance.randrange(len(grammar["statements"])), concept))
+        made += len(tell(english, plan))
+        yield tell(speaker, plan)
+
+
+def tell(speaker: Speaker, plan: list[tuple[str | int, str]]) -> str:
+    """A document: each item of the plan is a question with its answer (kind, concept) or a statement (number, ...)."""
+    sentences: list[str] = []
+    for template, concept in plan:
+        if isinstance(template, str):
+            sentences += [speaker.question(template, concept), *speaker.answer(template, concept)]
+        else:
+            sentences.append(speaker.statement(template, concept))
+    return speaker.join(tuple(sentences))
+
+
+def segments(rows: list[Row]) -> list[str]:
+    """Every translatable segment, in order."""
+    return [sentence for row in rows for lines in row for line in lines for sentence in line.sentences]
+
+
+def practice(grammar: dict, language: str) -> list[str]:
+    """Segments beyond the seed data that use its words: what a translation model learns to generalise from."""
+    speaker, seen = Speaker(grammar, language), seen_concepts(grammar)
+    statements = range(len(grammar["statements"]))
+    return [
+        *(speaker.fill(form, concept) for form in ("{n}", "{N}") for concept in seen),
+        *(speaker.statement(number, concept) for number in statements for concept in seen),
+        *(speaker.phrase("three_lines", concept) for concept in seen),
+        *(speaker.phrase("member", name, group) for group in grammar["groups"] for name in members(grammar, group)),
+        *(speaker.phrase("plus", a=a, b=b) for a, b in summands()),
+        *(speaker.phrase("sum", a=a, b=b, sum=a + b) for a, b in summands()),
+        *(speaker.phrase(name, a=a) for name in ("print", "prints") for a in range(1, LARGEST_SUM + 1)),
+    ]
+
+
+def parallel(grammar: dict, language: str) -> list[tuple[str, str]]:
+    """English segments with their translations: those of the seed data, then practice; no segment twice.
+
+    Raises InputError if the grammar gives one English segment two translations.
+    """
+    pairs: dict[str, str] = {}
+    english = segments(seed_rows(grammar)) + practice(grammar, "en")
+    other = segments(seed_rows(grammar, language)) + practice(grammar, language)
+    for source, target in zip(english, other, strict=True):
+        if pairs.setdefault(source, target) != target:
+            raise InputError(f"{source!r} has two translations in {language!r}: {pairs[source]!r} and {target!r}")
+    return list(pairs.items())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", metavar="KIND", choices=["seed", "prompts", "references", "corpus", "parallel"])
+    parser.add_argument("--grammar", type=Path, required=True, help="the grammar (resources/demo/grammar.yaml)")
+    parser.add_argument("--output", type=Path, required=True, help="file to write")
+    parser.add_argument("--language", default="en", help="language code (default: en; references: always all)")
+    parser.add_argument("--characters", type=int, default=60_000, help="corpus: size, measured in English (60000)")
+    parser.add_argument("--seed", type=int, default=0, help="corpus: seed of the random draw (0)")
+    arguments = parser.parse_args()
+    grammar, language = load_grammar(arguments.grammar), arguments.language
+
+    match arguments.kind:
+        case "seed":
+            write_jsonl(arguments.output, seed(grammar, language))
+        case "prompts":
+            write_jsonl(arguments.output, prompts(grammar, language))
+        case "references":
+            write_jsonl(arguments.output, [row for each in languages(grammar) for row in references(grammar, each)])
+        case "corpus":
+            documents = corpus(grammar, language, arguments.characters, arguments.seed)
+            write_text(arguments.output, "".join(f"{document}\n" for document in documents))
+        case "parallel":
+            lines = ("\t".join(pair) for pair in parallel(grammar, language))
+            write_text(arguments.output, "".join(f"{line}\n" for line in lines))
+
+
+if __name__ == "__main__":
+    command_line(main)

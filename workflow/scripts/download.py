@@ -1,0 +1,83 @@
+"""Download one file, check it against its published hash, and put it in place whole.
+
+A .gz file is unpacked when --output does not end in .gz; the hash is that of the file as published.
+"""
+
+import argparse
+import gzip
+import hashlib
+import shutil
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from files import InputError, beside, command_line, sha256
+from tqdm import tqdm
+
+TIMEOUT = 60  # seconds without a byte
+
+
+def fetch(url: str, path: Path) -> None:
+    """Copy the file at `url` to `path`, with progress. Raises InputError when it cannot be had."""
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+            size = response.headers.get("Content-Length")
+            with (
+                path.open("wb") as stream,
+                tqdm.wrapattr(stream, "write", total=int(size) if size else None, mininterval=5) as counted,
+            ):
+                shutil.copyfileobj(response, counted)
+        if size and path.stat().st_size != int(size):
+            raise InputError(f"{url}: {path.stat().st_size} bytes arrived of {size}; run again")
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", error)
+        raise InputError(f"cannot download {url} ({reason})") from None
+
+
+def git_blob(path: Path) -> str:
+    """Git's own SHA-1 of a file's content, which a commit pins."""
+    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def verify(path: Path, name: str, expected: dict[str, str | None]) -> None:
+    """Compare a file with the hashes that are known. Raises InputError with both values."""
+    for kind, wanted in expected.items():
+        if wanted:
+            found = {"sha256": sha256, "git_blob": git_blob}[kind](path)
+            if found != wanted:
+                raise InputError(f"{name}: {kind} is {found}, expected {wanted}; the file was changed or cut short")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--sha256", help="SHA-256 of the file as published")
+    parser.add_argument("--git-blob", help="git's hash of the file as published")
+    parser.add_argument("--output", required=True, type=Path)
+    arguments = parser.parse_args()
+
+    with beside(arguments.output) as written:
+        published = written.with_name("published")
+        try:
+            fetch(arguments.url, published)
+        except InputError as error:
+            raise InputError(f"{error}; fetch it elsewhere and name it as the `path` of this source") from None
+        verify(published, arguments.url, {"sha256": arguments.sha256, "git_blob": arguments.git_blob})
+        if arguments.url.endswith(".gz") and arguments.output.suffix != ".gz":
+            try:
+                with gzip.open(published) as packed, written.open("wb") as stream:
+                    shutil.copyfileobj(packed, stream)
+            except (OSError, EOFError) as error:
+                raise InputError(f"{arguments.url}: cannot unpack ({error})") from None
+        else:
+            published.rename(written)
+    print(f"{arguments.output}: {arguments.output.stat().st_size:,} bytes", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)

@@ -1,0 +1,92 @@
+"""Identify the language of every response of one run, and say whether it is the language asked for.
+
+The model is a fastText classifier with OpenLID's labels (Burchell et al., 2023), such as spa_Latn. Its best label is
+compared with those that the language table lists for the language of the prompt. Before identification code fences
+are dropped, also one that the end of the response cut short, and line breaks become spaces. Where nothing is left
+there is no label, the probability is 0, and the response does not match.
+
+fastText comes from the package fasttext-numpy2: the original's last release, 0.9.3, calls
+`np.array(..., copy=False)` in `predict`, an error under NumPy 2, and has no wheels, so that installing it takes a
+C++ compiler. fasttext-numpy2 is the same code with that line mended, and wheels. Both are imported as `fasttext`.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from files import InputError, command_line, read_jsonl, write_jsonl
+from languages import FASTTEXT_MARK, labels_of, read_languages
+
+if TYPE_CHECKING:
+    import fasttext.FastText
+
+CODE_FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+
+
+def load_model(path: Path | str) -> "fasttext.FastText._FastText":
+    """Load a fastText model. Raises InputError when it is none."""
+    import fasttext
+
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        return fasttext.load_model(str(path))
+    except (ValueError, RuntimeError, MemoryError):  # MemoryError: sizes read from a file of another kind
+        raise InputError(f"{path}: not a fastText model; fetch or train it again") from None
+
+
+def prose(response: str) -> str:
+    """The text to identify: without code fences, on one line."""
+    return " ".join(CODE_FENCE.sub(" ", response).split())
+
+
+def identify(texts: Sequence[str], model: "fasttext.FastText._FastText") -> list[tuple[str | None, float]]:
+    """The best label of each text and its probability; (None, 0.0) for an empty one."""
+    labels, probabilities = model.predict(list(texts))
+    return [
+        (label[0].removeprefix(FASTTEXT_MARK), round(min(float(probability[0]), 1.0), 4)) if text else (None, 0.0)
+        for text, label, probability in zip(texts, labels, probabilities, strict=True)
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--responses", required=True, help="JSON lines: lang, id, response")
+    parser.add_argument("--model", required=True, help="fastText model, such as OpenLID's")
+    parser.add_argument("--languages", required=True, help="YAML: code -> name, labels")
+    parser.add_argument("--output", required=True, help="JSON lines: lang, id, label, probability, match")
+    arguments = parser.parse_args()
+
+    rows = read_jsonl(arguments.responses, fields=("lang", "id", "response"))
+    languages = read_languages(arguments.languages)
+    asked = {row["lang"]: labels_of(row["lang"], languages, arguments.languages) for row in rows}
+    model = load_model(arguments.model)
+    known = {label.removeprefix(FASTTEXT_MARK) for label in model.get_labels()}
+    for code, labels in asked.items():
+        if known.isdisjoint(labels):
+            raise InputError(
+                f"{arguments.model}: cannot tell {code!r}, it has none of the labels {', '.join(labels)}; "
+                f"take a model that has, or mend {arguments.languages}"
+            )
+
+    found = identify([prose(row["response"]) for row in rows], model)
+    output = [
+        {
+            "lang": row["lang"],
+            "id": row["id"],
+            "label": label,
+            "probability": probability,
+            "match": label in asked[row["lang"]],
+        }
+        for row, (label, probability) in zip(rows, found, strict=True)
+    ]
+    write_jsonl(arguments.output, output)
+    matches = sum(row["match"] for row in output)
+    print(f"langid: {matches} of {len(output)} responses are in the language asked for", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)

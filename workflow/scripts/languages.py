@@ -1,0 +1,37 @@
+"""The language table: our codes, and the labels of the language identifier that count as each."""
+
+from pathlib import Path
+
+from files import InputError
+
+FASTTEXT_MARK = "__label__"  # what fastText writes before each label
+
+
+def read_languages(path: Path | str) -> dict[str, list[str]]:
+    """Read the language table: our code to the labels that count as it, the usual one first.
+
+    Raises InputError for an entry without labels and for a bare `no`, which YAML reads as false.
+    """
+    import yaml
+
+    try:
+        table = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    languages = {}
+    for code, entry in table.items():
+        if not isinstance(code, str):
+            raise InputError(f'{path}: the code {code!r} is not text; YAML reads a bare no as false, write "no"')
+        if not isinstance(entry, dict) or not entry.get("labels"):
+            raise InputError(f"{path}: {code!r} lists no labels; give those of OpenLID that count as it")
+        languages[code] = list(entry["labels"])
+    return languages
+
+
+def labels_of(code: str, languages: dict[str, list[str]], table: Path | str) -> list[str]:
+    """The labels that count as a language. Raises InputError when the table lacks it."""
+    if code not in languages:
+        raise InputError(f"{table}: the language {code!r} is missing; add it with its name and labels")
+    return languages[code]

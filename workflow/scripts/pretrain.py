@@ -1,0 +1,127 @@
+"""Build a small causal language model from its architecture and pre-train it on text files, one document a line.
+
+The documents are shuffled, joined by the end-of-text token and cut into rows of equal length; a step takes a batch
+of rows drawn at random. AdamW, learning rate warmed up over a twentieth of the steps and then falling to zero
+along a cosine. On one thread of a CPU the same arguments give the same weights, byte for byte.
+
+--architecture names `model_type` (gpt_neox, bloom, llama, ...) and the fields of that type's configuration;
+vocabulary and special tokens come from the tokenizer.
+"""
+
+import argparse
+import math
+import random
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import language_models  # noqa: F401  (first, it settles threads and network)
+from files import InputError, beside, command_line
+from settings import read_object, read_settings
+from tokenizer import Tokenizer
+from tqdm import tqdm
+from train_tokenizer import read_documents
+
+WARMUP = 0.05  # share of the steps
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to pre-train: optimizer steps, rows a step, tokens a row, peak learning rate, random seed."""
+
+    steps: int
+    batch: int
+    length: int
+    learning_rate: float
+    seed: int
+
+
+def pack(documents: list[str], tokenizer: Tokenizer, length: int, seed: int) -> list[list[int]]:
+    """Rows of `length` token ids from shuffled documents, each closed by eos; a rest too short is dropped."""
+    documents = random.Random(f"documents {seed}").sample(documents, len(documents))
+    ids = [token for text in documents for token in (*tokenizer.encode_prompt(text), tokenizer.eos)]
+    rows = [ids[start : start + length] for start in range(0, len(ids) - length + 1, length)]
+    if not rows:
+        raise InputError(f"--corpus: {len(ids)} tokens in all, less than one row of {length}; give more text")
+    return rows
+
+
+def build(architecture: dict, tokenizer: Tokenizer, seed: int):
+    """A model with random weights. Raises InputError when `architecture` is not one of Transformers'."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    fields = dict(architecture)
+    try:
+        config = AutoConfig.for_model(
+            fields.pop("model_type"),
+            **fields,
+            vocab_size=tokenizer.vocabulary,
+            bos_token_id=tokenizer.eos,
+            eos_token_id=tokenizer.eos,
+            pad_token_id=tokenizer.pad,
+        )
+        torch.manual_seed(seed)
+        return AutoModelForCausalLM.from_config(config)
+    except (KeyError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"--architecture: not a causal language model of Transformers ({reason[:200]})") from None
+
+
+def learning_rate(step: int, settings: Settings) -> float:
+    """Learning rate at `step`, counted from 0: linear warm-up, then a cosine to zero."""
+    warmup = max(1, round(WARMUP * settings.steps))
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / warmup
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (settings.steps - warmup)))
+
+
+def pretrain(model, rows: list[list[int]], settings: Settings) -> float:
+    """Train `model` in place and return the loss of its last step."""
+    import torch
+
+    data = torch.tensor(rows)
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.05, fused=True)
+    draw = torch.Generator().manual_seed(settings.seed)
+    model.train()
+    loss = torch.tensor(float("nan"))
+    with tqdm(range(settings.steps), mininterval=5, unit="step") as steps:
+        for step in steps:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, settings)
+            batch = data[torch.randint(len(data), (settings.batch,), generator=draw)]
+            loss = model(input_ids=batch, labels=batch, use_cache=False).loss
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            if step % 20 == 0:
+                steps.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
+    return loss.item()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--architecture", required=True, metavar="JSON", help="object or file: model_type and sizes")
+    parser.add_argument("--corpus", required=True, nargs="+", type=Path, metavar="FILE", help="one document a line")
+    parser.add_argument("--tokenizer", required=True, type=Path, help="tokenizer folder")
+    parser.add_argument(
+        "--settings", required=True, metavar="JSON", help="object or file: steps, batch, length, learning_rate, seed"
+    )
+    parser.add_argument("--output", required=True, type=Path, help="folder of the model")
+    arguments = parser.parse_args()
+    settings = read_settings(Settings, arguments.settings)
+    architecture = read_object(arguments.architecture)
+    tokenizer = Tokenizer(arguments.tokenizer)
+    rows = pack(read_documents(arguments.corpus), tokenizer, settings.length, settings.seed)
+
+    model = build(architecture, tokenizer, settings.seed)
+    loss = pretrain(model, rows, settings)
+    with beside(arguments.output) as folder:
+        model.save_pretrained(folder)
+    size = model.num_parameters() / 1e6
+    print(f"{arguments.output}: {size:.2f}M parameters, {settings.steps} steps, loss {loss:.3f}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)

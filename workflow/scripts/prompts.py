@@ -1,0 +1,40 @@
+"""Bring the test prompts of one language into one form: JSON lines of id and prompt.
+
+The file must hold the expected number of prompts, each with an id of its own and a text; Windows line ends are
+accepted. A fault is named with its line (the authors' Hindi file, for one, ends in a line that is not JSON).
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from files import InputError, command_line, read_jsonl, write_jsonl
+
+
+def check_prompts(rows: list[dict], path: Path, expected: int) -> list[dict]:
+    """Keep id and prompt of each row. Raises InputError for a wrong count, a repeated id or an empty prompt."""
+    if len(rows) != expected:
+        raise InputError(f"{path}: {len(rows)} prompts, expected {expected}; mend the file or data.prompts_expected")
+    seen = set()
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row["prompt"], str) or not row["prompt"].strip():
+            raise InputError(f"{path}, prompt {number}: the prompt is empty or is not text")
+        if row["id"] in seen:
+            raise InputError(f"{path}, prompt {number}: the id {row['id']!r} is there twice")
+        seen.add(row["id"])
+    return [{"id": str(row["id"]), "prompt": row["prompt"]} for row in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--input", required=True, type=Path)
+    parser.add_argument("--expected", required=True, type=int, help="number of prompts the file must hold")
+    parser.add_argument("--output", required=True, type=Path)
+    arguments = parser.parse_args()
+    rows = read_jsonl(arguments.input, fields=("id", "prompt"))
+    write_jsonl(arguments.output, check_prompts(rows, arguments.input, arguments.expected))
+    print(f"{arguments.output}: {len(rows)} prompts", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)

@@ -1,0 +1,78 @@
+"""What the figures, the tables and the summary share: reading scores, and writing aligned Markdown.
+
+A score table is a parquet file with one row a response, as score.py writes it: judge, method, model, recipe, lang,
+id, prompt, response, rating (1-3 or null), explanation, label, probability, match (bool), score (rating times
+match). Many of them, one a run, or one of them all together are read alike.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from files import InputError, read_json
+
+if TYPE_CHECKING:
+    import polars as pl
+
+METHODS = {"lora": "LoRA", "full": "Full-parameter"}  # the paper's names
+KEY = ("judge", "method", "model", "recipe", "lang", "id")  # what makes a row of a score table unique
+
+
+def read_scores(paths: Iterable[Path | str], columns: Sequence[str] = ()) -> "pl.DataFrame":
+    """Read score tables: the key columns and `columns`, rows in the order of the files.
+
+    Raises InputError naming the file when one cannot be read or lacks a column, when two rows score the same
+    response, and when the rows come from more than one judge (their ratings do not share a scale).
+    """
+    import polars as pl
+
+    wanted = [*KEY, *(column for column in columns if column not in KEY)]
+    tables = []
+    for path in paths:
+        try:
+            table = pl.read_parquet(path)
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file") from None
+        except pl.exceptions.PolarsError:
+            raise InputError(f"{path}: not a parquet file; make it again with score.py") from None
+        missing = [column for column in wanted if column not in table.columns]
+        if missing:
+            raise InputError(f"{path}: the column {missing[0]!r} is missing; make it again with score.py")
+        tables.append(table.select(wanted))
+    scores = pl.concat(tables, how="vertical_relaxed")
+    if scores.is_empty():
+        raise InputError(f"{path}: there is no score in it; make it again with score.py")
+    judges = scores["judge"].unique(maintain_order=True).to_list()
+    if len(judges) > 1:
+        raise InputError(f"{path}: scores of two judges, {judges[0]!r} and {judges[1]!r}; give the files of one judge")
+    twice = scores.filter(scores.select(KEY).is_duplicated()).select(KEY)
+    if len(twice):
+        first = "/".join(str(value) for value in twice.row(0))
+        raise InputError(f"{path}: {first} is scored more than once; give each score table once")
+    return scores
+
+
+def json_argument(text: str) -> dict:
+    """An option's JSON object, given in full (it begins with a brace) or as the name of a file that holds it."""
+    if not text.lstrip().startswith("{"):
+        value = read_json(text)
+    else:
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{text[:40]}...: not valid JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{text}: expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+def markdown_table(rows: Iterable[Mapping[str, object]], right: Iterable[str] = ()) -> str:
+    """Rows as a Markdown table whose columns line up in a terminal too; the columns `right` are right-aligned."""
+    from tabulate import tabulate
+
+    rows = list(rows)
+    right = set(right)
+    cells = [{key: str(value).replace("|", "\\|").replace("\n", " ") for key, value in row.items()} for row in rows]
+    align = ["right" if key in right else "left" for key in cells[0]]
+    return tabulate(cells, headers="keys", tablefmt="pipe", colalign=align, disable_numparse=True)

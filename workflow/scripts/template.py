@@ -1,0 +1,35 @@
+"""The prompt template: one wording for training and for answering, read from resources/templates/."""
+
+from pathlib import Path
+
+from files import InputError, read_json
+
+RESPONSE_END = "\n### "  # a model that goes on after its answer begins the next section of the template
+
+
+class Template:
+    """An Alpaca-style template: one text for an instruction with an input, one for an instruction alone."""
+
+    def __init__(self, path: Path | str):
+        texts = read_json(path)
+        for name, fields in {"prompt_input": ("instruction", "input"), "prompt_no_input": ("instruction",)}.items():
+            text = texts.get(name) if isinstance(texts, dict) else None
+            if not isinstance(text, str):
+                raise InputError(f"{path}: the text {name!r} is missing")
+            for field in fields:
+                if text.count(f"{{{field}}}") != 1:
+                    raise InputError(f"{path}, {name}: {{{field}}} must stand in it once")
+        self.with_input, self.without_input = texts["prompt_input"], texts["prompt_no_input"]
+
+    def prompt(self, instruction: str, input: str = "") -> str:
+        """Render the prompt; an empty `input` takes the wording without one."""
+        text = self.with_input if input else self.without_input
+        before, _, rest = text.partition("{instruction}")
+        # Not str.format: instructions hold braces, and those of one field must not be filled by the other.
+        middle, _, after = rest.partition("{input}")
+        return before + instruction + middle + (input if input else "") + after
+
+
+def cut_response(text: str) -> str:
+    """The answer alone: what stands before the next section of the template, without surrounding space."""
+    return text.split(RESPONSE_END, 1)[0].strip()

@@ -1,0 +1,494 @@
+"""Tune a base model on a tokenized recipe: LoRA adapters by PEFT, or all parameters, by DeepSpeed ZeRO if set.
+
+One process trains alone; for N ranks launch it by torchrun:
+
+  train.py --method lora ...
+  torchrun --standalone --nproc_per_node 2 workflow/scripts/train.py --method full ...
+
+The optimizer step is the unit: it takes exactly `batch` examples whatever the number of ranks, and gradients are
+accumulated over batch / (ranks × micro_batch) micro-batches. The loss is the mean over the labels of the whole step.
+The checkpoint with the least validation loss (mean over labels) is kept. A killed run goes on from its last
+checkpoint in --checkpoints and ends with the same weights as an unbroken one; checkpoints made with other settings,
+weights or data are thrown away, and all of them once the output is written.
+
+--settings: batch, micro_batch, epochs, learning_rate, warmup (steps, or below 1 a share of them), schedule (linear,
+cosine), weight_decay, loss_on (all, response), evaluate_every (steps), precision (bf16, fp32), seed, and optionally
+lora {rank, alpha, dropout}, zero_stage (null, 2, 3), gradient_checkpointing (false).
+"""
+
+import argparse
+import json
+import math
+import os
+import shutil
+import sys
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import language_models
+from files import InputError, beside, command_line, sha256, write_json
+from journal import item_key
+from settings import read_settings
+from steps import FILLER, StepSampler
+
+RANK, RANKS = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))  # as torchrun sets them
+NO_LABEL = -100  # PyTorch's cross-entropy passes over it
+WHOLE = "whole"  # a file that is written into a checkpoint last, when every rank has saved its part
+CURVE_POINTS = 500  # of the training loss, at most
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to tune; see the program's help. Raises InputError for a value out of range."""
+
+    batch: int
+    micro_batch: int
+    epochs: int
+    learning_rate: float
+    warmup: float
+    schedule: str
+    weight_decay: float
+    loss_on: str
+    evaluate_every: int
+    precision: str
+    seed: int
+    lora: dict | None = None
+    zero_stage: int | None = None
+    gradient_checkpointing: bool = False
+
+    def __post_init__(self):
+        choices = {
+            "schedule": ("linear", "cosine"),
+            "loss_on": ("all", "response"),
+            "precision": ("bf16", "fp32"),
+            "zero_stage": (None, 2, 3),
+        }
+        for key, allowed in choices.items():
+            if getattr(self, key) not in allowed:
+                raise InputError(f"settings: {key} is {getattr(self, key)!r}, which is not one of {allowed}")
+        for key in ("batch", "micro_batch", "epochs", "evaluate_every"):
+            if getattr(self, key) < 1:
+                raise InputError(f"settings: {key} is {getattr(self, key)}; it must be at least 1")
+        if self.batch % (RANKS * self.micro_batch):
+            raise InputError(
+                f"settings: a batch of {self.batch} cannot be shared by {RANKS} rank(s) in micro-batches of "
+                f"{self.micro_batch}; make batch a multiple of {RANKS * self.micro_batch}"
+            )
+
+    @property
+    def accumulation(self) -> int:
+        """Micro-batches that a rank computes before an optimizer step."""
+        return self.batch // (RANKS * self.micro_batch)
+
+
+def check_method(method: str, settings: Settings, modules: list[str], model: Path) -> None:
+    """Raise InputError when the settings do not suit the method, or an adapter module is not in the model."""
+    if method == "full":
+        if settings.zero_stage and "RANK" not in os.environ:
+            raise InputError("settings: zero_stage needs ranks; launch by torchrun --standalone --nproc_per_node N")
+        return
+    if settings.zero_stage:
+        raise InputError("settings: zero_stage is for the method full; an adapter is small, leave it null")
+    if not settings.lora or set(settings.lora) != {"rank", "alpha", "dropout"}:
+        raise InputError("settings: lora must hold rank, alpha and dropout")
+    if not modules:
+        raise InputError("--adapter-modules: name the modules that LoRA adapts")
+    present = language_models.layer_modules(model)
+    for module in modules:
+        if module not in present:
+            raise InputError(f"{model}: no module {module!r} to adapt; its layers have {', '.join(present)}")
+
+
+def load_tokens(folder: Path) -> dict:
+    """Read the splits of a tokenized recipe. Raises InputError when they are missing, damaged or empty."""
+    from datasets import load_from_disk
+
+    try:
+        splits = load_from_disk(str(folder))
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{folder}: not a tokenized recipe ({reason}); run tokenize_recipe.py again") from None
+    for split in ("train", "validation"):
+        if split not in splits or len(splits[split]) == 0:
+            raise InputError(f"{folder}: no rows in {split}; mend the recipe or recipe.validation_rows")
+    return splits
+
+
+class Examples:
+    """Token ids and labels by row; FILLER gives an example without labels."""
+
+    def __init__(self, rows, loss_on: str):
+        self.lengths = list(rows["length"])
+        self._rows, self._all = rows.select_columns(["input_ids", "prompt_length"]), loss_on == "all"
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: int | None) -> tuple[list[int], list[int]]:
+        if index is FILLER:
+            return [0], [NO_LABEL]
+        row = self._rows[index]
+        # The first token follows nothing, so it is never a label.
+        unlabelled = 1 if self._all else max(1, row["prompt_length"])
+        return row["input_ids"], [NO_LABEL] * unlabelled + row["input_ids"][unlabelled:]
+
+
+def collate(examples: list[tuple[list[int], list[int]]]) -> dict:
+    """Pad examples on the right to one length; padding is masked and has no label, whatever its id."""
+    import torch
+
+    longest = max(len(ids) for ids, _ in examples)
+    return {
+        "input_ids": torch.tensor([ids + [0] * (longest - len(ids)) for ids, _ in examples]),
+        "attention_mask": torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids, _ in examples]),
+        "labels": torch.tensor([labels + [NO_LABEL] * (longest - len(labels)) for _, labels in examples]),
+    }
+
+
+def summed_loss(outputs, labels, num_items_in_batch=1):
+    """Cross-entropy summed over the labels, by their number in the whole step; only labelled rows are widened."""
+    import torch
+
+    targets = labels[:, 1:]
+    labelled = targets != NO_LABEL
+    logits = outputs.logits[:, :-1][labelled].float()
+    return torch.nn.functional.cross_entropy(logits, targets[labelled], reduction="sum") / num_items_in_batch
+
+
+def deepspeed_config(settings: Settings) -> dict:
+    """ZeRO without an optimizer of its own: the Trainer's AdamW is used, and nothing has to be compiled."""
+    return {
+        "zero_optimization": {
+            "stage": settings.zero_stage,
+            "stage3_gather_16bit_weights_on_model_save": True,
+            "overlap_comm": False,
+            "contiguous_gradients": True,
+            "reduce_bucket_size": 5e7,
+        },
+        "bf16": {"enabled": settings.precision == "bf16"},
+        "gradient_accumulation_steps": "auto",
+        "train_micro_batch_size_per_gpu": "auto",
+        "train_batch_size": "auto",
+        "gradient_clipping": "auto",
+        "steps_per_print": 1_000_000,
+    }
+
+
+def prepare_deepspeed(on_cpu: bool) -> None:
+    """Load DeepSpeed, without its shared-memory operator: it is compiled at the start even where it is not used."""
+    if on_cpu:
+        os.environ["DS_ACCELERATOR"] = "cpu"
+    os.environ.setdefault("DS_LOG_LEVEL", "warning")
+    import deepspeed  # noqa: F401
+
+    # `deepspeed.comm.torch` as an attribute is PyTorch itself; the module of that name is only found here.
+    sys.modules["deepspeed.comm.torch"].build_shm_op = lambda: None
+
+
+def add_adapter(model, modules: list[str], settings: Settings):
+    """Wrap `model` with a fresh LoRA adapter, kept in fp32."""
+    from peft import LoraConfig, get_peft_model
+
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=settings.lora["rank"],
+            lora_alpha=settings.lora["alpha"],
+            lora_dropout=settings.lora["dropout"],
+            target_modules=modules,
+            bias="none",
+            task_type="CAUSAL_LM",
+        ),
+    )
+
+
+def training_arguments(settings: Settings, checkpoints: Path, steps: int, on_cpu: bool):
+    """The Trainer's arguments for these settings."""
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.micro_batch,
+        gradient_accumulation_steps=settings.accumulation,
+        learning_rate=settings.learning_rate,
+        warmup_steps=settings.warmup,
+        lr_scheduler_type=settings.schedule,
+        weight_decay=settings.weight_decay,
+        bf16=settings.precision == "bf16",
+        gradient_checkpointing=settings.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False} if settings.gradient_checkpointing else None,
+        seed=settings.seed,
+        eval_strategy="steps",
+        eval_steps=settings.evaluate_every,
+        save_strategy="steps",
+        save_steps=settings.evaluate_every,
+        save_total_limit=2,  # the newest may be torn by a kill, so the one before stays; and the best
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        logging_steps=max(1, steps // CURVE_POINTS),
+        logging_nan_inf_filter=False,
+        label_names=["labels"],
+        deepspeed=deepspeed_config(settings) if settings.zero_stage else None,
+        ddp_find_unused_parameters=False,
+        ddp_backend="gloo" if on_cpu and RANKS > 1 else None,
+        use_cpu=on_cpu,
+        dataloader_pin_memory=not on_cpu,
+        disable_tqdm=True,
+        report_to=[],
+    )
+
+
+def make_trainer(model, splits: dict, settings: Settings, checkpoints: Path):
+    """A Trainer whose steps are those of StepSampler, and whose validation loss is exact."""
+    import torch
+    from torch.utils.data import DataLoader
+    from tqdm import tqdm
+    from transformers import PrinterCallback, Trainer, TrainerCallback
+
+    train, validation = (Examples(splits[name], settings.loss_on) for name in ("train", "validation"))
+    place = {"rank": RANK, "ranks": RANKS}
+    sampler = StepSampler(train.lengths, settings.batch, settings.micro_batch, settings.seed, **place)
+    # One "step" of all rows: for a sum over them order does not matter.
+    everything = -(-len(validation) // (settings.micro_batch * RANKS)) * settings.micro_batch * RANKS
+    validation_sampler = StepSampler(validation.lengths, everything, settings.micro_batch, settings.seed, **place)
+
+    class StepTrainer(Trainer):
+        """The Trainer, with its own sharding of data, evaluation and last checkpoint replaced."""
+
+        step_sampler = sampler
+
+        def get_train_dataloader(self):
+            return DataLoader(train, batch_sampler=sampler, collate_fn=collate)
+
+        def get_eval_dataloader(self, eval_dataset=None):
+            return DataLoader(validation, batch_sampler=validation_sampler, collate_fn=collate)
+
+        def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+            """Mean loss over all validation labels (the Trainer's is a mean of means over micro-batches)."""
+            model = self.model_wrapped
+            model.eval()
+            total = torch.zeros(2, dtype=torch.float64, device=self.args.device)
+            with torch.no_grad():
+                for inputs in self.get_eval_dataloader():
+                    inputs = self._prepare_inputs(inputs)
+                    labels = inputs.pop("labels")
+                    loss = summed_loss(model(**inputs), labels)
+                    total += torch.stack((loss.double(), (labels != NO_LABEL).sum().double()))
+            loss, labels = self.accelerator.reduce(total).tolist()
+            metrics = {"eval_loss": loss / max(labels, 1)}
+            self.log(metrics)
+            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+            return metrics
+
+        def _load_best_model(self):
+            if self.state.best_global_step != self.state.global_step:  # else the best is the one at hand
+                super()._load_best_model()
+
+    class Course(TrainerCallback):
+        """Keeps the data in step, marks whole checkpoints, stops on a loss that is no number, shows progress."""
+
+        bar = None
+
+        def on_train_begin(self, args, state, control, **_):
+            if state.is_world_process_zero:
+                self.bar = tqdm(total=state.max_steps, initial=state.global_step, unit="step", mininterval=5)
+
+        def on_epoch_begin(self, args, state, control, **_):
+            # By count of steps: after a resume the loader of the Trainer would hide the sampler from its epoch.
+            sampler.epoch = state.global_step // sampler.steps
+
+        def on_step_end(self, args, state, control, **_):
+            if state.global_step == state.max_steps:
+                control.should_save = False  # the output follows at once
+            if self.bar is not None:
+                self.bar.update()
+
+        def on_log(self, args, state, control, logs, **_):
+            loss = logs.get("loss", logs.get("eval_loss", 0.0))
+            if not math.isfinite(loss):
+                raise InputError(f"step {state.global_step}: the loss is {loss}; lower learning_rate or use bf16")
+            if self.bar is not None and "loss" in logs:
+                self.bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+
+        def on_save(self, args, state, control, **_):
+            if RANKS > 1:
+                torch.distributed.barrier()
+            if state.is_world_process_zero:
+                (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
+
+        def on_train_end(self, args, state, control, **_):
+            if self.bar is not None:
+                self.bar.close()
+
+    arguments = training_arguments(
+        settings, checkpoints, sampler.steps * settings.epochs, on_cpu=not torch.cuda.is_available()
+    )
+    trainer = StepTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=train,
+        eval_dataset=validation,
+        compute_loss_func=summed_loss,
+        callbacks=[Course()],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def resumable(checkpoints: Path, identity: str) -> Path | None:
+    """The newest whole checkpoint of this very run; those of another (settings, weights, data, ranks) are removed."""
+    mark = checkpoints / "run.json"
+    if RANK == 0 and not (mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == identity):
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        write_json(mark, identity)
+    if RANKS > 1:
+        import torch
+
+        torch.distributed.barrier()
+    whole = [path.parent for path in checkpoints.glob(f"checkpoint-*/{WHOLE}")]
+    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def save(trainer, method: str, modules: list[str], model: Path, folder: Path | None) -> None:
+    """Write the weights into `folder`, safetensors alone. All ranks call it; the first one writes (others: None)."""
+    state = trainer.accelerator.get_state_dict(trainer.deepspeed) if trainer.is_deepspeed_enabled else None
+    if folder is None:
+        return
+    if method == "full":
+        trainer.model.save_pretrained(folder, state_dict=state)
+        return
+    adapter = trainer.model.peft_config["default"]
+    adapter.base_model_name_or_path = model.name  # no path of this machine
+    adapter.target_modules = sorted(modules)  # a set by now, whose order changes from run to run
+    trainer.model.save_pretrained(folder, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # an empty model card
+
+
+def check_adapter(folder: Path) -> None:
+    """Raise InputError when an adapter holds nothing, or nothing that training has changed."""
+    from safetensors import safe_open
+
+    with safe_open(folder / "adapter_model.safetensors", framework="pt") as tensors:
+        learned = [name for name in tensors.keys() if "lora_B" in name]  # noqa: SIM118
+        untouched = [name for name in learned if not tensors.get_tensor(name).any()]
+    if not learned:
+        raise InputError("the adapter is empty after training; check --adapter-modules and the versions of PEFT")
+    if untouched:
+        raise InputError(f"training left {untouched[0]} at zero; check learning_rate, warmup and the data")
+
+
+def record(trainer, settings: Settings, splits: dict, hashes: dict, seconds: float, resumed: Path | None) -> dict:
+    """What training.json says of the run."""
+    state, sampler = trainer.state, trainer.step_sampler
+    validation = [(entry["step"], entry["eval_loss"]) for entry in state.log_history if "eval_loss" in entry]
+    training = [(entry["step"], entry["loss"]) for entry in state.log_history if "loss" in entry]
+    best_step, best_loss = min(validation, key=lambda point: (point[1], point[0]))
+    packages = ["torch", "transformers", "peft", "accelerate", "datasets", "deepspeed"]
+    return {
+        "settings": asdict(settings),
+        "ranks": RANKS,
+        "accumulation": settings.accumulation,
+        "steps": state.global_step,
+        "best": {"step": best_step, "validation_loss": best_loss},
+        "final": {"step": validation[-1][0], "validation_loss": validation[-1][1]},
+        "losses": {"train": training, "validation": validation},
+        "examples": len(sampler.lengths) * settings.epochs,
+        "tokens": sum(sampler.lengths) * settings.epochs,
+        "padded_tokens": sampler.padded_tokens(settings.epochs),
+        "validation_rows": len(splits["validation"]),
+        "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
+        "trained_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        "seconds": round(seconds, 1),
+        "resumed_from_step": int(resumed.name.rpartition("-")[2]) if resumed else None,
+        "device": str(trainer.args.device),
+        "versions": {package: version(package) for package in packages},
+        "inputs": hashes,
+    }
+
+
+def train(arguments: argparse.Namespace, settings: Settings) -> None:
+    """Check the input, train, and write the output."""
+    check_method(arguments.method, settings, arguments.adapter_modules, arguments.model)
+    hashes = {
+        "weights": language_models.weight_hashes(arguments.model),
+        "tokens": {
+            str(path.relative_to(arguments.tokens)): sha256(path) for path in sorted(arguments.tokens.rglob("*.arrow"))
+        },
+    }
+    splits = load_tokens(arguments.tokens)
+
+    import torch
+    from transformers import set_seed
+
+    on_cpu = not torch.cuda.is_available()
+    if settings.zero_stage:
+        prepare_deepspeed(on_cpu)
+    set_seed(settings.seed)
+    adapting = arguments.method == "lora"
+    # Master weights are fp32: the adapter's, or all of them where every parameter is trained.
+    model = language_models.load_model(arguments.model, settings.precision if adapting else "fp32")
+    model.config.use_cache = False
+    if adapting:
+        model = add_adapter(model, arguments.adapter_modules, settings)
+    trainer = make_trainer(model, splits, settings, arguments.checkpoints)
+    identity = item_key(
+        method=arguments.method, settings=asdict(settings), modules=arguments.adapter_modules, ranks=RANKS, **hashes
+    )
+    resumed = resumable(arguments.checkpoints, identity)
+    if resumed and RANK == 0:
+        print(f"going on from {resumed}", file=sys.stderr)
+    start = time.monotonic()
+    trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
+    seconds = time.monotonic() - start
+
+    model.config.use_cache = True
+    if RANK == 0:
+        with beside(arguments.output) as folder:
+            folder.mkdir()
+            save(trainer, arguments.method, arguments.adapter_modules, arguments.model, folder)
+            if adapting:
+                check_adapter(folder)
+            report = {"method": arguments.method} | record(trainer, settings, splits, hashes, seconds, resumed)
+            write_json(folder / "training.json", report)
+    else:
+        save(trainer, arguments.method, arguments.adapter_modules, arguments.model, None)
+    if RANKS > 1 or settings.zero_stage:
+        # Without a proper end a rank is now and then aborted after all is done, and the job counts as failed.
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+    if RANK == 0:
+        shutil.rmtree(arguments.checkpoints, ignore_errors=True)
+        best = report["best"]
+        print(
+            f"{arguments.output}: {report['steps']:,} steps, {report['tokens']:,} tokens in {seconds:.1f} s; "
+            f"validation loss {best['validation_loss']:.4f} at step {best['step']:,}",
+            file=sys.stderr,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--method", required=True, choices=("lora", "full"))
+    parser.add_argument("--model", required=True, type=Path, help="folder of the base model")
+    parser.add_argument("--tokens", required=True, type=Path, help="tokenized recipe, from tokenize_recipe.py")
+    parser.add_argument("--adapter-modules", nargs="*", default=[], metavar="NAME", help="modules that LoRA adapts")
+    parser.add_argument("--settings", required=True, metavar="JSON", help="object or file, see above")
+    parser.add_argument("--checkpoints", required=True, type=Path, help="folder of this run's checkpoints alone")
+    parser.add_argument("--output", required=True, type=Path, help="folder of the adapter or the model")
+    arguments = parser.parse_args()
+    if RANKS == 1:  # one process, one GPU: else the Trainer would spread each micro-batch over all that it sees
+        os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+    try:
+        train(arguments, read_settings(Settings, arguments.settings))
+    except InputError:
+        if RANK == 0:
+            raise
+        sys.exit(1)  # every rank meets the same fault, and one line of it is enough
+
+
+if __name__ == "__main__":
+    command_line(main)

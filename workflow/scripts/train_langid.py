@@ -1,0 +1,105 @@
+"""Train a small fastText language identifier with OpenLID's labels, for the miniature.
+
+Each corpus file holds one language, a document a line; of a `.jsonl` file the field `text` is taken. The model
+learns from whole documents and from short pieces of them, since an answer may be a single word. It gets the first
+label that the language table lists for each language, so that langid.py uses it as it uses OpenLID. One thread and
+a fixed seed: the same corpus gives the same bytes.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from files import InputError, beside, command_line, read_jsonl
+from languages import FASTTEXT_MARK, labels_of, read_languages
+
+SEED = 42
+PIECE_WORDS = 3
+PIECE_CHARACTERS = 8  # of a word longer than twice that: Chinese writes no spaces
+
+
+def corpus(argument: str) -> tuple[str, Path]:
+    """Split CODE=FILE, as an option of the command line."""
+    code, separator, path = argument.partition("=")
+    if not (code and separator and path):
+        raise argparse.ArgumentTypeError(f"{argument!r} is not CODE=FILE, as in es=corpus/es.txt")
+    return code, Path(path)
+
+
+def read_documents(path: Path) -> list[str]:
+    """The documents of one language, each on one line. Raises InputError when there is none."""
+    if path.suffix == ".jsonl":
+        texts = [row["text"] for row in read_jsonl(path, fields=("text",))]
+    else:
+        try:
+            texts = path.read_text(encoding="utf-8").split("\n")
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file") from None
+        except UnicodeDecodeError:
+            raise InputError(f"{path}: not UTF-8; save the file as UTF-8") from None
+    documents = [line for line in (" ".join(text.split()) for text in texts) if line]
+    if not documents:
+        raise InputError(f"{path}: holds no text; give a document a line")
+    return documents
+
+
+def pieces(document: str) -> Iterator[str]:
+    """Cut a document into runs of a few words, and words without end into runs of characters."""
+    words = document.split()
+    for start in range(0, len(words), PIECE_WORDS):
+        yield " ".join(words[start : start + PIECE_WORDS])
+    for word in words:
+        if len(word) > 2 * PIECE_CHARACTERS:
+            for start in range(0, len(word), PIECE_CHARACTERS):
+                yield word[start : start + PIECE_CHARACTERS]
+
+
+def examples(documents: list[str], label: str) -> Iterator[str]:
+    """Lines of fastText's training format: every document, and every different piece once."""
+    different = dict.fromkeys(piece for document in documents for piece in pieces(document))
+    for text in (*documents, *different):
+        yield f"{FASTTEXT_MARK}{label} {text}\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", required=True, nargs="+", type=corpus, metavar="CODE=FILE")
+    parser.add_argument("--languages", required=True, help="YAML: code -> name, labels")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--output", required=True, help="fastText model")
+    arguments = parser.parse_args()
+
+    languages = read_languages(arguments.languages)
+    labels = {code: labels_of(code, languages, arguments.languages)[0] for code, _ in arguments.corpus}
+    if len(labels) < 2:
+        raise InputError("--corpus: one language leaves nothing to tell apart; give two or more")
+    lines = [line for code, path in arguments.corpus for line in examples(read_documents(path), labels[code])]
+    random.Random(SEED).shuffle(lines)  # fastText takes them in order, and would learn the last language best
+
+    import fasttext
+
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as training:
+        training.writelines(lines)
+        training.flush()
+        model = fasttext.train_supervised(
+            input=training.name,
+            epoch=arguments.epochs,
+            lr=0.5,
+            dim=16,
+            minn=1,
+            maxn=3,
+            bucket=20_000,
+            thread=1,  # more would update the weights in an order that never repeats
+            seed=SEED,
+            verbose=0,
+        )
+    with beside(arguments.output) as written:
+        model.save_model(str(written))
+    print(f"langid model: {len(labels)} languages, {len(lines)} examples", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)

@@ -1,0 +1,74 @@
+"""Train a byte-level BPE tokenizer on text files and save it as a Transformers fast tokenizer.
+
+One line of a file is one document. Any text in any script can be encoded, since the bytes themselves are tokens.
+Give --template, and its words are counted once a document, as often as tuning will meet them: prompts get shorter.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from files import InputError, beside, command_line
+from template import Template
+
+EOS, PAD = "<eos>", "<pad>"
+
+
+def read_documents(paths: list[Path]) -> list[str]:
+    """Read one document a line. Raises InputError for a file that is missing, not UTF-8, or without text."""
+    documents = []
+    for path in paths:
+        try:
+            lines = [line.strip() for line in path.read_text(encoding="utf-8").split("\n")]
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file") from None
+        except UnicodeDecodeError:
+            raise InputError(f"{path}: not UTF-8; save the file as UTF-8") from None
+        if not any(lines):
+            raise InputError(f"{path}: no text in it; a corpus has one document a line")
+        documents += [line for line in lines if line]
+    return documents
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", required=True, nargs="+", type=Path, metavar="FILE", help="one document a line")
+    parser.add_argument("--template", type=Path, help="prompt template whose words are to be tokens")
+    parser.add_argument("--vocabulary", required=True, type=int, help="number of tokens, special ones included")
+    parser.add_argument("--output", required=True, type=Path, help="folder of the tokenizer")
+    arguments = parser.parse_args()
+    documents = read_documents(arguments.corpus)
+    if arguments.template:
+        template = Template(arguments.template)
+        documents += [template.prompt("", " ")] * len(documents)
+
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    if arguments.vocabulary < len(alphabet) + 2:
+        raise InputError(f"--vocabulary {arguments.vocabulary}: at least {len(alphabet) + 2}, a token for every byte")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=arguments.vocabulary,
+        special_tokens=[EOS, PAD],
+        initial_alphabet=sorted(alphabet),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(documents, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token=EOS,
+        pad_token=PAD,
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+    )
+    with beside(arguments.output) as folder:
+        fast.save_pretrained(folder)
+    print(f"{arguments.output}: {len(fast):,} tokens from {len(documents):,} documents", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)

@@ -1,0 +1,213 @@
+"""Make a translation model's folder, as the Bergamot engine wants it, from a packed model or a registry.
+
+    translation_model.py --packed resources/demo/translation/enes.tar.gz --output DIR
+    translation_model.py --registry resources/translation-models.json --language es --architecture tiny --output DIR
+
+The folder holds model.bin, vocab.spm (or srcvocab.spm and trgvocab.spm), lex.bin, config.yml for the engine, and
+manifest.json with the SHA-256 of each. Nothing is left in it that was not checked against a published hash.
+
+From the registry: the files are those of Firefox Translations. Their addresses are looked up in Mozilla's index;
+sizes and hashes are held against the registry. Where there is no network, fetch the files elsewhere and put them
+into the folder --cache; files found there are used first.
+"""
+
+import argparse
+import gzip
+import json
+import shutil
+import sys
+import tarfile
+import tempfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from download import fetch
+from files import InputError, beside, command_line, read_json, sha256, write_json, write_text
+
+MODEL, SHORTLIST, VOCABULARY, SOURCE_VOCABULARY, TARGET_VOCABULARY = NAMES = (
+    "model.bin",
+    "lex.bin",
+    "vocab.spm",
+    "srcvocab.spm",
+    "trgvocab.spm",
+)
+WHOLE = ({MODEL, SHORTLIST, VOCABULARY}, {MODEL, SHORTLIST, SOURCE_VOCABULARY, TARGET_VOCABULARY})
+
+# The settings of Mozilla's own inference. max-length-break is in tokens: the engine cuts a longer sentence there.
+CONFIG = """\
+models:
+  - model.bin
+vocabs:
+  - {source}
+  - {target}
+shortlist:
+  - lex.bin
+  - false
+beam-size: 1
+normalize: 1.0
+word-penalty: 0
+max-length-break: 128
+max-length-factor: 2.0
+mini-batch-words: 1024
+workspace: 128
+skip-cost: true
+cpu-threads: 0
+quiet: true
+quiet-translation: true
+gemm-precision: int8shiftAlphaAll
+alignment: soft
+ssplit-mode: paragraph
+ssplit-prefix-file: ""
+"""
+
+
+def unpack_archive(packed: Path, folder: Path) -> None:
+    """Unpack a packed model into `folder`; regular files with the expected names, and nothing else, come out of it."""
+    try:
+        with tarfile.open(packed, "r:gz") as archive:
+            for entry in archive:
+                if entry.name not in NAMES or not entry.isfile():
+                    raise InputError(f"{packed}: {entry.name!r} is none of a model's files ({', '.join(NAMES)})")
+                archive.extract(entry, folder, filter="data")
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{packed}: cannot unpack it ({error}); make or fetch the file again") from None
+
+
+def registered(registry: dict, path: Path, language: str, architecture: str) -> dict:
+    """The registry's entry for a model. Raises InputError with the choices there are."""
+    choices = {entry["architecture"]: entry for entry in registry["models"] if entry["language"] == language}
+    if not choices:
+        known = sorted({entry["language"] for entry in registry["models"]})
+        raise InputError(f"{path}: no model for the language {language!r}; there are {', '.join(known)}")
+    if architecture not in choices:
+        raise InputError(f"{path}: no {architecture} model for {language}; there are {', '.join(sorted(choices))}")
+    return choices[architecture]
+
+
+def addresses(index: dict, origin: str, entry: dict) -> dict[str, str]:
+    """URL of each of a model's files, by name, from Mozilla's index.
+
+    The index's entry for a model is the one that publishes the same SHA-256 of the unpacked model.
+    Raises InputError when the index is laid out otherwise or has the model no more.
+    """
+    pair = f"en-{entry['language']}"
+    try:
+        published = [model["files"] for model in index["models"].get(pair, [])]
+        ours = [files for files in published if files["model"]["uncompressedHash"] == entry["model_sha256"]]
+        paths = {PurePosixPath(file["path"]).name: file["path"] for files in ours for file in files.values()}
+        base = index["baseUrl"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{origin}: not laid out as expected, {type(error).__name__} {error}") from None
+    missing = [file["name"] for file in entry["files"] if file["name"] not in paths]
+    if missing:
+        raise InputError(f"{origin}: under {pair} there is no {missing[0]} of model {entry['model_sha256']}")
+    return {name: f"{base}/{path}" for name, path in paths.items()}
+
+
+def download_index(origin: str) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "models.json"
+        fetch(origin, path)
+        try:
+            return json.loads(path.read_bytes())
+        except ValueError as error:
+            raise InputError(f"{origin}: not valid JSON ({error})") from None
+
+
+def check_file(path: Path, name: object, file: dict) -> None:
+    """Hold a file against its size and hash in the registry. Raises InputError, under `name`, with both values."""
+    size, digest = path.stat().st_size, sha256(path)
+    if size != file["size"]:
+        raise InputError(f"{name}: {size} bytes, the registry says {file['size']}")
+    if digest != file["sha256"]:
+        raise InputError(f"{name}: sha256 is {digest}, the registry says {file['sha256']}")
+
+
+def fetch_files(registry: dict, entry: dict, cache: Path) -> list[Path]:
+    """The model's files as published, all checked, in `cache`; what is not there yet is downloaded into it."""
+    urls: dict[str, str] = {}
+    paths = [cache / file["name"] for file in entry["files"]]
+    for path, file in zip(paths, entry["files"], strict=True):
+        if path.exists():
+            check_file(path, path, file)
+            continue
+        try:
+            urls = urls or addresses(download_index(registry["index"]), registry["index"], entry)
+            with beside(path) as written:
+                fetch(urls[path.name], written)
+                check_file(written, urls[path.name], file)
+        except InputError as error:
+            raise InputError(f"{error}; get {path.name} by another way and put it at {path}") from None
+    return paths
+
+
+def engine_name(published: str) -> str:
+    """model.enes.intgemm.alphas.bin.gz is model.bin to the engine, srcvocab.enzh.spm.gz srcvocab.spm, and so on."""
+    return next(name for name in NAMES if name.split(".")[0] == published.split(".")[0])
+
+
+def unpack_files(published: list[Path], folder: Path) -> None:
+    for path in published:
+        try:
+            with gzip.open(path) as packed, (folder / engine_name(path.name)).open("wb") as stream:
+                shutil.copyfileobj(packed, stream)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(f"{path}: cannot unpack it ({error})") from None
+
+
+def complete(folder: Path, origin: Path) -> None:
+    """Add config.yml and manifest.json. Raises InputError when what came from `origin` is not a whole model."""
+    names = {path.name for path in folder.iterdir()}
+    if names not in WHOLE:
+        raise InputError(f"{origin}: not a whole model; it holds {', '.join(sorted(names)) or 'nothing'}")
+    separate = SOURCE_VOCABULARY in names
+    source, target = (SOURCE_VOCABULARY, TARGET_VOCABULARY) if separate else (VOCABULARY, VOCABULARY)
+    write_text(folder / "config.yml", CONFIG.format(source=source, target=target))
+    write_json(folder / "manifest.json", {path.name: sha256(path) for path in folder.iterdir()})
+
+
+def make_packed(arguments: argparse.Namespace, folder: Path) -> None:
+    packed, expected = arguments.packed, arguments.sha256
+    if not packed.is_file():
+        raise InputError(f"{packed}: no such file")
+    if expected and (found := sha256(packed)) != expected:
+        raise InputError(f"{packed}: sha256 is {found}, expected {expected}; fetch or make the file again")
+    unpack_archive(packed, folder)
+    complete(folder, packed)
+
+
+def make_registered(arguments: argparse.Namespace, folder: Path) -> None:
+    registry = read_json(arguments.registry)
+    entry = registered(registry, arguments.registry, arguments.language, arguments.architecture)
+    cache = arguments.cache or arguments.output.with_name(f"{arguments.output.name}.downloads")
+    # The same file names come back in every architecture.
+    unpack_files(fetch_files(registry, entry, cache / arguments.architecture), folder)
+    found = sha256(folder / MODEL)
+    if found != entry["model_sha256"]:
+        raise InputError(f"{arguments.registry}: the unpacked model's sha256 is {found}, not {entry['model_sha256']}")
+    complete(folder, arguments.registry)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    origin = parser.add_mutually_exclusive_group(required=True)
+    origin.add_argument("--packed", type=Path, help="a .tar.gz of the model's files under the engine's names")
+    origin.add_argument("--registry", type=Path, help="JSON list of published models, their files and hashes")
+    parser.add_argument("--sha256", help="what the packed file's SHA-256 must be")
+    parser.add_argument("--language", help="target language, to be looked up in the registry")
+    parser.add_argument("--architecture", default="tiny", choices=["tiny", "base", "base-memory"])
+    parser.add_argument("--cache", type=Path, help="folder of files as published (default: OUTPUT.downloads)")
+    parser.add_argument("--output", type=Path, required=True, help="folder to make")
+    arguments = parser.parse_args()
+    if arguments.registry and not arguments.language:
+        parser.error("--registry needs --language")
+
+    with beside(arguments.output) as folder:
+        folder.mkdir()
+        (make_packed if arguments.packed else make_registered)(arguments, folder)
+    size = sum(path.stat().st_size for path in arguments.output.iterdir())
+    print(f"{arguments.output}: {size:,} bytes", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)
