@@ -80,11 +80,9 @@ def train(folder, table, output, languages=tuple(TEXTS)):
         templates, words = TEXTS[code]
         lines = [template.format(word) for template in templates for word in words]
         path = folder / f"{code}.txt"
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        path.write_text("\n".join(lines * 20) + "\n", encoding="utf-8")
         corpora.append(f"{code}={path}")
-    status, errors = program(
-        "train_langid", "--corpus", *corpora, "--languages", table, "--epochs", 20, "--output", output
-    )
+    status, errors = program("train_langid", "--corpus", *corpora, "--languages", table, "--output", output)
     assert status == 0, errors
     return output
 

@@ -54,9 +54,11 @@ def test_a_list_marker_stays_and_the_rest_is_translated(marker, body):
 
 @pytest.mark.parametrize(
     "line",
-    ["42", "3 + 4 = 7", "1.", "-", "- 12", "---", "| --- | --- |", "...", "😀", "№ 5"]
-    + ["https://example.org/a?b=c", "- www.example.org", "<https://example.org>", "me@example.org"]
-    + ["http://a.example http://b.example"],
+    [
+        *("42", "3 + 4 = 7", "1.", "-", "- 12", "---", "| --- | --- |", "...", "😀", "№ 5"),
+        *("https://example.org/a?b=c", "- www.example.org", "<https://example.org>", "me@example.org"),
+        "http://a.example http://b.example",
+    ],
 )
 def test_lines_without_a_letter_or_of_urls_alone_pass_through(line):
     assert prose(f"Before.\n{line}\nAfter.") == ["Before.", "After."]
@@ -94,7 +96,9 @@ def test_a_fence_is_closed_by_its_like_alone(text, segments):
     assert prose(text) == segments
 
 
-LAYOUT = st.sampled_from(["- ", "1. ", "```\n", "~~~", "\n", "\r\n", "  ", "\t", "\u2028", "# ", "www.a.b ", "a ", "é", "(b) "])
+LAYOUT = st.sampled_from(
+    ["- ", "1. ", "```\n", "~~~", "\n", "\r\n", "  ", "\t", "\u2028", "# ", "www.a.b ", "a ", "é", "(b) "]
+)
 
 
 @given(st.lists(LAYOUT | st.text(max_size=5)).map("".join))

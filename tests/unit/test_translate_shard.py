@@ -17,7 +17,7 @@ SCRIPTS = REPOSITORY / "workflow" / "scripts"
 DEMO = REPOSITORY / "resources" / "demo"
 ENGINE = REPOSITORY / ".venv-bergamot" / "bin" / "python"
 
-pytestmark = pytest.mark.skipif(not ENGINE.exists(), reason="no Bergamot environment: make .venv-bergamot")
+pytestmark = pytest.mark.skipif(not ENGINE.exists(), reason="no Bergamot environment: make env")
 
 
 def run(script: str, *arguments: object, check: bool = True) -> subprocess.CompletedProcess:
@@ -30,7 +30,9 @@ def models(tmp_path_factory) -> dict[str, Path]:
     """Folders of the packed models: es with one vocabulary, zh with two."""
     folder = tmp_path_factory.mktemp("models")
     for language in ("es", "zh"):
-        run("translation_model.py", "--packed", DEMO / f"translation/en{language}.tar.gz", "--output", folder / language)
+        run(
+            "translation_model.py", "--packed", DEMO / f"translation/en{language}.tar.gz", "--output", folder / language
+        )
     return {language: folder / language for language in ("es", "zh")}
 
 
@@ -128,7 +130,9 @@ def journal_keys(path: Path) -> list[str]:
 
 def test_a_killed_run_is_taken_up_where_it_stopped(models, tmp_path):
     """Same bytes as an unbroken run, and nothing in the journal is asked for again."""
-    rows = [{"id": n, "instruction": f"Tell me about the horse {n}.", "input": "", "output": "The sea"} for n in range(999)]
+    rows = [
+        {"id": n, "instruction": f"Tell me about the horse {n}.", "input": "", "output": "The sea"} for n in range(250)
+    ]
     write_jsonl(tmp_path / "seed.jsonl", rows)
     whole = translate(tmp_path / "seed.jsonl", models["es"], tmp_path / "whole.jsonl", chunk_rows=1)
 

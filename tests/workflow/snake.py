@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ DEMO = ("--configfile", "config/demo.yaml")
 
 class Job(NamedTuple):
     rule: str
+    inputs: list[str]
     command: str
 
 
@@ -29,13 +31,21 @@ def snakemake(*arguments: str, directory: Path = REPOSITORY) -> subprocess.Compl
     )
 
 
+@cache
 def dry_run(*arguments: str, directory: Path = REPOSITORY) -> list[Job]:
     """Jobs that `snakemake ARGUMENTS` would run, each with its rule and its command."""
     result = snakemake("--dry-run", "--printshellcmds", *arguments, directory=directory)
     assert result.returncode == 0, result.stdout
-    jobs = re.split(r"^(?:local)?rule (\w+):$", result.stdout, flags=re.MULTILINE)
-    commands = [re.search(r"^ *Shell command: (.*)$", text, flags=re.MULTILINE) for text in jobs[2::2]]
-    return [Job(rule, found.group(1) if found else "") for rule, found in zip(jobs[1::2], commands, strict=True)]
+    rules = re.split(r"^(?:local)?rule (\w+):$", result.stdout, flags=re.MULTILINE)
+    return [
+        Job(rule, _field(text, " *input: ").split(", "), _field(text, " *Shell command: "))
+        for rule, text in zip(rules[1::2], rules[2::2], strict=True)
+    ]
+
+
+def _field(text: str, label: str) -> str:
+    found = re.search(rf"^{label}(.*)$", text, flags=re.MULTILINE)
+    return found.group(1) if found else ""
 
 
 def counts(jobs: list[Job]) -> Counter:

@@ -9,7 +9,7 @@
 rule fetch_tokenizer:
     input:
         script="workflow/scripts/fetch_model.py",
-        shared="workflow/scripts/files.py",
+        shared=imports_of("fetch_model"),
     output:
         directory("<results>/tokenizers/{family}"),
     log:
@@ -29,7 +29,7 @@ rule fetch_tokenizer:
 rule fetch_base:
     input:
         script="workflow/scripts/fetch_model.py",
-        shared="workflow/scripts/files.py",
+        shared=imports_of("fetch_model"),
     output:
         directory("<results>/bases/{model}"),
     log:
@@ -49,7 +49,7 @@ rule fetch_base:
 rule corpus:
     input:
         script="workflow/scripts/demo_text.py",
-        shared="workflow/scripts/files.py",
+        shared=imports_of("demo_text"),
         grammar=config.get("corpus", {}).get("grammar", "config.corpus.grammar"),
     output:
         "<results>/corpus/{lang}.txt",
@@ -69,7 +69,7 @@ rule corpus:
 rule train_tokenizer:
     input:
         script="workflow/scripts/train_tokenizer.py",
-        shared="workflow/scripts/files.py",
+        shared=imports_of("train_tokenizer"),
         corpus=CORPUS,
     output:
         directory("<results>/tokenizers/{family}"),
@@ -88,7 +88,7 @@ rule train_tokenizer:
 rule pretrain:
     input:
         script="workflow/scripts/pretrain.py",
-        shared="workflow/scripts/files.py",
+        shared=imports_of("pretrain"),
         corpus=CORPUS,
         tokenizer=tokenizer_of,
     output:

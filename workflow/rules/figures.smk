@@ -10,7 +10,7 @@
 rule figure:
     input:
         script="workflow/scripts/figure.py",
-        shared=["workflow/scripts/files.py", "workflow/scripts/scoretable.py"],
+        shared=imports_of("figure"),
         scores=shown_scores,
     output:
         pdf=report("<results>/figures/figure{number}.pdf", category="Figures", caption="../report/figure.rst"),
@@ -31,7 +31,7 @@ rule figure:
 rule table1:
     input:
         script="workflow/scripts/table1.py",
-        shared="workflow/scripts/files.py",
+        shared=imports_of("table1"),
     output:
         md="<results>/tables/table1.md",
         csv=report("<results>/tables/table1.csv", category="Tables", caption="../report/table1.rst"),
@@ -49,7 +49,7 @@ rule table1:
 rule table2:
     input:
         script="workflow/scripts/table2.py",
-        shared=["workflow/scripts/files.py", "workflow/scripts/scoretable.py"],
+        shared=imports_of("table2"),
         scores="<results>/scores.parquet",
     output:
         md="<results>/tables/table2.md",
@@ -67,7 +67,7 @@ rule table2:
 rule summary:
     input:
         script="workflow/scripts/summary.py",
-        shared=["workflow/scripts/files.py", "workflow/scripts/scoretable.py"],
+        shared=imports_of("summary"),
         scores="<results>/scores.parquet",
         figures=FIGURE_FILES,
         tables=TABLE_FILES,

@@ -10,7 +10,7 @@
 rule judge:
     input:
         script="workflow/scripts/judge.py",
-        shared=["workflow/scripts/files.py", "workflow/scripts/journal.py", "workflow/scripts/ratings.py"],
+        shared=imports_of("judge"),
         template="resources/templates/judge.txt",
         responses="<results>/responses/{method}/{model}/{recipe}.jsonl",
         files=lambda wildcards: JUDGES[wildcards.judge].get("files", []),

@@ -7,7 +7,7 @@
 rule train_langid:
     input:
         script="workflow/scripts/train_langid.py",
-        shared=["workflow/scripts/files.py", "workflow/scripts/languages.py"],
+        shared=imports_of("train_langid"),
         languages="resources/languages.yaml",
         corpus=CORPUS,
     output:
@@ -25,7 +25,7 @@ rule train_langid:
 rule langid:
     input:
         script="workflow/scripts/langid.py",
-        shared=["workflow/scripts/files.py", "workflow/scripts/languages.py"],
+        shared=imports_of("langid"),
         languages="resources/languages.yaml",
         model=identifier_file(),
         responses="<results>/responses/{method}/{model}/{recipe}.jsonl",

@@ -1,10 +1,24 @@
 # What the rules look up in the config, by stage: functions of wildcards, and lists of files. Which runs there are is
 # common.smk's matter.
 
+import ast
 import json
-from pathlib import PurePosixPath
+from functools import cache
+from pathlib import Path, PurePosixPath
 
 RESULTS = f"results/{config['experiment']}"  # <results>, for parameters, where Snakemake does not expand it
+
+
+@cache
+def imports_of(script: str) -> list[str]:
+    """Modules of workflow/scripts/ that a script imports, directly or through another: inputs of its job, since
+    Snakemake does not see imports."""
+    found = set()
+    for node in ast.walk(ast.parse(Path(f"workflow/scripts/{script}.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and Path(f"workflow/scripts/{node.module}.py").exists():
+            found |= {f"workflow/scripts/{node.module}.py", *imports_of(node.module)}
+    return sorted(found)
+
 
 # ---- seed
 
@@ -104,8 +118,12 @@ def launcher_of(wildcards) -> str:
 
 def training_settings(wildcards) -> str:
     """The method's hyperparameters, as JSON."""
-    placed = {"seed": config["random_seed"], "zero_stage": request_of(wildcards).get("zero_stage")}
-    return json.dumps(config["train"][wildcards.method] | placed)
+    settings = config["train"][wildcards.method] | {"seed": config["random_seed"]}
+    if wildcards.method == "lora":
+        settings["lora"] = {key: settings.pop(key) for key in ("rank", "alpha", "dropout")}
+    else:
+        settings["zero_stage"] = request_of(wildcards).get("zero_stage")
+    return json.dumps(settings)
 
 
 def gpus(count: int) -> int:

@@ -8,7 +8,7 @@
 rule recipe:
     input:
         script="workflow/scripts/recipe.py",
-        shared="workflow/scripts/files.py",
+        shared=imports_of("recipe"),
         rows=lambda wildcards: [rows_in(lang) for lang in RECIPES[wildcards.recipe]["languages"]],
     output:
         directory("<results>/recipes/{recipe}"),

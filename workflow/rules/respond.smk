@@ -8,7 +8,7 @@
 rule respond:
     input:
         script="workflow/scripts/respond.py",
-        shared=["workflow/scripts/files.py", "workflow/scripts/journal.py", "workflow/scripts/template.py"],
+        shared=imports_of("respond"),
         base=base_of,
         model="<results>/models/{method}/{model}/{recipe}",
         tokenizer=tokenizer_of,

@@ -8,7 +8,7 @@
 rule score:
     input:
         script="workflow/scripts/score.py",
-        shared="workflow/scripts/files.py",
+        shared=imports_of("score"),
         responses="<results>/responses/{method}/{model}/{recipe}.jsonl",
         ratings="<results>/ratings/{judge}/{method}/{model}/{recipe}.jsonl",
         langid="<results>/langid/{method}/{model}/{recipe}.jsonl",
@@ -29,7 +29,7 @@ rule score:
 rule collect_scores:
     input:
         script="workflow/scripts/collect_scores.py",
-        shared="workflow/scripts/files.py",
+        shared=imports_of("collect_scores"),
         scores=[score_of(run, judge) for judge in JUDGES for run in RUNS],
     output:
         "<results>/scores.parquet",

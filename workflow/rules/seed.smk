@@ -9,7 +9,7 @@
 rule download:
     input:
         script="workflow/scripts/download.py",
-        shared="workflow/scripts/files.py",
+        shared=imports_of("download"),
     output:
         "<results>/downloads/{file}",
     log:
@@ -29,7 +29,7 @@ rule download:
 rule seed:
     input:
         script="workflow/scripts/seed.py",
-        shared="workflow/scripts/files.py",
+        shared=imports_of("seed"),
         source=source_file(config["data"]["seed"]),
     output:
         "<results>/seed/train.jsonl",
@@ -45,7 +45,7 @@ rule seed:
 rule prompts:
     input:
         script="workflow/scripts/prompts.py",
-        shared="workflow/scripts/files.py",
+        shared=imports_of("prompts"),
         source=lambda wildcards: source_file(config["data"]["prompts"], wildcards.lang),
     output:
         "<results>/prompts/{lang}.jsonl",

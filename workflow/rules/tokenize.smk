@@ -8,7 +8,7 @@
 rule tokenize:
     input:
         script="workflow/scripts/tokenize_recipe.py",
-        shared=["workflow/scripts/files.py", "workflow/scripts/template.py"],
+        shared=imports_of("tokenize_recipe"),
         recipe="<results>/recipes/{recipe}",
         tokenizer=tokenizer_of,
         template=config["tokenize"]["template"],

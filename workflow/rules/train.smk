@@ -9,7 +9,7 @@
 rule train:
     input:
         script="workflow/scripts/train.py",
-        shared="workflow/scripts/files.py",
+        shared=imports_of("train"),
         base=base_of,
         tokens=lambda wildcards: f"<results>/tokens/{family_of(wildcards)}/{wildcards.recipe}",
     output:

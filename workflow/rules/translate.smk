@@ -13,7 +13,7 @@ if TRANSLATION["source"] == "firefox":
     rule fetch_translation_model:
         input:
             script="workflow/scripts/translation_model.py",
-            shared="workflow/scripts/files.py",
+            shared=imports_of("translation_model"),
             registry="resources/translation-models.json",
         output:
             directory("<results>/translation_models/{lang}"),
@@ -33,7 +33,7 @@ else:
     rule unpack_translation_model:
         input:
             script="workflow/scripts/translation_model.py",
-            shared="workflow/scripts/files.py",
+            shared=imports_of("translation_model"),
             packed=TRANSLATION["packed"],
         output:
             directory("<results>/translation_models/{lang}"),
@@ -50,7 +50,7 @@ rule translate_shard:
     input:
         script="workflow/scripts/translate_shard.py",
         engine="workflow/scripts/bergamot_engine.py",
-        shared=["workflow/scripts/files.py", "workflow/scripts/journal.py", "workflow/scripts/segments.py"],
+        shared=imports_of("translate_shard"),
         seed="<results>/seed/train.jsonl",
         model="<results>/translation_models/{lang}",
     output:
@@ -77,7 +77,7 @@ rule translate_shard:
 rule translate:
     input:
         script="workflow/scripts/translate.py",
-        shared="workflow/scripts/files.py",
+        shared=imports_of("translate"),
         seed="<results>/seed/train.jsonl",
         shards=expand("<results>/translated/{{lang}}/shards/{shard}.jsonl", shard=range(TRANSLATION["shards"])),
     output:

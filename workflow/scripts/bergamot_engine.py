@@ -15,6 +15,7 @@ AVX2, because newer ones round differently.
 
 import argparse
 import bisect
+import importlib.metadata
 import importlib.util
 import itertools
 import json
@@ -23,7 +24,9 @@ import sys
 import unicodedata
 from pathlib import Path
 
-VERSION = "bergamot 0.4.5, AVX2"  # whatever, beside model and request, determines a translation
+PACKAGE = "0.4.5"
+KERNELS = "AVX2"
+VERSION = f"bergamot {PACKAGE}, {KERNELS}"  # what, beside model and request, determines a translation
 
 
 def load_engine():
@@ -34,8 +37,8 @@ def load_engine():
         for place in (package.submodule_search_locations if package else ())
         for so in Path(place).glob("_bergamot*.so")
     ]
-    if not libraries:
-        sys.exit("error: no bergamot in this Python; under CPython 3.10, pip install --no-deps bergamot==0.4.5")
+    if not libraries or importlib.metadata.version("bergamot") != PACKAGE:
+        sys.exit(f"error: no bergamot {PACKAGE} here; under CPython 3.10, pip install --no-deps bergamot=={PACKAGE}")
     spec = importlib.util.spec_from_file_location("_bergamot", libraries[0])
     engine = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(engine)
@@ -52,7 +55,7 @@ class Translator:
     """A model, loaded, and the service that runs it."""
 
     def __init__(self, config, workers):
-        os.environ["INTGEMM_CPUID"] = "AVX2"  # read once, when the library is loaded
+        os.environ["INTGEMM_CPUID"] = KERNELS  # read once, when the library is loaded
         self.engine = load_engine()
         self.service = self.engine.Service(self.engine.ServiceConfig(numWorkers=workers, cacheSize=0, logLevel="error"))
         self.model = self.service.modelFromConfigPath(str(config))

@@ -68,6 +68,7 @@ def main() -> None:
         except InputError as error:
             raise InputError(f"{error}; fetch it elsewhere and name it as the `path` of this source") from None
         verify(published, arguments.url, {"sha256": arguments.sha256, "git_blob": arguments.git_blob})
+        digest = sha256(published)
         if arguments.url.endswith(".gz") and arguments.output.suffix != ".gz":
             try:
                 with gzip.open(published) as packed, written.open("wb") as stream:
@@ -76,7 +77,9 @@ def main() -> None:
                 raise InputError(f"{arguments.url}: cannot unpack ({error})") from None
         else:
             published.rename(written)
-    print(f"{arguments.output}: {arguments.output.stat().st_size:,} bytes", file=sys.stderr)
+    print(
+        f"{arguments.output}: {arguments.output.stat().st_size:,} bytes, sha256 as published {digest}", file=sys.stderr
+    )
 
 
 if __name__ == "__main__":

@@ -33,14 +33,16 @@ import argparse
 import csv
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from files import InputError, beside, command_line
-from scoretable import METHODS, json_argument, read_scores
+from scoretable import METHODS, read_scores
+from settings import read_object
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,8 +50,29 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH = 7.0  # inches: a figure across both columns of the page
-PANEL_HEIGHT = 1.75  # inches
+PANEL_HEIGHT = 1.7  # inches
 RESOLUTION = 200  # dots per inch of the png
+LOOK = {  # over seaborn's "paper": sizes in points, at the printed width
+    "pdf.fonttype": 42,  # TrueType: journals refuse the Type 3 fonts that are matplotlib's default
+    "axes.linewidth": 0.8,
+    "axes.titlepad": 4,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.title_fontsize": 8.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 7,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "ytick.minor.size": 1.5,
+    "xtick.major.width": 0.8,
+    "ytick.major.width": 0.8,
+    "ytick.minor.width": 0.6,
+    "grid.color": "0.92",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.1,
+    "lines.markeredgewidth": 1.0,
+}
 BEST_RATING = 3
 
 
@@ -67,7 +90,7 @@ SERIES = {
     "multilingual": Style("Multilingual", "s", 0, 5.0),
     "monolingual": Style("Monolingual", "*", 3, 8.0),
     "English": Style("English-only", "o", 2, 5.2),
-    "downsampled": Style("Downsampled", "^", 1, 5.6),
+    "downsampled": Style("Downsampled", "^", 4, 5.6),
 }
 SERIES_OF_KIND = {
     "size": ("multilingual", "monolingual", "English", "downsampled"),
@@ -175,9 +198,15 @@ def by_size(names: Sequence[str], models: dict) -> tuple[str, ...]:
 
 
 def sum_up(scores: "pl.DataFrame") -> Sums:
-    """Sum each run's answers in each language; a missing rating adds nothing to either sum."""
+    """Sum each run's answers in each language; a missing rating adds nothing to either sum.
+
+    Raises InputError when the scores come from more than one judge: their ratings do not share a scale.
+    """
     import polars as pl
 
+    judges = scores["judge"].unique(maintain_order=True).to_list()
+    if len(judges) > 1:
+        raise InputError(f"--scores: scores of two judges, {judges[0]!r} and {judges[1]!r}; give the files of one")
     cell = ["method", "model", "recipe", "lang"]
     rating, score = pl.col("rating").cast(pl.Int64), pl.col("score").cast(pl.Int64)
     sums = scores.group_by(cell).agg(
@@ -257,33 +286,34 @@ def draw(figure: dict, drawn: Sequence[Point]) -> "Figure":
     import matplotlib.pyplot as plt
     import seaborn as sns
 
-    sns.set_theme(context="paper", style="ticks", font="DejaVu Sans", font_scale=0.85)  # ships with matplotlib
-    plt.rcParams.update({"pdf.fonttype": 42, "axes.linewidth": 0.8, "axes.titlepad": 4})
-    palette = sns.color_palette("colorblind")
+    sns.set_theme(context="paper", style="ticks", font="DejaVu Sans", rc=LOOK)  # the font ships with matplotlib
 
     layout = panels(figure)
     columns = columns_for(len(layout), figure)
     rows = math.ceil(len(layout) / columns)
     consistency, family = figure["kind"] == "consistency", figure["kind"] == "family"
-    height = rows * PANEL_HEIGHT + 0.95
+    height = rows * PANEL_HEIGHT + 0.8
     canvas, grid = plt.subplots(
         rows, columns, sharex=not consistency, sharey=True, squeeze=False, figsize=(WIDTH, height)
     )
     canvas.set_layout_engine("constrained", h_pad=0.04, w_pad=0.04, hspace=0.03, wspace=0.03)
-    canvas.get_layout_engine().set(rect=(0, 0.24 / height, 1, 1 - 0.24 / height))  # room for the footer
+    label(canvas, figure, drawn)
 
-    draw_series = draw_families if family else draw_sizes
     for position, axes in enumerate(grid.flat):
         if position >= len(layout):
             axes.remove()
             continue
         panel = layout[position]
         here = [point for point in drawn if (point.method, point.panel) == (panel.method, panel.title)]
-        draw_series(axes, here, palette, "--" if consistency else "-")
         axes.set_title(panel.title)
+        axes.grid(axis="y")
+        if position % columns == 0:
+            axes.set_ylabel("score difference" if consistency else "evaluation score")
         if family:
+            draw_families(axes, here)
             family_axis(axes, panel, figure["models"])
         else:
+            draw_sizes(axes, here, "--" if consistency else "-")
             size_axis(axes, panel, figure["models"])
         if position + columns >= len(layout):  # nothing below it, even where the last row is short
             axes.tick_params(labelbottom=True)
@@ -292,7 +322,6 @@ def draw(figure: dict, drawn: Sequence[Point]) -> "Figure":
     else:
         score_axis(grid[0, 0], figure["maximum"])
     sns.despine(canvas)
-    label(canvas, figure, drawn, palette)
     return canvas
 
 
@@ -304,46 +333,38 @@ def columns_for(count: int, figure: dict) -> int:
     return count if count <= 3 else 2 if count == 4 else 3
 
 
-def draw_sizes(axes: "Axes", here: Sequence[Point], palette: Sequence, dashes: str) -> None:
+def draw_sizes(axes: "Axes", here: Sequence[Point], dashes: str) -> None:
     """Lines over the model sizes, one a series and family. A missing value breaks its line (seaborn would bridge it)."""
     for (series, _), line in groupby(here, key=lambda point: (point.series, point.family)):
         line = list(line)
-        axes.plot(
-            [point.billions for point in line],
-            [math.nan if point.value is None else point.value for point in line],
-            linestyle=dashes,
-            linewidth=1.1,
-            **marks(series, palette),
-        )
+        values = [math.nan if point.value is None else point.value for point in line]
+        draw_marks(axes, [point.billions for point in line], values, series, dashes)
 
 
-def draw_families(axes: "Axes", here: Sequence[Point], palette: Sequence, _: str) -> None:
+def draw_families(axes: "Axes", here: Sequence[Point]) -> None:
     """Markers over the model families, the series beside one another so that equal values do not hide each other."""
     order = list(dict.fromkeys(point.model for point in here))
     shown = SERIES_OF_KIND["family"]
     for series, group in groupby(here, key=lambda point: point.series):
         group = [point for point in group if point.value is not None]
-        shift = 0.2 * (shown.index(series) - (len(shown) - 1) / 2)
-        axes.plot(
-            [order.index(point.model) + shift for point in group],
-            [point.value for point in group],
-            linestyle="none",
-            **marks(series, palette),
-        )
+        shift = 0.22 * (shown.index(series) - (len(shown) - 1) / 2)
+        places = [order.index(point.model) + shift for point in group]
+        draw_marks(axes, places, [point.value for point in group], series, "none")
 
 
-def marks(series: str, palette: Sequence) -> dict:
-    """Line and hollow marker of a series, as matplotlib takes them."""
+def draw_marks(axes: "Axes", x: Sequence[float], y: Sequence[float], series: str, line: str) -> None:
+    """One line with hollow markers. The outlines lie above all lines, so that points that coincide all show."""
+    axes.plot(x, y, linestyle=line, clip_on=False, zorder=3, **look_of(series) | {"markeredgecolor": "none"})
+    axes.plot(x, y, linestyle="none", clip_on=False, zorder=4, **look_of(series) | {"markerfacecolor": "none"})
+
+
+def look_of(series: str) -> dict:
+    """Colour and marker of a series, as matplotlib takes them."""
+    import seaborn as sns
+
     style = SERIES[series]
-    return {
-        "color": palette[style.colour],
-        "marker": style.marker,
-        "markersize": style.size,
-        "markerfacecolor": "white",
-        "markeredgewidth": 1.1,
-        "clip_on": False,
-        "zorder": 3,
-    }
+    colour = sns.color_palette("colorblind")[style.colour]
+    return {"color": colour, "marker": style.marker, "markersize": style.size, "markerfacecolor": "white"}
 
 
 def size_axis(axes: "Axes", panel: Panel, models: dict) -> None:
@@ -353,7 +374,12 @@ def size_axis(axes: "Axes", panel: Panel, models: dict) -> None:
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size * unit:g}" for size in sizes])
     axes.minorticks_off()
-    axes.margins(x=0.06)
+    axes.margins(x=max(0.05, 0.3 / len(sizes)))
+    close = (sizes[-1] / sizes[0]) ** 0.09  # as a ratio of sizes: labels nearer than this would touch
+    for (left, right), ticks in zip(pairwise(sizes), pairwise(axes.xaxis.get_major_ticks()), strict=True):
+        if right / left < close:
+            ticks[0].label1.set_horizontalalignment("right")
+            ticks[1].label1.set_horizontalalignment("left")
 
 
 def size_unit(models: dict) -> tuple[float, str]:
@@ -363,7 +389,7 @@ def size_unit(models: dict) -> tuple[float, str]:
 
 def family_axis(axes: "Axes", panel: Panel, models: dict) -> None:
     """A tick a model, named after its family, and its size where the family comes twice."""
-    labels = [models[name]["label"] for name in panel.models]
+    labels = [models[name]["label"].replace(" ", "\n") for name in panel.models]
     ticks = [
         text if labels.count(text) == 1 else f"{text}\n{models[name]['billions']:g}B"
         for name, text in zip(panel.models, labels, strict=True)
@@ -373,15 +399,14 @@ def family_axis(axes: "Axes", panel: Panel, models: dict) -> None:
 
 
 def score_axis(axes: "Axes", maximum: int) -> None:
-    """From 0 to the highest score, with room for the markers at both ends."""
+    """From 0 to the highest score, with a tick where every answer would be rated 1, 2 and 3."""
     axes.set_ylim(0, maximum)
-    if maximum % 50 == 0:
-        axes.set_yticks(range(0, maximum + 1, 50 if maximum > 100 else 25))
+    axes.set_yticks(range(0, maximum + 1, maximum // BEST_RATING))
 
 
 def difference_axis(axes: "Axes", drawn: Sequence[Point], figure: dict) -> None:
     """Logarithmic from the smallest difference that can occur up to the largest one seen; zero on a tick below."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
     smallest = 1 / len(figure["panels"])
     largest = max([point.value for point in drawn if point.value is not None] + [1.0])
@@ -389,29 +414,38 @@ def difference_axis(axes: "Axes", drawn: Sequence[Point], figure: dict) -> None:
     axes.set_ylim(0, largest * 1.25)
     ticks = [0, *(value for value in (0.1, 1, 10, 100, 1000) if smallest <= value <= largest * 1.25)]
     axes.yaxis.set_major_locator(FixedLocator(ticks))
-    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_locator(FixedLocator([tick * step for tick in ticks for step in range(2, 10)]))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def label(canvas: "Figure", figure: dict, drawn: Sequence[Point], palette: Sequence) -> None:
+def label(canvas: "Figure", figure: dict, drawn: Sequence[Point]) -> None:
     """Title, one legend, names of the axes, and the footer: the judge, the note, how many points are missing."""
     from matplotlib.lines import Line2D
 
     kind = figure["kind"]
     line = {"size": "-", "unseen": "-", "consistency": "--", "family": "none"}[kind]
     handles = [
-        Line2D([], [], linestyle=line, linewidth=1.1, label=SERIES[series].label, **marks(series, palette))
+        Line2D([], [], linestyle=line, label=SERIES[series].label, **look_of(series))
         for series in SERIES_OF_KIND[kind]
     ]
     canvas.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, title=figure["title"])
-    canvas.supxlabel(
-        "model family" if kind == "family" else f"model size ({size_unit(figure['models'])[1]})", fontsize=8
-    )
-    canvas.supylabel("score difference" if kind == "consistency" else "evaluation score", fontsize=8)
+    inch = 1 / canvas.get_figheight()
+    footer = footer_lines(figure, drawn)
+    below = (len(footer) * 0.11 + 0.06) * inch
+    canvas.text(0.995, 0.03 * inch, "\n".join(footer), ha="right", va="bottom", fontsize=6, color="0.35")
+    name = "model family" if kind == "family" else f"model size ({size_unit(figure['models'])[1]})"
+    canvas.text(0.53, below, name, ha="center", va="bottom", fontsize=8)
+    below += 0.16 * inch
+    canvas.get_layout_engine().set(rect=(0, below, 1, 1 - below))
+
+
+def footer_lines(figure: dict, drawn: Sequence[Point]) -> list[str]:
+    """Who judged, the note, and how many points are missing."""
     lost = sum(point.value is None for point in drawn)
-    footer = [f"Judge: {figure['judge']}", figure["note"], f"{lost} of {len(drawn)} points missing" if lost else ""]
-    text = ". ".join(part.rstrip(".") for part in footer if part) + "."
-    canvas.text(0.995, 0.06 / canvas.get_figheight(), text, ha="right", va="bottom", fontsize=6, color="0.35")
+    absent = f"{lost} of {len(drawn)} points are missing" if lost else ""
+    sentences = [part.rstrip(".") + "." for part in (f"Judge: {figure['judge']}", figure["note"], absent) if part]
+    return textwrap.wrap(" ".join(sentences), 140)
 
 
 def save(canvas: "Figure", prefix: str, figure: dict) -> None:
@@ -435,7 +469,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the figure, without suffix")
     options = parser.parse_args(arguments)
 
-    figure = check(json_argument(options.figure))
+    figure = check(read_object(options.figure))
     sums = sum_up(read_scores(options.scores, ("rating", "score")))
     drawn = list(points(figure, sums))
     absent = missing(drawn, figure["maximum"] // BEST_RATING)

@@ -12,17 +12,20 @@ import argparse
 import math
 import random
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import language_models  # noqa: F401  (first, it settles threads and network)
 from files import InputError, beside, command_line
 from settings import read_object, read_settings
+from template import Template
 from tokenizer import Tokenizer
 from tqdm import tqdm
 from train_tokenizer import read_documents
 
 WARMUP = 0.05  # share of the steps
+TEMPLATE_SHARE = 0.15  # of the documents
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,26 @@ class Settings:
     seed: int
 
 
-def pack(documents: list[str], tokenizer: Tokenizer, length: int, seed: int) -> list[list[int]]:
-    """Rows of `length` token ids from shuffled documents, each closed by eos; a rest too short is dropped."""
-    documents = random.Random(f"documents {seed}").sample(documents, len(documents))
-    ids = [token for text in documents for token in (*tokenizer.encode_prompt(text), tokenizer.eos)]
+def arrange(files: list[list[str]], template: Template | None, seed: int) -> list[str]:
+    """The documents of all files, shuffled. With a template, a share of them are made of three of one file each.
+
+    Those stand where instruction, input and response would: the model learns the wording, and no answers.
+    """
+    draw = random.Random(f"documents {seed}")
+    texts = []
+    for documents in files:
+        rest = draw.sample(documents, len(documents))
+        while rest:
+            text = rest.pop()
+            if template and len(rest) > 1 and draw.random() < TEMPLATE_SHARE:
+                text = template.prompt(text, rest.pop() if draw.random() < 0.5 else "") + rest.pop()
+            texts.append(text)
+    return draw.sample(texts, len(texts))
+
+
+def pack(texts: Iterable[str], tokenizer: Tokenizer, length: int) -> list[list[int]]:
+    """Rows of `length` token ids from texts, each closed by eos; a rest too short is dropped."""
+    ids = [token for text in texts for token in (*tokenizer.encode_prompt(text), tokenizer.eos)]
     rows = [ids[start : start + length] for start in range(0, len(ids) - length + 1, length)]
     if not rows:
         raise InputError(f"--corpus: {len(ids)} tokens in all, less than one row of {length}; give more text")
@@ -104,6 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--architecture", required=True, metavar="JSON", help="object or file: model_type and sizes")
     parser.add_argument("--corpus", required=True, nargs="+", type=Path, metavar="FILE", help="one document a line")
+    parser.add_argument("--template", type=Path, help="prompt template whose wording the model is to know")
     parser.add_argument("--tokenizer", required=True, type=Path, help="tokenizer folder")
     parser.add_argument(
         "--settings", required=True, metavar="JSON", help="object or file: steps, batch, length, learning_rate, seed"
@@ -113,7 +133,9 @@ def main() -> None:
     settings = read_settings(Settings, arguments.settings)
     architecture = read_object(arguments.architecture)
     tokenizer = Tokenizer(arguments.tokenizer)
-    rows = pack(read_documents(arguments.corpus), tokenizer, settings.length, settings.seed)
+    template = Template(arguments.template) if arguments.template else None
+    texts = arrange([read_documents([path]) for path in arguments.corpus], template, settings.seed)
+    rows = pack(texts, tokenizer, settings.length)
 
     model = build(architecture, tokenizer, settings.seed)
     loss = pretrain(model, rows, settings)

@@ -5,12 +5,11 @@ id, prompt, response, rating (1-3 or null), explanation, label, probability, mat
 match). Many of them, one a run, or one of them all together are read alike.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from files import InputError, read_json
+from files import InputError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,8 +21,8 @@ KEY = ("judge", "method", "model", "recipe", "lang", "id")  # what makes a row o
 def read_scores(paths: Iterable[Path | str], columns: Sequence[str] = ()) -> "pl.DataFrame":
     """Read score tables: the key columns and `columns`, rows in the order of the files.
 
-    Raises InputError naming the file when one cannot be read or lacks a column, when two rows score the same
-    response, and when the rows come from more than one judge (their ratings do not share a scale).
+    Raises InputError naming the file when one cannot be read or lacks a column, and when two rows score the
+    same response.
     """
     import polars as pl
 
@@ -43,28 +42,11 @@ def read_scores(paths: Iterable[Path | str], columns: Sequence[str] = ()) -> "pl
     scores = pl.concat(tables, how="vertical_relaxed")
     if scores.is_empty():
         raise InputError(f"{path}: there is no score in it; make it again with score.py")
-    judges = scores["judge"].unique(maintain_order=True).to_list()
-    if len(judges) > 1:
-        raise InputError(f"{path}: scores of two judges, {judges[0]!r} and {judges[1]!r}; give the files of one judge")
     twice = scores.filter(scores.select(KEY).is_duplicated()).select(KEY)
     if len(twice):
         first = "/".join(str(value) for value in twice.row(0))
         raise InputError(f"{path}: {first} is scored more than once; give each score table once")
     return scores
-
-
-def json_argument(text: str) -> dict:
-    """An option's JSON object, given in full (it begins with a brace) or as the name of a file that holds it."""
-    if not text.lstrip().startswith("{"):
-        value = read_json(text)
-    else:
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{text[:40]}...: not valid JSON ({error})") from None
-    if not isinstance(value, dict):
-        raise InputError(f"{text}: expected a JSON object, found {type(value).__name__}")
-    return value
 
 
 def markdown_table(rows: Iterable[Mapping[str, object]], right: Iterable[str] = ()) -> str:

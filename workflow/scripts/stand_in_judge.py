@@ -74,7 +74,8 @@ class Judge:
         self._questions: dict[str, object] = {}
         for row in read_jsonl(references, fields=("id", "lang", "prompt", "reference")):
             self._answers[row["id"]].append(bigrams(row["reference"]))
-            self._questions[plain(row["prompt"])] = row["id"]
+            if self._questions.setdefault(plain(row["prompt"]), row["id"]) != row["id"]:
+                raise InputError(f"{references}: the prompt {row['prompt']!r} has two ids; give it one")
         if not self._questions:
             raise InputError(f"{references}: holds no reference answer; give rows of id, lang, prompt, reference")
 

@@ -68,7 +68,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", required=True, nargs="+", type=corpus, metavar="CODE=FILE")
     parser.add_argument("--languages", required=True, help="YAML: code -> name, labels")
-    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--output", required=True, help="fastText model")
     arguments = parser.parse_args()
 
@@ -86,7 +85,7 @@ def main() -> None:
         training.flush()
         model = fasttext.train_supervised(
             input=training.name,
-            epoch=arguments.epochs,
+            epoch=5,
             lr=0.5,
             dim=16,
             minn=1,

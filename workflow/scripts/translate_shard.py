@@ -114,7 +114,7 @@ class Engine:
             return subprocess.Popen(self.command, stdin=pipe, stdout=pipe, stderr=self.messages, encoding="utf-8")
         except OSError as error:
             raise InputError(
-                f"{self.command[0]}: cannot start the engine's Python ({error.strerror}); make .venv-bergamot"
+                f"{self.command[0]}: cannot start the engine's Python ({error.strerror}); make env"
             ) from None
 
     def _complaint(self) -> str:

@@ -64,11 +64,13 @@ ssplit-prefix-file: ""
 def unpack_archive(packed: Path, folder: Path) -> None:
     """Unpack a packed model into `folder`; regular files with the expected names, and nothing else, come out of it."""
     try:
-        with tarfile.open(packed, "r:gz") as archive:
-            for entry in archive:
-                if entry.name not in NAMES or not entry.isfile():
-                    raise InputError(f"{packed}: {entry.name!r} is none of a model's files ({', '.join(NAMES)})")
-                archive.extract(entry, folder, filter="data")
+        with gzip.open(packed) as stream:
+            with tarfile.open(fileobj=stream, mode="r:") as archive:
+                for entry in archive:
+                    if entry.name not in NAMES or not entry.isfile():
+                        raise InputError(f"{packed}: {entry.name!r} is none of a model's files ({', '.join(NAMES)})")
+                    archive.extract(entry, folder, filter="data")
+            stream.read()  # to the end, where gzip's checksum stands
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         raise InputError(f"{packed}: cannot unpack it ({error}); make or fetch the file again") from None
 
@@ -128,10 +130,10 @@ def fetch_files(registry: dict, entry: dict, cache: Path) -> list[Path]:
     urls: dict[str, str] = {}
     paths = [cache / file["name"] for file in entry["files"]]
     for path, file in zip(paths, entry["files"], strict=True):
-        if path.exists():
-            check_file(path, path, file)
-            continue
         try:
+            if path.exists():
+                check_file(path, path, file)
+                continue
             urls = urls or addresses(download_index(registry["index"]), registry["index"], entry)
             with beside(path) as written:
                 fetch(urls[path.name], written)

@@ -1,0 +1,44 @@
+"""The rules say what their scripts use: Snakemake does not see imports, so they are declared."""
+
+import ast
+import re
+
+import pytest
+from snake import DEMO, REPOSITORY, dry_run
+
+SCRIPTS = REPOSITORY / "workflow" / "scripts"
+RULES = [
+    (path.name, *found)
+    for path in sorted((REPOSITORY / "workflow" / "rules").glob("*.smk"))
+    for found in re.findall(r"^ *rule (\w+):\n(.*?)(?=^ *rule |\Z)", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+]
+
+
+@pytest.mark.parametrize(("file", "rule", "body"), RULES, ids=[rule for _, rule, _ in RULES])
+def test_a_rule_takes_the_modules_of_its_own_script(file, rule, body):
+    if "script=" not in body:
+        pytest.skip("a command without a script")
+    script = re.search(r'script="workflow/scripts/(\w+)\.py"', body).group(1)
+    assert f'shared=imports_of("{script}")' in body
+
+
+def test_an_import_of_an_import_is_an_input():
+    job = next(job for job in dry_run(*DEMO, "--forceall", "--", "figure3") if job.rule == "judge")
+    assert {f"workflow/scripts/{name}.py" for name in ("judge", "ratings", "served", "journal", "files")} <= set(
+        job.inputs
+    )
+
+
+def test_every_script_is_used_by_a_rule_or_by_another_script():
+    used = {name for _, _, body in RULES for name in re.findall(r"workflow/scripts/(\w+)\.py", body)}
+    by_hand = {"check_config", "stand_in_judge"}  # the Snakefile's own check; started by the judge that serves it
+    assert {path.stem for path in SCRIPTS.glob("*.py")} == used | by_hand
+
+
+@pytest.mark.parametrize("script", sorted(path.stem for path in SCRIPTS.glob("*.py")))
+def test_every_program_explains_itself(script):
+    source = (SCRIPTS / f"{script}.py").read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(source)), f"{script}.py has no docstring"
+    if "def main()" in source:
+        assert "argparse" in source
+        assert "description=__doc__" in source
