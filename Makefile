@@ -2,10 +2,11 @@
 # make test   every check, fast ones first
 # Both make the environments they need; a second call finds them made.
 
-MAIN     := .venv
-BERGAMOT := .venv-bergamot
-ACTIVE   := PATH="$(CURDIR)/$(MAIN)/bin:$$PATH"
+MAIN      := .venv
+BERGAMOT  := .venv-bergamot
+ACTIVE    := PATH="$(CURDIR)/$(MAIN)/bin:$$PATH"
 SNAKEMAKE := $(ACTIVE) snakemake --profile profiles/local
+TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/demo/grammar.yaml
 
 .PHONY: help env demo test lint unit workflow demo-text demo-models clean
 .DEFAULT_GOAL := help
@@ -45,10 +46,12 @@ workflow: env
 	@$(ACTIVE) pytest tests/workflow
 
 demo-text: env ## write the miniature's seed data, prompts and references again
-	@$(ACTIVE) python workflow/scripts/demo_text.py --help
+	@$(TEXT) seed --output resources/demo/seed.jsonl
+	@$(TEXT) references --output resources/demo/references.jsonl
+	@for lang in en es fr bg ru zh bn no; do $(TEXT) prompts --language $$lang --output resources/demo/prompts/$$lang.jsonl; done
 
 demo-models: env ## train the miniature's translation models again
-	@$(ACTIVE) python resources/demo/translation/train_models.py --output resources/demo/translation
+	@$(ACTIVE) python resources/demo/translation/train_models.py --language es fr bg ru zh --output resources/demo/translation
 
 clean: ## remove the miniature's results; environments stay
 	@rm -rf results/demo

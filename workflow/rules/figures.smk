@@ -59,9 +59,10 @@ rule table2:
     conda:
         "../../envs/main.yaml"
     params:
+        note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script} --scores {input.scores} --output-prefix {params.prefix} 2> {log}"
+        "python {input.script} --scores {input.scores} --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
 
 
 rule summary:
@@ -80,8 +81,11 @@ rule summary:
     params:
         judge=FIRST_JUDGE["label"],
         note=config["note"],
+        models=list(dict.fromkeys(run.model for run in RUNS)),
+        languages=TESTED,
     shell:
         "python {input.script} --scores {input.scores} --figures {input.figures} --tables {input.tables}"
+        " --models {params.models} --languages {params.languages}"
         " --judge {params.judge:q} --note {params.note:q} --output {output} 2> {log}"
 
 

@@ -140,7 +140,7 @@ class Point:
     unrated: int  # of the prompts, those without a rating: they count 0
 
 
-# (method, model, recipe, lang) -> sums over the prompts: score, difference (what language ID took off), prompts, unrated
+# (method, model, recipe, lang) -> over its prompts: score, difference (what language ID takes off), prompts, unrated
 Sums = dict[tuple[str, str, str, str], dict[str, int]]
 
 
@@ -334,7 +334,7 @@ def columns_for(count: int, figure: dict) -> int:
 
 
 def draw_sizes(axes: "Axes", here: Sequence[Point], dashes: str) -> None:
-    """Lines over the model sizes, one a series and family. A missing value breaks its line (seaborn would bridge it)."""
+    """Lines over the sizes, one a series and family. A missing value breaks its line, which seaborn would bridge."""
     for (series, _), line in groupby(here, key=lambda point: (point.series, point.family)):
         line = list(line)
         values = [math.nan if point.value is None else point.value for point in line]
@@ -372,13 +372,16 @@ def size_axis(axes: "Axes", panel: Panel, models: dict) -> None:
     unit, _ = size_unit(models)
     sizes = sorted({models[name]["billions"] for name in panel.models})
     axes.set_xscale("log")
+    margin = (sizes[-1] / sizes[0]) ** max(0.05, 0.3 / len(sizes)) if len(sizes) > 1 else 2.0
+    axes.set_xlim(sizes[0] / margin, sizes[-1] * margin)
     axes.set_xticks(sizes, [f"{size * unit:g}" for size in sizes])
     axes.minorticks_off()
-    axes.margins(x=max(0.05, 0.3 / len(sizes)))
-    close = (sizes[-1] / sizes[0]) ** 0.09  # as a ratio of sizes: labels nearer than this would touch
+    if len(sizes) > 8:  # more than the largest of the paper's figures
+        axes.tick_params(axis="x", labelrotation=90)
+        return
     for (left, right), ticks in zip(pairwise(sizes), pairwise(axes.xaxis.get_major_ticks()), strict=True):
-        if right / left < close:
-            ticks[0].label1.set_horizontalalignment("right")
+        if math.log(right / left) < 0.09 * math.log(sizes[-1] / sizes[0]):
+            ticks[0].label1.set_horizontalalignment("right")  # both fit when they lean apart, as Pythia's 1 and 1.4
             ticks[1].label1.set_horizontalalignment("left")
 
 
@@ -395,6 +398,8 @@ def family_axis(axes: "Axes", panel: Panel, models: dict) -> None:
         for name, text in zip(panel.models, labels, strict=True)
     ]
     axes.set_xticks(range(len(ticks)), ticks)
+    if len(ticks) > 4:
+        axes.tick_params(axis="x", labelrotation=30)
     axes.set_xlim(-0.5, len(ticks) - 0.5)
 
 
@@ -426,8 +431,7 @@ def label(canvas: "Figure", figure: dict, drawn: Sequence[Point]) -> None:
     kind = figure["kind"]
     line = {"size": "-", "unseen": "-", "consistency": "--", "family": "none"}[kind]
     handles = [
-        Line2D([], [], linestyle=line, label=SERIES[series].label, **look_of(series))
-        for series in SERIES_OF_KIND[kind]
+        Line2D([], [], linestyle=line, label=SERIES[series].label, **look_of(series)) for series in SERIES_OF_KIND[kind]
     ]
     canvas.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, title=figure["title"])
     inch = 1 / canvas.get_figheight()
@@ -449,7 +453,7 @@ def footer_lines(figure: dict, drawn: Sequence[Point]) -> list[str]:
 
 
 def save(canvas: "Figure", prefix: str, figure: dict) -> None:
-    """Write the pdf (vector, TrueType fonts embedded) and the png; neither holds a date, so equal input, equal bytes."""
+    """Write the pdf (vector, TrueType fonts embedded) and the png; without a date, so that equal input, equal bytes."""
     title = f"Figure {figure['number']}: {figure['title']}"
     saved: list[tuple[str, dict]] = [
         (".pdf", {"metadata": {"CreationDate": None, "Title": title, "Subject": figure["note"] or None}}),

@@ -1,0 +1,155 @@
+"""What a run found, in one page of Markdown that reads as well in a terminal.
+
+It says where the figures and tables are, then gives the evaluation score of each model in each language (the sum over
+the prompts, with the highest that can be had), how often answers are in the language asked for, and how many ratings
+are missing. --note is put first, for instance that a stand-in judged. Scores of several judges get a section each.
+
+Rows and columns stand in the order of --models and --languages; what these do not name follows in the order of the
+scores.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from files import command_line, write_text
+from scoretable import METHODS, markdown_table, read_scores
+
+if TYPE_CHECKING:
+    import polars as pl
+
+BEST_RATING = 3
+LAST = ("multilingual", "downsampled")  # recipes, after the monolingual ones
+ABSENT = "–"
+
+
+def artifact_list(paths: Sequence[str]) -> list[str]:
+    """One line a figure or table, its formats together."""
+    return [
+        f"- {stem}.{{{','.join(Path(path).suffix[1:] for path in group)}}}"
+        for stem, group in groupby(paths, key=lambda path: path.removesuffix(Path(path).suffix))
+    ]
+
+
+def in_order(values: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """The values, each once: those `wanted` first, in that order."""
+    return sorted(dict.fromkeys(values), key=lambda value: wanted.index(value) if value in wanted else len(wanted))
+
+
+def method_place(method: str) -> tuple[int, str]:
+    """Sort key: the methods in the paper's order, then any other."""
+    return (list(METHODS).index(method) if method in METHODS else len(METHODS), method)
+
+
+def recipe_order(languages: Sequence[str]) -> Callable[[str], int]:
+    """Sort key: monolingual recipes by language, then multilingual, downsampled, and any other."""
+    order = [*(f"mono-{lang}" for lang in languages), "mono-(own)", *LAST]
+    return lambda recipe: order.index(recipe) if recipe in order else len(order)
+
+
+def score_rows(scores: "pl.DataFrame", models: Sequence[str], languages: Sequence[str]) -> list[dict]:
+    """One row a tuned model: its summed score in each language; a star where it answered fewer prompts than others."""
+    import polars as pl
+
+    cells = scores.group_by("method", "model", "recipe", "lang").agg(
+        sum=pl.col("score").cast(pl.Int64).sum(), prompts=pl.len()
+    )
+    found = {(row["method"], row["model"], row["recipe"], row["lang"]): row for row in cells.iter_rows(named=True)}
+    expected = cells["prompts"].max()
+
+    def written(cell: dict | None) -> str:
+        return ABSENT if cell is None else f"{cell['sum']}{'*' if cell['prompts'] < expected else ''}"
+
+    place = recipe_order(languages)
+    runs = sorted(
+        {run[:3] for run in found}, key=lambda run: (method_place(run[0]), models.index(run[1]), place(run[2]), run[2])
+    )
+    return [
+        {"method": run[0], "model": run[1], "recipe": run[2]}
+        | {lang: written(found.get((*run, lang))) for lang in languages}
+        for run in runs
+    ]
+
+
+def consistency_rows(scores: "pl.DataFrame", languages: Sequence[str]) -> list[dict]:
+    """One row a method and recipe: the share of answers in the language asked for, and the same over all but English.
+
+    The monolingual models other than the English one answer their own language only; they share the row mono-(own).
+    """
+    import polars as pl
+
+    others = [lang for lang in languages if lang != "en"]
+    own = pl.col("recipe").str.starts_with("mono-") & (pl.col("recipe") != "mono-en")
+    foreign = scores.filter(pl.col("lang") != "en").with_columns(
+        recipe=pl.when(own).then(pl.lit("mono-(own)")).otherwise(pl.col("recipe"))
+    )
+    tables = foreign.partition_by("method", "recipe", as_dict=True)
+    place = recipe_order(["en"])
+    rows = []
+    for method, recipe in sorted(tables, key=lambda key: (method_place(key[0]), place(key[1]), key[1])):
+        table = tables[method, recipe]
+        matches = {lang: table.filter(pl.col("lang") == lang)["match"] for lang in others}
+        shares = {lang: f"{match.mean():.2f}" if len(match) else ABSENT for lang, match in matches.items()}
+        rows.append({"method": method, "recipe": recipe} | shares | {"all": f"{table['match'].mean():.2f}"})
+    return rows
+
+
+def section(scores: "pl.DataFrame", models: Sequence[str], languages: Sequence[str], stand_in: str) -> list[str]:
+    """One judge's scores: the table, the share of answers in the right language, the missing ratings."""
+    import polars as pl
+
+    models, languages = in_order(scores["model"], models), in_order(scores["lang"], languages)
+    rows = score_rows(scores, models, languages)
+    prompts = scores.group_by("method", "model", "recipe", "lang").len()["len"].max()
+    unrated = scores["rating"].null_count()
+    text = [
+        f"Evaluation score{stand_in}: the sum over {prompts} prompts; the maximum is {BEST_RATING * prompts}.",
+        markdown_table(rows, right=languages),
+    ]
+    if any(row[lang].endswith("*") for row in rows for lang in languages):
+        text.append("\\* fewer prompts than the others")
+    shares = consistency_rows(scores, languages)
+    if shares:
+        text += [
+            "Share of answers in the language asked for, over the test languages other than English:",
+            markdown_table(shares, right=[*languages, "all"]),
+        ]
+    counted = scores.filter(pl.col("rating").is_null())["score"].cast(pl.Int64).sum()
+    effect = f"; they add {counted} to the scores" if unrated else ""
+    return [*text, f"Missing ratings: {unrated} of {len(scores)}{effect}."]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet)")
+    parser.add_argument("--figures", nargs="*", default=[], metavar="FILE", help="files of the figures, to be listed")
+    parser.add_argument("--tables", nargs="*", default=[], metavar="FILE", help="files of the tables, to be listed")
+    parser.add_argument("--judge", required=True, metavar="LABEL", help="what to call the judge")
+    parser.add_argument("--note", default="", metavar="TEXT", help="a sentence on what these results are")
+    parser.add_argument("--models", nargs="*", default=[], metavar="NAME", help="order of the models")
+    parser.add_argument("--languages", nargs="*", default=[], metavar="CODE", help="order of the languages")
+    parser.add_argument("--output", required=True, metavar="FILE", help="Markdown")
+    arguments = parser.parse_args()
+
+    scores = read_scores(arguments.scores, ("rating", "match", "score"))
+    judges = scores.partition_by("judge", maintain_order=True)
+    parts = ["# Results"]
+    if arguments.note:
+        parts.append(f"**{arguments.note}**")
+    parts.append(f"Judge: {arguments.judge}")
+    for title, paths in (("Figures", arguments.figures), ("Tables", arguments.tables)):
+        if paths:
+            parts += [f"## {title}", "\n".join(artifact_list(paths))]
+    stand_in = " by the stand-in judge" if "stand-in" in f"{arguments.judge} {arguments.note}".lower() else ""
+    for table in judges:
+        parts.append("## Scores" if len(judges) == 1 else f"## Scores by {table['judge'][0]}")
+        parts += section(table, arguments.models, arguments.languages, stand_in if len(judges) == 1 else "")
+    write_text(arguments.output, "\n\n".join(parts) + "\n")
+    print(f"summary: {len(scores)} answers, {scores['rating'].null_count()} without a rating", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)

@@ -1,0 +1,100 @@
+"""Table 1: the hyperparameters of LoRA and full-parameter fine-tuning, from the settings of the run itself.
+
+--settings is a JSON object, in full or in a file, with the training settings of each method; for LoRA, `modules` says
+which modules of each model family are adapted:
+
+  {"lora": {"modules": {"BLOOM": ["query_key_value"]}, "rank": 8, "alpha": 16, "dropout": 0.05,
+            "learning_rate": 0.0003, "batch": 128, "epochs": 5},
+   "full": {"learning_rate": 0.00002, "batch": 256, "epochs": 3}}
+
+The paper's rows come first, in its order and words; any other setting follows under its own name.
+Writes PREFIX.md and PREFIX.csv (method, hyperparameter, value).
+"""
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from files import InputError, beside, command_line, write_text
+from scoretable import METHODS, markdown_table
+from settings import read_object
+
+PAPER = {
+    "modules": "LoRA modules",
+    "rank": "rank",
+    "alpha": "scaling factor",
+    "dropout": "dropout",
+    "learning_rate": "learning rate",
+    "batch": "global batch size",
+    "epochs": "epochs",
+}
+CAPTION = "Table 1: Hyperparameter configurations of LoRA and full-parameter fine-tuning"
+
+
+def table_rows(settings: dict) -> list[dict[str, str]]:
+    """The table's rows. Raises InputError when a method is unknown or without settings."""
+    for method, values in settings.items():
+        if method not in METHODS:
+            raise InputError(f"--settings: unknown method {method!r}; choose from {', '.join(METHODS)}")
+        if not isinstance(values, dict) or not values:
+            raise InputError(f"--settings: {method!r} has no settings; give an object with at least one")
+    return [
+        {"method": METHODS[method], "hyperparameter": name, "value": value}
+        for method in METHODS
+        if method in settings
+        for name, value in named_values(settings[method])
+    ]
+
+
+def named_values(values: dict) -> Iterator[tuple[str, str]]:
+    """One method's settings, named as in the paper and in its order, then the others."""
+    for key in sorted(values, key=lambda key: list(PAPER).index(key) if key in PAPER else len(PAPER)):
+        if key == "modules":
+            yield from adapted_modules(values[key])
+        else:
+            yield PAPER.get(key, key.replace("_", " ")), written(values[key])
+
+
+def adapted_modules(modules: dict[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """One row for the families that adapt the same modules."""
+    families: dict[str, list[str]] = {}
+    for family, names in modules.items():
+        families.setdefault(", ".join(names), []).append(family)
+    for names, members in families.items():
+        yield PAPER["modules"] + (f" ({', '.join(members)})" if len(families) > 1 else ""), names
+
+
+def written(value: object) -> str:
+    """A value as a reader writes it: 3e-4 for a small number, yes and no, everything else as it is."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and 0 < abs(value) < 1e-3:
+        sign, digits, exponent = Decimal(str(value)).normalize().as_tuple()
+        mantissa = Decimal((sign, digits, 1 - len(digits)))
+        return f"{mantissa}e{exponent + len(digits) - 1}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--settings", required=True, metavar="JSON", help="training settings, or the file that has them"
+    )
+    parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the table, without suffix")
+    arguments = parser.parse_args()
+
+    rows = table_rows(read_object(arguments.settings))
+    with beside(f"{arguments.output_prefix}.csv") as path, path.open("w", encoding="utf-8", newline="") as stream:
+        table = csv.DictWriter(stream, ["method", "hyperparameter", "value"], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    header = {"method": "Method", "hyperparameter": "Hyperparameter", "value": "Value"}
+    text = markdown_table({header[key]: value for key, value in row.items()} for row in rows)
+    write_text(f"{arguments.output_prefix}.md", f"{text}\n\n{CAPTION}.\n")
+    print(f"table1: {len(rows)} settings", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)

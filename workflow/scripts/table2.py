@@ -1,0 +1,93 @@
+"""Table 2: answers in the wrong language that the judge rated highest, with the judge's own words.
+
+The judge is told that instruction and response must share a language; where it rates an answer highly all the same,
+only language identification takes the score away (Chen et al., 2024, appendix A). Answers come by rating, the highest
+first; among equal ratings first the clearest case of each language (by the identifier's probability), then the second
+clearest, and so on; what is still equal stands in the order of judge, method, model, recipe, lang and id. Answers
+without a rating, and those with nothing in them to identify, are left out.
+
+Writes PREFIX.csv, with the texts as they are, and PREFIX.md, where long lines are wrapped. --note is repeated below
+the table, for instance that a stand-in judged.
+"""
+
+import argparse
+import re
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+from files import beside, command_line, write_text
+from scoretable import KEY, METHODS, read_scores
+
+if TYPE_CHECKING:
+    import polars as pl
+
+COLUMNS = ("prompt", "response", "rating", "explanation", "label", "probability", "match")
+CAPTION = "Table 2: The most highly rated answers in another language than their instruction"
+LINE = 100  # characters
+
+
+def rewarded(scores: "pl.DataFrame", count: int) -> "pl.DataFrame":
+    """The `count` most highly rated answers in the wrong language, in the table's order."""
+    import polars as pl
+
+    wrong = scores.filter(~pl.col("match"), pl.col("rating").is_not_null(), pl.col("label").is_not_null())
+    by_rating = wrong.sort("rating", "probability", *KEY, descending=[True, True] + [False] * len(KEY))
+    turn = pl.int_range(pl.len()).over("rating", "lang")  # 0 for the clearest case of each language
+    ordered = by_rating.with_columns(turn.alias("turn")).sort(
+        "rating", "turn", "probability", *KEY, descending=[True, False, True] + [False] * len(KEY)
+    )
+    return ordered.head(count).select(
+        *KEY, "rating", "label", "probability", "prompt", "response", "explanation"
+    )  # the row's coordinates first, its texts last
+
+
+def markdown(rows: list[dict], note: str) -> str:
+    """The table as Markdown, one example a section, as in the paper."""
+    if not rows:
+        parts = ["No answer in the wrong language was rated: there is no example to show."]
+    else:
+        parts = [example(number, row) for number, row in enumerate(rows, start=1)]
+    closing = f"{CAPTION}." + (f" {note}" if note else "")
+    return "\n\n".join([*parts, closing]) + "\n"
+
+
+def example(number: int, row: dict) -> str:
+    """One answer: where it comes from, the texts, the rating."""
+    where = f"{METHODS.get(row['method'], row['method'])}, {row['model']}, {row['recipe']}, prompt {row['id']}"
+    return "\n\n".join(
+        [
+            f"### {number}. Asked in {row['lang']}, answered in {row['label']} ({row['probability']:g})",
+            where,
+            f"Instruction:\n\n{verbatim(row['prompt'])}",
+            f"Response:\n\n{verbatim(row['response'])}",
+            f"Explanation of the judge ({row['judge']}):\n\n{verbatim(row['explanation'] or '')}",
+            f"Rating: **{row['rating']}**",
+        ]
+    )
+
+
+def verbatim(text: str) -> str:
+    """Text in a fence longer than any in it, so that nothing in a model's answer is taken for Markdown."""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
+    lines = [part for line in text.split("\n") for part in textwrap.wrap(line, LINE, break_on_hyphens=False) or [""]]
+    return "\n".join([f"{fence}text", *lines, fence])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet)")
+    parser.add_argument("--rows", type=int, default=5, metavar="N", help="answers to show (default: %(default)s)")
+    parser.add_argument("--note", default="", metavar="TEXT", help="a sentence for below the table")
+    parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the table, without suffix")
+    arguments = parser.parse_args()
+
+    table = rewarded(read_scores(arguments.scores, COLUMNS), arguments.rows)
+    with beside(f"{arguments.output_prefix}.csv") as path:
+        table.write_csv(path)
+    write_text(f"{arguments.output_prefix}.md", markdown(table.to_dicts(), arguments.note))
+    print(f"table2: {len(table)} answers in the wrong language", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)

@@ -1,0 +1,254 @@
+import csv
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import figure
+import polars as pl
+import pytest
+from files import InputError
+
+SCRIPT = Path(figure.__file__)
+MODELS = {
+    "bloom-s": {"family": "bloom", "label": "BLOOM", "billions": 0.5},
+    "bloom-m": {"family": "bloom", "label": "BLOOM", "billions": 3},
+    "pythia-m": {"family": "pythia", "label": "Pythia", "billions": 2.8},
+}
+LANGUAGES = {"en": "English", "es": "Spanish", "zh": "Chinese", "bn": "Bengali"}
+
+
+def selection(kind="size", **changes):
+    settings = {
+        "number": 3,
+        "kind": kind,
+        "title": "LoRA fine-tuning on BLOOM",
+        "runs": {"lora": ["bloom-s", "bloom-m"]},
+        "models": MODELS,
+        "languages": LANGUAGES,
+        "panels": ["en", "es"],
+        "maximum": 6,  # two prompts
+        "judge": "a judge",
+        "note": "Not results.",
+    }
+    return settings | changes
+
+
+def answers(method, model, recipe, lang, *pairs):
+    """Rows of a score table for (rating, match) pairs."""
+    return [
+        {
+            "judge": "judge",
+            "method": method,
+            "model": model,
+            "recipe": recipe,
+            "lang": lang,
+            "id": str(number),
+            "rating": rating,
+            "match": match,
+            "score": (rating or 0) * match,
+        }
+        for number, (rating, match) in enumerate(pairs)
+    ]
+
+
+def whole(method="lora", models=("bloom-s", "bloom-m"), langs=("en", "es")):
+    """A full set of runs: every answer is rated 2; English-only answers other languages in English."""
+    rows = []
+    for model in models:
+        for lang in langs:
+            for recipe in dict.fromkeys([f"mono-{lang}", "mono-en", "multilingual", "downsampled"]):
+                wrong = recipe == "mono-en" and lang != "en"
+                rows += answers(method, model, recipe, lang, (2, not wrong), (2, not wrong))
+    return rows
+
+
+def make(folder, rows, settings, name="figure3"):
+    """Draw the figure; return its csv as rows by (panel, series, model), and the prefix of its files."""
+    scores = folder / "scores.parquet"
+    pl.DataFrame(rows, schema_overrides={"rating": pl.Int8, "score": pl.Int8}).write_parquet(scores)
+    prefix = folder / "figures" / name
+    figure.main(
+        ["--scores", str(scores), "--figure", json.dumps(settings), "--output-prefix", str(prefix)],
+    )
+    with Path(f"{prefix}.csv").open(encoding="utf-8", newline="") as stream:
+        return {(row["panel"], row["series"], row["model"]): row for row in csv.DictReader(stream)}, prefix
+
+
+def replaced(rows, method, model, recipe, lang, *pairs):
+    run = {"method": method, "model": model, "recipe": recipe, "lang": lang}
+    return [row for row in rows if row | run != row] + answers(method, model, recipe, lang, *pairs)
+
+
+def test_a_value_is_the_sum_of_rating_times_match_over_the_prompts(tmp_path):
+    rows = replaced(whole(), "lora", "bloom-m", "multilingual", "es", (3, True), (2, False))
+    points, _ = make(tmp_path, rows, selection())
+    point = points["Spanish", "multilingual", "bloom-m"]
+    assert point == {
+        "number": "3",
+        "panel": "Spanish",
+        "series": "multilingual",
+        "method": "lora",
+        "model": "bloom-m",
+        "family": "bloom",
+        "billions": "3",
+        "recipe": "multilingual",
+        "lang": "es",
+        "value": "3",
+        "prompts": "2",
+        "unrated": "0",
+    }
+    assert points["Spanish", "English", "bloom-m"]["value"] == "0"
+    assert points["Spanish", "monolingual", "bloom-m"]["recipe"] == "mono-es"
+
+
+def test_a_missing_rating_counts_0_and_is_told_in_the_csv(tmp_path):
+    rows = replaced(whole(), "lora", "bloom-m", "multilingual", "es", (3, True), (None, True))
+    points, _ = make(tmp_path, rows, selection())
+    assert points["Spanish", "multilingual", "bloom-m"]["value"] == "3"
+    assert points["Spanish", "multilingual", "bloom-m"]["unrated"] == "1"
+
+
+def test_the_english_panel_shows_the_english_model_once_as_monolingual(tmp_path):
+    points, _ = make(tmp_path, whole(), selection())
+    assert {series for panel, series, _ in points if panel == "English"} == {
+        "multilingual",
+        "monolingual",
+        "downsampled",
+    }
+    assert points["English", "monolingual", "bloom-s"]["recipe"] == "mono-en"
+
+
+def test_models_stand_by_size_whatever_their_order_in_the_selection(tmp_path):
+    points, _ = make(tmp_path, whole(), selection(runs={"lora": ["bloom-m", "bloom-s"]}))
+    assert [model for panel, series, model in points if (panel, series) == ("Spanish", "English")] == [
+        "bloom-s",
+        "bloom-m",
+    ]
+
+
+def test_a_missing_run_is_a_gap_and_one_line_says_which(tmp_path, capsys):
+    rows = [row for row in whole() if (row["model"], row["recipe"]) != ("bloom-m", "mono-es")]
+    points, prefix = make(tmp_path, rows, selection())
+    assert points["Spanish", "monolingual", "bloom-m"]["value"] == ""
+    assert points["Spanish", "monolingual", "bloom-s"]["value"] == "4"
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")]
+    assert warnings == [
+        "warning: figure3: 1 of 14 points are missing: lora/bloom-m/mono-es in es (0 of 2 answers scored)"
+    ]
+    assert Path(f"{prefix}.pdf").exists()
+
+
+def test_an_incomplete_run_is_missing_too_for_its_sum_would_be_too_low(tmp_path):
+    rows = replaced(whole(), "lora", "bloom-m", "multilingual", "es", (3, True))
+    points, _ = make(tmp_path, rows, selection())
+    assert points["Spanish", "multilingual", "bloom-m"]["value"] == ""
+    assert points["Spanish", "multilingual", "bloom-m"]["prompts"] == "1"
+
+
+def test_a_missing_point_breaks_its_line(tmp_path):
+    settings = figure.check(selection(models={**MODELS, "bloom-l": {**MODELS["bloom-m"], "billions": 7}}))
+    settings["runs"] = {"lora": ["bloom-s", "bloom-m", "bloom-l"]}
+    rows = [row for row in whole(models=settings["runs"]["lora"]) if row["model"] != "bloom-m"]
+    drawn = list(figure.points(settings, figure.sum_up(pl.DataFrame(rows))))
+    canvas = figure.draw(settings, drawn)
+    spanish = canvas.axes[1]
+    assert spanish.get_title() == "Spanish"
+    values = spanish.lines[0].get_ydata()
+    assert [value == value for value in values] == [True, False, True]  # NaN in the middle: no line across
+    assert "7 of 21 points are missing" in " ".join(text.get_text() for text in canvas.texts)
+
+
+def test_unseen_languages_have_a_panel_for_each_method_and_no_monolingual_series(tmp_path):
+    rows = whole("lora", langs=["bn"]) + whole("full", langs=["bn"])
+    settings = selection("unseen", runs={"lora": ["bloom-s", "bloom-m"], "full": ["bloom-s", "bloom-m"]}, panels=["bn"])
+    points, _ = make(tmp_path, rows, settings)
+    assert {panel for panel, _, _ in points} == {"LoRA, Bengali", "Full-parameter, Bengali"}
+    assert {series for _, series, _ in points} == {"multilingual", "English", "downsampled"}
+
+
+def test_consistency_is_the_mean_over_languages_of_what_language_identification_takes_off(tmp_path):
+    rows = whole(models=["bloom-s", "pythia-m"], langs=["en", "es", "zh"])
+    rows = replaced(rows, "lora", "bloom-s", "mono-es", "es", (3, False), (1, True))  # loses 3
+    rows = replaced(rows, "lora", "bloom-s", "mono-zh", "zh", (2, False), (None, False))  # loses 2; null counts 0
+    settings = selection("consistency", runs={"lora": ["bloom-s", "pythia-m"]}, panels=["en", "es", "zh"])
+    points, _ = make(tmp_path, rows, settings)
+    own = points["LoRA, BLOOM", "monolingual", "bloom-s"]
+    assert float(own["value"]) == pytest.approx((0 + 3 + 2) / 3)
+    assert (own["recipe"], own["lang"]) == ("mono-en mono-es mono-zh", "en es zh")
+    assert (own["prompts"], own["unrated"]) == ("6", "1")
+    assert float(points["LoRA, Pythia", "English", "pythia-m"]["value"]) == pytest.approx((0 + 4 + 4) / 3)
+    assert points["LoRA, Pythia", "multilingual", "pythia-m"]["value"] == "0"
+
+
+def test_a_consistency_point_that_lacks_one_language_is_missing(tmp_path):
+    rows = [row for row in whole() if (row["recipe"], row["lang"]) != ("multilingual", "es")]
+    points, _ = make(tmp_path, rows, selection("consistency"))
+    assert points["LoRA, BLOOM", "multilingual", "bloom-s"]["value"] == ""
+    assert points["LoRA, BLOOM", "downsampled", "bloom-s"]["value"] == "0"
+
+
+def test_families_stand_in_the_order_of_the_selection(tmp_path):
+    settings = selection("family", runs={"lora": ["pythia-m", "bloom-s"]})
+    points, _ = make(tmp_path, whole(models=["bloom-s", "pythia-m"]), settings)
+    assert [key[2] for key in points if key[:2] == ("Spanish", "downsampled")] == ["pythia-m", "bloom-s"]
+    assert {series for _, series, _ in points} == {"multilingual", "monolingual", "downsampled"}
+    canvas = figure.draw(settings, list(figure.points(settings, {})))
+    assert [tick.get_text() for tick in canvas.axes[0].get_xticklabels()] == ["Pythia", "BLOOM"]
+
+
+def test_every_size_has_its_tick_and_the_footer_names_judge_and_note():
+    settings = selection()
+    canvas = figure.draw(settings, list(figure.points(settings, {})))
+    assert [tick.get_text() for tick in canvas.axes[0].get_xticklabels()] == ["0.5", "3"]
+    assert canvas.axes[0].get_ylim() == (0, 6)
+    text = " ".join(text.get_text() for text in canvas.texts)
+    assert "Judge: a judge. Not results." in text
+
+
+def test_the_pdf_embeds_truetype_fonts_and_no_other(tmp_path):
+    _, prefix = make(tmp_path, whole(), selection())
+    pdf = Path(f"{prefix}.pdf").read_bytes()
+    assert b"/FontFile2" in pdf  # an embedded TrueType font
+    assert b"/Type3" not in pdf
+    fonts = set(re.findall(rb"/BaseFont /(?:[A-Z]{6}\+)?([A-Za-z-]+)", pdf))
+    assert fonts and all(font.startswith(b"DejaVuSans") for font in fonts)
+
+
+def test_the_same_input_gives_the_same_bytes_in_another_process_and_at_another_time(tmp_path):
+    _, prefix = make(tmp_path, whole(), selection())
+    command = [sys.executable, str(SCRIPT), "--scores", str(tmp_path / "scores.parquet")]
+    command += ["--figure", json.dumps(selection()), "--output-prefix", str(tmp_path / "again" / "figure3")]
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"})
+    for suffix in (".pdf", ".png", ".csv"):
+        assert Path(f"{prefix}{suffix}").read_bytes() == (tmp_path / "again" / f"figure3{suffix}").read_bytes(), suffix
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"kind": "sizes"}, "unknown kind 'sizes'; choose from size, unseen"),
+        ({"runs": {"lora": ["bloom-x"]}}, "'bloom-x' of 'runs' is not in 'models'"),
+        ({"runs": {"qlora": ["bloom-s"]}}, "unknown method 'qlora'"),
+        ({"panels": ["fi"]}, "'fi' of 'panels' is not in 'languages'"),
+        ({"panels": []}, "nothing to draw"),
+        ({"maximum": 100}, "give 3 times the number of prompts"),
+        ({"judge": None}, "'judge' is missing"),
+    ],
+)
+def test_a_bad_selection_is_told_in_one_line(changes, complaint):
+    with pytest.raises(InputError, match=re.escape(complaint)) as error:
+        figure.check(selection(**changes))
+    assert "\n" not in str(error.value)
+
+
+def test_scores_that_hold_nothing_of_the_selection_or_too_much_stop_it(tmp_path):
+    with pytest.raises(InputError, match="none of the figure's points can be drawn"):
+        make(tmp_path, whole(models=["pythia-m"]), selection())
+    with pytest.raises(InputError, match="two judges"):
+        make(tmp_path, whole() + [row | {"judge": "other"} for row in whole()], selection())
+    with pytest.raises(InputError, match=r"judge/lora/bloom-s/mono-en/en/0 is scored more than once"):
+        make(tmp_path, whole() + whole(), selection())
+    assert not (tmp_path / "figures").exists()

@@ -1,0 +1,117 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+import summary
+
+SCRIPT = Path(summary.__file__)
+
+
+def answers(method, model, recipe, lang, *pairs, judge="judge"):
+    """Rows of a score table for (rating, match) pairs."""
+    run = {"judge": judge, "method": method, "model": model, "recipe": recipe, "lang": lang}
+    return [
+        run | {"id": str(number), "rating": rating, "match": match, "score": (rating or 0) * match}
+        for number, (rating, match) in enumerate(pairs)
+    ]
+
+
+SCORES = [
+    *answers("full", "big", "multilingual", "es", (1, True), (1, True)),
+    *answers("lora", "big", "downsampled", "es", (3, True), (None, True)),
+    *answers("lora", "big", "mono-en", "en", (3, True), (3, True)),
+    *answers("lora", "big", "mono-en", "es", (3, False), (2, True)),
+    *answers("lora", "big", "mono-en", "zh", (3, False), (2, False)),
+    *answers("lora", "big", "mono-es", "es", (3, True), (2, True)),
+    *answers("lora", "big", "mono-zh", "zh", (3, True), (2, False)),
+    *answers("lora", "big", "multilingual", "es", (2, True), (1, True)),
+    *answers("lora", "tiny", "multilingual", "es", (2, True)),
+]
+
+
+def summarise(folder, rows, *arguments):
+    """The summary's text."""
+    pl.DataFrame(rows, schema_overrides={"rating": pl.Int8, "score": pl.Int8}).write_parquet(folder / "scores.parquet")
+    command = [sys.executable, SCRIPT, "--scores", folder / "scores.parquet", "--output", folder / "summary.md"]
+    subprocess.run([*command, "--judge", "the judge", *arguments], check=True)
+    return (folder / "summary.md").read_text(encoding="utf-8")
+
+
+def tables(text):
+    """The Markdown tables of a text, each as its rows of cells."""
+    found = [[]]
+    for line in text.splitlines():
+        if line.startswith("|"):
+            found[-1].append([cell.strip() for cell in line.strip("|").split("|")])
+        elif found[-1]:
+            found.append([])
+    return [[table[0], *table[2:]] for table in found if table]
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    order = ["--languages", "en", "es", "zh", "--models", "tiny", "big"]
+    files = ["--figures", "f/figure2.pdf", "f/figure2.png", "f/figure2.csv", "f/figure3.pdf", "--tables", "t/table1.md"]
+    return summarise(tmp_path_factory.mktemp("run"), SCORES, *order, *files, "--note", "A stand-in judged.")
+
+
+def test_the_score_table_has_a_row_a_run_and_a_column_a_language(text):
+    assert tables(text)[0] == [
+        ["method", "model", "recipe", "en", "es", "zh"],
+        ["lora", "tiny", "multilingual", "–", "2*", "–"],
+        ["lora", "big", "mono-en", "6", "2", "0"],
+        ["lora", "big", "mono-es", "–", "5", "–"],
+        ["lora", "big", "mono-zh", "–", "–", "3"],
+        ["lora", "big", "multilingual", "–", "3", "–"],
+        ["lora", "big", "downsampled", "–", "3", "–"],
+        ["full", "big", "multilingual", "–", "2", "–"],
+    ]
+    assert "the sum over 2 prompts; the maximum is 6" in text
+    assert "fewer prompts than the others" in text
+
+
+def test_consistency_is_the_share_of_matches_outside_english(text):
+    assert tables(text)[1] == [
+        ["method", "recipe", "es", "zh", "all"],
+        ["lora", "mono-en", "0.50", "0.00", "0.25"],
+        ["lora", "mono-(own)", "1.00", "0.50", "0.75"],
+        ["lora", "multilingual", "1.00", "–", "1.00"],
+        ["lora", "downsampled", "1.00", "–", "1.00"],
+        ["full", "multilingual", "1.00", "–", "1.00"],
+    ]
+
+
+def test_it_says_where_the_figures_and_tables_are(text):
+    assert "- f/figure2.{pdf,png,csv}\n- f/figure3.{pdf}\n" in text
+    assert "- t/table1.{md}\n" in text
+
+
+def test_it_counts_missing_ratings_and_what_they_add(text):
+    assert "Missing ratings: 1 of 17; they add 0 to the scores." in text
+
+
+def test_a_stand_in_is_called_a_stand_in(text, tmp_path):
+    assert "**A stand-in judged.**" in text
+    assert "Evaluation score by the stand-in judge" in text
+    assert "stand-in" not in summarise(tmp_path, SCORES)
+
+
+def test_columns_line_up_in_a_terminal(text):
+    for block in text.split("\n\n"):
+        if block.startswith("|"):
+            assert len({len(line) for line in block.splitlines()}) == 1
+
+
+def test_each_judge_has_a_section_of_its_own(tmp_path):
+    other = answers("lora", "big", "mono-en", "en", (1, True), (1, True), judge="other")
+    text = summarise(tmp_path, SCORES + other)
+    assert "## Scores by judge" in text
+    assert tables(text.split("## Scores by other")[1])[0][1] == ["lora", "big", "mono-en", "2"]
+
+
+def test_english_alone_needs_no_consistency_table(tmp_path):
+    text = summarise(tmp_path, answers("lora", "big", "mono-en", "en", (1, True)))
+    assert len(tables(text)) == 1
+    assert "Missing ratings: 0 of 1." in text

@@ -1,0 +1,181 @@
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import table1
+import table2
+
+SCRIPTS = Path(table1.__file__).parent
+PAPER = {  # Table 1 of Chen et al. (2024)
+    "lora": {
+        "modules": {"BLOOM": ["query", "key", "value"], "Pythia": ["query", "key", "value"]},
+        "rank": 8,
+        "alpha": 16,
+        "dropout": 0.05,
+        "learning_rate": 3.0e-4,
+        "batch": 128,
+        "epochs": 5,
+    },
+    "full": {"learning_rate": 2.0e-5, "batch": 256, "epochs": 3},
+}
+
+
+def run(script, *arguments):
+    return subprocess.run(
+        [sys.executable, SCRIPTS / script, *map(str, arguments)], capture_output=True, text=True, encoding="utf-8"
+    )
+
+
+def rows_of(path):
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_table_1_is_the_papers_from_the_papers_settings(tmp_path):
+    done = run("table1.py", "--settings", json.dumps(PAPER), "--output-prefix", tmp_path / "table1")
+    assert done.returncode == 0, done.stderr
+    assert [tuple(row.values()) for row in rows_of(tmp_path / "table1.csv")] == [
+        ("LoRA", "LoRA modules", "query, key, value"),
+        ("LoRA", "rank", "8"),
+        ("LoRA", "scaling factor", "16"),
+        ("LoRA", "dropout", "0.05"),
+        ("LoRA", "learning rate", "3e-4"),
+        ("LoRA", "global batch size", "128"),
+        ("LoRA", "epochs", "5"),
+        ("Full-parameter", "learning rate", "2e-5"),
+        ("Full-parameter", "global batch size", "256"),
+        ("Full-parameter", "epochs", "3"),
+    ]
+    lines = (tmp_path / "table1.md").read_text(encoding="utf-8").splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert len(table) == 12
+    assert len({len(line) for line in table}) == 1  # the columns line up
+
+
+def test_families_that_adapt_other_modules_have_a_row_of_their_own():
+    modules = {"BLOOM": ["query_key_value"], "LLaMA": ["q_proj", "v_proj"], "Pythia": ["query_key_value"]}
+    rows = table1.table_rows({"lora": {"modules": modules}})
+    assert [(row["hyperparameter"], row["value"]) for row in rows] == [
+        ("LoRA modules (BLOOM, Pythia)", "query_key_value"),
+        ("LoRA modules (LLaMA)", "q_proj, v_proj"),
+    ]
+
+
+def test_settings_beyond_the_papers_follow_under_their_own_names():
+    rows = table1.table_rows({"full": {"weight_decay": 0.0, "epochs": 3, "flag": True}})
+    assert [(row["hyperparameter"], row["value"]) for row in rows] == [
+        ("epochs", "3"),
+        ("weight decay", "0"),
+        ("flag", "yes"),
+    ]
+
+
+def test_small_numbers_are_written_as_powers_of_ten():
+    assert [table1.written(value) for value in (3e-4, 2e-5, 1.25e-5, 0.05, 0.03, 1.0, 128)] == [
+        "3e-4",
+        "2e-5",
+        "1.25e-5",
+        "0.05",
+        "0.03",
+        "1",
+        "128",
+    ]
+
+
+def test_an_unknown_method_is_told_in_one_line(tmp_path):
+    done = run("table1.py", "--settings", '{"qlora": {"rank": 8}}', "--output-prefix", tmp_path / "table1")
+    assert done.returncode == 1
+    assert done.stderr == "error: --settings: unknown method 'qlora'; choose from lora, full\n"
+
+
+def answer(lang, id, rating, match=False, label="eng_Latn", probability=0.9, response="Sure.", **changes):
+    row = {
+        "judge": "judge",
+        "method": "lora",
+        "model": "bloom-s",
+        "recipe": "mono-en",
+        "lang": lang,
+        "id": id,
+        "prompt": "¿Me ayudas?",
+        "response": response,
+        "rating": rating,
+        "explanation": "Polite and friendly.",
+        "label": label,
+        "probability": probability,
+        "match": match,
+        "score": (rating or 0) * match,
+    }
+    return row | changes
+
+
+def frame(*rows):
+    return pl.DataFrame(rows, schema_overrides={"rating": pl.Int8, "score": pl.Int8, "label": pl.String})
+
+
+def shown(*rows, count=5):
+    return [(row["lang"], row["id"]) for row in table2.rewarded(frame(*rows), count).to_dicts()]
+
+
+def test_the_most_highly_rated_wrong_language_answers_come_first():
+    rows = [answer("es", "a", 1), answer("es", "b", 3), answer("es", "c", 2), answer("es", "d", 3, match=True)]
+    assert shown(*rows) == [("es", "b"), ("es", "c"), ("es", "a")]
+    assert shown(*rows, count=1) == [("es", "b")]
+
+
+def test_equal_ratings_take_turns_by_language_the_clearest_case_first():
+    rows = [
+        answer("es", "a", 3, probability=0.99),
+        answer("es", "b", 3, probability=0.98),
+        answer("zh", "c", 3, probability=0.6),
+        answer("zh", "d", 3, probability=0.5),
+    ]
+    assert shown(*rows) == [("es", "a"), ("zh", "c"), ("es", "b"), ("zh", "d")]
+
+
+def test_what_is_still_equal_stands_in_the_order_of_the_key_whatever_the_order_of_the_rows():
+    rows = [answer(lang, id, 3) for lang in ("es", "zh") for id in ("1", "2", "3")]
+    expected = [("es", "1"), ("zh", "1"), ("es", "2"), ("zh", "2"), ("es", "3"), ("zh", "3")]
+    assert shown(*rows, count=6) == expected
+    assert shown(*rows[::-1], count=6) == expected
+
+
+def test_answers_without_a_rating_or_without_text_are_no_examples():
+    rows = [answer("es", "a", None), answer("es", "b", 3, label=None, probability=0.0, response="")]
+    assert shown(*rows) == []
+
+
+def test_table_2_gives_the_exact_text_and_the_judges_words(tmp_path):
+    response = "Sure, ```code``` | # not a title\n\nYes."
+    frame(answer("es", "a", 3, response=response)).write_parquet(tmp_path / "scores.parquet")
+    arguments = ["--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "table2"]
+    done = run("table2.py", *arguments, "--note", "A stand-in judged.")
+    assert done.returncode == 0, done.stderr
+    [row] = rows_of(tmp_path / "table2.csv")
+    assert (row["response"], row["rating"], row["label"]) == (response, "3", "eng_Latn")
+    text = (tmp_path / "table2.md").read_text(encoding="utf-8")
+    assert f"````text\n{response}\n````" in text  # a longer fence: the answer cannot leave it
+    assert "Asked in es, answered in eng_Latn (0.9)" in text
+    assert "LoRA, bloom-s, mono-en, prompt a" in text
+    assert "Polite and friendly." in text
+    assert text.endswith("A stand-in judged.\n")
+
+
+def test_without_any_example_table_2_says_so_in_a_sentence(tmp_path):
+    frame(answer("es", "a", 3, match=True)).write_parquet(tmp_path / "scores.parquet")
+    done = run("table2.py", "--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "table2")
+    assert done.returncode == 0, done.stderr
+    assert "No answer in the wrong language was rated" in (tmp_path / "table2.md").read_text(encoding="utf-8")
+    assert rows_of(tmp_path / "table2.csv") == []
+
+
+def test_a_file_that_is_no_score_table_is_named_in_one_line(tmp_path):
+    (tmp_path / "scores.parquet").write_text("no parquet")
+    done = run("table2.py", "--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "table2")
+    assert done.returncode == 1
+    assert done.stderr == f"error: {tmp_path}/scores.parquet: not a parquet file; make it again with score.py\n"
+    frame(answer("es", "a", 3)).drop("explanation").write_parquet(tmp_path / "scores.parquet")
+    done = run("table2.py", "--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "table2")
+    assert "scores.parquet: the column 'explanation' is missing" in done.stderr

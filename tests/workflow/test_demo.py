@@ -1,0 +1,148 @@
+"""The miniature, end to end, as `make demo` runs it: the paper's effect shows, and reruns do no more than they must.
+
+The tests share one run in results/demo, made first if it is not there, and change only copies of it.
+"""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+from snake import DEMO, REPOSITORY, counts, dry_run, snakemake
+
+pytestmark = pytest.mark.demo
+RESULTS = REPOSITORY / "results" / "demo"
+SEEN, UNSEEN = ["en", "es", "fr", "bg", "ru", "zh"], ["bn", "no"]
+# Folders that a checkout needs to run the miniature, linked or copied into a copy of it.
+CHECKOUT = ["Snakefile", "workflow", "config", "profiles", "resources", "envs", ".venv-bergamot"]
+
+
+def run(*arguments: str, directory: Path = REPOSITORY) -> str:
+    result = snakemake("--profile", "profiles/local", *DEMO, *arguments, directory=directory)
+    assert result.returncode == 0, result.stdout[-4000:]
+    return result.stdout
+
+
+@pytest.fixture(scope="session", autouse=True)
+def miniature():
+    """All figures of the miniature."""
+    run("--", "all_figures")
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A checkout with the finished miniature, to be spoilt."""
+    for name in [*CHECKOUT, "results/demo", ".snakemake/metadata"]:
+        source, target = REPOSITORY / name, tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if name.startswith(".venv"):
+            target.symlink_to(source)
+        elif source.is_dir():
+            shutil.copytree(source, target)  # with the times of the files
+        else:
+            shutil.copy2(source, target)
+    assert not dry_run(*DEMO, "--", "all_figures", directory=tmp_path), "the copy must be as finished as the original"
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def scores() -> pl.DataFrame:
+    return pl.read_parquet(RESULTS / "scores.parquet")
+
+
+def test_figures_tables_and_summary_are_made():
+    for number in range(2, 8):
+        for kind in ("pdf", "png", "csv"):
+            assert (RESULTS / f"figures/figure{number}.{kind}").stat().st_size > 100
+    for number in (1, 2):
+        assert (RESULTS / f"tables/table{number}.md").stat().st_size > 100
+    summary = (RESULTS / "summary.md").read_text(encoding="utf-8")
+    assert "results/demo/figures/figure2" in summary
+    assert "stand-in" in summary, "a reader must see that the judge is a stand-in"
+
+
+def test_every_response_has_a_score(scores):
+    runs = scores.group_by("method", "model", "recipe").len()
+    assert len(runs) == 64
+    assert scores["rating"].null_count() == 0
+    assert (scores["score"] == scores["rating"] * scores["match"].cast(pl.Int8)).all()
+    assert set(scores["lang"].unique()) == {*SEEN, *UNSEEN}
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_multilingual_tuning_answers_in_the_language_asked_and_english_tuning_does_not(scores, method):
+    asked = scores.filter(pl.col("method") == method, pl.col("lang").is_in(SEEN[1:]))
+    share = dict(asked.group_by("recipe").agg(pl.col("match").mean()).iter_rows())
+    assert share["multilingual"] >= share["mono-en"] + 0.5, share
+
+
+def test_translations_keep_ids_count_order_and_lines():
+    from files import read_jsonl
+
+    seed = read_jsonl(RESULTS / "seed/train.jsonl")
+    assert len(seed) >= 150
+    for lang in SEEN[1:]:
+        rows = read_jsonl(RESULTS / f"translated/{lang}.jsonl")
+        assert [row["id"] for row in rows] == [row["id"] for row in seed]
+        for row, source in zip(rows, seed, strict=True):
+            for field in ("instruction", "input", "output"):
+                assert row[field].count("\n") == source[field].count("\n")
+        changed = sum(row["output"] != source["output"] for row, source in zip(rows, seed, strict=True))
+        assert changed > len(seed) // 2, f"{lang} is not translated"
+
+
+def test_no_pickled_weights_are_made():
+    for path in RESULTS.rglob("*"):
+        assert path.suffix not in {".pt", ".pth", ".pkl", ".ckpt"}, path
+        assert path.name not in {"pytorch_model.bin", "training_args.bin"}, path
+
+
+def test_a_second_run_has_nothing_to_do():
+    assert "Nothing to be done" in run("--", "all_figures")
+
+
+def test_a_changed_plotting_script_draws_again_and_retrains_nothing(copy):
+    with (copy / "workflow/scripts/figure.py").open("a") as script:
+        script.write("# a remark\n")
+    assert set(counts(dry_run(*DEMO, "--", "all_figures", directory=copy))) == {"figure", "summary", "all_figures"}
+
+
+def test_a_touched_script_runs_nothing(copy):
+    os.utime(copy / "workflow/scripts/train.py")
+    assert not dry_run(*DEMO, "--", "all_figures", directory=copy)
+
+
+def test_a_lost_model_is_trained_again_with_what_depends_on_it_and_nothing_else(copy):
+    lost = copy / "results/demo/models/lora/tiny-pythia-s/mono-es"
+    weights = (lost / "adapter_model.safetensors").read_bytes()
+    shutil.rmtree(lost)
+    assert not dry_run(*DEMO, "--", "figure3", directory=copy), "Figure 3 does not show that model"
+    ran = run("--", "figure2", directory=copy)
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", ran, flags=re.MULTILINE))
+    chain = ("train", "respond", "judge", "langid", "score", "figure", "figure2")
+    assert jobs == {rule: "1" for rule in chain} | {"total": str(len(chain))}
+    assert (lost / "adapter_model.safetensors").read_bytes() == weights, "training is repeatable, to the byte"
+    for name in ("responses/lora/tiny-pythia-s/mono-es.jsonl", "figures/figure2.csv"):
+        assert (copy / "results/demo" / name).read_bytes() == (RESULTS / name).read_bytes()
+
+
+DETERMINISTIC = ["recipes", "translated", "responses", "ratings", "scores", "langid"]
+
+
+def test_a_run_from_scratch_gives_the_same_bytes():
+    """Both methods, from an empty folder through every stage; all of it was compared once by hand (docs/benchmarks.md)."""
+    shutil.rmtree(REPOSITORY / "results" / "demo-again", ignore_errors=True)
+    runs = ["lora/tiny-bloom-s/multilingual", "full/tiny-bloom-s/downsampled"]
+    targets = [f"results/demo-again/scores/stand-in/{path}.parquet" for path in runs]
+    run("--config", "experiment=demo-again", "--", *targets, *["all_translations"])
+    compared = 0
+    for folder in DETERMINISTIC:
+        for path in (REPOSITORY / "results/demo-again" / folder).rglob("*"):
+            if path.is_file() and not path.name.startswith("."):
+                twin = RESULTS / path.relative_to(REPOSITORY / "results/demo-again")
+                assert path.read_bytes() == twin.read_bytes(), path
+                compared += 1
+    assert compared >= 5 + 2 * 3 + 2 * 4
+    shutil.rmtree(REPOSITORY / "results" / "demo-again")
