@@ -3,9 +3,11 @@
 Import it before torch: threads and network are settled by variables that the libraries read once.
 """
 
+import gc
 import json
 import os
 import struct
+import warnings
 from pathlib import Path
 
 from files import InputError, sha256
@@ -15,6 +17,8 @@ os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"  # everyt
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+warnings.filterwarnings("ignore", category=FutureWarning, module="torch|transformers|accelerate|peft|deepspeed")
+gc.set_threshold(100_000)  # importing them makes a million objects to keep: looking through those takes half a second
 
 
 def weight_files(folder: Path, config: str = "config.json") -> list[Path]:

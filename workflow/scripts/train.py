@@ -176,11 +176,8 @@ def deepspeed_config(settings: Settings) -> dict:
     }
 
 
-def prepare_deepspeed(on_cpu: bool) -> None:
+def prepare_deepspeed() -> None:
     """Load DeepSpeed, without its shared-memory operator: it is compiled at the start even where it is not used."""
-    if on_cpu:
-        os.environ["DS_ACCELERATOR"] = "cpu"
-    os.environ.setdefault("DS_LOG_LEVEL", "warning")
     import deepspeed  # noqa: F401
 
     # `deepspeed.comm.torch` as an attribute is PyTorch itself; the module of that name is only found here.
@@ -218,8 +215,8 @@ def training_arguments(settings: Settings, checkpoints: Path, steps: int, on_cpu
         lr_scheduler_type=settings.schedule,
         weight_decay=settings.weight_decay,
         bf16=settings.precision == "bf16",
-        gradient_checkpointing=settings.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if settings.gradient_checkpointing else None,
+        activation_checkpointing=settings.gradient_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False} if settings.gradient_checkpointing else None,
         seed=settings.seed,
         eval_strategy="steps",
         eval_steps=settings.evaluate_every,
@@ -355,10 +352,14 @@ def resumable(checkpoints: Path, identity: str) -> Path | None:
 
 def save(trainer, method: str, modules: list[str], model: Path, folder: Path | None) -> None:
     """Write the weights into `folder`, safetensors alone. All ranks call it; the first one writes (others: None)."""
-    state = trainer.accelerator.get_state_dict(trainer.deepspeed) if trainer.is_deepspeed_enabled else None
+    state = None
+    if trainer.is_deepspeed_enabled and trainer.args.hf_deepspeed_config.is_zero3():
+        state = trainer.accelerator.get_state_dict(trainer.deepspeed)
     if folder is None:
         return
     if method == "full":
+        for name in trainer.model.all_tied_weights_keys if state else ():
+            state.pop(name, None)  # gathering has made copies of weights that are one
         trainer.model.save_pretrained(folder, state_dict=state)
         return
     adapter = trainer.model.peft_config["default"]
@@ -424,9 +425,10 @@ def train(arguments: argparse.Namespace, settings: Settings) -> None:
     import torch
     from transformers import set_seed
 
-    on_cpu = not torch.cuda.is_available()
+    if not torch.cuda.is_available():
+        os.environ["DS_ACCELERATOR"] = "cpu"
     if settings.zero_stage:
-        prepare_deepspeed(on_cpu)
+        prepare_deepspeed()
     set_seed(settings.seed)
     adapting = arguments.method == "lora"
     # Master weights are fp32: the adapter's, or all of them where every parameter is trained.

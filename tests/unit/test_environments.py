@@ -1,0 +1,56 @@
+"""The pins are written once: the conda environments repeat the lock file's, and nothing else."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ENVS = Path(__file__).resolve().parents[2] / "envs"
+LOCK = dict(re.findall(r"^([\w.-]+)==(\S+)", (ENVS / "requirements.lock").read_text(), flags=re.MULTILINE))
+
+
+def test_the_lock_pins_every_package_exactly():
+    lines = [line for line in (ENVS / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+    assert len(lines) == len(LOCK)
+
+
+@pytest.mark.parametrize("environment", ["main.yaml", "bergamot.yaml"])
+def test_a_conda_environment_has_the_pins_of_the_lock(environment):
+    described = yaml.safe_load((ENVS / environment).read_text())
+    pip = next(item["pip"] for item in described["dependencies"] if isinstance(item, dict))
+    for pin in pip:
+        package, version = pin.split("==")
+        assert LOCK[package] == version, package
+
+
+def test_without_a_python_for_bergamot_one_line_says_how_to_get_one(tmp_path):
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    for tool in ("sh", "sed", "dirname"):
+        (bare / tool).symlink_to(Path("/usr/bin") / tool if (Path("/usr/bin") / tool).exists() else Path("/bin") / tool)
+    result = subprocess.run(
+        ["/bin/sh", ENVS / "make-bergamot.sh", tmp_path / "made", "/nowhere/python"],
+        env={"PATH": str(bare), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert "uv python install 3.10" in result.stderr
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_wrong_python_is_refused_before_anything_is_made(tmp_path):
+    result = subprocess.run(
+        ["/bin/sh", ENVS / "make-main.sh", tmp_path / "made"],
+        env=os.environ | {"PYTHON": "/nowhere/python"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert "Python 3.11 is needed" in result.stderr
+    assert not (tmp_path / "made").exists()
