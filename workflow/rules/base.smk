@@ -71,6 +71,7 @@ rule train_tokenizer:
         script="workflow/scripts/train_tokenizer.py",
         shared=imports_of("train_tokenizer"),
         corpus=CORPUS,
+        template=config["tokenize"]["template"],
     output:
         directory("<results>/tokenizers/{family}"),
     log:
@@ -82,7 +83,8 @@ rule train_tokenizer:
     params:
         vocabulary=lambda wildcards: TOKENIZERS[wildcards.family]["vocabulary"],
     shell:
-        "python {input.script} --corpus {input.corpus} --vocabulary {params.vocabulary} --output {output} 2> {log}"
+        "python {input.script} --corpus {input.corpus} --template {input.template}"
+        " --vocabulary {params.vocabulary} --output {output} 2> {log}"
 
 
 rule pretrain:
@@ -90,6 +92,7 @@ rule pretrain:
         script="workflow/scripts/pretrain.py",
         shared=imports_of("pretrain"),
         corpus=CORPUS,
+        template=config["tokenize"]["template"],
         tokenizer=tokenizer_of,
     output:
         directory("<results>/bases/{model}"),
@@ -106,4 +109,5 @@ rule pretrain:
         settings=json.dumps(config.get("pretrain", {}) | {"seed": config["random_seed"]}),
     shell:
         "python {input.script} --architecture {params.architecture:q} --corpus {input.corpus}"
-        " --tokenizer {input.tokenizer} --settings {params.settings:q} --output {output} > {log} 2>&1"
+        " --template {input.template} --tokenizer {input.tokenizer} --settings {params.settings:q}"
+        " --output {output} > {log} 2>&1"

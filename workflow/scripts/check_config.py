@@ -56,7 +56,10 @@ def key_path(keys: Iterable[object]) -> str:
 
 
 def _refuse_booleans(value: object, keys: tuple = ()) -> None:
-    """No setting is a boolean: one that appears is YAML's reading of an unquoted no, yes, on or off."""
+    """No setting is a boolean (but a model's `architecture`, which is Transformers' own): one that appears is YAML's
+    reading of an unquoted no, yes, on or off."""
+    if keys[-1:] == ("architecture",):
+        return
     if isinstance(value, bool):
         written = "no" if value is False else "yes"
         raise InputError(

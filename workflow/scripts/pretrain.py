@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import language_models  # noqa: F401  (first, it settles threads and network)
 from files import InputError, beside, command_line
@@ -25,7 +26,8 @@ from tqdm import tqdm
 from train_tokenizer import read_documents
 
 WARMUP = 0.05  # share of the steps
-TEMPLATE_SHARE = 0.15  # of the documents
+TEMPLATE_SHARE = 0.35  # of the documents
+INPUT_SHARE = 0.5  # of those
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,10 @@ class Settings:
 
 
 def arrange(files: list[list[str]], template: Template | None, seed: int) -> list[str]:
-    """The documents of all files, shuffled. With a template, a share of them are made of three of one file each.
+    """The documents of all files, shuffled. With a template, a share of them are filled into it, from one file each.
 
-    Those stand where instruction, input and response would: the model learns the wording, and no answers.
+    A document then stands for an instruction, now and then another for an input, and a third for the response: the
+    model learns the wording, and to stay with a language, but no answers.
     """
     draw = random.Random(f"documents {seed}")
     texts = []
@@ -51,7 +54,7 @@ def arrange(files: list[list[str]], template: Template | None, seed: int) -> lis
         while rest:
             text = rest.pop()
             if template and len(rest) > 1 and draw.random() < TEMPLATE_SHARE:
-                text = template.prompt(text, rest.pop() if draw.random() < 0.5 else "") + rest.pop()
+                text = template.prompt(text, rest.pop() if draw.random() < INPUT_SHARE else "") + rest.pop()
             texts.append(text)
     return draw.sample(texts, len(texts))
 
@@ -96,14 +99,14 @@ def learning_rate(step: int, settings: Settings) -> float:
 
 
 def pretrain(model, rows: list[list[int]], settings: Settings) -> float:
-    """Train `model` in place and return the loss of its last step."""
+    """Train `model` in place and return the mean loss of the last twentieth of the steps."""
     import torch
 
     data = torch.tensor(rows)
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.05, fused=True)
     draw = torch.Generator().manual_seed(settings.seed)
     model.train()
-    loss = torch.tensor(float("nan"))
+    losses = []
     with tqdm(range(settings.steps), mininterval=5, unit="step") as steps:
         for step in steps:
             for group in optimizer.param_groups:
@@ -114,9 +117,9 @@ def pretrain(model, rows: list[list[int]], settings: Settings) -> float:
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
-            if step % 20 == 0:
-                steps.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
-    return loss.item()
+            losses.append(loss.item())
+            steps.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
+    return fmean(losses[-max(1, settings.steps // 20) :])
 
 
 def main() -> None:
