@@ -82,11 +82,11 @@ def test_bad_prompts_are_refused_in_one_line(kind, tmp_path):
     spoil, expected = PROMPTS[kind]
     for source in (REPOSITORY / "resources/demo/prompts").glob("*.jsonl"):
         rows = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
-        if source.stem == "ru":
+        if source.stem == "bg":
             rows = spoil(rows)
         (tmp_path / source.name).write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text(f'sources: {{demo-prompts: {{path: "{tmp_path}/{{lang}}.jsonl"}}}}\n', encoding="utf-8")
     line = refusal(overlay)
-    assert f"{tmp_path}/ru.jsonl" in line
+    assert f"{tmp_path}/bg.jsonl" in line
     assert expected in line

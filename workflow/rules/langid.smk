@@ -17,7 +17,9 @@ rule train_langid:
     conda:
         "../../envs/main.yaml"
     params:
-        corpus=lambda wildcards, input: [f"{lang}={path}" for lang, path in zip(TESTED, input.corpus, strict=True)],
+        corpus=lambda wildcards, input: [
+            f"{lang}={path}" for lang, path in zip(CORPUS_LANGUAGES, input.corpus, strict=True)
+        ],
     shell:
         "python {input.script} --corpus {params.corpus} --languages {input.languages} --output {output} 2> {log}"
 

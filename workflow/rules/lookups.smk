@@ -76,7 +76,8 @@ def rows_in(lang: str) -> str:
 # ---- base
 
 TOKENIZERS = {family: entry["tokenizer"] for family, entry in config["families"].items()}
-CORPUS = expand("<results>/corpus/{lang}.txt", lang=TESTED)
+CORPUS_LANGUAGES = [*config["languages"]["train"], *UNSEEN]
+CORPUS = expand("<results>/corpus/{lang}.txt", lang=CORPUS_LANGUAGES)
 
 
 def names_with(entries: dict, key: str) -> str:
