@@ -1,10 +1,12 @@
 """The prompt template: one wording for training and for answering, read from resources/templates/."""
 
+import re
 from pathlib import Path
 
 from files import InputError, read_json
 
 RESPONSE_END = "\n### "  # a model that goes on after its answer begins the next section of the template
+FIELD = re.compile(r"\{instruction\}|\{input\}")
 
 
 class Template:
@@ -23,11 +25,10 @@ class Template:
 
     def prompt(self, instruction: str, input: str = "") -> str:
         """Render the prompt; an empty `input` takes the wording without one."""
+        fields = {"{instruction}": instruction, "{input}": input}
         text = self.with_input if input else self.without_input
-        before, _, rest = text.partition("{instruction}")
-        # Not str.format: instructions hold braces, and those of one field must not be filled by the other.
-        middle, _, after = rest.partition("{input}")
-        return before + instruction + middle + (input if input else "") + after
+        # In one pass, since an instruction may itself hold braces.
+        return FIELD.sub(lambda field: fields[field[0]], text)
 
 
 def cut_response(text: str) -> str:

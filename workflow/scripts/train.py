@@ -117,11 +117,17 @@ def load_tokens(folder: Path) -> dict:
 
 
 class Examples:
-    """Token ids and labels by row; FILLER gives an example without labels."""
+    """Token ids and labels by row; FILLER gives an example without labels.
+
+    The first token follows nothing, so it is never a label. Raises InputError when no row has one.
+    """
 
     def __init__(self, rows, loss_on: str):
         self.lengths = list(rows["length"])
-        self._rows, self._all = rows.select_columns(["input_ids", "prompt_length"]), loss_on == "all"
+        self._rows = rows.select_columns(["input_ids"])
+        self._unlabelled = [1 if loss_on == "all" else max(1, length) for length in rows["prompt_length"]]
+        if all(length <= unlabelled for length, unlabelled in zip(self.lengths, self._unlabelled, strict=True)):
+            raise InputError(f"no row has a token to learn with loss_on {loss_on}; raise tokenize.max_length")
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -129,10 +135,8 @@ class Examples:
     def __getitem__(self, index: int | None) -> tuple[list[int], list[int]]:
         if index is FILLER:
             return [0], [NO_LABEL]
-        row = self._rows[index]
-        # The first token follows nothing, so it is never a label.
-        unlabelled = 1 if self._all else max(1, row["prompt_length"])
-        return row["input_ids"], [NO_LABEL] * unlabelled + row["input_ids"][unlabelled:]
+        ids, unlabelled = self._rows[index]["input_ids"], self._unlabelled[index]
+        return ids, [NO_LABEL] * min(unlabelled, len(ids)) + ids[unlabelled:]
 
 
 def collate(examples: list[tuple[list[int], list[int]]]) -> dict:
@@ -154,7 +158,8 @@ def summed_loss(outputs, labels, num_items_in_batch=1):
     targets = labels[:, 1:]
     labelled = targets != NO_LABEL
     logits = outputs.logits[:, :-1][labelled].float()
-    return torch.nn.functional.cross_entropy(logits, targets[labelled], reduction="sum") / num_items_in_batch
+    loss = torch.nn.functional.cross_entropy(logits, targets[labelled], reduction="sum")
+    return loss / torch.as_tensor(num_items_in_batch).clamp(min=1)  # 0: every response of the step was cut off
 
 
 def deepspeed_config(settings: Settings) -> dict:

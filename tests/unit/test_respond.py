@@ -1,0 +1,151 @@
+"""Answers: the same in batches as alone, kept in the journal, cut and counted."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import respond
+import tiny
+from files import InputError, read_jsonl
+from template import Template
+from tokenizer import Tokenizer
+
+SETTINGS = {
+    "beams": 4,
+    "no_repeat_ngram": 6,
+    "repetition_penalty": 1.1,
+    "max_new_tokens": 10,
+    "batch": 16,
+    "precision": "fp32",
+}
+PROMPTS = {
+    "en": [f"Tell me of the {word}." for word in tiny.WORDS],
+    "zh": ["什么是灯？", "什么是船？", "河在哪里？", "Tell me of the red."],
+}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory) -> Path:
+    """A folder with a tokenizer, a model of each family, prompts in two languages, and an adapter for BLOOM."""
+    from peft import LoraConfig, get_peft_model
+
+    folder = tmp_path_factory.mktemp("house")
+    tokenizer = tiny.tokenizer(folder / "tokenizer")
+    tiny.template(folder)
+    for family in tiny.ARCHITECTURES:
+        tiny.model(folder / family, family, tokenizer)
+    for language, prompts in PROMPTS.items():
+        rows = [{"id": f"q{number}", "prompt": prompt} for number, prompt in enumerate(prompts)]
+        (folder / f"{language}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    model = respond.language_models.load_model(folder / "bloom", "fp32")
+    config = LoraConfig(r=2, target_modules=["query_key_value"], init_lora_weights=False, task_type="CAUSAL_LM")
+    get_peft_model(model, config).save_pretrained(folder / "adapter")
+    return folder
+
+
+def run(house: Path, output: Path, monkeypatch, method="full", base="bloom", model=None, journal=None, **changed):
+    """Answer the prompts and return the rows."""
+    options = {
+        "--method": method,
+        "--base": house / base,
+        "--model": house / (model or base),
+        "--tokenizer": house / "tokenizer",
+        "--template": house / "template.json",
+        "--settings": json.dumps(SETTINGS | changed),
+        "--journal": journal or output.with_suffix(".journal"),
+        "--output": output,
+    }
+    prompts = [f"{language}={house / language}.jsonl" for language in PROMPTS]
+    flat = [str(part) for option in options.items() for part in option]
+    monkeypatch.setattr(sys, "argv", ["respond.py", *flat, "--prompts", *prompts])
+    respond.main()
+    return read_jsonl(output)
+
+
+@pytest.mark.parametrize("family", tiny.ARCHITECTURES)
+def test_a_batch_answers_as_one_prompt_at_a_time(house, tmp_path, monkeypatch, family):
+    together = run(house, tmp_path / "together.jsonl", monkeypatch, base=family)
+    alone = run(house, tmp_path / "alone.jsonl", monkeypatch, base=family, batch=1)
+    assert together == alone
+    assert len({row["response"] for row in alone}) > len(alone) / 2, "the answers are too alike to tell"
+
+
+def test_a_batch_has_prompts_of_one_length():
+    prompts = [[1] * length for length in (3, 5, 3, 3, 7, 5)]
+    assert list(respond.batches(prompts, 2)) == [[4], [1, 5], [0, 2], [3]]
+
+
+def test_rows_come_in_the_order_of_the_prompts(house, tmp_path, monkeypatch):
+    rows = run(house, tmp_path / "responses.jsonl", monkeypatch)
+    asked = [(lang, f"q{number}", text) for lang, texts in PROMPTS.items() for number, text in enumerate(texts)]
+    assert [(row["lang"], row["id"], row["prompt"]) for row in rows] == asked
+    assert list(rows[0]) == ["lang", "id", "prompt", "response", "tokens", "finish"]
+
+
+def test_an_answer_ends_at_the_end_of_text_or_at_the_limit(house, tmp_path):
+    """The first token that the model would generate is made its end of text: the answer is empty."""
+    tokenizer = Tokenizer(house / "tokenizer")
+    prompt = tokenizer.encode_prompt(Template(house / "template.json").prompt("Hello"))
+    model = respond.load("full", house / "bloom", house / "bloom", "fp32")
+    greedy = respond.Settings(**SETTINGS | {"beams": 1, "max_new_tokens": 3})
+    import torch
+
+    (answer,) = respond.generate(model, [prompt], greedy, tokenizer)
+    assert (answer["tokens"], answer["finish"]) == (3, "length")
+    with torch.inference_mode():
+        tokenizer.eos = model(torch.tensor([prompt])).logits[0, -1].argmax().item()
+    (answer,) = respond.generate(model, [prompt], greedy, tokenizer)
+    assert answer == {"response": "", "tokens": 0, "finish": "stop"}
+
+
+def test_the_adapter_is_in_use(house, tmp_path, monkeypatch):
+    adapted = run(house, tmp_path / "adapted.jsonl", monkeypatch, method="lora", model="adapter")
+    base = run(house, tmp_path / "base.jsonl", monkeypatch)
+    assert [row["response"] for row in adapted] != [row["response"] for row in base]
+
+
+def test_a_broken_job_answers_nothing_twice(house, tmp_path, monkeypatch):
+    whole = run(house, tmp_path / "whole.jsonl", monkeypatch)
+    journal = tmp_path / "journal.jsonl"
+    lines = (tmp_path / "whole.journal").read_bytes().splitlines(keepends=True)
+    assert len(lines) == len({text for texts in PROMPTS.values() for text in texts})  # one is asked twice
+    kept = json.loads(lines[0])
+    kept["value"]["response"] = "as it was"
+    journal.write_bytes(json.dumps(kept).encode() + b"\n" + b"".join(lines[1:8]) + lines[8][:20])
+    again = run(house, tmp_path / "again.jsonl", monkeypatch, journal=journal)
+    assert sum(row["response"] == "as it was" for row in again) == 1
+    assert [new for new, old in zip(again, whole, strict=True) if new != old and new["response"] != "as it was"] == []
+    keys = [json.loads(line)["key"] for line in journal.read_text().splitlines()]
+    assert len(keys) == len(set(keys)) == len(lines)
+
+
+def test_with_all_answers_in_the_journal_no_model_is_loaded(house, tmp_path, monkeypatch):
+    first = run(house, tmp_path / "first.jsonl", monkeypatch)
+    monkeypatch.delattr(respond, "load")
+    again = run(house, tmp_path / "again.jsonl", monkeypatch, journal=tmp_path / "first.journal", batch=2)
+    assert again == first
+
+
+def test_other_settings_or_weights_are_other_answers(house, tmp_path, monkeypatch):
+    journal = tmp_path / "journal"
+    asked = len({text for texts in PROMPTS.values() for text in texts})
+    for number, changed in enumerate([{}, {"max_new_tokens": 4}, {"base": "llama"}], start=1):
+        run(house, tmp_path / "responses.jsonl", monkeypatch, journal=journal, **changed)
+        assert len(journal.read_text().splitlines()) == number * asked
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({"beams": 0}, "beams is 0; it must be at least 1"),
+        ({"precision": "fp16"}, "precision is 'fp16'"),
+        ({"temperature": 1}, "the key 'temperature' is unknown"),
+        ({"base": "tokenizer"}, "no config.json in it"),
+        ({"method": "lora", "model": "bloom"}, "no adapter_config.json in it"),
+    ],
+)
+def test_bad_input_is_named_in_one_line(house, tmp_path, monkeypatch, changed, complaint):
+    with pytest.raises(InputError) as error:
+        run(house, tmp_path / "responses.jsonl", monkeypatch, **changed)
+    assert complaint in str(error.value) and "\n" not in str(error.value)

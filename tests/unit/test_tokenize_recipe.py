@@ -1,0 +1,125 @@
+"""A recipe as token ids: the template, the end of text, the length limit, and the same bytes every time."""
+
+import filecmp
+import json
+import sys
+
+import polars as pl
+import pytest
+import tiny
+import tokenize_recipe
+from datasets import load_from_disk
+from files import InputError
+from template import Template
+from tokenizer import Tokenizer
+
+
+def run(monkeypatch, recipe, tokenizer, output, max_length=512):
+    arguments = {"--recipe": recipe, "--tokenizer": tokenizer, "--template": tiny.ALPACA}
+    arguments |= {"--max-length": max_length, "--output": output}
+    command = ["tokenize_recipe.py", *(str(part) for pair in arguments.items() for part in pair)]
+    monkeypatch.setattr(sys, "argv", command)
+    tokenize_recipe.main()
+    return load_from_disk(str(output))
+
+
+def test_a_row_is_prompt_and_response_and_end_of_text(tmp_path, monkeypatch):
+    recipe, folder = tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer")
+    dataset = run(monkeypatch, recipe, folder, tmp_path / "tokens")
+    tokenizer, template = Tokenizer(folder), Template(tiny.ALPACA)
+    source = pl.read_parquet(recipe / "train.parquet").to_dicts()
+    assert dataset["train"].column_names == ["id", "lang", "input_ids", "prompt_length", "length"]
+    for row, original in zip(dataset["train"], source, strict=True):
+        prompt = template.prompt(original["instruction"], original["input"])
+        assert (row["id"], row["lang"]) == (original["id"], original["lang"])
+        assert row["input_ids"][: row["prompt_length"]] == tokenizer.encode_prompt(prompt)
+        assert tokenizer.decode(row["input_ids"]) == prompt + original["output"]
+        assert row["input_ids"][-1] == tokenizer.eos
+        assert row["length"] == len(row["input_ids"])
+
+
+def test_what_the_tokenizer_puts_before_a_text_stays_and_stands_there_once(tmp_path, monkeypatch):
+    folder = tiny.tokenizer(tmp_path / "tokenizer", bos=True)
+    dataset = run(monkeypatch, tiny.recipe(tmp_path / "recipe"), folder, tmp_path / "tokens")
+    for row in dataset["train"]:
+        assert row["input_ids"][0] == 2
+        assert 2 not in row["input_ids"][1:]
+
+
+def test_a_long_row_is_cut_at_the_limit_and_counted(tmp_path, monkeypatch):
+    recipe, folder = tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer")
+    whole = run(monkeypatch, recipe, folder, tmp_path / "whole")["train"]
+    limit = sorted(whole["length"])[10]
+    cut = run(monkeypatch, recipe, folder, tmp_path / "cut", max_length=limit)["train"]
+    for before, after in zip(whole, cut, strict=True):
+        assert after["input_ids"] == before["input_ids"][:limit]
+        assert after["prompt_length"] == min(before["prompt_length"], limit)
+    # A row that only loses its end-of-text has lost nothing of the prompt or the response.
+    truncated = sum(length > limit + 1 for length in whole["length"])
+    counts = json.loads((tmp_path / "cut" / "counts.json").read_text())["train"]
+    assert sum(language["truncated"] for language in counts.values()) == truncated > 0
+
+
+def test_counts_add_up_by_split_and_language(tmp_path, monkeypatch):
+    folder = tiny.tokenizer(tmp_path / "tokenizer")
+    dataset = run(monkeypatch, tiny.recipe(tmp_path / "recipe"), folder, tmp_path / "tokens")
+    counts = json.loads((tmp_path / "tokens" / "counts.json").read_text())
+    for split in ("train", "validation"):
+        for language in ("en", "es"):
+            rows = [row for row in dataset[split] if row["lang"] == language]
+            assert counts[split][language] == {
+                "rows": len(rows),
+                "tokens": sum(row["length"] for row in rows),
+                "response_tokens": sum(row["length"] - row["prompt_length"] for row in rows),
+                "truncated": 0,
+            }
+
+
+def test_the_same_recipe_gives_the_same_bytes(tmp_path, monkeypatch):
+    recipe, folder = tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer")
+    one, other = tmp_path / "one", tmp_path / "other"
+    run(monkeypatch, recipe, folder, one)
+    run(monkeypatch, recipe, folder, other)
+    files = [str(path.relative_to(one)) for path in one.rglob("*") if path.is_file()]
+    assert filecmp.cmpfiles(one, other, files, shallow=False)[0] == files
+
+
+def test_a_response_that_would_melt_into_the_prompt_is_encoded_alone(tmp_path):
+    """With a merge of line break and space, the joint text would change the prompt's last token."""
+    folder = tiny.tokenizer(tmp_path / "tokenizer")
+    definition = json.loads((folder / "tokenizer.json").read_text())
+    definition["model"]["vocab"]["ĊĠ"] = len(definition["model"]["vocab"])
+    definition["model"]["merges"] = [["Ċ", "Ġ"]]
+    definition["pre_tokenizer"]["use_regex"] = False
+    (folder / "tokenizer.json").write_text(json.dumps(definition))
+    tokenizer = Tokenizer(folder)
+    prompt, response = tokenizer.encode_example("Response:\n", " yes")
+    assert prompt == tokenizer.encode_prompt("Response:\n")
+    assert tokenizer.decode(prompt + response) == "Response:\n yes"
+
+
+@pytest.mark.parametrize("fault", ["no recipe", "no rows", "no column", "no tokenizer", "no eos"])
+def test_bad_input_is_named_in_one_line(tmp_path, monkeypatch, fault):
+    recipe, folder = tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer")
+    train = recipe / "train.parquet"
+    match fault:
+        case "no recipe":
+            train.unlink()
+            complaint = f"{train}: no such file"
+        case "no rows":
+            pl.read_parquet(train).clear().write_parquet(train)
+            complaint = f"{train}: no rows"
+        case "no column":
+            pl.read_parquet(train).drop("output").write_parquet(train)
+            complaint = f"{train}: the column 'output' is missing"
+        case "no tokenizer":
+            (folder / "tokenizer.json").unlink()
+            complaint = "save the tokenizer as a fast one"
+        case "no eos":
+            (folder / "tokenizer_config.json").write_text('{"eos_token": "</s>"}')
+            complaint = "eos_token is '</s>', which is not a token"
+    with pytest.raises(InputError) as error:
+        run(monkeypatch, recipe, folder, tmp_path / "tokens")
+    assert complaint in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "tokens").exists()
