@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +30,6 @@ def snakemake(*arguments: str, directory: Path = REPOSITORY) -> subprocess.Compl
     )
 
 
-@cache
 def dry_run(*arguments: str, directory: Path = REPOSITORY) -> list[Job]:
     """Jobs that `snakemake ARGUMENTS` would run, each with its rule and its command."""
     result = snakemake("--dry-run", "--printshellcmds", *arguments, directory=directory)

@@ -29,10 +29,17 @@ def test_an_import_of_an_import_is_an_input():
     )
 
 
-def test_every_script_is_used_by_a_rule_or_by_another_script():
-    used = {name for _, _, body in RULES for name in re.findall(r"workflow/scripts/(\w+)\.py", body)}
+def test_every_program_has_a_rule_and_every_module_is_imported():
     by_hand = {"check_config", "stand_in_judge"}  # the Snakefile's own check; started by the judge that serves it
-    assert {path.stem for path in SCRIPTS.glob("*.py")} == used | by_hand
+    named = {name for _, _, body in RULES for name in re.findall(r"workflow/scripts/(\w+)\.py", body)} | by_hand
+    imported = set()
+    for path in SCRIPTS.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                imported.add(node.module)
+            elif isinstance(node, ast.Import):
+                imported.update(alias.name for alias in node.names)
+    assert {path.stem for path in SCRIPTS.glob("*.py")} - named - imported == set()
 
 
 @pytest.mark.parametrize("script", sorted(path.stem for path in SCRIPTS.glob("*.py")))
