@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,14 @@ def command_line(main: Callable[[], None]) -> None:
         main()
     except InputError as error:
         sys.exit(f"error: {error}")
+
+
+def language_file(argument: str) -> tuple[str, Path]:
+    """Split CODE=FILE, an option of several scripts; the `type` of an argparse argument."""
+    code, separator, path = argument.partition("=")
+    if not (code and separator and path):
+        raise ArgumentTypeError(f"{argument!r} is not CODE=FILE, as in es=prompts/es.jsonl")
+    return code, Path(path)
 
 
 @contextmanager

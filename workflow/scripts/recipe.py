@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import polars as pl
-from files import InputError, beside, command_line, read_jsonl, sha256, write_json
+from files import InputError, beside, command_line, language_file, read_jsonl, sha256, write_json
 
 FIELDS = ("instruction", "input", "output")
 
@@ -72,6 +72,7 @@ def main() -> None:
         "--language",
         required=True,
         action="append",
+        type=language_file,
         metavar="CODE=FILE",
         help="rows of a language; may be repeated",
     )
@@ -81,7 +82,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="folder for the two parquet files and manifest")
     arguments = parser.parse_args()
 
-    paths = {code: Path(path) for code, path in (pair.split("=", 1) for pair in arguments.language)}
+    paths = dict(arguments.language)
     train, validation = assemble(read_languages(paths), arguments.rows, arguments.validation_rows, arguments.seed)
     counts = pl.Series([row["lang"] for row in train]).value_counts().iter_rows()
     with beside(arguments.output) as folder:

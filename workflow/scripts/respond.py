@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import language_models
-from files import InputError, command_line, read_jsonl, write_jsonl
+from files import InputError, command_line, language_file, read_jsonl, write_jsonl
 from journal import Journal, item_key
 from settings import read_settings
 from template import Template, cut_response
@@ -45,14 +45,6 @@ class Settings:
                 raise InputError(f"settings: {key} is {getattr(self, key)}; it must be at least 1")
         if self.precision not in ("bf16", "fp32"):
             raise InputError(f"settings: precision is {self.precision!r}, which is not bf16 or fp32")
-
-
-def language_file(argument: str) -> tuple[str, Path]:
-    """Split CODE=FILE, as an option of the command line."""
-    code, separator, path = argument.partition("=")
-    if not (code and separator and path):
-        raise argparse.ArgumentTypeError(f"{argument!r} is not CODE=FILE, as in es=prompts/es.jsonl")
-    return code, Path(path)
 
 
 def read_prompts(files: list[tuple[str, Path]]) -> list[dict]:

@@ -13,20 +13,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from files import InputError, beside, command_line, read_jsonl
+from files import InputError, beside, command_line, language_file, read_jsonl
 from languages import FASTTEXT_MARK, labels_of, read_languages
 
 SEED = 42
 PIECE_WORDS = 3
 PIECE_CHARACTERS = 8  # of a word longer than twice that: Chinese writes no spaces
-
-
-def corpus(argument: str) -> tuple[str, Path]:
-    """Split CODE=FILE, as an option of the command line."""
-    code, separator, path = argument.partition("=")
-    if not (code and separator and path):
-        raise argparse.ArgumentTypeError(f"{argument!r} is not CODE=FILE, as in es=corpus/es.txt")
-    return code, Path(path)
 
 
 def read_documents(path: Path) -> list[str]:
@@ -66,7 +58,7 @@ def examples(documents: list[str], label: str) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", required=True, nargs="+", type=corpus, metavar="CODE=FILE")
+    parser.add_argument("--corpus", required=True, nargs="+", type=language_file, metavar="CODE=FILE")
     parser.add_argument("--languages", required=True, help="YAML: code -> name, labels")
     parser.add_argument("--output", required=True, help="fastText model")
     arguments = parser.parse_args()
