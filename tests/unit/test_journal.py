@@ -1,7 +1,13 @@
 """A journal keeps what was done through any kill, and never hands out a torn entry."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from journal import Journal, item_key
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 
 
 def test_entries_survive_the_process(tmp_path):
@@ -34,3 +40,35 @@ def test_a_key_depends_on_every_determinant_and_not_on_their_order():
     assert key == item_key(text="t", model="m")
     assert key != item_key(model="m", text="u")
     assert key != item_key(model="m", texts="t")
+
+
+def test_a_damaged_line_costs_its_own_entry_alone(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        for key in "abc":
+            journal[key] = f"value of {key}"
+    path.write_bytes(path.read_bytes().replace(b'"b"', b'"b'))
+    with Journal(path) as journal:
+        assert [key in journal for key in "abc"] == [True, False, True]
+        journal["b"] = "again"
+    with Journal(path) as journal:
+        assert [journal[key] for key in "abc"] == ["value of a", "again", "value of c"]
+
+
+def test_a_full_disk_is_named_and_what_was_written_before_stays(tmp_path):
+    """In a process of its own, that may write files of 100 bytes at most."""
+    path = tmp_path / "journal.jsonl"
+    script = f"""
+import resource, signal
+from journal import Journal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+with Journal({str(path)!r}) as journal:
+    for number in range(9):
+        journal[str(number)] = "0123456789"
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=SCRIPTS)
+    assert f"InputError: {path}: cannot write (File too large)" in ended.stderr
+    with Journal(path) as journal:
+        assert len(journal) == 2
+    assert path.stat().st_size < 100

@@ -4,6 +4,7 @@ Outputs are written beside their place and renamed into it, so that a killed job
 behind. Bad input raises InputError, which `command_line` prints as one line before it exits with status 1.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -15,17 +16,24 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class InputError(Exception):
     """Something the user can mend; its text is one line that names what, where, and the remedy."""
 
 
 def command_line(main: Callable[[], None]) -> None:
-    """Run a script's `main`; an InputError ends it with one line on stderr and exit status 1."""
+    """Run a script's `main`; bad input, or a file that cannot be read or written, ends it with one line, status 1."""
     try:
         main()
     except InputError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if not error.filename:
+            raise
+        remedy = "; make room and run again" if error.errno in FULL else ""
+        sys.exit(f"error: {error.filename}: {error.strerror}{remedy}")
 
 
 def language_file(argument: str) -> tuple[str, Path]:
@@ -34,6 +42,13 @@ def language_file(argument: str) -> tuple[str, Path]:
     if not (code and separator and path):
         raise ArgumentTypeError(f"{argument!r} is not CODE=FILE, as in es=prompts/es.jsonl")
     return code, Path(path)
+
+
+def positive(argument: str) -> int:
+    """A number of at least 1; the `type` of an argparse argument."""
+    if int(argument) < 1:
+        raise ArgumentTypeError("must be at least 1")
+    return int(argument)
 
 
 @contextmanager
@@ -52,6 +67,9 @@ def beside(path: Path | str) -> Iterator[Path]:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)  # a directory cannot be renamed over one that holds files
         os.replace(written, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a failed write does not know its file
+        raise
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
 
@@ -84,32 +102,48 @@ def write_jsonl(path: Path | str, rows: Iterable[dict]) -> None:
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def read_jsonl(path: Path | str, fields: Iterable[str] = ()) -> list[dict]:
-    """Read one JSON object a line; blank lines are passed over, CRLF is accepted.
+def iter_jsonl(path: Path | str, fields: Iterable[str] = ()) -> Iterator[dict]:
+    """Read one JSON object a line, a line at a time; blank lines are passed over, CRLF is accepted.
 
     Raises InputError naming file and line when a line is not UTF-8, not a JSON object, or lacks one of `fields`.
     """
-    rows = []
     try:
-        lines = Path(path).read_bytes().split(b"\n")  # never splitlines(): U+2028 may stand inside a string
+        # Bytes, whose lines end at \n alone: U+2028 may stand inside a string.
+        stream = Path(path).open("rb")  # noqa: SIM115  closed below
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line.decode("utf-8"))
-        except UnicodeDecodeError:
-            raise InputError(f"{path}, line {number}: not UTF-8; save the file as UTF-8") from None
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}, line {number}: not valid JSON ({error.msg}, column {error.colno})") from None
-        if not isinstance(row, dict):
-            raise InputError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
-        missing = [field for field in fields if field not in row]
-        if missing:
-            raise InputError(f"{path}, line {number}: the field {missing[0]!r} is missing")
-        rows.append(row)
-    return rows
+    with stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line.decode("utf-8"))
+            except UnicodeDecodeError:
+                raise InputError(f"{path}, line {number}: not UTF-8; save the file as UTF-8") from None
+            except json.JSONDecodeError as error:
+                raise InputError(f"{path}, line {number}: not valid JSON ({error.msg}, column {error.colno})") from None
+            if not isinstance(row, dict):
+                raise InputError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
+            missing = [field for field in fields if field not in row]
+            if missing:
+                raise InputError(f"{path}, line {number}: the field {missing[0]!r} is missing")
+            yield row
+
+
+def read_jsonl(path: Path | str, fields: Iterable[str] = ()) -> list[dict]:
+    """All rows of `iter_jsonl`, as a list."""
+    return list(iter_jsonl(path, fields))
+
+
+def text_fault(value: object) -> str | None:
+    """What keeps a value from being text that can be written, in words that follow its name; None for sound text."""
+    if not isinstance(value, str):
+        return "is missing or is not text"
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return "holds half a surrogate pair"
+    return None
 
 
 def sha256(path: Path | str) -> str:

@@ -1,20 +1,29 @@
 """An append-only journal for work that is paid for item by item: translated segments, responses, ratings.
 
 Snakemake deletes a job's declared outputs before it runs the job again; a journal is not declared, so a killed
-job finds there what it had already done. Each line is one JSON object `{"key": ..., "value": ...}`, flushed as
-it is written; a line that a kill tore is dropped when the journal is next opened.
+job finds there what it had already done. Each line is one JSON object `{"key": ..., "value": ...}`, on the disk
+before the next item is begun; a line that a kill tore is dropped when the journal is next opened. Values stay on
+the disk: in memory is only where each of them stands.
 """
 
 import hashlib
 import json
 import os
 from pathlib import Path
+from typing import NamedTuple
+
+from files import InputError
 
 
 def item_key(**determinants: object) -> str:
     """Hash of everything that determines an item's value (model, settings, text, ...), as 32 hex digits."""
     canonical = json.dumps(determinants, ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()[:32]
+
+
+class _Place(NamedTuple):
+    start: int
+    length: int
 
 
 class Journal:
@@ -28,45 +37,56 @@ class Journal:
     def __init__(self, path: Path | str):
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._values: dict[str, object] = {}
-        whole = self._read()
-        self._stream = self.path.open("ab")
-        if self._stream.tell() > whole:
-            self._stream.truncate(whole)
+        self._places: dict[str, _Place] = {}
+        self._stream = self.path.open("a+b", buffering=0)
+        self._end = self._read()
+        self._stream.truncate(self._end)
 
     def _read(self) -> int:
-        """Load the whole lines; return the length in bytes of the part that is sound."""
-        whole = 0
-        if not self.path.exists():
-            return whole
+        """Note where each entry stands; return the length in bytes without a torn last line.
+
+        A whole line that is no entry (a disk's fault) is passed over: its item is done again, the others are kept.
+        """
+        end = 0
         with self.path.open("rb") as stream:
             for line in stream:
-                try:
-                    entry = json.loads(line)
-                    key, value = entry["key"], entry["value"]
-                except (ValueError, KeyError, TypeError):
-                    break
                 if not line.endswith(b"\n"):
                     break
-                self._values[key] = value
-                whole += len(line)
-        return whole
+                try:
+                    entry = json.loads(line)
+                    key, _ = entry["key"], entry["value"]
+                except (ValueError, KeyError, TypeError):
+                    pass
+                else:
+                    self._places[key] = _Place(end, len(line))
+                end += len(line)
+        return end
 
     def __contains__(self, key: str) -> bool:
-        return key in self._values
+        return key in self._places
 
     def __getitem__(self, key: str) -> object:
-        return self._values[key]
+        start, length = self._places[key]
+        return json.loads(os.pread(self._stream.fileno(), length, start))["value"]
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._places)
 
     def __setitem__(self, key: str, value: object) -> None:
-        line = json.dumps({"key": key, "value": value}, ensure_ascii=False) + "\n"
-        self._stream.write(line.encode("utf-8"))
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        self._values[key] = value
+        """Append an entry and wait until it is on the disk. Raises InputError when the disk takes no more."""
+        line = json.dumps({"key": key, "value": value}, ensure_ascii=False).encode("utf-8") + b"\n"
+        try:
+            rest = line
+            while rest:  # a disk that fills up takes a part, and complains at the next write
+                rest = rest[self._stream.write(rest) :]
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            self._stream.truncate(self._end)
+            raise InputError(
+                f"{self.path}: cannot write ({error.strerror}); what stands in it is kept: make room and run again"
+            ) from None
+        self._places[key] = _Place(self._end, len(line))
+        self._end += len(line)
 
     def close(self) -> None:
         self._stream.close()
