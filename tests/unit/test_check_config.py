@@ -47,6 +47,58 @@ FAULTS = {
     "a model beyond every row of compute": ("models.bloom-3b.billions", 400.0, "compute: no row reaches"),
     "a language that is both seen and unseen": ("languages.unseen", ["fr"], "'fr' is also in languages.train"),
     "a built-in recipe name": ("recipes.mono-xx", {"languages": ["en"], "rows": "all"}, "recipes.mono-xx: names with"),
+    "a flag that is none": (
+        "recipe.drop_flags",
+        ["copied", "langauge"],
+        "recipe.drop_flags[1]: 'langauge' is not a flag of translated rows; there are pieced, ",
+    ),
+    "a flag that is none, in a recipe": (
+        "recipes.downsampled.drop_flags",
+        ["copyed"],
+        "recipes.downsampled.drop_flags[0]: 'copyed' is not a flag",
+    ),
+    "an unknown source of translations": (
+        "translation.source",
+        "publisht",
+        "translation.source: 'publisht' is not firefox, packed or an entry of `sources`; did you mean 'published'?",
+    ),
+    "one file of translations for all languages": (
+        "translation.source",
+        "alpaca-cleaned",
+        "translation.source: sources.alpaca-cleaned is not one file a language; write {lang} in its url or path",
+    ),
+    "translations of your own that are not there": (
+        "translation.source",
+        "my-data/{lang}.jsonl",
+        "translation.source: my-data/es.jsonl does not exist",
+    ),
+    "a size of model that a language has not": (
+        "translation.architecture",
+        "tiny",
+        "translation.architecture: there is no tiny model for zh, only base, base-memory; "
+        "write { default: tiny, zh: base-memory }",
+    ),
+    "a size of model for a language that is not translated into": (
+        "translation.architecture",
+        {"default": "base-memory", "xx": "tiny"},
+        "translation.architecture.xx: 'xx' is not a language of languages.train",
+    ),
+    "no size of model for the other languages": (
+        "translation.architecture",
+        {"zh": "base"},
+        "translation.architecture.default: missing; Size of the models of all other languages",
+    ),
+    "a size of model that does not exist": ("translation.architecture", "huge", "translation.architecture: 'huge' is"),
+    "a hash that is none": (
+        "sources.published.git_blob.es",
+        "12",
+        "sources.published.git_blob.es: '12' does not match",
+    ),
+    "a language without a translation model": (
+        "languages.train",
+        "hi",
+        "there is no Firefox model for 'hi', only for bg,",
+    ),
     "two judges of one name": ("judges", "twice", "judges: two have the same name"),
 }
 
@@ -59,6 +111,8 @@ def test_a_fault_is_one_line_that_names_the_key(fault):
     place = config
     for step in path:
         place = place[step]
+    if value == "hi":
+        value = [*config["languages"]["train"], "hi"]
     if value == "twice":
         value = [*config["judges"], copy.deepcopy(config["judges"][0])]
     place[last] = value
@@ -68,6 +122,40 @@ def test_a_fault_is_one_line_that_names_the_key(fault):
         check_config.check(config)
     assert expected in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_published_translations_need_a_hash_for_every_language_if_for_any():
+    config = load("config.yaml")
+    config["translation"]["source"] = "published"
+    check_config.check(config)
+    config["languages"]["train"].append("hi")
+    with pytest.raises(InputError, match=r"sources.published.git_blob: has none for 'hi' of languages.train; add it"):
+        check_config.check(config)
+
+
+def test_each_language_may_have_a_model_of_its_own_size():
+    config = load("config.yaml")
+    config["translation"]["architecture"] = {"default": "tiny", "zh": "base", "ru": "base-memory"}
+    check_config.check(config)
+
+
+def test_translations_of_your_own_are_one_line(tmp_path):
+    config = load("config.yaml")
+    for lang in config["languages"]["train"][1:]:
+        (tmp_path / f"{lang}.jsonl").touch()
+    config["translation"]["source"] = f"{tmp_path}/{{lang}}.jsonl"
+    check_config.check(config)
+
+
+def test_sources_may_name_translations_on_this_machine(tmp_path):
+    config = load("config.yaml")
+    config["sources"]["mine"] = {"path": f"{tmp_path}/{{lang}}.jsonl"}
+    config["translation"]["source"] = "mine"
+    with pytest.raises(InputError, match=r"config: sources.mine.path: .*/es.jsonl does not exist"):
+        check_config.check(config)
+    for lang in config["languages"]["train"][1:]:
+        (tmp_path / f"{lang}.jsonl").touch()
+    check_config.check(config)
 
 
 def test_a_missing_key_is_named_with_its_meaning():

@@ -4,33 +4,28 @@ import gzip
 import hashlib
 import subprocess
 import sys
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import download
 import pytest
-from files import InputError
+from files import InputError, command_line
+from loopback import nowhere, serving
 
 SCRIPTS = Path(download.__file__).parent
 CONTENT = b"pinned text\n"
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+@pytest.fixture
+def server(tmp_path):
+    (tmp_path / "served").mkdir()
+    with serving(tmp_path / "served") as server:
+        yield server
 
 
 @pytest.fixture
-def served(tmp_path):
+def served(server):
     """A folder on a loopback server: (folder, address)."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield folder, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    return server.folder, server.address
 
 
 def run(monkeypatch, output, *arguments):
@@ -71,16 +66,56 @@ def test_a_packed_file_is_unpacked(served, tmp_path, monkeypatch):
     assert (tmp_path / "model.bin").read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("damage", [lambda packed: packed[:-1], lambda packed: packed[:15], lambda _: b"not packed"])
+def test_a_packed_file_that_does_not_unpack_is_named(served, tmp_path, monkeypatch, damage):
+    folder, address = served
+    (folder / "model.bin.gz").write_bytes(damage(gzip.compress(CONTENT * 99)))
+    with pytest.raises(InputError, match=r"model\.bin\.gz: cannot unpack it .* `path` of this source"):
+        run(monkeypatch, tmp_path / "out" / "model.bin", "--url", f"{address}/model.bin.gz")
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        (404, "404 Not Found"),
+        ("short", "6 bytes arrived of 12"),
+        ("broken", "bytes arrived and then no more"),
+        ("reset", "Connection reset by peer"),
+    ],
+)
+def test_a_download_cut_short_is_named_and_leaves_nothing(server, tmp_path, monkeypatch, fault, named):
+    (server.folder / "data.txt").write_bytes(CONTENT)
+    server.faults["data.txt"] = fault
+    with pytest.raises(InputError) as raised:
+        run(monkeypatch, tmp_path / "out" / "data.txt", "--url", f"{server.address}/data.txt")
+    assert f"{server.address}/data.txt" in str(raised.value) and named in str(raised.value)
+    assert "`path` of this source" in str(raised.value)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_place_that_cannot_be_written_to_is_named(served, tmp_path, monkeypatch):
+    folder, address = served
+    (folder / "data.txt").write_bytes(CONTENT)
+    with pytest.raises(SystemExit, match=r"^error: /dev/null: "):
+        command_line(lambda: run(monkeypatch, Path("/dev/null/data.txt"), "--url", f"{address}/data.txt"))
+
+
+def test_an_address_that_is_none_is_named(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="cannot download nothing"):
+        run(monkeypatch, tmp_path / "out.txt", "--url", "nothing")
+
+
 def test_no_network_is_one_line_that_says_what_to_do(tmp_path):
     for script, arguments in {
-        "download.py": ["--url", "http://127.0.0.1:9/seed.json"],
+        "download.py": ["--url", f"{nowhere()}/seed.json"],
         "fetch_model.py": ["model", "--repo", "bigscience/bloom-560m", "--revision", "main"],
     }.items():
         result = subprocess.run(
             [sys.executable, SCRIPTS / script, *arguments, "--output", tmp_path / "out"],
             capture_output=True,
             text=True,
-            env={"HF_ENDPOINT": "http://127.0.0.1:9", "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+            env={"HF_ENDPOINT": nowhere(), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
         )
         assert result.returncode == 1
         assert result.stderr.startswith("error: cannot ")

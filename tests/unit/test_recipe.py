@@ -1,4 +1,7 @@
-"""Recipes: one budget, held-out rows apart in every language, the same draw every time."""
+"""Recipes: one budget, held-out rows apart in every language, the same draw every time; flagged rows left out."""
+
+import subprocess
+import sys
 
 import pytest
 import recipe
@@ -70,3 +73,102 @@ def test_a_language_that_lost_a_row_is_named(tmp_path):
 def test_more_rows_than_there_are_cannot_be_drawn(rows, held):
     with pytest.raises(InputError):
         recipe.assemble(languages(), rows, held, seed=1)
+
+
+def with_flags(flags: dict[str, dict[int, list[str]]]) -> dict[str, dict[int, dict]]:
+    """The languages, with flags by language and row; rows of English have no such key, as in the seed."""
+    made = languages()
+    for lang in ("es", "zh"):
+        for row_id, row in made[lang].items():
+            row["flags"] = flags.get(lang, {}).get(row_id, [])
+    return made
+
+
+def pairs(rows: list[dict]) -> set[tuple[str, int]]:
+    return {(row["lang"], row["id"]) for row in rows}
+
+
+def test_flags_leave_nothing_out_unless_they_are_named():
+    flags = {"es": {n: ["copied", "language"] for n in range(40)}}
+    assert recipe.assemble(with_flags(flags), "all", 5, 1) == recipe.assemble(languages(), "all", 5, 1)
+    assert recipe.assemble(with_flags(flags), "all", 5, 1, ["repetition"]) == recipe.assemble(languages(), "all", 5, 1)
+
+
+def test_a_row_with_a_named_flag_is_left_out_of_its_language_alone():
+    whole, _ = recipe.assemble(languages(), "all", 5, seed=1)
+    row_id = whole[0]["id"]
+    flags = {"es": {row_id: ["pieced", "copied"]}, "zh": {row_id: ["pieced"]}}
+    train, _ = recipe.assemble(with_flags(flags), "all", 5, 1, ["copied"])
+    assert pairs(whole) - pairs(train) == {("es", row_id)}
+    assert set(train[0]) == {"id", "lang", "instruction", "input", "output"}
+
+
+def test_held_out_ids_stay_held_out_and_flagged_ones_measure_nothing():
+    _, whole = recipe.assemble(languages(), "all", 5, seed=1)
+    held = {row["id"] for row in whole}
+    flags = {"es": {min(held): ["copied"]}}
+    train, validation = recipe.assemble(with_flags(flags), "all", 5, 1, ["copied"])
+    assert pairs(whole) - pairs(validation) == {("es", min(held))}
+    assert not held & {row["id"] for row in train}
+
+
+def test_the_fixed_budget_is_that_of_a_language_without_flags():
+    flags = {"es": {n: ["copied"] for n in range(20)}}
+    train, _ = recipe.assemble(with_flags(flags), "one-language", 5, 1, ["copied"])
+    assert len(train) == 35
+    assert not {("es", n) for n in range(20)} & pairs(train)
+
+
+def test_a_budget_that_flags_put_out_of_reach_is_said_so():
+    spanish = {"es": with_flags({"es": {n: ["copied"] for n in range(20)}})["es"]}
+    refusal = r"35 rows are asked for, and its languages have \d+, 20 rows being left out for their flags"
+    with pytest.raises(InputError, match=refusal):
+        recipe.assemble(spanish, "one-language", 5, 1, ["copied"])
+
+
+def test_a_recipe_of_which_nothing_is_left_is_refused():
+    spanish = {"es": with_flags({"es": {n: ["copied"] for n in range(40)}})["es"]}
+    with pytest.raises(InputError, match="no row is left"):
+        recipe.assemble(spanish, "all", 5, 1, ["copied"])
+
+
+def run(folder, *options):
+    command = [
+        sys.executable,
+        recipe.__file__,
+        "--name",
+        "mix",
+        "--rows",
+        "all",
+        "--validation-rows",
+        "5",
+        "--seed",
+        "1",
+    ]
+    for lang in LANGUAGES:
+        command += ["--language", f"{lang}={folder / lang}.jsonl"]
+    return subprocess.run([*command, *options, "--output", folder / "mix"], capture_output=True, text=True)
+
+
+def test_what_was_left_out_is_counted_by_language_and_flag(tmp_path):
+    flags = {"es": {1: ["copied"], 2: ["copied", "language"], 3: ["pieced"]}, "zh": {1: ["language"]}}
+    for lang, rows in with_flags(flags).items():
+        write_jsonl(tmp_path / f"{lang}.jsonl", rows.values())
+    done = run(tmp_path, "--drop-flag", "copied", "--drop-flag", "language")
+    assert "left out for their flags: es 2 (copied 2, language 1), zh 1 (language 1)" in done.stderr
+    manifest = read_json(tmp_path / "mix" / "manifest.json")
+    assert manifest["drop_flags"] == ["copied", "language"]
+    assert manifest["dropped_rows"] == {"es": 2, "zh": 1}
+    assert manifest["dropped_by_flag"] == {"es": {"copied": 2, "language": 1}, "zh": {"language": 1}}
+    left = sum(manifest["train_rows"].values()) + sum(manifest["validation_rows"].values())
+    assert left == 3 * 40 - 3
+    assert len(manifest["validation_ids"]) == 5
+
+
+def test_an_unknown_flag_is_refused_with_a_suggestion(tmp_path):
+    for lang, rows in languages().items():
+        write_jsonl(tmp_path / f"{lang}.jsonl", rows.values())
+    done = run(tmp_path, "--drop-flag", "copyed")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: --drop-flag copyed: no such flag; did you mean 'copied'? There are pieced, ")
+    assert done.stderr.count("\n") == 1

@@ -1,4 +1,4 @@
-"""The joined translation has the seed's ids, all of them, in its order; or there is none."""
+"""Rows are put together from translated segments: the seed's ids, all of them, in its order; or there is none."""
 
 import subprocess
 import sys
@@ -6,39 +6,66 @@ from pathlib import Path
 
 import pytest
 from files import InputError, read_jsonl, write_jsonl
-from translate import check_ids
+from translate import iter_translations
 
 SCRIPT = Path(__file__).resolve().parents[2] / "workflow" / "scripts" / "translate.py"
+SEGMENTS = [{"chunk": 0, "segments": ["One dog", "Two cats"]}, {"chunk": 2, "segments": ["One cow"]}]
 
 
-def rows(*ids: object) -> list[dict]:
-    return [{"id": number, "instruction": "a", "input": "", "output": "b", "flags": []} for number in ids]
+def answer(chunk: int, *translations: str, pieced: tuple[int, ...] = ()) -> dict:
+    return {"chunk": chunk, "translations": list(translations), "pieced": list(pieced)}
 
 
-def test_shards_are_joined_in_the_order_given(tmp_path):
-    write_jsonl(tmp_path / "seed.jsonl", rows(5, 3, 9))
-    write_jsonl(tmp_path / "0.jsonl", rows(5, 3))
-    write_jsonl(tmp_path / "1.jsonl", rows())
-    write_jsonl(tmp_path / "2.jsonl", rows(9))
-    shards = [tmp_path / f"{shard}.jsonl" for shard in range(3)]
-    command = [sys.executable, SCRIPT, "--seed", tmp_path / "seed.jsonl", "--shards", *shards]
-    subprocess.run([*command, "--output", tmp_path / "es.jsonl"], check=True)
-    assert read_jsonl(tmp_path / "es.jsonl") == rows(5, 3, 9)
+def test_rows_come_back_in_the_seeds_order_with_everything_but_prose_as_it_was(tmp_path):
+    rows = [
+        {"id": 0, "instruction": "One dog", "input": "", "output": "- Two cats\n- 42\n\n"},
+        {"id": 9, "instruction": "One cow", "input": "```\nOne dog\n```", "output": " One dog \r\nOne dog"},
+    ]
+    write_jsonl(tmp_path / "seed.jsonl", rows)
+    write_jsonl(tmp_path / "segments.jsonl", SEGMENTS)
+    write_jsonl(tmp_path / "0.jsonl", [answer(0, "Un perro", "Dos gatos")])
+    write_jsonl(tmp_path / "1.jsonl", [])
+    write_jsonl(tmp_path / "2.jsonl", [answer(2, "Una vaca", pieced=(0,))])
+    command = [sys.executable, SCRIPT, "--seed", tmp_path / "seed.jsonl", "--segments", tmp_path / "segments.jsonl"]
+    command += ["--shards", *(tmp_path / f"{shard}.jsonl" for shard in range(3)), "--output", tmp_path / "rows.jsonl"]
+    subprocess.run(command, check=True)
+    assert read_jsonl(tmp_path / "rows.jsonl") == [
+        {"id": 0, "instruction": "Un perro", "input": "", "output": "- Dos gatos\n- 42\n\n", "flags": []},
+        {
+            "id": 9,
+            "instruction": "Una vaca",
+            "input": "```\nOne dog\n```",
+            "output": " Un perro \r\nUn perro",
+            "flags": ["pieced"],
+        },
+    ]
+
+
+def test_a_row_whose_segment_was_never_made_is_named(tmp_path):
+    write_jsonl(tmp_path / "seed.jsonl", [{"id": 3, "instruction": "A bee", "input": "", "output": ""}])
+    write_jsonl(tmp_path / "segments.jsonl", SEGMENTS[:1])
+    write_jsonl(tmp_path / "0.jsonl", [answer(0, "Un perro", "Dos gatos")])
+    command = [sys.executable, SCRIPT, "--seed", tmp_path / "seed.jsonl", "--segments", tmp_path / "segments.jsonl"]
+    command += ["--shards", tmp_path / "0.jsonl", "--output", tmp_path / "rows.jsonl"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 1 and not (tmp_path / "rows.jsonl").exists()
+    assert result.stderr.startswith("error: ") and "row 3: 'A bee' has no translation" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("first", "second", "named"),
     [
-        ((0, 2), (1,), "0.jsonl: id 2 stands where seed.jsonl has 1"),
-        ((0, 1), (3,), "1.jsonl: id 3 stands where seed.jsonl has 2"),
-        ((0, 1), (2, 2), "1.jsonl: id 2 stands where seed.jsonl has its end"),
-        ((0, 1), ("2",), "1.jsonl: id '2' stands where seed.jsonl has 2"),
-        ((0, 1), (), "1.jsonl: ends before id 2 of seed.jsonl"),
-        ((0,), (2,), "1.jsonl: id 2 stands where seed.jsonl has 1"),
+        ([answer(2, "a")], [], "0.jsonl: chunk 2 stands where segments.jsonl has chunk 0"),
+        ([answer(0, "a", "b")], [], "1.jsonl: the end stands where segments.jsonl has chunk 2"),
+        ([answer(0, "a", "b"), answer(2, "c")], [answer(3, "d")], "1.jsonl: chunk 3 stands where .* has its end"),
+        ([answer(0, "a")], [answer(2, "c")], "0.jsonl: chunk 0 has 1 translations, .* has 2 segments"),
+        ([answer(0, "a", "b", "c")], [answer(2, "c")], "0.jsonl: chunk 0 has 3 translations, .* has 2 segments"),
     ],
 )
-def test_the_shard_and_the_first_id_that_departs_are_named(first, second, named):
-    shards = {Path("0.jsonl"): rows(*first), Path("1.jsonl"): rows(*second)}
-    with pytest.raises(InputError) as error:
-        check_ids(Path("seed.jsonl"), [0, 1, 2], shards)
-    assert named in str(error.value)
+def test_the_shard_that_is_not_the_translation_of_the_segments_is_named(tmp_path, monkeypatch, first, second, named):
+    monkeypatch.chdir(tmp_path)
+    write_jsonl("segments.jsonl", SEGMENTS)
+    write_jsonl("0.jsonl", first)
+    write_jsonl("1.jsonl", second)
+    with pytest.raises(InputError, match=named):
+        list(iter_translations(Path("segments.jsonl"), [Path("0.jsonl"), Path("1.jsonl")]))

@@ -1,7 +1,9 @@
-"""Translation of shards by the real engine, with the miniature's own models."""
+"""Translation of shards by the real engine, with the miniature's own models: the same bytes, whatever happens."""
 
 import json
 import os
+import random
+import resource
 import signal
 import subprocess
 import sys
@@ -11,18 +13,106 @@ from pathlib import Path
 import pytest
 from demo_text import load_grammar, seed
 from files import read_jsonl, sha256, write_json, write_jsonl
+from translate_shard import Sentence, groups_of, joined, loses_something, mend_numbers, mended
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
 DEMO = REPOSITORY / "resources" / "demo"
 ENGINE = REPOSITORY / ".venv-bergamot" / "bin" / "python"
 
-pytestmark = pytest.mark.skipif(not ENGINE.exists(), reason="no Bergamot environment: make env")
+real_engine = pytest.mark.skipif(not ENGINE.exists(), reason="no Bergamot environment: make env")
 
 
-def run(script: str, *arguments: object, check: bool = True) -> subprocess.CompletedProcess:
+# What is done with the engine's answers
+
+
+def answer_of(*sentences: str) -> list[Sentence]:
+    """An engine's answer to "A. B." from "A.>X.", " B.>Y.": each sentence with what stands before it."""
+    parts = (sentence.split(">") for sentence in sentences)
+    return [Sentence(" " * (len(source) - len(source.lstrip())), source.lstrip(), target) for source, target in parts]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "mended"),
+    [
+        ("It costs 1,000.50 now.", "Kostet 1.000,50 jetzt.", "Kostet 1,000.50 jetzt."),
+        ("At 3:30 or at 4", "Um 3.30 oder um 4", "Um 3:30 oder um 4"),
+        ("In 2019", "在２０１９年", "在2019年"),
+        ("1,000 and 1.000", "1.000 und 1.000", "1,000 und 1.000"),
+        ("Take 3", "Nimm 5", "Nimm 5"),
+        ("Take three", "Nimm 3", "Nimm 3"),
+    ],
+)
+def test_a_number_that_only_changed_its_separators_gets_the_sources_back(source, target, mended):
+    assert mend_numbers(source, target) == mended
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "loses"),
+    [
+        ("Call `f(x)` twice.", "Ruf `f(x)` zweimal.", False),
+        ("Call `f(x)` twice.", "Ruf „f(x)“ zweimal.", True),
+        ("Take 3 of 3.", "Nimm 3.", True),
+        ("Take 12.", "Nimm 120.", True),
+        ("Take it.", "", True),
+        ("Take it.", "Nimm 2.", False),
+    ],
+)
+def test_a_translation_loses_what_it_has_fewer_times_than_the_source(source, target, loses):
+    assert loses_something(source, target) is loses
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        ("Uno.", "Dos.", "Uno. Dos."),
+        ("一。", "二。", "一。二。"),
+        ("一。", "Two", "一。Two"),
+        ("一", "二", "一二"),
+        ("Wi-Fi", "二", "Wi-Fi 二"),
+    ],
+)
+def test_chinese_sentences_are_joined_without_a_space(before, after, text):
+    assert joined(before, " ", after) == text
+
+
+def test_sentences_are_one_where_a_span_crosses_from_one_to_the_other():
+    assert groups_of("Type `a. B` now. Go.", answer_of("Type `a.>Tipp `a.", " B` now.>B` jetzt.", " Go.>Los.")) == [
+        ("", "Type `a. B` now.", "Tipp `a. B` jetzt."),
+        (" ", "Go.", "Los."),
+    ]
+
+
+def test_a_sentence_that_lost_something_is_translated_again_around_it():
+    """Only that one; and what follows the last sentence is kept."""
+    answers = {
+        "Pay $3.50 to me@a.org now. Go. ": answer_of("Pay $3.50 to me@a.org now.>Zahl.", " Go.>Los."),
+        "Pay": answer_of("Pay>Zahl"),
+        "to": answer_of("to>an"),
+        "now.": answer_of("now.>jetzt."),
+    }
+    asked = []
+
+    def translate(segments):
+        asked.append(segments)
+        return [answers[segment] for segment in segments]
+
+    segments = ["Pay $3.50 to me@a.org now. Go. "]
+    assert mended(segments, translate) == (["Zahl $3.50 an me@a.org jetzt. Los. "], [0])
+    assert asked == [segments, ["Pay", "to", "now."]]
+
+
+def test_a_sentence_without_words_stays_and_one_that_comes_back_empty_is_not_lost():
+    answers = {"1. Sit": answer_of("1.>Eins und", " Sit>"), "Sit": answer_of("Sit>")}
+    assert mended(["1. Sit"], lambda segments: [answers[segment] for segment in segments]) == (["1. Sit"], [0])
+
+
+# The program
+
+
+def run(script: str, *arguments: object, check: bool = True, **options: object) -> subprocess.CompletedProcess:
     command = [sys.executable, SCRIPTS / script, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=check)
+    return subprocess.run(command, capture_output=True, text=True, check=check, **options)
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +131,22 @@ def grammar() -> dict:
     return load_grammar(DEMO / "grammar.yaml")
 
 
-@pytest.fixture
-def seed_file(tmp_path, grammar) -> Path:
-    """Fifty rows of the demo's seed data."""
-    path = tmp_path / "seed.jsonl"
-    write_jsonl(path, seed(grammar)[:50])
+def requests_file(path: Path, requests: list[list[str]]) -> Path:
+    write_jsonl(path, [{"chunk": chunk, "segments": segments} for chunk, segments in enumerate(requests)])
     return path
 
 
-def arguments(seed_file: Path, model: Path, output: Path, **changed: object) -> list[object]:
-    """Arguments of translate_shard.py, and where they are changed (`chunk_rows=4`)."""
+@pytest.fixture
+def segments(tmp_path) -> Path:
+    """Sixty requests, with numbers that the model loses, so that there are pieces to be asked for as well."""
+    texts = [f"Tell me about the horse {n}. The sea is big and {n * 7} birds sing." for n in range(180)]
+    return requests_file(tmp_path / "segments.jsonl", [texts[n : n + 3] for n in range(0, 180, 3)])
+
+
+def arguments(segments: Path, model: Path, output: Path, **changed: object) -> list[object]:
+    """Arguments of translate_shard.py, and where they are changed (`shard=1`)."""
     options = {
-        "seed": seed_file,
+        "segments": segments,
         "model": model,
         "language": model.name,
         "engine-python": ENGINE,
@@ -62,126 +156,174 @@ def arguments(seed_file: Path, model: Path, output: Path, **changed: object) -> 
     return [part for name, value in options.items() for part in (f"--{name}", value)]
 
 
-def translate(seed_file: Path, model: Path, output: Path, **changed: object) -> bytes:
-    run("translate_shard.py", *arguments(seed_file, model, output, **changed))
+def translate(segments: Path, model: Path, output: Path, **changed: object) -> bytes:
+    run("translate_shard.py", *arguments(segments, model, output, **changed))
     return output.read_bytes()
 
 
-def complaint(seed_file: Path, model: Path, output: Path, **changed: object) -> str:
+def one_line(ended: subprocess.CompletedProcess, output: Path) -> str:
     """The one line that a run ends with that must fail."""
-    ended = run("translate_shard.py", *arguments(seed_file, model, output, **changed), check=False)
     assert ended.returncode == 1 and not output.exists()
     errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and "Traceback" not in ended.stderr
     return errors[0]
 
 
+def complaint(segments: Path, model: Path, output: Path, **changed: object) -> str:
+    return one_line(run("translate_shard.py", *arguments(segments, model, output, **changed), check=False), output)
+
+
+def translations(path: Path) -> list[str]:
+    return [text for answer in read_jsonl(path) for text in answer["translations"]]
+
+
+@real_engine
 @pytest.mark.parametrize("language", ["es", "zh"])
 def test_the_demo_models_translate_the_whole_seed_data_as_the_grammar_does(models, grammar, tmp_path, language):
     """Lists, code, numbers, inputs and line breaks come through; `make demo-models` mends a changed grammar."""
-    seed_file = tmp_path / "seed.jsonl"
-    write_jsonl(seed_file, seed(grammar))
-    translate(seed_file, models[language], tmp_path / "out.jsonl")
-    wanted = [row | {"flags": []} for row in seed(grammar, language)]
-    assert read_jsonl(tmp_path / "out.jsonl") == wanted
+    write_jsonl(tmp_path / "seed.jsonl", seed(grammar))
+    run("segment.py", "--seed", tmp_path / "seed.jsonl", "--chunk-rows", 16, "--output", tmp_path / "segments.jsonl")
+    translate(tmp_path / "segments.jsonl", models[language], tmp_path / "shard.jsonl")
+    run("translate.py", "--seed", tmp_path / "seed.jsonl", "--segments", tmp_path / "segments.jsonl",
+        "--shards", tmp_path / "shard.jsonl", "--output", tmp_path / "rows.jsonl")  # fmt: skip
+    assert read_jsonl(tmp_path / "rows.jsonl") == [row | {"flags": []} for row in seed(grammar, language)]
 
 
-def test_rows_keep_id_order_and_layout(models, tmp_path):
-    texts = {
-        "instruction": "  Tell me about the horse.\r\n\r\n",
-        "input": "1. the sea\n\n- The dog\n  - https://example.org\n```\nprint(6)\n```\n42",
-        "output": "",
-    }
-    write_jsonl(tmp_path / "seed.jsonl", [{"id": 7, **texts}, {"id": 3, **texts}])
-    translate(tmp_path / "seed.jsonl", models["es"], tmp_path / "out.jsonl")
-    first, second = read_jsonl(tmp_path / "out.jsonl")
-    assert (first["id"], second["id"]) == (7, 3)
-    assert first["instruction"] == second["instruction"] == "  Cuéntame algo sobre el caballo.\r\n\r\n"
-    assert first["input"] == "1. el mar\n\n- El perro\n  - https://example.org\n```\nprint(6)\n```\n42"
-    assert first["output"] == "" and first["flags"] == []
-
-
+@real_engine
 @pytest.mark.parametrize("language", ["es", "zh"])
-def test_workers_and_shards_do_not_change_a_byte(models, seed_file, tmp_path, language):
+def test_workers_and_shards_do_not_change_a_byte(models, segments, tmp_path, language):
     model = models[language]
-    whole = translate(seed_file, model, tmp_path / "whole.jsonl", chunk_rows=4)
-    assert translate(seed_file, model, tmp_path / "workers.jsonl", chunk_rows=4, workers=2) == whole
+    whole = translate(segments, model, tmp_path / "whole.jsonl")
+    assert translate(segments, model, tmp_path / "workers.jsonl", workers=2) == whole
     parts = [
-        translate(seed_file, model, tmp_path / f"{shard}.jsonl", chunk_rows=4, shard=shard, shards=3)
-        for shard in range(3)
+        translate(segments, model, tmp_path / f"{n}.jsonl", shard=n, shards=7, workers=n % 2 + 1) for n in range(7)
     ]
     assert all(parts) and b"".join(parts) == whole
-    run("translate.py", "--seed", seed_file, "--output", tmp_path / "joined.jsonl",
-        "--shards", *(tmp_path / f"{shard}.jsonl" for shard in range(3)))  # fmt: skip
-    assert (tmp_path / "joined.jsonl").read_bytes() == whole
 
 
-def test_more_shards_than_chunks_leave_some_empty(models, seed_file, tmp_path):
-    parts = [
-        translate(seed_file, models["es"], tmp_path / f"{shard}.jsonl", chunk_rows=40, shard=shard, shards=3)
-        for shard in range(3)
-    ]
-    assert [len(part.splitlines()) for part in parts] == [0, 40, 10]
+@real_engine
+def test_more_shards_than_requests_leave_some_empty(models, tmp_path):
+    segments = requests_file(tmp_path / "segments.jsonl", [["The sea"], ["The dog"]])
+    parts = [translate(segments, models["es"], tmp_path / f"{n}.jsonl", shard=n, shards=3) for n in range(3)]
+    assert sorted(len(part.splitlines()) for part in parts) == [0, 1, 1]
 
 
 def journal_keys(path: Path) -> list[str]:
     return [json.loads(line)["key"] for line in path.read_bytes().splitlines()]
 
 
-def test_a_killed_run_is_taken_up_where_it_stopped(models, tmp_path):
-    """Same bytes as an unbroken run, and nothing in the journal is asked for again."""
-    rows = [
-        {"id": n, "instruction": f"Tell me about the horse {n}.", "input": "", "output": "The sea"} for n in range(250)
-    ]
-    write_jsonl(tmp_path / "seed.jsonl", rows)
-    whole = translate(tmp_path / "seed.jsonl", models["es"], tmp_path / "whole.jsonl", chunk_rows=1)
+@real_engine
+def test_killed_at_ten_instants_it_goes_on_and_ends_with_the_same_bytes(models, segments, tmp_path):
+    """And nothing that the journal had by then is asked for again: its entries are the unbroken run's, each once."""
+    whole = translate(segments, models["es"], tmp_path / "whole.jsonl")
+    unbroken = len(journal_keys(tmp_path / "whole.journal"))
 
     broken, journal = tmp_path / "broken.jsonl", tmp_path / "broken.journal"
+    command = [sys.executable, SCRIPTS / "translate_shard.py", *arguments(segments, models["es"], broken)]
+    instants = random.Random(7)
+    done = b""
+    for kill in range(10):
+        process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL, start_new_session=True)
+        wanted = done.count(b"\n") + instants.randrange(unbroken // 12)
+        while not journal.exists() or journal.read_bytes().count(b"\n") < wanted:
+            assert process.poll() is None
+            time.sleep(0.002)
+        time.sleep(instants.random() * 0.02)
+        if kill % 2:
+            os.killpg(process.pid, signal.SIGKILL)  # engine and all, as when a node goes down
+        else:
+            process.kill()
+        process.wait()
+        assert not broken.exists()
+        assert journal.read_bytes().startswith(done)
+        done = journal.read_bytes()
+        done = done[: done.rfind(b"\n") + 1]
+        if kill == 4:
+            journal.write_bytes(done + b'{"key": "torn by the ki')
+
+    assert translate(segments, models["es"], broken) == whole
+    assert journal.read_bytes().startswith(done)
+    assert len(journal_keys(journal)) == len(set(journal_keys(journal))) == unbroken
+
+
+@real_engine
+def test_a_full_journal_needs_no_engine(models, segments, tmp_path):
+    whole = translate(segments, models["es"], tmp_path / "out.jsonl")
+    result = run("translate_shard.py", *arguments(segments, models["es"], tmp_path / "out.jsonl", engine_python="none"))
+    assert (tmp_path / "out.jsonl").read_bytes() == whole
+    assert "0 segments and pieces sent to the engine" in result.stderr
+
+
+@real_engine
+def test_another_model_does_not_take_answers_from_the_journal(models, tmp_path):
+    segments = requests_file(tmp_path / "segments.jsonl", [["The sea is big."]])
+    translate(segments, models["es"], tmp_path / "out.jsonl")
+    translate(segments, models["zh"], tmp_path / "out.jsonl")
+    assert translations(tmp_path / "out.jsonl")[0].endswith("。")
+
+
+@real_engine
+def test_an_engine_that_dies_in_mid_shard_is_started_again(models, segments, tmp_path):
+    """The engine alone is killed, three times; the shard goes on."""
+    whole = translate(segments, models["es"], tmp_path / "whole.jsonl")
+    engines = tmp_path / "engines"
+    noted = tmp_path / "python"
+    noted.write_text(f'#!/bin/sh\necho $$ >> {engines}\nexec {ENGINE} "$@"\n')
+    noted.chmod(0o755)
+    out = tmp_path / "out.jsonl"
     command = [sys.executable, SCRIPTS / "translate_shard.py"]
-    command += arguments(tmp_path / "seed.jsonl", models["es"], broken, chunk_rows=1)
-    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL)
-    while not journal.exists() or journal.read_bytes().count(b"\n") < 5:
-        assert process.poll() is None
-        time.sleep(0.005)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not broken.exists()
-    done = journal.read_bytes()
-    assert done.count(b"\n") < len(rows)
-    journal.write_bytes(done + b'{"key": "torn by the ki')
-
-    assert translate(tmp_path / "seed.jsonl", models["es"], broken, chunk_rows=1) == whole
-    assert journal.read_bytes().startswith(done[: done.rindex(b"\n") + 1])
-    keys = journal_keys(journal)
-    assert len(keys) == len(set(keys)) == len(rows)
+    command += arguments(segments, models["es"], out, engine_python=noted)
+    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
+    journal = out.with_suffix(".journal")
+    for deaths in (1, 2, 3):
+        while not journal.exists() or journal.read_bytes().count(b"\n") < 20 * deaths:
+            assert process.poll() is None
+            time.sleep(0.002)
+        os.kill(int(engines.read_text().split()[-1]), signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == 0 and out.read_bytes() == whole
+    assert len(engines.read_text().split()) == 4
 
 
-def test_a_full_journal_needs_no_engine(models, seed_file, tmp_path):
-    whole = translate(seed_file, models["es"], tmp_path / "out.jsonl")
-    assert translate(seed_file, models["es"], tmp_path / "out.jsonl", engine_python=tmp_path / "none") == whole
+@real_engine
+def test_a_full_disk_ends_it_with_one_line_and_loses_nothing(models, segments, tmp_path):
+    whole = translate(segments, models["es"], tmp_path / "whole.jsonl")
+    out, journal = tmp_path / "out.jsonl", tmp_path / "out.journal"
+
+    def limit_files_to(size: int):
+        def limit() -> None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+        return limit
+
+    for size in (3000, 9000):
+        options = {"check": False, "preexec_fn": limit_files_to(size)}
+        error = one_line(run("translate_shard.py", *arguments(segments, models["es"], out), **options), out)
+        assert f"{tmp_path}/out." in error and "make room and run again" in error
+        assert journal.read_bytes().endswith(b"}\n")
+    kept = journal.read_bytes()
+    assert translate(segments, models["es"], out) == whole
+    assert journal.read_bytes().startswith(kept)
 
 
-def test_a_segment_repeated_in_a_chunk_is_sent_once(models, tmp_path):
-    row = {"instruction": "The sea", "input": "The sea\nThe sea", "output": "The dog"}
-    write_jsonl(tmp_path / "seed.jsonl", [{"id": n, **row} for n in range(3)])
-    translate(tmp_path / "seed.jsonl", models["es"], tmp_path / "out.jsonl")
-    (entry,) = read_jsonl(tmp_path / "out.journal")
-    assert entry["value"] == ["El mar", "El perro"]
-
-
-def test_another_model_does_not_take_answers_from_the_journal(models, seed_file, tmp_path):
-    translate(seed_file, models["es"], tmp_path / "out.jsonl")
-    translate(seed_file, models["zh"], tmp_path / "out.jsonl")
-    assert read_jsonl(tmp_path / "out.jsonl")[0]["instruction"].endswith("。")
-
-
-def test_an_engine_that_dies_once_is_started_again(models, seed_file, tmp_path):
-    fragile = tmp_path / "python"
-    fragile.write_text(f'#!/bin/sh\nmkdir {tmp_path}/died 2>/dev/null && kill -ABRT $$\nexec {ENGINE} "$@"\n')
-    fragile.chmod(0o755)
-    sound = translate(seed_file, models["es"], tmp_path / "sound.jsonl")
-    assert translate(seed_file, models["es"], tmp_path / "out.jsonl", engine_python=fragile) == sound
-    assert (tmp_path / "died").exists()
+@real_engine
+@pytest.mark.parametrize("language", ["es", "zh"])
+@pytest.mark.parametrize("text", ["Tell me about the sea. ", "The sea ", "sea", "👩‍👩‍👧", "7 "])
+def test_a_segment_of_100_000_characters_is_translated(models, tmp_path, language, text):
+    """As is a row that is all sentences, one sentence that never ends, and one word."""
+    long = (text * (100_000 // len(text))).strip()
+    segments = requests_file(tmp_path / "segments.jsonl", [[long, "The dog"]])
+    translate(segments, models[language], tmp_path / "out.jsonl")
+    translated, short = translations(tmp_path / "out.jsonl")
+    assert short in ("El perro", "狗")
+    assert len(translated.splitlines()) == 1
+    if text == "Tell me about the sea. ":
+        assert set(translated.split()) == (
+            {"Cuéntame", "algo", "sobre", "el", "mar."} if language == "es" else {translated}
+        )
+    if language == "zh" and text == "The sea ":
+        assert " " not in translated  # no space where the engine cut
 
 
 def broken_model(sound: Path, folder: Path, content: bytes, in_manifest: bool) -> Path:
@@ -196,40 +338,35 @@ def broken_model(sound: Path, folder: Path, content: bytes, in_manifest: bool) -
     return folder
 
 
-def test_a_damaged_model_is_found_before_the_engine_starts(models, seed_file, tmp_path):
+@real_engine
+def test_a_truncated_model_is_found_before_the_engine_starts(models, segments, tmp_path):
     truncated = (models["es"] / "model.bin").read_bytes()[:-1]
     model = broken_model(models["es"], tmp_path / "model", truncated, in_manifest=False)
-    error = complaint(seed_file, model, tmp_path / "out.jsonl", engine_python=tmp_path / "none")
+    error = complaint(segments, model, tmp_path / "out.jsonl", engine_python=tmp_path / "none")
     assert str(model / "model.bin") in error
     assert sha256(model / "model.bin") in error and sha256(models["es"] / "model.bin") in error
 
 
-def test_a_model_the_engine_cannot_bear_is_named(models, seed_file, tmp_path):
+@real_engine
+def test_a_model_the_engine_cannot_bear_is_named(models, segments, tmp_path):
     model = broken_model(models["es"], tmp_path / "model", b"no model at all" * 99, in_manifest=True)
-    assert str(model / "model.bin") in complaint(seed_file, model, tmp_path / "out.jsonl")
+    assert str(model / "model.bin") in complaint(segments, model, tmp_path / "out.jsonl")
 
 
-def test_a_missing_engine_is_named(models, seed_file, tmp_path):
-    error = complaint(seed_file, models["es"], tmp_path / "out.jsonl", engine_python=tmp_path / "none")
+@real_engine
+def test_a_missing_engine_is_named(models, segments, tmp_path):
+    error = complaint(segments, models["es"], tmp_path / "out.jsonl", engine_python=tmp_path / "none")
     assert str(tmp_path / "none") in error
 
 
-@pytest.mark.parametrize(
-    ("row", "named"),
-    [
-        ({"id": 1, "instruction": "a", "output": "b"}, "line 2: the field 'input' is missing"),
-        ({"id": 0, "instruction": "a", "input": "", "output": "b"}, "the id 0 occurs twice"),
-        ({"id": 1, "instruction": "a", "input": None, "output": "b"}, "id 1: 'input' is not text"),
-        ({"id": 1, "instruction": "a", "input": "\ud800", "output": "b"}, "id 1: 'input' holds half a surrogate"),
-    ],
-)
-def test_a_bad_row_is_named_before_the_engine_starts(models, tmp_path, row, named):
-    good = {"id": 0, "instruction": "a", "input": "", "output": "b"}
-    path = tmp_path / "seed.jsonl"
-    path.write_text(f"{json.dumps(good)}\n{json.dumps(row)}\n")
+@real_engine
+def test_a_line_of_the_segments_that_is_none_is_named(models, tmp_path):
+    path = tmp_path / "segments.jsonl"
+    path.write_text('{"chunk": 0, "segments": ["A dog"]}\n{"chunk": 1}\n')
     error = complaint(path, models["es"], tmp_path / "out.jsonl", engine_python=tmp_path / "none")
-    assert str(path) in error and named in error
+    assert f"{path}, line 2: the field 'segments' is missing" in error
 
 
-def test_a_shard_that_is_not_there_is_refused(models, seed_file, tmp_path):
-    assert "--shard 3" in complaint(seed_file, models["es"], tmp_path / "out.jsonl", shard=3, shards=3)
+@real_engine
+def test_a_shard_that_is_not_there_is_refused(models, segments, tmp_path):
+    assert "--shard 3" in complaint(segments, models["es"], tmp_path / "out.jsonl", shard=3, shards=3)

@@ -4,17 +4,15 @@ import gzip
 import hashlib
 import io
 import json
-import socket
+import resource
 import subprocess
 import sys
 import tarfile
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from files import read_json, sha256, write_json
+from loopback import Loopback, nowhere, serving
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = REPOSITORY / "workflow" / "scripts" / "translation_model.py"
@@ -25,15 +23,24 @@ SHARED = {"model.bin", "lex.bin", "vocab.spm", "config.yml", "manifest.json"}
 SEPARATE = {"model.bin", "lex.bin", "srcvocab.spm", "trgvocab.spm", "config.yml", "manifest.json"}
 
 
-def make(output: Path, *arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, SCRIPT, *arguments, "--output", output]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True)
+def command(output: Path, *arguments: object) -> list[str]:
+    return list(map(str, [sys.executable, SCRIPT, *arguments, "--output", output]))
 
 
-def complaint(output: Path, *arguments: object) -> str:
-    """The one line of a run that must fail and leave no folder."""
-    ended = make(output, *arguments)
-    assert ended.returncode == 1 and not output.exists()
+def make(output: Path, *arguments: object, largest_file: int = -1) -> subprocess.CompletedProcess:
+    """Run the script, on a disk that takes no file of more than `largest_file` bytes."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, -1))
+
+    return subprocess.run(command(output, *arguments), capture_output=True, text=True, preexec_fn=limit)
+
+
+def complaint(output: Path, *arguments: object, **limits: int) -> str:
+    """The one line of a run that must fail and leave nothing half done, in plain sight or hidden."""
+    ended = make(output, *arguments, **limits)
+    assert ended.returncode == 1, ended.stderr
+    assert not output.exists() and not list(output.parent.rglob(".*"))
     errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and "Traceback" not in ended.stderr
     return errors[0]
@@ -71,17 +78,49 @@ def test_the_demo_models_are_those_of_the_checksums_and_small():
 
 
 def test_a_packed_model_with_another_hash_is_refused_with_both(tmp_path):
-    packed = PACKED / "enes.tar.gz"
-    assert make(tmp_path / "model", "--packed", packed, "--sha256", sha256(packed)).returncode == 0
-    error = complaint(tmp_path / "other", "--packed", packed, "--sha256", "0" * 64)
-    assert str(packed) in error and sha256(packed) in error and "0" * 64 in error
+    packed, checksums = PACKED / "enes.tar.gz", tmp_path / "checksums.json"
+    assert make(tmp_path / "model", "--packed", packed, "--checksums", PACKED / "checksums.json").returncode == 0
+    write_json(checksums, {"enes.tar.gz": "0" * 64})
+    error = complaint(tmp_path / "other", "--packed", packed, "--checksums", checksums)
+    assert str(packed) in error and sha256(packed) in error and "0" * 64 in error and str(checksums) in error
+
+
+def test_a_packed_model_without_a_checksum_is_named(tmp_path):
+    error = complaint(
+        tmp_path / "model", "--packed", PACKED / "enes.tar.gz", "--checksums", write(tmp_path / "c.json", b"{}")
+    )
+    assert str(tmp_path / "c.json") in error and "enes.tar.gz" in error
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
 
 
 @pytest.mark.parametrize("length", [0, 10, 50_000, -1])
 def test_a_truncated_packed_model_is_refused(tmp_path, length):
-    path = tmp_path / "enes.tar.gz"
-    path.write_bytes((PACKED / "enes.tar.gz").read_bytes()[:length])
+    path = write(tmp_path / "enes.tar.gz", (PACKED / "enes.tar.gz").read_bytes()[:length])
     assert str(path) in complaint(tmp_path / "model", "--packed", path)
+
+
+@pytest.mark.parametrize("length", [0, 512, 1000, 100_000, 150_001])
+def test_an_archive_truncated_before_it_was_compressed_is_refused(tmp_path, length):
+    tar = gzip.decompress((PACKED / "enes.tar.gz").read_bytes())
+    path = write(tmp_path / "enes.tar.gz", gzip.compress(tar[:length]))
+    assert str(path) in complaint(tmp_path / "model", "--packed", path)
+
+
+@pytest.mark.parametrize("place", [0, 15, 50_000, -6])
+def test_a_corrupt_packed_model_is_refused(tmp_path, place):
+    content = bytearray((PACKED / "enes.tar.gz").read_bytes())
+    content[place] ^= 0xFF
+    path = write(tmp_path / "enes.tar.gz", bytes(content))
+    assert str(path) in complaint(tmp_path / "model", "--packed", path)
+
+
+def test_a_disk_too_full_for_the_model_is_named(tmp_path):
+    error = complaint(tmp_path / "model", "--packed", PACKED / "enes.tar.gz", largest_file=20_000)
+    assert str(tmp_path / "model") in error and "File too large" in error
 
 
 @pytest.mark.parametrize("name", ["../escaped", "/tmp/escaped", "model.bin/../../escaped", "notes.txt"])
@@ -113,15 +152,17 @@ def test_a_packed_model_that_is_not_there_is_named(tmp_path):
 # Published models: a server of our own with the layout of Mozilla's
 
 KINDS = {"model": "model", "lex": "lexicalShortlist", "vocab": "vocab"}
+CONTENTS = {"model": b"a model" * 999, "lex": b"a shortlist" * 99, "vocab": b"a vocabulary" * 99}
+DIGEST = hashlib.sha256(CONTENTS["model"]).hexdigest()
 
 
 class Publisher:
     """A folder of gzipped model files, an index over them, a registry of them, and a server."""
 
-    def __init__(self, folder: Path, address: str):
-        self.folder, self.address = folder, address
+    def __init__(self, server: Loopback):
+        self.server, self.folder, self.address = server, server.folder, server.address
+        folder, address = self.folder, self.address
         (folder / "models" / "en-es").mkdir(parents=True)
-        contents = {"model": b"a model" * 999, "lex": b"a shortlist" * 99, "vocab": b"a vocabulary" * 99}
         names = {
             "model": "model.enes.intgemm.alphas.bin.gz",
             "lex": "lex.50.50.enes.s2t.bin.gz",
@@ -129,18 +170,18 @@ class Publisher:
         }
         self.paths = {kind: folder / "models" / "en-es" / name for kind, name in names.items()}
         for kind, path in self.paths.items():
-            path.write_bytes(gzip.compress(contents[kind]))
-        self.contents = contents
-        digest = hashlib.sha256(contents["model"]).hexdigest()
+            path.write_bytes(gzip.compress(CONTENTS[kind]))
         files = {KINDS[kind]: {"path": f"models/en-es/{name}"} for kind, name in names.items()}
-        files["model"]["uncompressedHash"] = digest
+        files["model"]["uncompressedHash"] = DIGEST
         older = {"model": {"path": "models/en-es/old/" + names["model"], "uncompressedHash": "0" * 64}}
+        # As db/updater.py of mozilla/translations writes it, but for scores and sizes.
         self.index = {
+            "generated": "2026-01-01T00:00:00Z",
             "baseUrl": address,
-            "models": {"en-es": [{"architecture": "tiny", "files": older}, {"architecture": "tiny", "files": files}]},
+            "models": {"en-es": [{"architecture": "base", "files": older}, {"architecture": "tiny", "files": files}]},
         }
         write_json(folder / "models.json", self.index)
-        entry = {"language": "es", "architecture": "tiny", "version": "1.0", "model_sha256": digest}
+        entry = {"language": "es", "architecture": "tiny", "version": "1.0", "model_sha256": DIGEST}
         entry["files"] = [
             {"name": path.name, "size": path.stat().st_size, "sha256": sha256(path)} for path in self.paths.values()
         ]
@@ -152,28 +193,20 @@ class Publisher:
         return ["--registry", self.registry, "--language", language, "--architecture", architecture]
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def published(tmp_path):
     folder = tmp_path / "published"
     folder.mkdir()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()  # looks for shutdown every 10 ms
-    yield Publisher(folder, f"http://127.0.0.1:{server.server_port}")
-    server.shutdown()
-    server.server_close()
+    with serving(folder) as server:
+        yield Publisher(server)
 
 
 @pytest.fixture
-def nowhere() -> str:
-    """An address at which nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+def cache(tmp_path) -> Path:
+    """The folder in which the files of the tiny model are looked for, empty."""
+    folder = tmp_path / "cache" / "tiny"
+    folder.mkdir(parents=True)
+    return folder
 
 
 def test_a_published_model_is_downloaded_checked_and_named_as_the_engine_wants(published, tmp_path):
@@ -181,45 +214,125 @@ def test_a_published_model_is_downloaded_checked_and_named_as_the_engine_wants(p
     assert ended.returncode == 0, ended.stderr
     assert {path.name for path in (tmp_path / "model").iterdir()} == SHARED
     for name, kind in {"model.bin": "model", "lex.bin": "lex", "vocab.spm": "vocab"}.items():
-        assert (tmp_path / "model" / name).read_bytes() == published.contents[kind]
+        assert (tmp_path / "model" / name).read_bytes() == CONTENTS[kind]
 
 
-def test_files_in_the_cache_need_no_network(published, nowhere, tmp_path):
-    write_json(published.registry, {"index": nowhere, "models": [published.entry]})
-    cache = tmp_path / "cache" / "tiny"
-    cache.mkdir(parents=True)
+def test_files_in_the_cache_need_no_network(published, cache, tmp_path):
+    write_json(published.registry, {"index": nowhere(), "models": [published.entry]})
     for path in published.paths.values():
         path.rename(cache / path.name)
-    ended = make(tmp_path / "model", *published.arguments(), "--cache", tmp_path / "cache")
+    ended = make(tmp_path / "model", *published.arguments(), "--cache", cache.parent)
     assert ended.returncode == 0, ended.stderr
 
 
-def test_without_a_network_the_line_says_where_a_file_may_be_put(published, nowhere, tmp_path):
-    write_json(published.registry, {"index": nowhere, "models": [published.entry]})
-    error = complaint(tmp_path / "model", *published.arguments(), "--cache", tmp_path / "cache")
-    name = published.paths["model"].name
-    assert nowhere in error and f"put it at {tmp_path / 'cache' / 'tiny' / name}" in error
+def test_without_a_network_the_line_says_which_files_may_be_put_where(published, cache, tmp_path):
+    index = nowhere()
+    write_json(published.registry, {"index": index, "models": [published.entry]})
+    published.paths["lex"].rename(cache / published.paths["lex"].name)
+    error = complaint(tmp_path / "model", *published.arguments(), "--cache", cache.parent)
+    model, vocabulary = published.paths["model"].name, published.paths["vocab"].name
+    assert f"cannot download {index} (" in error
+    assert error.endswith(f"; or get {model} and {vocabulary} by another way and put them into {cache}")
 
 
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        (404, "(404 Not Found)"),
+        (503, "(503 Service Unavailable)"),
+        ("short", "bytes arrived of"),
+        ("broken", "bytes arrived and then no more"),
+        ("reset", "Connection reset by peer"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["index", "model", "lex", "vocab"])
+def test_a_download_that_fails_is_named_and_leaves_nothing(published, cache, tmp_path, kind, fault, named):
+    path = published.folder / "models.json" if kind == "index" else published.paths[kind]
+    published.server.faults[path.name] = fault
+    error = complaint(tmp_path / "model", *published.arguments(), "--cache", cache.parent)
+    assert f"{published.address}/{path.relative_to(published.folder)}" in error and named in error
+    assert f"put it at {cache / path.name}" in error or f"put them into {cache}" in error
+    assert not (cache / path.name).exists()
+
+
+@pytest.mark.parametrize("fault", ["short", "broken", "reset"])
+def test_after_a_failure_what_was_whole_is_not_downloaded_again(published, cache, tmp_path, fault):
+    model, lex, vocabulary = (published.paths[kind].name for kind in ("model", "lex", "vocab"))
+    published.server.faults[lex] = fault
+    complaint(tmp_path / "model", *published.arguments(), "--cache", cache.parent)
+    assert [path.name for path in cache.iterdir()] == [model]
+    published.server.faults.clear()
+    assert make(tmp_path / "model", *published.arguments(), "--cache", cache.parent).returncode == 0
+    assert published.server.asked == {"models.json": 2, model: 1, lex: 2, vocabulary: 1}
+
+
+def test_a_killed_download_goes_on_from_what_was_whole(published, cache, tmp_path):
+    model, lex, vocabulary = (published.paths[kind].name for kind in ("model", "lex", "vocab"))
+    published.server.faults[lex] = "stalled"
+    arguments = [*published.arguments(), "--cache", cache.parent]
+    process = subprocess.Popen(command(tmp_path / "model", *arguments), stderr=subprocess.DEVNULL)
+    assert published.server.stalled.wait(60)
+    process.kill()
+    process.wait()
+    assert [path.name for path in cache.glob("*.gz")] == [model] and not (tmp_path / "model").exists()
+    published.server.faults.clear()
+    ended = make(tmp_path / "model", *arguments)
+    assert ended.returncode == 0, ended.stderr
+    assert published.server.asked == {"models.json": 2, model: 1, lex: 2, vocabulary: 1}
+
+
+@pytest.mark.parametrize("kind", ["model", "lex", "vocab"])
 @pytest.mark.parametrize("damage", [lambda content: content[:-9], lambda content: content[:-9] + b"different"])
-def test_a_download_that_is_not_as_registered_is_refused_with_both_values(published, tmp_path, damage):
-    path = published.paths["vocab"]
+def test_a_download_that_is_not_as_registered_is_refused_with_both_values(published, cache, tmp_path, kind, damage):
+    path = published.paths[kind]
     path.write_bytes(damage(path.read_bytes()))
-    file = published.entry["files"][-1]
-    error = complaint(tmp_path / "model", *published.arguments(), "--cache", tmp_path / "cache")
+    file = next(file for file in published.entry["files"] if file["name"] == path.name)
+    error = complaint(tmp_path / "model", *published.arguments(), "--cache", cache.parent)
     if path.stat().st_size == file["size"]:
         assert sha256(path) in error and file["sha256"] in error
     else:
         assert f"{path.stat().st_size} bytes" in error and f"says {file['size']}" in error
-    assert path.name in error and not (tmp_path / "cache" / "tiny" / path.name).exists()
+    assert error.endswith(f"; or get {path.name} by another way and put it at {cache / path.name}")
+    assert not (cache / path.name).exists()
 
 
-def test_a_file_in_the_cache_with_another_hash_is_named(published, tmp_path):
-    path = tmp_path / "cache" / "tiny" / published.paths["lex"].name
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"another")
-    error = complaint(tmp_path / "model", *published.arguments(), "--cache", tmp_path / "cache")
-    assert str(path) in error and "7 bytes" in error
+@pytest.mark.parametrize("content", [b"", b"another", b"different" * 20])
+def test_a_file_in_the_cache_that_is_not_as_registered_is_named(published, cache, tmp_path, content):
+    path = write(cache / published.paths["lex"].name, content)
+    size = published.paths["lex"].stat().st_size
+    error = complaint(tmp_path / "model", *published.arguments(), "--cache", cache.parent)
+    assert f"{path}: {len(content)} bytes, the registry says {size}; remove it" in error
+    path.write_bytes(b"x" * size)
+    error = complaint(tmp_path / "model", *published.arguments(), "--cache", cache.parent)
+    assert f"{path}: sha256 is {sha256(path)}, the registry says {sha256(published.paths['lex'])}; remove it" in error
+
+
+def test_a_published_file_that_does_not_unpack_is_named(published, cache, tmp_path):
+    path, file = published.paths["vocab"], published.entry["files"][-1]
+    path.write_bytes(path.read_bytes()[:-4])
+    file |= {"size": path.stat().st_size, "sha256": sha256(path)}
+    write_json(published.registry, {"index": f"{published.address}/models.json", "models": [published.entry]})
+    error = complaint(tmp_path / "model", *published.arguments(), "--cache", cache.parent)
+    assert f"{cache / path.name}: cannot unpack it" in error
+
+
+def test_a_model_that_unpacks_to_something_else_is_refused_with_both_hashes(published, cache, tmp_path):
+    path, file = published.paths["model"], published.entry["files"][0]
+    path.write_bytes(gzip.compress(b"another model"))
+    file |= {"size": path.stat().st_size, "sha256": sha256(path)}
+    write_json(published.registry, {"index": f"{published.address}/models.json", "models": [published.entry]})
+    error = complaint(tmp_path / "model", *published.arguments(), "--cache", cache.parent)
+    assert hashlib.sha256(b"another model").hexdigest() in error and published.entry["model_sha256"] in error
+
+
+def test_a_disk_too_full_for_the_files_is_named(published, cache, tmp_path):
+    path = published.paths["model"]
+    path.write_bytes(gzip.compress(CONTENTS["model"], compresslevel=0))
+    published.entry["files"][0] |= {"size": path.stat().st_size, "sha256": sha256(path)}
+    write_json(published.registry, {"index": f"{published.address}/models.json", "models": [published.entry]})
+    error = complaint(tmp_path / "model", *published.arguments(), "--cache", cache.parent, largest_file=5000)
+    assert f"{cache / path.name}: File too large; make room and run again" in error
+    assert not list(cache.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -241,8 +354,13 @@ def test_a_model_that_is_not_registered_is_named_with_those_that_are(tmp_path, l
         (lambda index: index.pop("models"), "not laid out as expected, KeyError 'models'"),
         (lambda index: index.pop("baseUrl"), "not laid out as expected, KeyError 'baseUrl'"),
         (lambda index: index["models"]["en-es"][1].pop("files"), "not laid out as expected, KeyError 'files'"),
-        (lambda index: index["models"]["en-es"].pop(), "under en-es there is no"),
-        (lambda index: index["models"].clear(), "under en-es there is no"),
+        (lambda index: index.update(models=[]), "not laid out as expected, AttributeError"),
+        (lambda index: index["models"].update({"en-es": {"tiny": 1}}), "not laid out as expected, TypeError"),
+        (lambda index: index["models"]["en-es"][1]["files"].update(vocab="vocab.spm"), "as expected, TypeError"),
+        (lambda index: index["models"]["en-es"].pop(), f"under en-es there is no model with the sha256 {DIGEST}"),
+        (lambda index: index["models"]["en-es"].pop(), f"; there is {'0' * 64}"),
+        (lambda index: index["models"].clear(), "; there is none"),
+        (lambda index: index.update(baseUrl="here"), "cannot download here/models/en-es/"),
         (lambda index: index["models"]["en-es"][1]["files"].pop("vocab"), "there is no vocab.enes.spm.gz"),
     ],
 )
@@ -250,12 +368,20 @@ def test_an_index_that_is_laid_out_otherwise_is_named(published, tmp_path, chang
     change(published.index)
     write_json(published.folder / "models.json", published.index)
     error = complaint(tmp_path / "model", *published.arguments())
-    assert f"{published.address}/models.json" in error and named in error
+    assert named in error and (f"{published.address}/models.json" in error or "download here" in error)
+    assert " by another way and put " in error
 
 
-def test_an_index_that_is_not_json_is_named(published, tmp_path):
-    (published.folder / "models.json").write_text("<html>")
+@pytest.mark.parametrize("content", [b"", b"<html>", b'{"models": {', b"\xff\xfe{"])
+def test_an_index_that_is_not_json_is_named(published, tmp_path, content):
+    (published.folder / "models.json").write_bytes(content)
     assert "models.json: not valid JSON" in complaint(tmp_path / "model", *published.arguments())
+
+
+@pytest.mark.parametrize("content", [b"[]", b"null", b"7"])
+def test_an_index_that_is_no_object_is_named(published, tmp_path, content):
+    (published.folder / "models.json").write_bytes(content)
+    assert "models.json: not laid out as expected" in complaint(tmp_path / "model", *published.arguments())
 
 
 def test_the_registry_holds_whole_models_with_hashes():

@@ -57,6 +57,30 @@ def test_adding_a_model_is_one_entry_in_a_selection(tmp_path):
     assert decodes(after) > decodes(before)
 
 
+def test_published_translations_take_the_place_of_the_engine_by_one_line(tmp_path):
+    overlay = tmp_path / "published.yaml"
+    overlay.write_text("translation: {source: published}\n")
+    jobs = dry_run("--configfile", str(overlay), "--", "all_translations")
+    made = counts(jobs)
+    assert (made["take_translation"], made["flag_translation"]) == (8, 8)
+    assert not {"translate", "translate_shard", "segment", "fetch_translation_model"} & made.keys()
+    fetched = [job.command for job in jobs if job.rule == "download" and "/published/" in job.command]
+    assert len(fetched) == 8 and all("--git-blob" in command for command in fetched)
+
+
+def test_flags_are_dropped_from_all_recipes_or_from_one(tmp_path):
+    overlay = tmp_path / "flags.yaml"
+    overlay.write_text("recipe: {drop_flags: [copied, language]}\nrecipes: {downsampled: {drop_flags: []}}\n")
+    recipes = [
+        job.command for job in dry_run("--configfile", str(overlay), "--", "all_recipes") if job.rule == "recipe"
+    ]
+    assert len(recipes) == 8
+    for command in recipes:
+        dropped = re.findall(r"--drop-flag (\w+)", command)
+        assert dropped == ([] if "--name downsampled " in command else ["copied", "language"])
+    assert not any("--drop-flag" in job.command for job in dry_run("all_recipes"))
+
+
 def test_the_miniature_has_the_shape_of_the_paper():
     paper = {job.rule for job in dry_run("all_figures")}
     demo = {job.rule for job in dry_run("--forceall", *DEMO, "--", "all_figures")}

@@ -20,6 +20,9 @@ def imports_of(script: str) -> list[str]:
     return sorted(found)
 
 
+TRANSLATION = config["translation"]
+TRANSLATED = config["languages"]["train"][1:]
+
 # ---- seed
 
 
@@ -29,18 +32,23 @@ def download_of(name: str, lang: str | None = None) -> str:
     return f"{name}/{PurePosixPath(url).name.removesuffix('.gz')}"
 
 
+def languages_in(name: str) -> list[str]:
+    """Languages whose files of a source are used: as prompts, as translations, or both."""
+    prompts = TESTED if name == config["data"]["prompts"] else []
+    return list(dict.fromkeys([*prompts, *(TRANSLATED if name == TRANSLATION["source"] else [])]))
+
+
 def published_files() -> dict[str, dict]:
     """Every file that `sources` declares for download: its place below downloads/, its address and its hashes."""
     files = {}
     for name, source in config["sources"].items():
-        for lang in TESTED if "{lang}" in source.get("url", "") else [None]:
-            if "url" in source:
-                digest = source.get("sha256")
-                files[download_of(name, lang)] = {
-                    "url": source["url"].format(lang=lang),
-                    "--sha256": digest.get(lang) if isinstance(digest, dict) else digest,
-                    "--git-blob": source.get("git_blob"),
-                }
+        if "url" not in source:
+            continue
+        for lang in languages_in(name) if "{lang}" in source["url"] else [None]:
+            hashes = {"--sha256": source.get("sha256"), "--git-blob": source.get("git_blob")}
+            files[download_of(name, lang)] = {"url": source["url"].format(lang=lang)} | {
+                option: value.get(lang) if isinstance(value, dict) else value for option, value in hashes.items()
+            }
     return files
 
 
@@ -63,7 +71,25 @@ def source_file(name: str, lang: str | None = None) -> str:
 
 # ---- translate
 
-TRANSLATION = config["translation"]
+TAKEN = TRANSLATION["source"] not in ("firefox", "packed")  # from a file, in place of being made by the engine
+
+
+def taken_file(wildcards) -> str:
+    """File of a language's translation: the user's own, or an entry of `sources`."""
+    if "{lang}" in TRANSLATION["source"]:
+        return TRANSLATION["source"].replace("{lang}", wildcards.lang)
+    return source_file(TRANSLATION["source"], wildcards.lang)
+
+
+def checksums_of(packed: str) -> str:
+    """File of the SHA-256 of packed models, beside them."""
+    return str(PurePosixPath(packed).with_name("checksums.json"))
+
+
+def architecture_of(wildcards) -> str:
+    """Size of the Firefox model of a language."""
+    wanted = TRANSLATION["architecture"]
+    return wanted.get(wildcards.lang, wanted["default"]) if isinstance(wanted, dict) else wanted
 
 
 def rows_in(lang: str) -> str:
@@ -71,6 +97,15 @@ def rows_in(lang: str) -> str:
     if lang == config["languages"]["train"][0]:
         return "<results>/seed/train.jsonl"
     return f"<results>/translated/{lang}.jsonl"
+
+
+# ---- recipe
+
+
+def drop_flags(wildcards) -> list[str]:
+    """Options of recipe.py for the flags whose rows a recipe leaves out: its own list, or the one for all."""
+    flags = RECIPES[wildcards.recipe].get("drop_flags", config["recipe"]["drop_flags"])
+    return [f"--drop-flag {flag}" for flag in flags]
 
 
 # ---- base

@@ -1,4 +1,5 @@
-# recipe: rows of one or more languages, drawn under a budget, with the same ids held out everywhere.
+# recipe: rows of one or more languages, drawn under a budget, with the same ids held out everywhere; rows with a flag of
+# `drop_flags` left out.
 #
 # in   <results>/seed/train.jsonl, <results>/translated/{lang}.jsonl
 # out  <results>/recipes/{recipe}/   train.parquet, validation.parquet (id, lang, instruction, input, output),
@@ -23,7 +24,8 @@ rule recipe:
         ],
         rows=lambda wildcards: RECIPES[wildcards.recipe]["rows"],
         validation_rows=config["recipe"]["validation_rows"],
+        drop_flags=drop_flags,
         seed=config["random_seed"],
     shell:
         "python {input.script} --name {wildcards.recipe} {params.languages} --rows {params.rows}"
-        " --validation-rows {params.validation_rows} --seed {params.seed} --output {output} 2> {log}"
+        " --validation-rows {params.validation_rows} {params.drop_flags} --seed {params.seed} --output {output} 2> {log}"

@@ -1,10 +1,13 @@
-# translate: the seed data in every training language, by Bergamot, in shards.
+# translate: the seed data in every training language, by Bergamot in shards, or taken from elsewhere; then flagged.
 #
-# in   <results>/seed/train.jsonl
-#      resources/translation-models.json, or packed models (`translation.packed`)
-# out  <results>/translation_models/{lang}/               the engine's files, checked and unpacked
-#      <results>/translated/{lang}/shards/{shard}.jsonl   rows of one shard
-#      <results>/translated/{lang}.jsonl                  the same ids, count and order as the seed, with flags
+# in   <results>/seed/train.jsonl, the language identifier
+#      resources/translation-models.json, or packed models (`translation.packed`); or translations (`translation.source`)
+# out  <results>/seed/segments.jsonl                      what of it is to be translated, once, in requests
+#      <results>/translation_models/{lang}/               the engine's files, checked and unpacked
+#      <results>/translated/{lang}/shards/{shard}.jsonl   segments of one shard
+#      <results>/translated/{lang}/rows.jsonl             the same ids, count and order as the seed
+#      <results>/translated/{lang}.jsonl                  the same with quality flags
+#      <results>/translated/{lang}/report.{md,png}        how often each flag was given, and examples
 # The journals of the shards lie in <results>/journals/translate/.
 
 
@@ -23,18 +26,19 @@ if TRANSLATION["source"] == "firefox":
         conda:
             "../../envs/main.yaml"
         params:
-            architecture=TRANSLATION["architecture"],
+            architecture=architecture_of,
         shell:
             "python {input.script} --registry {input.registry} --language {wildcards.lang}"
             " --architecture {params.architecture} --output {output} 2> {log}"
 
-else:
+elif TRANSLATION["source"] == "packed":
 
     rule unpack_translation_model:
         input:
             script="workflow/scripts/translation_model.py",
             shared=imports_of("translation_model"),
             packed=TRANSLATION["packed"],
+            checksums=checksums_of(TRANSLATION["packed"]),
         output:
             directory("<results>/translation_models/{lang}"),
         log:
@@ -43,49 +47,108 @@ else:
         conda:
             "../../envs/main.yaml"
         shell:
-            "python {input.script} --packed {input.packed} --output {output} 2> {log}"
+            "python {input.script} --packed {input.packed} --checksums {input.checksums} --output {output} 2> {log}"
 
 
-rule translate_shard:
+if TAKEN:
+
+    rule take_translation:
+        input:
+            script="workflow/scripts/take_translation.py",
+            shared=imports_of("take_translation"),
+            seed="<results>/seed/train.jsonl",
+            taken=taken_file,
+        output:
+            "<results>/translated/{lang}/rows.jsonl",
+        log:
+            "<logs>/take_translation/{lang}.log",
+        localrule: True
+        conda:
+            "../../envs/main.yaml"
+        shell:
+            "python {input.script} --seed {input.seed} --input {input.taken} --output {output} 2> {log}"
+
+else:
+
+    rule segment:
+        input:
+            script="workflow/scripts/segment.py",
+            shared=imports_of("segment"),
+            seed="<results>/seed/train.jsonl",
+        output:
+            "<results>/seed/segments.jsonl",
+        log:
+            "<logs>/segment.log",
+        conda:
+            "../../envs/main.yaml"
+        params:
+            chunk_rows=TRANSLATION["chunk_rows"],
+        shell:
+            "python {input.script} --seed {input.seed} --chunk-rows {params.chunk_rows} --output {output} 2> {log}"
+
+    rule translate_shard:
+        input:
+            script="workflow/scripts/translate_shard.py",
+            engine="workflow/scripts/bergamot_engine.py",
+            shared=imports_of("translate_shard"),
+            segments="<results>/seed/segments.jsonl",
+            model="<results>/translation_models/{lang}",
+        output:
+            "<results>/translated/{lang}/shards/{shard}.jsonl",
+        log:
+            "<logs>/translate/{lang}/{shard}.log",
+        benchmark:
+            "<benchmarks>/translate/{lang}/{shard}.tsv"
+        conda:
+            "../../envs/bergamot.yaml"
+        threads: TRANSLATION["workers"]
+        params:
+            shards=TRANSLATION["shards"],
+            python=TRANSLATION["python"],
+            journal=f"{RESULTS}/journals/translate/{{lang}}/{{shard}}.jsonl",
+        shell:
+            "python {input.script} --segments {input.segments} --model {input.model} --language {wildcards.lang}"
+            " --shard {wildcards.shard} --shards {params.shards} --engine-python {params.python:q} --workers {threads}"
+            " --journal {params.journal} --output {output} 2> {log}"
+
+    rule translate:
+        input:
+            script="workflow/scripts/translate.py",
+            shared=imports_of("translate"),
+            seed="<results>/seed/train.jsonl",
+            segments="<results>/seed/segments.jsonl",
+            shards=expand("<results>/translated/{{lang}}/shards/{shard}.jsonl", shard=range(TRANSLATION["shards"])),
+        output:
+            "<results>/translated/{lang}/rows.jsonl",
+        log:
+            "<logs>/translate/{lang}.log",
+        localrule: True
+        conda:
+            "../../envs/main.yaml"
+        shell:
+            "python {input.script} --seed {input.seed} --segments {input.segments} --shards {input.shards}"
+            " --output {output} 2> {log}"
+
+
+rule flag_translation:
     input:
-        script="workflow/scripts/translate_shard.py",
-        engine="workflow/scripts/bergamot_engine.py",
-        shared=imports_of("translate_shard"),
+        script="workflow/scripts/flag_translation.py",
+        shared=imports_of("flag_translation"),
         seed="<results>/seed/train.jsonl",
-        model="<results>/translation_models/{lang}",
+        rows="<results>/translated/{lang}/rows.jsonl",
+        languages="resources/languages.yaml",
+        identifier=identifier_file(),
     output:
-        "<results>/translated/{lang}/shards/{shard}.jsonl",
+        rows="<results>/translated/{lang}.jsonl",
+        report="<results>/translated/{lang}/report.md",
+        picture="<results>/translated/{lang}/report.png",
     log:
-        "<logs>/translate/{lang}/{shard}.log",
+        "<logs>/flag_translation/{lang}.log",
     benchmark:
-        "<benchmarks>/translate/{lang}/{shard}.tsv"
-    conda:
-        "../../envs/bergamot.yaml"
-    threads: TRANSLATION["workers"]
-    params:
-        shards=TRANSLATION["shards"],
-        chunk_rows=TRANSLATION["chunk_rows"],
-        python=TRANSLATION["python"],
-        journal=f"{RESULTS}/journals/translate/{{lang}}/{{shard}}.jsonl",
-    shell:
-        "python {input.script} --seed {input.seed} --model {input.model} --language {wildcards.lang}"
-        " --shard {wildcards.shard} --shards {params.shards} --chunk-rows {params.chunk_rows}"
-        " --engine-python {params.python:q} --workers {threads} --journal {params.journal}"
-        " --output {output} 2> {log}"
-
-
-rule translate:
-    input:
-        script="workflow/scripts/translate.py",
-        shared=imports_of("translate"),
-        seed="<results>/seed/train.jsonl",
-        shards=expand("<results>/translated/{{lang}}/shards/{shard}.jsonl", shard=range(TRANSLATION["shards"])),
-    output:
-        "<results>/translated/{lang}.jsonl",
-    log:
-        "<logs>/translate/{lang}.log",
-    localrule: True
+        "<benchmarks>/flag_translation/{lang}.tsv"
     conda:
         "../../envs/main.yaml"
     shell:
-        "python {input.script} --seed {input.seed} --shards {input.shards} --output {output} 2> {log}"
+        "python {input.script} --seed {input.seed} --rows {input.rows} --language {wildcards.lang}"
+        " --languages {input.languages} --model {input.identifier} --output {output.rows} --report {output.report}"
+        " --picture {output.picture} 2> {log}"

@@ -1,16 +1,17 @@
 """Drive the Bergamot translation engine: requests in on stdin, answers out on stdout, one JSON object a line.
 
-A request is {"segments": [text, ...]}, its answer {"translations": [text, ...]}, the same number in the same
-order. Whitespace around a segment, and between its sentences, comes back as it was.
+A request is {"segments": [text, ...]}, its answer {"answers": [[[gap, length, target], ...], ...]}: for every segment,
+in order, its sentences as the engine found them: the characters between one and the sentence before it, those of the
+sentence, and its translation.
 
 This program runs under CPython 3.10, the last that the package bergamot has wheels for, in an environment of its
 own; it needs nothing but that package and the standard library. By hand:
 
     echo '{"segments": ["Good morning!"]}' | .venv-bergamot/bin/python bergamot_engine.py --config DIR/config.yml
 
-Answers repeat exactly: the engine forms its batches from one request at a time, so a translation depends on
-the model and on the request it came in, never on the number of workers; and the integer kernels are held at
-AVX2, because newer ones round differently.
+Answers repeat exactly: the engine forms its batches from one request at a time, so a translation depends on the model
+and on the request it came in, never on the number of workers; and the kernels are held at one kind each, because those
+of newer processors round differently.
 """
 
 import argparse
@@ -21,12 +22,14 @@ import itertools
 import json
 import os
 import sys
-import unicodedata
 from pathlib import Path
 
 PACKAGE = "0.4.5"
-KERNELS = "AVX2"
-VERSION = f"bergamot {PACKAGE}, {KERNELS}"  # what, beside model and request, determines a translation
+KERNELS = {
+    "INTGEMM_CPUID": "AVX2",  # integer multiplication
+    "MKL_CBWR": "COMPATIBLE",  # the rest; MKL promises equal results on all processors for this one alone
+}
+VERSION = f"bergamot {PACKAGE}, {' '.join(KERNELS.values())}"  # beside model and request, what determines an answer
 
 
 def load_engine():
@@ -45,51 +48,54 @@ def load_engine():
     return engine
 
 
-def ends_without_space(text):
-    """Whether a text ends in Chinese or Japanese punctuation, which no space follows."""
-    last = text[-1:]
-    return bool(last) and unicodedata.category(last)[0] == "P" and unicodedata.east_asian_width(last) in "WF"
+def character_start(text, place):
+    """The last place, up to `place`, at which a character of UTF-8 begins: the engine may cut inside one."""
+    while place < len(text) and text[place] & 0b11000000 == 0b10000000:
+        place -= 1
+    return place
 
 
 class Translator:
     """A model, loaded, and the service that runs it."""
 
     def __init__(self, config, workers):
-        os.environ["INTGEMM_CPUID"] = KERNELS  # read once, when the library is loaded
+        os.environ.update(KERNELS)  # read once, when the library is loaded
         self.engine = load_engine()
         self.service = self.engine.Service(self.engine.ServiceConfig(numWorkers=workers, cacheSize=0, logLevel="error"))
         self.model = self.service.modelFromConfigPath(str(config))
         self.options = self.engine.ResponseOptions(qualityScores=False, alignment=False, HTML=False)
 
     def translate(self, segments):
-        """Translate a list of texts as one request.
+        """Translate a list of texts as one request; return for each a list of [gap, length, target], by sentence.
 
         The texts are joined by newlines, which the engine never carries a sentence across. It reports where in the
-        source each of its sentences stood; everything between sentences is taken from the source, so that spaces
-        survive, and with them the space at which the engine cuts a sentence too long for the model.
+        source each of its sentences stood. A sentence too long for the model it cuts, at a space if there is one: the
+        parts count as sentences here.
         """
         sources = [segment.encode("utf-8") for segment in segments]
         joined = b"\n".join(sources)
+        answers = [[] for _ in segments]
         if not joined.strip():
-            return list(segments)
+            return answers
         ends = list(itertools.accumulate(len(source) + 1 for source in sources))  # of a text and its newline
-        starts = [0, *ends[:-1]]
+        copied = [0, *ends[:-1]]  # per text: the byte of `joined` up to which its sentences have been reported
+        starts = list(copied)
 
         request = self.engine.VectorString([joined.decode("utf-8")])
         response = self.service.translate(self.model, request, self.options)[0]
-        rebuilt = [""] * len(sources)
-        copied = list(starts)  # per text: the byte of `joined` up to which it has been rebuilt
         for number in range(response.source.numSentences()):
             place = response.source.sentenceAsByteRange(number)
             text = bisect.bisect(starts, place.begin) - 1
-            sentence = joined[place.begin : place.end]
-            begin = place.end - len(sentence.lstrip())
-            gap = joined[copied[text] : begin].decode("utf-8")
-            rebuilt[text] += gap.lstrip() if ends_without_space(rebuilt[text]) else gap
-            rebuilt[text] += response.target.sentence(number)
-            copied[text] = place.end
-        trails = [joined[begin : end - 1].decode("utf-8") for begin, end in zip(copied, ends, strict=True)]
-        return [text + trail for text, trail in zip(rebuilt, trails, strict=True)]
+            end = character_start(joined, place.end)
+            begin = end - len(joined[character_start(joined, place.begin) : end].lstrip())
+            gap, source = joined[copied[text] : begin].decode("utf-8"), joined[begin:end].decode("utf-8")
+            try:
+                target = response.target.sentence(number)
+            except UnicodeDecodeError:  # a character broken off in the middle
+                target = ""
+            answers[text].append([len(gap), len(source), target])
+            copied[text] = end
+        return answers
 
 
 def main():
@@ -100,8 +106,7 @@ def main():
 
     translator = Translator(arguments.config, arguments.workers)
     for line in sys.stdin:
-        answer = {"translations": translator.translate(json.loads(line)["segments"])}
-        print(json.dumps(answer), flush=True)
+        print(json.dumps({"answers": translator.translate(json.loads(line)["segments"])}), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import yaml
-from files import InputError, command_line, read_jsonl
+from files import InputError, command_line, read_json, read_jsonl
+from flags import FLAGS
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from prompts import check_prompts
@@ -23,6 +24,7 @@ from seed import normalise, read_rows
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.yaml"
 LANGUAGES = REPOSITORY / "resources" / "languages.yaml"
+REGISTRY = REPOSITORY / "resources" / "translation-models.json"
 
 
 def check(config: Mapping) -> None:
@@ -36,6 +38,7 @@ def check(config: Mapping) -> None:
         if used not in known:
             raise InputError(f"config: {key}: {used!r} is not {remedy}{_suggestion(used, known)}")
     _check_consistency(config)
+    _check_translation(config)
     _check_files(config)
 
 
@@ -122,6 +125,11 @@ def _references(config: Mapping) -> Iterator[tuple[str, str, Iterable[str], str]
     for recipe, mix in config["recipes"].items():
         for position, code in enumerate(mix["languages"]):
             yield f"recipes.{recipe}.languages[{position}]", code, languages["train"], trained
+    flag = f"a flag of translated rows; there are {', '.join(FLAGS)}"
+    filters = {f"recipes.{recipe}.drop_flags": mix.get("drop_flags", []) for recipe, mix in config["recipes"].items()}
+    for key, names in {"recipe.drop_flags": config["recipe"]["drop_flags"], **filters}.items():
+        for position, name in enumerate(names):
+            yield f"{key}[{position}]", name, FLAGS, flag
     for name, models in config["select"].items():
         for position, model in enumerate(models):
             yield f"select.{name}[{position}]", model, config["models"], "an entry of `models`: add it there"
@@ -153,8 +161,6 @@ def _check_consistency(config: Mapping) -> None:
     reserved = [recipe for recipe in config["recipes"] if recipe.startswith("mono-")]
     if reserved:
         raise InputError(f"config: recipes.{reserved[0]}: names with mono- are the built-in ones; choose another name")
-    if config["translation"]["source"] == "packed" and not config["translation"]["packed"]:
-        raise InputError("config: translation.packed: missing; with source packed, name the archives, {lang} inside")
     for model in {model for models in config["select"].values() for model in models}:
         largest = min(max(row["up_to"] for row in config["compute"][method]) for method in ("lora", "full"))
         if config["models"][model]["billions"] > largest:
@@ -167,6 +173,71 @@ def _check_consistency(config: Mapping) -> None:
     names = [judge["name"] for judge in config["judges"]]
     if len(set(names)) < len(names):
         raise InputError("config: judges: two have the same name; their ratings would share a folder: rename one")
+
+
+def _check_translation(config: Mapping) -> None:
+    """Faults of where translations come from: every language must have a model, a hash, or a file of its own."""
+    source, sources = config["translation"]["source"], config["sources"]
+    if source == "firefox":
+        _check_models(config)
+    elif source == "packed":
+        if not config["translation"]["packed"]:
+            raise InputError(
+                "config: translation.packed: missing; with source packed, name the archives, {lang} inside"
+            )
+    elif "{lang}" in source:
+        pass  # files of the user's, checked with the others
+    elif source not in sources:
+        raise InputError(
+            f"config: translation.source: {source!r} is not firefox, packed or an entry of `sources`"
+            f"{_suggestion(source, ['firefox', 'packed', *sources])}; for files of your own write their path with"
+            " {lang}, as in my-data/{lang}.jsonl"
+        )
+    else:
+        entry = sources[source]
+        place = next((key for key in ("url", "path") if "{lang}" in entry.get(key, "")), None)
+        if not place:
+            raise InputError(
+                f"config: translation.source: sources.{source} is not one file a language; write {{lang}} in its url or"
+                " path, or name another source"
+            )
+        for kind in ("sha256", "git_blob"):
+            hashes = entry.get(kind)
+            for lang in config["languages"]["train"][1:]:
+                if isinstance(hashes, Mapping) and lang not in hashes:
+                    raise InputError(
+                        f"config: sources.{source}.{kind}: has none for {lang!r} of languages.train; add it if there is"
+                        " such a file, or take other translations (translation.source)"
+                    )
+
+
+def _check_models(config: Mapping) -> None:
+    """The registry must have a model of the wanted size for every language that is translated into."""
+    wanted, translated = config["translation"]["architecture"], config["languages"]["train"][1:]
+    sizes = wanted if isinstance(wanted, Mapping) else {"default": wanted}
+    for lang in sizes:
+        if lang not in ("default", *translated):
+            raise InputError(
+                f"config: translation.architecture.{lang}: {lang!r} is not a language of languages.train that is"
+                f" translated into{_suggestion(lang, ['default', *translated])}"
+            )
+    registered: dict[str, list[str]] = {}
+    for model in read_json(REGISTRY)["models"]:
+        registered.setdefault(model["language"], []).append(model["architecture"])
+    for lang in translated:
+        if lang not in registered:
+            raise InputError(
+                f"config: translation.source: there is no Firefox model for {lang!r}, only for"
+                f" {', '.join(sorted(registered))}; bring translations of your own, as in my-data/{{lang}}.jsonl, or"
+                " leave it out of languages.train"
+            )
+        size = sizes.get(lang, sizes["default"])
+        if size not in registered[lang]:
+            choices = sorted(registered[lang])
+            raise InputError(
+                f"config: translation.architecture: there is no {size} model for {lang}, only {', '.join(choices)};"
+                f" write {{ default: {sizes['default']}, {lang}: {choices[-1]} }}"
+            )
 
 
 def _check_files(config: Mapping) -> None:
@@ -193,9 +264,16 @@ def _named_files(config: Mapping) -> Iterator[tuple[str, str]]:
         if "path" in config["sources"][name]:
             for lang in codes:
                 yield f"sources.{name}.path", config["sources"][name]["path"].format(lang=lang)
-    if config["translation"]["source"] == "packed":
-        for lang in languages["train"][1:]:
-            yield "translation.packed", config["translation"]["packed"].format(lang=lang)
+    translation = config["translation"]
+    if translation["source"] == "packed":
+        key, pattern = "translation.packed", translation["packed"]
+    elif "{lang}" in translation["source"]:
+        key, pattern = "translation.source", translation["source"]
+    else:
+        entry = config["sources"].get(translation["source"], {})  # none with firefox
+        key, pattern = f"sources.{translation['source']}.path", entry.get("path")
+    for lang in languages["train"][1:] if pattern else []:
+        yield key, pattern.replace("{lang}", lang)
     yield "tokenize.template", config["tokenize"]["template"]
     if "corpus" in config:
         yield "corpus.grammar", config["corpus"]["grammar"]

@@ -6,10 +6,13 @@ A .gz file is unpacked when --output does not end in .gz; the hash is that of th
 import argparse
 import gzip
 import hashlib
+import http.client
 import shutil
+import ssl
 import sys
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 
 from files import InputError, beside, command_line, sha256
@@ -19,7 +22,10 @@ TIMEOUT = 60  # seconds without a byte
 
 
 def fetch(url: str, path: Path) -> None:
-    """Copy the file at `url` to `path`, with progress. Raises InputError when it cannot be had."""
+    """Copy the file at `url` to `path`, with progress.
+
+    Raises InputError when it cannot be had, or not whole; OSError when it cannot be written.
+    """
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
             size = response.headers.get("Content-Length")
@@ -28,11 +34,26 @@ def fetch(url: str, path: Path) -> None:
                 tqdm.wrapattr(stream, "write", total=int(size) if size else None, mininterval=5) as counted,
             ):
                 shutil.copyfileobj(response, counted)
-        if size and path.stat().st_size != int(size):
-            raise InputError(f"{url}: {path.stat().st_size} bytes arrived of {size}; run again")
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", error)
-        raise InputError(f"cannot download {url} ({reason})") from None
+    except urllib.error.HTTPError as error:
+        raise InputError(f"cannot download {url} ({error.code} {error.reason})") from None
+    except urllib.error.URLError as error:
+        raise InputError(f"cannot download {url} ({error.reason})") from None
+    except http.client.IncompleteRead as error:  # of a response that says in each block how long it is
+        arrived = path.stat().st_size + len(error.partial)
+        raise InputError(f"{url}: {arrived} bytes arrived and then no more; run again") from None
+    except (http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError, ValueError) as error:
+        raise InputError(f"cannot download {url} ({error or type(error).__name__})") from None
+    if size and path.stat().st_size != int(size):
+        raise InputError(f"{url}: {path.stat().st_size} bytes arrived of {size}; run again")
+
+
+def unpack(packed: Path, path: Path, name: object) -> None:
+    """Unpack a .gz file into `path`. Raises InputError, under `name`, when it is cut short or corrupt."""
+    try:
+        with gzip.open(packed) as source, path.open("wb") as target:
+            shutil.copyfileobj(source, target)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{name}: cannot unpack it ({error})") from None
 
 
 def git_blob(path: Path) -> str:
@@ -61,22 +82,18 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path)
     arguments = parser.parse_args()
 
-    with beside(arguments.output) as written:
-        published = written.with_name("published")
-        try:
+    try:
+        with beside(arguments.output) as written:
+            published = written.with_name("published")
             fetch(arguments.url, published)
-        except InputError as error:
-            raise InputError(f"{error}; fetch it elsewhere and name it as the `path` of this source") from None
-        verify(published, arguments.url, {"sha256": arguments.sha256, "git_blob": arguments.git_blob})
-        digest = sha256(published)
-        if arguments.url.endswith(".gz") and arguments.output.suffix != ".gz":
-            try:
-                with gzip.open(published) as packed, written.open("wb") as stream:
-                    shutil.copyfileobj(packed, stream)
-            except (OSError, EOFError) as error:
-                raise InputError(f"{arguments.url}: cannot unpack ({error})") from None
-        else:
-            published.rename(written)
+            verify(published, arguments.url, {"sha256": arguments.sha256, "git_blob": arguments.git_blob})
+            digest = sha256(published)
+            if arguments.url.endswith(".gz") and arguments.output.suffix != ".gz":
+                unpack(published, written, arguments.url)
+            else:
+                published.rename(written)
+    except InputError as error:
+        raise InputError(f"{error}; or fetch it elsewhere and name it as the `path` of this source") from None
     print(
         f"{arguments.output}: {arguments.output.stat().st_size:,} bytes, sha256 as published {digest}", file=sys.stderr
     )

@@ -38,6 +38,19 @@ def load_model(path: Path | str) -> "fasttext.FastText._FastText":
         raise InputError(f"{path}: not a fastText model; fetch or train it again") from None
 
 
+def check_labels(
+    model: "fasttext.FastText._FastText", path: Path | str, asked: dict[str, list[str]], table: Path | str
+) -> None:
+    """Raise InputError when a model has none of the labels that count as a language it is asked about."""
+    known = {label.removeprefix(FASTTEXT_MARK) for label in model.get_labels()}
+    for code, labels in asked.items():
+        if known.isdisjoint(labels):
+            raise InputError(
+                f"{path}: cannot tell {code!r}, it has none of the labels {', '.join(labels)}; "
+                f"take a model that has, or mend {table}"
+            )
+
+
 def prose(response: str) -> str:
     """The text to identify: without code fences, on one line."""
     return " ".join(CODE_FENCE.sub(" ", response).split())
@@ -64,13 +77,7 @@ def main() -> None:
     languages = read_languages(arguments.languages)
     asked = {row["lang"]: labels_of(row["lang"], languages, arguments.languages) for row in rows}
     model = load_model(arguments.model)
-    known = {label.removeprefix(FASTTEXT_MARK) for label in model.get_labels()}
-    for code, labels in asked.items():
-        if known.isdisjoint(labels):
-            raise InputError(
-                f"{arguments.model}: cannot tell {code!r}, it has none of the labels {', '.join(labels)}; "
-                f"take a model that has, or mend {arguments.languages}"
-            )
+    check_labels(model, arguments.model, asked, arguments.languages)
 
     found = identify([prose(row["response"]) for row in rows], model)
     output = [

