@@ -129,6 +129,44 @@ def test_lines_with_nothing_to_translate_pass_through(line):
     assert prose(f"Before this.\n{line}\nAfter that.") == ["Before this.", "After that."]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("Distance = 60 miles", "Rating = 5 stars", "Salary = 500 dollars per week", "Speed = distance / time"),
+        *("Cost = (price of apples) + (price of pears)", "x = the number of apples", "The answer is x = 5."),
+        *("if you live in Paris:", "While you wait:", "For example (see below):", "with love as always:"),
+        *("Select the correct word from the list;", "SELECT YOUR FAVORITE", "FROM THE DESK OF ANN", "ORDER BY PHONE"),
+        *("return to sender;", "raise the flag;", "pass the salt", "break a leg", "then we left", "case closed"),
+        *("static electricity (also known as cling)", "final exam (June);", "class is over (finally)", "string theory"),
+        *("person(s) and place(s)", "Print (in colour) costs more.", "Import duties are high.", "Name: Ann; Age: 30"),
+        *("git commit is a command.", "find a friend", "echo of the past", "cat food is cheap", "const is a keyword"),
+        *("love: a word;", "cons: expensive", '"Quoted": he said', "@ann thanks for this!", "$5 is cheap"),
+    ],
+)
+def test_prose_that_looks_like_code_is_translated(line):
+    assert prose(line) == [line]
+    assert prose(f"x = 5\n\n{line}\n\nprint(x)") == [line]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "The moon hangs low above the sea;",
+        "The wind is calm, e.g. at 9 a.m.",
+        "Write to ann@example.org [1]",
+        "Thank you (and your friend(s)) for it",
+    ],
+)
+def test_indented_prose_is_translated(line):
+    assert prose(f"Dear Ann,\n\n    {line}\n    and this,\n\nYours") == ["Dear Ann,", line, "and this,", "Yours"]
+
+
+def test_two_spaces_between_words_are_a_slip_and_columns_are_not():
+    assert prose("The cat  sat on the mat.") == ["The cat  sat on the mat."]
+    assert prose("First one.  Second one.") == ["First one.", "Second one."]
+    assert prose("apple pie   pear cake") == ["apple pie", "pear cake"]
+
+
 @pytest.mark.parametrize("word", ["été", "Łódź", "İyi", "ở đâu"])
 def test_latin_letters_with_marks_are_letters(word):
     assert prose(word) == [word]
@@ -198,6 +236,10 @@ for segment in prose(text):
 UNITS = [
     *(
         "word ",
+        "\n",
+        " \n \n",
+        "```\nx\n",
+        "Take 3. ",
         "word, ",
         "  a",
         "a",

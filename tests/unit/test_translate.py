@@ -1,5 +1,7 @@
 """Rows are put together from translated segments: the seed's ids, all of them, in its order; or there is none."""
 
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +52,29 @@ def test_a_row_whose_segment_was_never_made_is_named(tmp_path):
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 1 and not (tmp_path / "rows.jsonl").exists()
     assert result.stderr.startswith("error: ") and "row 3: 'A bee' has no translation" in result.stderr
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    """SQLite's temporary database fills it first; segment.py has one as well, and ends at its output."""
+    texts = [f"The word {'abcdefghij'[n % 10] * (n % 97 + 2)} and {'klmnopqrst'[n % 9] * n}" for n in range(700)]
+    rows = [{"id": n, "instruction": text, "input": "", "output": ""} for n, text in enumerate(texts)]
+    write_jsonl(tmp_path / "seed.jsonl", rows)
+    write_jsonl(tmp_path / "segments.jsonl", [{"chunk": 0, "segments": texts}])
+    write_jsonl(tmp_path / "0.jsonl", [answer(0, *(text * 20 for text in texts))])
+
+    def limit_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    segment = ["segment.py", "--seed", tmp_path / "seed.jsonl"]
+    join = ["translate.py", *segment[1:], "--segments", tmp_path / "segments.jsonl", "--shards", tmp_path / "0.jsonl"]
+    for script, *options in (segment, join):
+        output = tmp_path / f"{script}.jsonl"
+        command = [sys.executable, SCRIPT.with_name(script), *options, "--output", output]
+        ended = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit_files)
+        assert ended.returncode == 1 and not output.exists()
+        (line,) = ended.stderr.splitlines()
+        assert line.startswith("error: ") and "make room" in line and "and run again" in line
 
 
 @pytest.mark.parametrize(

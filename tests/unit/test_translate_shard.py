@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from bergamot_engine import has_avx2
 from demo_text import load_grammar, seed
 from files import read_jsonl, sha256, write_json, write_jsonl
 from translate_shard import Sentence, groups_of, joined, loses_something, mend_numbers, mended
@@ -105,6 +106,14 @@ def test_a_sentence_that_lost_something_is_translated_again_around_it():
 def test_a_sentence_without_words_stays_and_one_that_comes_back_empty_is_not_lost():
     answers = {"1. Sit": answer_of("1.>Eins und", " Sit>"), "Sit": answer_of("Sit>")}
     assert mended(["1. Sit"], lambda segments: [answers[segment] for segment in segments]) == (["1. Sit"], [0])
+
+
+def test_a_processor_without_avx2_is_told_from_one_that_has_it(tmp_path):
+    """On one without, the kernels would fall back to others, which round differently."""
+    (tmp_path / "old").write_text("flags\t: fpu sse4_2 avx\nbugs\t:\n")
+    (tmp_path / "new").write_text("flags\t: fpu avx avx2\nbugs\t:\n")
+    assert has_avx2(tmp_path / "new") and not has_avx2(tmp_path / "old")
+    assert has_avx2(tmp_path / "not told")
 
 
 # The program
@@ -219,17 +228,18 @@ def test_killed_at_ten_instants_it_goes_on_and_ends_with_the_same_bytes(models, 
     unbroken = len(journal_keys(tmp_path / "whole.journal"))
 
     broken, journal = tmp_path / "broken.jsonl", tmp_path / "broken.journal"
-    command = [sys.executable, SCRIPTS / "translate_shard.py", *arguments(segments, models["es"], broken)]
     instants = random.Random(7)
     done = b""
     for kill in range(10):
+        options = arguments(segments, models["es"], broken, workers=kill % 2 + 1)
+        command = [sys.executable, SCRIPTS / "translate_shard.py", *options]
         process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL, start_new_session=True)
         wanted = done.count(b"\n") + instants.randrange(unbroken // 12)
         while not journal.exists() or journal.read_bytes().count(b"\n") < wanted:
             assert process.poll() is None
             time.sleep(0.002)
         time.sleep(instants.random() * 0.02)
-        if kill % 2:
+        if kill % 3:
             os.killpg(process.pid, signal.SIGKILL)  # engine and all, as when a node goes down
         else:
             process.kill()
@@ -309,7 +319,7 @@ def test_a_full_disk_ends_it_with_one_line_and_loses_nothing(models, segments, t
 
 @real_engine
 @pytest.mark.parametrize("language", ["es", "zh"])
-@pytest.mark.parametrize("text", ["Tell me about the sea. ", "The sea ", "sea", "👩‍👩‍👧", "7 "])
+@pytest.mark.parametrize("text", ["Tell me about the sea. ", "The sea ", "sea", "Take 3. ", "👩‍👩‍👧", "7 "])
 def test_a_segment_of_100_000_characters_is_translated(models, tmp_path, language, text):
     """As is a row that is all sentences, one sentence that never ends, and one word."""
     long = (text * (100_000 // len(text))).strip()
@@ -351,6 +361,12 @@ def test_a_truncated_model_is_found_before_the_engine_starts(models, segments, t
 def test_a_model_the_engine_cannot_bear_is_named(models, segments, tmp_path):
     model = broken_model(models["es"], tmp_path / "model", b"no model at all" * 99, in_manifest=True)
     assert str(model / "model.bin") in complaint(segments, model, tmp_path / "out.jsonl")
+
+
+@real_engine
+def test_a_python_without_the_engine_is_named_and_not_the_model(models, segments, tmp_path):
+    error = complaint(segments, models["es"], tmp_path / "out.jsonl", engine_python=sys.executable)
+    assert error.startswith(f"error: {sys.executable}: no bergamot 0.4.5 here")
 
 
 @real_engine

@@ -29,6 +29,11 @@ def test_an_import_of_an_import_is_an_input():
     )
 
 
+def test_a_module_imported_by_name_is_an_input():
+    job = next(job for job in dry_run(*DEMO, "--forceall", "--", "all_translations") if job.rule == "translate_shard")
+    assert {f"workflow/scripts/{name}.py" for name in ("structure", "bergamot_engine", "journal")} <= set(job.inputs)
+
+
 def test_every_program_has_a_rule_and_every_module_is_imported():
     by_hand = {"check_config", "stand_in_judge"}  # the Snakefile's own check; started by the judge that serves it
     named = {name for _, _, body in RULES for name in re.findall(r"workflow/scripts/(\w+)\.py", body)} | by_hand

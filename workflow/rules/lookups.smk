@@ -15,8 +15,10 @@ def imports_of(script: str) -> list[str]:
     Snakemake does not see imports."""
     found = set()
     for node in ast.walk(ast.parse(Path(f"workflow/scripts/{script}.py").read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and Path(f"workflow/scripts/{node.module}.py").exists():
-            found |= {f"workflow/scripts/{node.module}.py", *imports_of(node.module)}
+        named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", None)]
+        for imported in named:
+            if Path(f"workflow/scripts/{imported}.py").exists():
+                found |= {f"workflow/scripts/{imported}.py", *imports_of(imported)}
     return sorted(found)
 
 

@@ -185,6 +185,8 @@ def _check_translation(config: Mapping) -> None:
             raise InputError(
                 "config: translation.packed: missing; with source packed, name the archives, {lang} inside"
             )
+        if "{lang}" not in config["translation"]["packed"]:
+            raise InputError("config: translation.packed: is one file for all languages; write {lang} in its name")
     elif "{lang}" in source:
         pass  # files of the user's, checked with the others
     elif source not in sources:

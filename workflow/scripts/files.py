@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 from argparse import ArgumentTypeError
@@ -29,6 +30,10 @@ def command_line(main: Callable[[], None]) -> None:
         main()
     except InputError as error:
         sys.exit(f"error: {error}")
+    except sqlite3.OperationalError as error:
+        sys.exit(
+            f"error: temporary database: {error}; make room where SQLITE_TMPDIR points, or else TMPDIR, and run again"
+        )
     except OSError as error:
         if not error.filename:
             raise

@@ -343,8 +343,7 @@ def draw(path: Path, name: str, tally: Tally, judged: "np.ndarray", bounds: tupl
     counts = count_flags(tally)
     bars = sns.barplot(x=[counts[flag] for flag in FLAGS], y=list(FLAGS), ax=right, color=sns.color_palette()[1])
     bars.bar_label(bars.containers[0], fmt="{:,.0f}", padding=2)
-    right.set(xlabel="flagged rows")
-    right.margins(x=0.15)
+    right.set(xlabel="flagged rows", xlim=(0, 1.15 * max([1, *counts.values()])))
     sns.despine(canvas)
     with beside(path) as written_to:
         canvas.savefig(written_to, metadata={"Software": None}, dpi=150)

@@ -30,44 +30,53 @@ def _any(*alternatives: str) -> re.Pattern:
 
 FENCE = re.compile(r"(?:[-*+] +|\d+[.)] +)?(?P<fence>`{3,}(?!.*`)|~{3,})")  # CommonMark; after a list marker, too
 
-_CALL = r"[\w.$]+\(.*\)"
+_CALL = r"(?!\w+\((?:e?s|ies)\))[\w.$]+\(.*\)"
 _NAME = r"[$@]?[A-Za-z_][\w.]*(?:\[[^\]]*\])*"
 _TYPES = r"(?:int|void|float|double|char|bool|boolean|long|auto|[Ss]tring|struct|enum|interface|const|let|var|final)"
 _VALUE = r"(?:[\"'\[{(\d$&!~-]|\w+[(.\[]|new\s|None\b|[Tt]rue\b|[Ff]alse\b|null\b|[a-z]\w*;?$)"
+_PLAIN = r"(?!(?:if|else|for|in|not|and|or|is|new|await|lambda|function|return)\b)[a-z]{2,}"
+# Not two plain words in a row, nor a number and its unit, outside of strings and comments.
+_NO_PHRASE = rf"(?![^\"'`#]*(?:\b{_PLAIN}|=\s*[$€£]?\d[\d.,]*) {_PLAIN}\b(?![(.\[]))"
+_COLUMNS = r"[\w.*]+(?:\([^)]*\))?(?:\s+AS\s+\w+)?(?:\s*,\s*[\w.*]+(?:\([^)]*\))?(?:\s+AS\s+\w+)?)*"
+_CLAUSE = r"(?:where|join|inner|left|right|order\s+by|group\s+by|limit)\b"
 STRONG = _any(
     # Python
     r"(?:async\s+)?def\s+\w+\s*\(.*|class\s+\w+\s*(?:\([^)]*\))?\s*:|@\w+(?:\.\w+)*(?:\(.*\))?|>>>\s.*",
     r"from\s+[\w.]+\s+import\s+.+|import\s+[\w.]+(?:\s+as\s+\w+)?(?:\s*,\s*[\w.]+(?:\s+as\s+\w+)?)*;?",
-    r"(?:(?:el)?if|while)\s+(?:(?:not\s+)?\w+|.*(?:[=<>]|\w[(\[.]\w*|\b(?:not )?in\s+\w+|__).*):",
+    r"(?:(?:el)?if|while)\s+(?:(?:not\s+)?\w+|.*(?:[=<>]|\w[(\[.]\w*|__).*|\S+\s+(?:not\s+)?in\s+\S+):",
     r"for\s+\w+(?:\s*,\s*\w+)*\s+in\s+(?:[\w.]+|.*[(\[].*):|with\s+.*\(.*\)\s+as\s+\w+:",
-    r"(?:try|else|finally|except(?:\s+[\w.()]+(?:\s+as\s+\w+)?)?):",
+    r"lambda\s+\w+(?:,\s*\w+)*:.*|(?:try|else|finally|except(?:\s+[\w.()]+(?:\s+as\s+\w+)?)?):",
     # assignments, calls, and returns, alone on their line
-    rf"(?:{_TYPES}\s+)*{_NAME}\s*(?:[-+*/%|&:]|\*\*|//)?=\s*{_VALUE}.*",
+    rf"{_NO_PHRASE}(?:{_TYPES}\s+)*{_NAME}\s*(?:[-+*/%|&:]|\*\*|//)?=\s*{_VALUE}.*",
     rf"{_CALL}\s*(?:;|\{{|\)+;?)?(?:\s*(?:#|//).*)?|[\w.$]+\((?:function|.*=>).*",
-    rf"(?:return|yield|raise|throw|await|assert|del)\s+(?:{_CALL}|{_NAME}\s*(?:[-+*/%<>=!]=?\s*.+|;)|[\[({{\"'].*|.*;)",
+    rf"{_NO_PHRASE}(?:return|yield|raise|throw|await|assert|del)\s+(?:{_CALL}|{_NAME}\s*(?:[-+*/%<>=!]=?\s*.+|;)|[\[({{\"'].*|.*;)",
     # C, Java, JavaScript, PHP
     r"#(?:include\s*[<\"]|(?:define|ifn?def|endif|pragma)\b).*|<\?(?:php|xml|=).*|#!/.*",
-    r"(?:using\s+(?:namespace\s+)?[\w.:]+|package\s+[\w.]+|import\s+(?:static\s+)?[\w.*{}]+.*);",
-    r"(?:(?:public|private|protected|static|abstract|virtual|override|inline|unsigned|export)\s+)+.*[;{}(),=]",
-    rf"(?:{_TYPES}|class)\s+\w+\s*(?:[=;(\[{{,]|(?:extends|implements)\b)(?:.*[;{{(])?",
+    r"package\s+main|import\s+\"[\w/.]+\"|(?:using\s+(?:namespace\s+)?[\w.:]+|package\s+[\w.]+|import\s+(?:static\s+)?[\w.*{}]+.*);",
+    r"(?:(?:public|private|protected|static|abstract|virtual|override|inline|unsigned|export)\s+)+"
+    r".*(?:[;{}=]|\w\(.*[),])",
+    rf"(?:{_TYPES}|class)\s+\w+(?:\(|\s*[=;\[{{,]|\s+(?:extends|implements)\b)(?:.*[;{{(])?",
+    rf"{_TYPES}\s+\w+\([^()]*\)",
     r"(?:const|let|var)\s+[\w{}\[\], ]+\s*=.*|(?:async\s+)?function\b\s*\w*\s*\(.*",
     r"(?:if|for|while|switch|catch)\s*\(.*\)\s*\{?.*[{;)]|\}?\s*(?:else|try|finally|do)\b.*\{",
     r".*[\w)\]]\s*(?:=>|->)\s*\{.*|[\w.]+(?:\+\+|--);|\$\w+\s*(?:=|->|\[).*",
     # SQL
-    r"SELECT(?:\s+(?:DISTINCT|TOP)\b.*|\s.*\sFROM\s.*|\s+[\w.*, ()]+,?)?|INSERT\s+INTO\s.*|UPDATE\s+\w+\s+SET\s.*",
+    rf"SELECT(?:\s+(?:DISTINCT|TOP)\b.*|\s.*\sFROM\s.*|\s+{_COLUMNS},?)?|INSERT\s+INTO\s.*|UPDATE\s+\w+\s+SET\s.*",
     r"DELETE\s+FROM\s.*|(?:CREATE|ALTER|DROP|TRUNCATE)\s+(?:\w+\s+)?(?:TABLE|VIEW|INDEX|DATABASE|FUNCTION|TRIGGER)\s.*",
-    r"VALUES\s*\(.*|(?i:select\s.*\sfrom\s.*;)",
+    rf"VALUES\s*\(.*|(?i:select\s+(?:distinct\s+)?(?:\*\s+from\s.*|{_COLUMNS}\s+from\s+[\w.]+\s*(?:;|{_CLAUSE}.*)))",
+    r"(?i:update\s+\w+\s+set\s+\w+\s*=.*|delete\s+from\s+\w+(?:;|\s+where\s.*)|create\s+table\s+\w+\s*\(.*)",
     # markup and data
     r"<!DOCTYPE.*|<!--.*|</?[a-zA-Z][\w:-]*(?:\s[^<>]*)?/?>(?:.*</?[a-zA-Z][\w:-]*[^<>]*>)?;?",
     r"</?(?:html|head|body|div|table|tr|ul|ol|form|script|style|svg|nav|section)\b[^>]*>.*",
     r"[.#]?[a-zA-Z][\w-]*(?::[\w-]+)?(?:[\s,>]+[.#]?[a-zA-Z][\w-]*(?::[\w-]+)?)*\s*\{(?:[^{}]*:[^{}]*\})?",
-    r"[a-z]\w*:\s*(?:\"[^\"]*\"|'[^']*'),?|[a-z-]+:\s*[^;:]+;|\"[^\"]*\"\s*:\s*(?:[\[{\"\d-]|true\b|false\b|null\b).*|[\[{]\s*[\"'{\[].*[\"'}\],\d]",
+    r"[a-z]\w*:\s*(?:\"[^\"]*\"|'[^']*'),?|[a-z-]+:\s*(?:[#\d.-][\w.%, -]*|[\w-]+);",
+    r"\"[^\"]*\"\s*:\s*(?:[\[{\"\d-]|true\b|false\b|null\b).*|[\[{]\s*[\"'{\[].*[\"'}\],\d]",
     r"\\(?:begin|end|documentclass|usepackage|(?:sub)*section|item|newcommand)\b.*",
     # a shell
     r"\$\s+[a-z].*|for\s+\w+\s+in\s+.*;\s*do|(?:el)?if\s+\[.*\];?(?:\s*then)?|echo\s+[\"'$-].*",
     r"(?:sudo|pip3?|npm|npx|yarn|git|docker|kubectl|apt|apt-get|brew|conda)\s+(?:install|run|init|add|commit|push|pull"
     r"|clone|checkout|build|apt-get|apt|update|create|start)\b(?!\s+(?:a|an|the|your|is|and)\b).*",
-    r"(?:cd|mkdir|rm|cp|mv|chmod|cat|grep|curl|wget|ssh)\s+(?:-\w+|\S*[/.~*]\S*)(?:\s+\S+)?",
+    r"(?:ls|find)\s+[-.~/].*|\^\S+\$|(?:cd|mkdir|rm|cp|mv|chmod|cat|grep|curl|wget|ssh)\s+(?:-\w+|\S*[/.~*]\S*)(?:\s+\S+)?",
 )
 WEAK = _any(
     r"(?:#(?!#)|//|/\*|\*/|\*\s|--\s|%\s).*",  # comments
@@ -76,14 +85,16 @@ WEAK = _any(
     r"(?:AND|OR|ON|AS|SET|IN|UNION|END|CASE|WHEN|THEN|FROM|WHERE|GROUP BY|ORDER BY|HAVING|LIMIT|INNER|LEFT|RIGHT|OUTER"
     r"|FULL|CROSS|JOIN)\b.*",
     r"[a-z]\w*:\s*\S+,?",
-    r"[\w.$\"'\[\]]+\s*(?:=|:=|\+=|-=|<-)\s*.*",
-    r"\w+\(.*",
+    rf"{_NO_PHRASE}(?![A-Z][a-z]+ = [A-Za-z]+(?: [-+*/x] [A-Za-z]+)*$)[\w.$\"'\[\]]+\s*(?:=|:=|\+=|-=|<-)\s*.*",
+    rf"{_NO_PHRASE}\w+\(.*",
 )
 LONGEST = 1000  # characters of a line of code; the patterns look at every part of a line several times
 TRIPLE_QUOTE = re.compile(r'"""|\'\'\'')
 SENTENCE = re.compile(r"\s*[A-Z].*[.!?]\s*$")
 LIST_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s")
-SIGN_OF_CODE = re.compile(r"[={}\\]|[;>|]\s*$|\w[(\[<]|\w_\w|[a-z]\.\w|^\s*(?:#|//)")
+SIGN_OF_CODE = re.compile(
+    r"[={}\\]|[)\]\"'\d];\s*$|</?\w+[^<>]*>|\w\((?!(?:e?s|ies)\))|\w\[(?!\d{1,3}\])|\w_\w|^\s*(?:#|//)"
+)
 _BLOCK = r"(html|head|body|table|tr|ul|ol|div|form|script|style|svg|section|nav)"
 OPENING_TAG, CLOSING_TAG = re.compile(rf"<{_BLOCK}\b[^>]*>"), re.compile(rf"</{_BLOCK}>")
 
@@ -116,19 +127,19 @@ def _fenced(lines: list[str]) -> list[bool]:
 def _mark_indented(lines: list[str], bare: list[str], code: list[bool]) -> None:
     """Mark blocks that four spaces or a tab set off after a blank line, as in Markdown, if a line of theirs has a sign
     of code: verse and letters are indented as well. Below a list item they are its continuation."""
-    start = 0
+    start, above = 0, ""
     while start < len(lines):
         end = start
         while end < len(lines) and bare[end] and re.match(r" {4}|\t", lines[end]):
             end += 1
         block = lines[start:end]
-        above = next((bare[number] for number in range(start - 1, -1, -1) if bare[number]), "")
         set_off = start == 0 or not lines[start - 1].strip()
         in_list = any(map(LIST_ITEM.match, [above, *block]))
         signs = [SIGN_OF_CODE.search(line) and not SENTENCE.match(line) for line in block]
         if set_off and not in_list and any(signs):
             code[start:end] = [True] * len(block)
         start = max(end, start + 1)
+        above = bare[start - 1] or above
 
 
 def _mark_markup(bare: list[str], code: list[bool]) -> None:
@@ -266,7 +277,8 @@ _LEAD = re.compile(
 )*""",
     re.VERBOSE,
 )
-_GAP = r"(?<=\S)[ \t]*\t[ \t]*(?=\S)|(?<=\S) {2,}(?=\S)"
+# Tabs and runs of spaces; two spaces between lower-case words are a slip within a sentence.
+_GAP = r"(?<=\S)[ \t]*\t[ \t]*(?=\S)|(?<=\S) {3,}(?=\S)|(?<=[^\sa-z,]) {2}(?=\S)|(?<=\S) {2}(?=[^\sa-z])"
 _PIPE = r"(?<!\s)\s*\|\s*"
 
 

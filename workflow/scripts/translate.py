@@ -6,7 +6,7 @@ A row one of whose sentences had to be translated around what it lost (translate
 import argparse
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 from files import InputError, command_line, iter_jsonl, write_jsonl
 from seed import FIELDS
 from segment import iter_rows
-from structure import cut
+from structure import rebuild
 
 
 def iter_translations(segments: Path, shards: list[Path]) -> Iterator[tuple[str, str, bool]]:
@@ -23,8 +23,10 @@ def iter_translations(segments: Path, shards: list[Path]) -> Iterator[tuple[str,
     Raises InputError naming the shard when the shards, one after another, are not the translation of the segments.
     """
     remedy = "remove that file and translate its shard again"
-    answers = chain.from_iterable(((path, row) for row in iter_jsonl(path)) for path in shards)
-    for request, answered in zip_longest(iter_jsonl(segments), answers):
+    answers = chain.from_iterable(
+        ((path, row) for row in iter_jsonl(path, fields=("chunk", "translations", "pieced"))) for path in shards
+    )
+    for request, answered in zip_longest(iter_jsonl(segments, fields=("chunk", "segments")), answers):
         place, answer = answered or (shards[-1], {})
         if request is None or answer.get("chunk") != request["chunk"]:
             wanted = f"chunk {request['chunk']}" if request else "its end"
@@ -36,29 +38,42 @@ def iter_translations(segments: Path, shards: list[Path]) -> Iterator[tuple[str,
                 f"{place}: chunk {answer['chunk']} has {len(answer['translations'])} translations,"
                 f" {segments} has {len(request['segments'])} segments; {remedy}"
             )
+        pieced = set(answer["pieced"])
         for position, (segment, translation) in enumerate(pairs):
-            yield segment, translation, position in answer["pieced"]
+            yield segment, translation, position in pieced
 
 
-def translated(row: dict, database: sqlite3.Connection) -> dict:
-    """A row with its segments replaced by their translations."""
-    pieced = False
+class Translations:
+    """A mapping from segment to translation in SQLite's private, temporary database: on the disk, so that memory does
+    not grow with the rows. `pieced` says whether one that was looked up since it was last set had been pieced together.
+    """
 
-    def translation(segment: str) -> str:
-        nonlocal pieced
-        found, was_pieced = database.execute(
-            "SELECT translation, pieced FROM translations WHERE segment = ?", (segment,)
-        ).fetchone() or (None, None)
+    def __init__(self, translations: Iterable[tuple[str, str, bool]]):
+        self.pieced = False
+        self._database = sqlite3.connect("")
+        self._database.execute("CREATE TABLE known (segment TEXT PRIMARY KEY, translation TEXT, pieced) WITHOUT ROWID")
+        self._database.executemany("INSERT INTO known VALUES (?, ?, ?)", translations)
+
+    def __getitem__(self, segment: str) -> str:
+        found = self._database.execute("SELECT translation, pieced FROM known WHERE segment = ?", (segment,)).fetchone()
         if found is None:
-            raise InputError(f"row {row['id']}: {segment[:60]!r} has no translation; make the segments again")
-        pieced |= bool(was_pieced)
-        return found
+            raise KeyError(segment)
+        self.pieced |= bool(found[1])
+        return found[0]
 
-    texts = {
-        field: "".join(translation(piece.text) if piece.prose else piece.text for piece in cut(row[field]))
-        for field in FIELDS
-    }
-    return {"id": row["id"], **texts, "flags": ["pieced"] if pieced else []}
+    def close(self) -> None:
+        self._database.close()
+
+
+def translated(row: dict, translations: Translations) -> dict:
+    """A row with its segments replaced by their translations. Raises InputError when it has one that is not known."""
+    translations.pieced = False
+    try:
+        texts = {field: rebuild(row[field], translations) for field in FIELDS}
+    except KeyError as error:
+        segment = error.args[0]
+        raise InputError(f"row {row['id']}: {segment[:60]!r} has no translation; make the segments again") from None
+    return {"id": row["id"], **texts, "flags": ["pieced"] if translations.pieced else []}
 
 
 def main() -> None:
@@ -73,19 +88,14 @@ def main() -> None:
 
     count = 0
 
-    def rows(database: sqlite3.Connection) -> Iterator[dict]:
+    def rows(translations: Translations) -> Iterator[dict]:
         nonlocal count
         for row in iter_rows(arguments.seed):
             count += 1
-            yield translated(row, database)
+            yield translated(row, translations)
 
-    # SQLite's private, temporary database is on the disk: memory does not grow with the rows.
-    with closing(sqlite3.connect("")) as database:
-        database.execute("CREATE TABLE translations (segment TEXT PRIMARY KEY, translation TEXT, pieced) WITHOUT ROWID")
-        database.executemany(
-            "INSERT INTO translations VALUES (?, ?, ?)", iter_translations(arguments.segments, arguments.shards)
-        )
-        write_jsonl(arguments.output, rows(database))
+    with closing(Translations(iter_translations(arguments.segments, arguments.shards))) as translations:
+        write_jsonl(arguments.output, rows(translations))
     print(f"{arguments.output}: {count:,} rows", file=sys.stderr)
 
 

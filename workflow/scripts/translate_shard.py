@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import unicodedata
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -90,11 +91,13 @@ def sentences_of(segment: str, answer: list[tuple[int, int, str]]) -> list[Sente
 def groups_of(segment: str, sentences: list[Sentence]) -> list[Sentence]:
     """The sentences, put together where a span that is kept crosses from one to the next (`a. B`)."""
     spans = [(span.start(), span.end()) for span in structure.KEPT.finditer(segment)]
+    starts = [start for start, _ in spans]
     groups: list[Sentence] = []
     place = 0
     for sentence in sentences:
         place += len(sentence.gap)
-        if groups and any(start < place < end for start, end in spans):
+        before = bisect_left(starts, place) - 1  # the last span that begins before this sentence
+        if groups and before >= 0 and place < spans[before][1]:
             groups[-1] = together([groups[-1], sentence])
         else:
             groups.append(sentence)
@@ -103,9 +106,9 @@ def groups_of(segment: str, sentences: list[Sentence]) -> list[Sentence]:
 
 
 def together(sentences: list[Sentence]) -> Sentence:
-    """One or more sentences as one."""
-    (gap, source, target), *others = sentences
-    for other in others:
+    """Sentences as one."""
+    gap, source, target = sentences[0] if sentences else Sentence("", "", "")
+    for other in sentences[1:]:
         source += other.gap + other.source
         target = joined(target, other.gap, other.target)
     return Sentence(gap, source, target)
@@ -217,9 +220,11 @@ class Engine:
                 return json.loads(answer)["answers"]
             status = self.process.wait()
             self.process = None
+            if (complaint := self._complaint()).startswith("error: "):  # the driver's own, about its surroundings
+                raise InputError(f"{self.command[0]}: {complaint.removeprefix('error: ')}")
         raise InputError(
             f"{self.model / 'model.bin'}: the engine ended with status {status}, twice, at the request that begins"
-            f" {segments[0][:60]!r} ({self._complaint()}); is this a model for Bergamot?"
+            f" {segments[0][:60]!r} ({complaint}); is this a model for Bergamot?"
         )
 
     def _ask(self, request: str) -> str:

@@ -215,10 +215,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     origin = parser.add_mutually_exclusive_group(required=True)
     origin.add_argument("--packed", type=Path, help="a .tar.gz of the model's files under the engine's names")
-    origin.add_argument("--registry", type=Path, help="JSON list of published models, their files and hashes")
+    origin.add_argument("--registry", type=Path, help="JSON of published models, their files and hashes")
     parser.add_argument("--checksums", type=Path, help="JSON of the archives' SHA-256 by name")
     parser.add_argument("--language", help="target language, to be looked up in the registry")
-    parser.add_argument("--architecture", default="tiny", choices=["tiny", "base", "base-memory"])
+    parser.add_argument(
+        "--architecture", default="tiny", choices=["tiny", "base", "base-memory"], help="size of the model"
+    )
     parser.add_argument("--cache", type=Path, help="folder of files as published (default: OUTPUT.downloads)")
     parser.add_argument("--output", type=Path, required=True, help="folder to make")
     arguments = parser.parse_args()
