@@ -1,14 +1,16 @@
 # make demo   the miniature, from nothing to Figures 2-7
 # make test   every check, fast ones first
-# Both make the environments they need; a second call finds them made.
+# make bench  the translation against other ways to do it; BENCH="--help" tells what can be chosen
+# All make the environments they need; a second call finds them made.
 
 MAIN      := .venv
 BERGAMOT  := .venv-bergamot
+PEERS     := .venv-bench
 ACTIVE    := PATH="$(CURDIR)/$(MAIN)/bin:$$PATH"
 SNAKEMAKE := $(ACTIVE) snakemake --profile profiles/local
 TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/demo/grammar.yaml
 
-.PHONY: help env demo test lint unit workflow demo-text demo-models clean
+.PHONY: help env demo test lint unit workflow bench demo-text demo-models clean
 .DEFAULT_GOAL := help
 
 help: ## show these targets
@@ -24,6 +26,13 @@ $(MAIN)/.made: envs/requirements.lock envs/make-main.sh
 $(BERGAMOT)/.made: envs/requirements.lock envs/make-bergamot.sh | $(MAIN)/.made
 	@echo "Making Bergamot's environment in $(BERGAMOT), once ..."
 	@envs/make-bergamot.sh $(BERGAMOT) $(MAIN)/bin/python
+	@touch $@
+
+# Not a whole environment: the few packages that the main one lacks, beside it on the path of those who want them.
+$(PEERS)/.made: envs/bench.lock | $(MAIN)/.made
+	@echo "Fetching what the benchmarks need into $(PEERS), once ..."
+	@rm -rf $(PEERS)
+	@$(MAIN)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(PEERS) --requirement envs/bench.lock
 	@touch $@
 
 demo: env ## run the miniature and show its scores
@@ -44,6 +53,9 @@ unit: env
 
 workflow: env
 	@$(ACTIVE) pytest tests/workflow
+
+bench: env $(PEERS)/.made ## measure the translation, six minutes
+	@$(ACTIVE) python benchmarks/translation.py $(BENCH)
 
 demo-text: env ## write the miniature's seed data, prompts and references again
 	@$(TEXT) seed --output resources/demo/seed.jsonl

@@ -225,6 +225,11 @@ def test_what_is_kept_of_a_segment_stands_in_it_in_order(text):
         list(positions(kept(segment), segment))
 
 
+@given(TEXTS | st.sampled_from([segment for row in HARD_ROWS for segment in row["prose"]]))
+def test_the_first_look_never_misses_anything_that_is_kept(text):
+    assert structure.MAY_KEEP.search(text) or not structure.KEPT.search(text)
+
+
 LONG = """
 import sys
 from structure import cut, kept, prose

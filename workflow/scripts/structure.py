@@ -218,6 +218,8 @@ NUMBER = re.compile(rf"(?:(?<![\w)])[-−])?{_FIGURES}")
 _NAMED_NUMBER = rf"\b[A-Za-z]+-?{_FIGURES}[A-Za-z]*\b|\d+[eE][-+]?\d+"  # COVID-19, H2O, v2.1, 1e6
 _SPAN = rf"{_TICKS}|{_CODE}|{_MAIL}|{_URL}|{_FOREIGN}|{_NAMED_NUMBER}"
 KEPT = re.compile(rf"{_SPAN}|{NUMBER.pattern}")
+# Whatever is kept has a character or a pair that plain prose has not: most sentences are done with at this look.
+MAY_KEEP = re.compile(r"[^A-Za-z\s.,;:!?'\"()‘’“”–—…-]|\w\(|\w\.\w")
 _KEPT_WORD = re.compile(rf"{_SPAN}|[$€£¥]?{NUMBER.pattern}\w*[%°]?")  # with what it is one word with: 20th, $5, 3 %
 _WORD = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff]{2}")
 
@@ -228,9 +230,14 @@ FORMULA = re.compile(  # an equals sign, and nothing that is a word
 )
 
 
+def kept_spans(segment: str) -> list[tuple[int, int]]:
+    """Begin and end of each span of a segment of prose that must stand unchanged in its translation, in order."""
+    return [span.span() for span in KEPT.finditer(segment)] if MAY_KEEP.search(segment) else []
+
+
 def kept(segment: str) -> list[str]:
     """Spans of a segment of prose that must stand unchanged in its translation, in order."""
-    return [span.group() for span in KEPT.finditer(segment)]
+    return [segment[start:end] for start, end in kept_spans(segment)]
 
 
 def around_kept(segment: str) -> list[Piece]:
@@ -245,6 +252,8 @@ def around_kept(segment: str) -> list[Piece]:
 
 def has_words(text: str) -> bool:
     """Whether anything in a text wants translation: a word of two Latin letters, outside of what is kept."""
+    if not MAY_KEEP.search(text):
+        return bool(_WORD.search(text))
     return bool(_WORD.search(KEPT.sub(" ", text))) and not FORMULA.fullmatch(text)
 
 

@@ -90,7 +90,7 @@ def sentences_of(segment: str, answer: list[tuple[int, int, str]]) -> list[Sente
 
 def groups_of(segment: str, sentences: list[Sentence]) -> list[Sentence]:
     """The sentences, put together where a span that is kept crosses from one to the next (`a. B`)."""
-    spans = [(span.start(), span.end()) for span in structure.KEPT.finditer(segment)]
+    spans = structure.kept_spans(segment)
     starts = [start for start, _ in spans]
     groups: list[Sentence] = []
     place = 0
@@ -128,6 +128,9 @@ def joined(before: str, gap: str, after: str) -> str:
 def mend_numbers(source: str, target: str) -> str:
     """Give the numbers of a translation the source's spelling where only that differs: 1.000 for 1,000, ２ for 2."""
 
+    if not structure.NUMBER.search(source):
+        return target
+
     def digits(number: str) -> str:
         return "".join(str(unicodedata.digit(c)) for c in number if c.isdigit())
 
@@ -152,10 +155,12 @@ def loses_something(source: str, target: str) -> bool:
     """Whether a translation lacks words altogether, or something that the source wants kept."""
     if not target.strip():
         return True
+    if not (wanted := structure.kept(source)):
+        return False
     numbers = Counter(structure.NUMBER.findall(target))
     return any(
         numbers[span] < count if structure.NUMBER.fullmatch(span) else target.count(span) < count
-        for span, count in Counter(structure.kept(source)).items()
+        for span, count in Counter(wanted).items()
     )
 
 
