@@ -15,7 +15,9 @@ def imports_of(script: str) -> list[str]:
     Snakemake does not see imports."""
     found = set()
     for node in ast.walk(ast.parse(Path(f"workflow/scripts/{script}.py").read_text(encoding="utf-8"))):
-        named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", None)]
+        named = (
+            [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", None)]
+        )
         for imported in named:
             if Path(f"workflow/scripts/{imported}.py").exists():
                 found |= {f"workflow/scripts/{imported}.py", *imports_of(imported)}
