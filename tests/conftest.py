@@ -5,3 +5,5 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "workflow" / "scripts"))
+
+import language_models  # noqa: E402, F401  settles the number of threads, before any test imports torch
