@@ -1,5 +1,7 @@
 """Files appear whole or not at all, and a broken one is named with its line."""
 
+import os
+
 import pytest
 from files import InputError, beside, read_jsonl, sha256, write_json, write_jsonl, write_text
 
@@ -59,3 +61,19 @@ def test_equal_values_give_equal_bytes(tmp_path):
     write_json(tmp_path / "a.json", {"b": 1, "a": "é"})
     write_json(tmp_path / "b.json", {"a": "é", "b": 1})
     assert sha256(tmp_path / "a.json") == sha256(tmp_path / "b.json")
+
+
+def test_what_is_written_can_be_read_by_whom_the_umask_lets(tmp_path):
+    """Also where a library has made it for its owner alone, as safetensors does."""
+    umask = os.umask(0o027)
+    try:
+        with beside(tmp_path / "model") as folder:
+            folder.mkdir()
+            (folder / "weights").touch(mode=0o600)
+            (folder / "program").touch(mode=0o700)
+        with beside(tmp_path / "file") as written:
+            written.touch(mode=0o600)
+    finally:
+        os.umask(umask)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (*(tmp_path / "model").iterdir(), tmp_path / "file")}
+    assert modes == {"weights": 0o640, "program": 0o740, "file": 0o640}

@@ -56,6 +56,15 @@ def positive(argument: str) -> int:
     return int(argument)
 
 
+def _let_read(path: Path) -> None:
+    """Give files the mode that this user's umask asks for: safetensors writes its own for the owner alone, and those of
+    a shared folder are for the group as well."""
+    umask = os.umask(0)
+    os.umask(umask)
+    for file in [path] if path.is_file() else filter(Path.is_file, path.rglob("*")):
+        file.chmod(file.stat().st_mode | (0o666 & ~umask))
+
+
 @contextmanager
 def beside(path: Path | str) -> Iterator[Path]:
     """Yield a path next to `path` to write to; on success it is renamed into place.
@@ -71,6 +80,7 @@ def beside(path: Path | str) -> Iterator[Path]:
         yield written
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)  # a directory cannot be renamed over one that holds files
+        _let_read(written)
         os.replace(written, path)
     except OSError as error:
         error.filename = error.filename or str(path)  # a failed write does not know its file

@@ -9,7 +9,8 @@ The optimizer step is the unit: it takes exactly `batch` examples whatever the n
 accumulated over batch / (ranks × micro_batch) micro-batches. The loss is the mean over the labels of the whole step.
 The checkpoint with the least validation loss (mean over labels) is kept. A killed run goes on from its last
 checkpoint in --checkpoints and ends with the same weights as an unbroken one; checkpoints made with other settings,
-weights or data are thrown away, and all of them once the output is written.
+weights or data are thrown away, and all of them once the output is written. On SIGTERM or SIGUSR1, as a cluster sends
+before it takes the node back, it finishes its step, writes a checkpoint and exits with status 75.
 
 --settings: batch, micro_batch, epochs, learning_rate, warmup (steps, or below 1 a share of them), schedule (linear,
 cosine), weight_decay, loss_on (all, response), evaluate_every (steps), precision (bf16, fp32), seed, and optionally
@@ -21,6 +22,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -30,11 +32,12 @@ from pathlib import Path
 import language_models
 from files import InputError, beside, command_line, sha256, write_json
 from journal import item_key
+from labelled_loss import NO_LABEL, give_summed_loss
 from settings import read_settings
 from steps import FILLER, StepSampler
 
 RANK, RANKS = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))  # as torchrun sets them
-NO_LABEL = -100  # PyTorch's cross-entropy passes over it
+INTERRUPTED = os.EX_TEMPFAIL  # 75: nothing is wrong, run it again
 WHOLE = "whole"  # a file that is written into a checkpoint last, when every rank has saved its part
 CURVE_POINTS = 500  # of the training loss, at most
 
@@ -144,22 +147,20 @@ def collate(examples: list[tuple[list[int], list[int]]]) -> dict:
     import torch
 
     longest = max(len(ids) for ids, _ in examples)
+    labels = torch.tensor([labels + [NO_LABEL] * (longest - len(labels)) for _, labels in examples])
     return {
         "input_ids": torch.tensor([ids + [0] * (longest - len(ids)) for ids, _ in examples]),
         "attention_mask": torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for ids, _ in examples]),
-        "labels": torch.tensor([labels + [NO_LABEL] * (longest - len(labels)) for _, labels in examples]),
+        "labels": labels,  # for the Trainer, which counts them and does not pass them on
+        "targets": labels,  # for the model
     }
 
 
-def summed_loss(outputs, labels, num_items_in_batch=1):
-    """Cross-entropy summed over the labels, by their number in the whole step; only labelled rows are widened."""
+def step_loss(outputs, labels, num_items_in_batch=1):
+    """A micro-batch's part of the step's loss: the sum over its labels, by the number of labels in the whole step."""
     import torch
 
-    targets = labels[:, 1:]
-    labelled = targets != NO_LABEL
-    logits = outputs.logits[:, :-1][labelled].float()
-    loss = torch.nn.functional.cross_entropy(logits, targets[labelled], reduction="sum")
-    return loss / torch.as_tensor(num_items_in_batch).clamp(min=1)  # 0: every response of the step was cut off
+    return outputs.loss / torch.as_tensor(num_items_in_batch).clamp(min=1)  # 0: every response was cut off
 
 
 def deepspeed_config(settings: Settings) -> dict:
@@ -244,7 +245,31 @@ def training_arguments(settings: Settings, checkpoints: Path, steps: int, on_cpu
     )
 
 
-def make_trainer(model, splits: dict, settings: Settings, checkpoints: Path):
+class Interruption:
+    """Whether a signal has asked any of the ranks to stop."""
+
+    def __init__(self):
+        self.asked = False
+
+    def listen(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: object) -> None:
+        self.asked = True
+
+    def agreed(self, device) -> bool:
+        """All ranks call it, at the same step: signals reach them at different ones."""
+        if RANKS > 1:
+            import torch
+
+            asked = torch.tensor(int(self.asked), device=device)
+            torch.distributed.all_reduce(asked, op=torch.distributed.ReduceOp.MAX)
+            self.asked = bool(asked)
+        return self.asked
+
+
+def make_trainer(model, splits: dict, settings: Settings, checkpoints: Path, interruption: Interruption):
     """A Trainer whose steps are those of StepSampler, and whose validation loss is exact."""
     import torch
     from torch.utils.data import DataLoader
@@ -278,7 +303,7 @@ def make_trainer(model, splits: dict, settings: Settings, checkpoints: Path):
                 for inputs in self.get_eval_dataloader():
                     inputs = self._prepare_inputs(inputs)
                     labels = inputs.pop("labels")
-                    loss = summed_loss(model(**inputs), labels)
+                    loss = model(**inputs).loss
                     total += torch.stack((loss.double(), (labels != NO_LABEL).sum().double()))
             loss, labels = self.accelerator.reduce(total).tolist()
             metrics = {"eval_loss": loss / max(labels, 1)}
@@ -306,6 +331,8 @@ def make_trainer(model, splits: dict, settings: Settings, checkpoints: Path):
         def on_step_end(self, args, state, control, **_):
             if state.global_step == state.max_steps:
                 control.should_save = False  # the output follows at once
+            elif interruption.agreed(args.device):
+                control.should_save = control.should_training_stop = True
             if self.bar is not None:
                 self.bar.update()
 
@@ -334,7 +361,7 @@ def make_trainer(model, splits: dict, settings: Settings, checkpoints: Path):
         args=arguments,
         train_dataset=train,
         eval_dataset=validation,
-        compute_loss_func=summed_loss,
+        compute_loss_func=step_loss,
         callbacks=[Course()],
     )
     trainer.remove_callback(PrinterCallback)
@@ -416,6 +443,15 @@ def record(trainer, settings: Settings, splits: dict, hashes: dict, seconds: flo
     }
 
 
+def end_ranks(settings: Settings) -> None:
+    """Without a proper end a rank is now and then aborted after all is done, and the job counts as failed."""
+    if RANKS > 1 or settings.zero_stage:
+        import torch
+
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
 def train(arguments: argparse.Namespace, settings: Settings) -> None:
     """Check the input, train, and write the output."""
     check_method(arguments.method, settings, arguments.adapter_modules, arguments.model)
@@ -439,9 +475,12 @@ def train(arguments: argparse.Namespace, settings: Settings) -> None:
     # Master weights are fp32: the adapter's, or all of them where every parameter is trained.
     model = language_models.load_model(arguments.model, settings.precision if adapting else "fp32")
     model.config.use_cache = False
+    give_summed_loss(model)
     if adapting:
         model = add_adapter(model, arguments.adapter_modules, settings)
-    trainer = make_trainer(model, splits, settings, arguments.checkpoints)
+    interruption = Interruption()
+    interruption.listen()
+    trainer = make_trainer(model, splits, settings, arguments.checkpoints, interruption)
     identity = item_key(
         method=arguments.method, settings=asdict(settings), modules=arguments.adapter_modules, ranks=RANKS, **hashes
     )
@@ -451,6 +490,13 @@ def train(arguments: argparse.Namespace, settings: Settings) -> None:
     start = time.monotonic()
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     seconds = time.monotonic() - start
+    if trainer.state.global_step < trainer.state.max_steps:
+        end_ranks(settings)
+        if RANK == 0:
+            print(
+                f"stopped by a signal after step {trainer.state.global_step:,}; run it again to go on", file=sys.stderr
+            )
+        sys.exit(INTERRUPTED)
 
     model.config.use_cache = True
     if RANK == 0:
@@ -463,10 +509,7 @@ def train(arguments: argparse.Namespace, settings: Settings) -> None:
             write_json(folder / "training.json", report)
     else:
         save(trainer, arguments.method, arguments.adapter_modules, arguments.model, None)
-    if RANKS > 1 or settings.zero_stage:
-        # Without a proper end a rank is now and then aborted after all is done, and the job counts as failed.
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
+    end_ranks(settings)
     if RANK == 0:
         shutil.rmtree(arguments.checkpoints, ignore_errors=True)
         best = report["best"]

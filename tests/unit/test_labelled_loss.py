@@ -1,0 +1,119 @@
+"""The loss on labelled positions alone is that of the whole logits: value, gradients, any chunk, any family."""
+
+import subprocess
+import sys
+
+import labelled_loss
+import pytest
+import tiny
+import torch
+from labelled_loss import NO_LABEL, give_summed_loss
+from transformers import AutoConfig, AutoModelForCausalLM
+
+ARCHITECTURES = tiny.ARCHITECTURES | {
+    "gemma2": {  # which bends its logits after the output layer
+        "model_type": "gemma2",
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 16,
+    }
+}
+WORDS = 50
+
+
+def model_of(family: str):
+    torch.manual_seed(0)
+    architecture = ARCHITECTURES[family] | {"vocab_size": WORDS, "initializer_range": 0.3}
+    config = AutoConfig.for_model(**architecture, bos_token_id=0, eos_token_id=0, pad_token_id=0)
+    return AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+
+
+def batch(labelled: float) -> dict[str, torch.Tensor]:
+    """Three rows of 12, 9 and 5 tokens, padded on the right, with labels on about that share of them."""
+    draw = torch.Generator().manual_seed(1)
+    ids = torch.randint(1, WORDS, (3, 12), generator=draw)
+    mask = (torch.arange(12) < torch.tensor([[12], [9], [5]])).long()
+    keep = (torch.rand(3, 12, generator=draw) < labelled) & (mask == 1)
+    return {"input_ids": ids, "attention_mask": mask, "targets": torch.where(keep, ids, NO_LABEL)}
+
+
+def loss_and_gradients(model, loss) -> tuple[float, list[torch.Tensor]]:
+    model.zero_grad()
+    loss.backward()
+    return loss.item(), [parameter.grad.clone() for parameter in model.parameters()]
+
+
+def plain_loss(model, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits[:, :-1]
+    return torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), inputs["targets"][:, 1:].flatten(), ignore_index=NO_LABEL, reduction="sum"
+    )
+
+
+@pytest.mark.parametrize("chunk", [labelled_loss.CHUNK, 4 * WORDS])
+@pytest.mark.parametrize("labelled", [1.0, 0.4])
+@pytest.mark.parametrize("family", ARCHITECTURES)
+def test_it_is_the_loss_of_the_whole_logits(monkeypatch, family, labelled, chunk):
+    monkeypatch.setattr(labelled_loss, "CHUNK", chunk)
+    model, inputs = model_of(family), batch(labelled)
+    value, gradients = loss_and_gradients(model, plain_loss(model, inputs))
+    give_summed_loss(model)
+    ours, our_gradients = loss_and_gradients(model, model(**inputs).loss)
+    assert ours == pytest.approx(value, rel=1e-6)
+    for gradient, other in zip(gradients, our_gradients, strict=True):
+        torch.testing.assert_close(other, gradient, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ARCHITECTURES)
+def test_without_labels_it_is_nothing_and_every_parameter_has_a_gradient(family):
+    """So that a rank without examples takes part in the step."""
+    model = model_of(family)
+    give_summed_loss(model)
+    value, gradients = loss_and_gradients(model, model(**batch(0.0)).loss)
+    assert value == 0 and not any(gradient.any() for gradient in gradients)
+
+
+def test_without_targets_the_model_is_as_it_was():
+    model, inputs = model_of("bloom"), batch(1.0)
+    del inputs["targets"]
+    logits = model(**inputs).logits
+    give_summed_loss(model)
+    assert torch.equal(model(**inputs).logits, logits)
+
+
+PEAK = """
+import resource, sys, torch
+sys.path.insert(0, {scripts!r})
+from labelled_loss import summed_loss
+torch.manual_seed(0)
+head, states = torch.nn.Linear(8, 250_880, bias=False), torch.randn(1024, 8, requires_grad=True)
+targets = torch.randint(0, 250_880, (1024,))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+if {ours}:
+    loss = summed_loss(head, states, targets, 250_880)
+else:
+    loss = torch.nn.functional.cross_entropy(head(states).float(), targets, reduction="sum")
+loss.backward()
+print(loss.item(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_with_the_vocabulary_of_bloom_it_takes_less_than_a_third_of_the_memory():
+    """1,024 labels; the plain loss holds the logits, their softmax and its gradient at once."""
+    (value, peak), (plain_value, plain_peak) = (
+        map(
+            float,
+            subprocess.run(
+                [sys.executable, "-c", PEAK.format(scripts=str(tiny.SCRIPTS), ours=ours)],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout.split(),
+        )
+        for ours in (True, False)
+    )
+    assert value == pytest.approx(plain_value, rel=1e-5)
+    assert peak < plain_peak / 3, (peak, plain_peak)
