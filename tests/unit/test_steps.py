@@ -1,11 +1,16 @@
-"""What an optimizer step takes, for any number of ranks and any micro-batch."""
+"""What an optimizer step takes, for any number of ranks and any size of micro-batch."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from steps import FILLER, StepSampler
+from steps import FILLER, StepSampler, padded
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=70)
-LAYOUTS = st.tuples(st.integers(1, 4), st.integers(1, 4), st.integers(1, 3))  # micro-batch, accumulation, ranks
+LAYOUTS = st.tuples(st.integers(1, 16), st.integers(1, 300), st.integers(1, 3))  # batch, token budget, ranks
+
+
+def sampler(lengths: list[int], layout: tuple[int, int, int], epochs: int = 1, **place: int) -> StepSampler:
+    batch, budget, ranks = layout
+    return StepSampler(lengths, batch, budget, seed=7, epochs=epochs, ranks=ranks, **place)
 
 
 def examples_of(step: list[list[int | None]]) -> list[int]:
@@ -13,52 +18,76 @@ def examples_of(step: list[list[int | None]]) -> list[int]:
 
 
 @settings(deadline=None)
-@given(LENGTHS, LAYOUTS, st.integers(0, 5))
+@given(LENGTHS, LAYOUTS, st.integers(0, 2))
 def test_an_epoch_takes_every_example_once_and_every_step_but_the_last_is_full(lengths, layout, epoch):
-    micro_batch, accumulation, ranks = layout
-    batch = micro_batch * accumulation * ranks
-    sampler = StepSampler(lengths, batch, micro_batch, seed=7, ranks=ranks)
-    taken = [examples_of(step) for step in sampler.epoch_steps(epoch)]
+    drawn = sampler(lengths, layout, epochs=3)
+    taken = [examples_of(step) for step in drawn.epoch_steps(epoch)]
     assert sorted(example for step in taken for example in step) == list(range(len(lengths)))
-    assert all(len(step) == batch for step in taken[:-1])
-    assert len(taken) == sampler.steps
+    assert all(len(step) == layout[0] for step in taken[:-1])
+    assert len(taken) == drawn.steps
 
 
 @settings(deadline=None)
 @given(LENGTHS, LAYOUTS)
 def test_the_ranks_have_equally_many_micro_batches_and_together_all_of_them(lengths, layout):
-    micro_batch, accumulation, ranks = layout
-    batch = micro_batch * accumulation * ranks
-    parts = [list(StepSampler(lengths, batch, micro_batch, seed=7, rank=rank, ranks=ranks)) for rank in range(ranks)]
-    for rank, part in enumerate(parts):
-        assert len(part) == len(StepSampler(lengths, batch, micro_batch, seed=7, rank=rank, ranks=ranks))
+    samplers = [sampler(lengths, layout, rank=rank) for rank in range(layout[2])]
+    parts = [list(one) for one in samplers]
+    assert all(len(part) == len(one) for part, one in zip(parts, samplers, strict=True))
     assert sorted(examples_of([micro for part in parts for micro in part])) == list(range(len(lengths)))
 
 
 @settings(deadline=None)
 @given(LENGTHS, LAYOUTS)
+def test_every_step_of_every_epoch_has_as_many_micro_batches_but_the_last_one_of_an_epoch(lengths, layout):
+    """The Trainer accumulates over a number that is settled before it starts."""
+    drawn = sampler(lengths, layout, epochs=3)
+    whole, rest = divmod(len(lengths), layout[0])
+    wanted = [drawn.accumulation] * whole + [drawn.last_accumulation] * (rest > 0)
+    for epoch in range(3):
+        assert [len(step) // layout[2] for step in drawn.epoch_steps(epoch)] == wanted
+    assert sum(drawn.tokens_by_step()) == 3 * sum(lengths)
+    assert drawn.last_accumulation <= drawn.accumulation
+    assert len(drawn) == sum(wanted)
+
+
+@settings(deadline=None)
+@given(LENGTHS, LAYOUTS)
+def test_a_micro_batch_keeps_to_the_budget_unless_one_example_is_over_it(lengths, layout):
+    drawn = sampler(lengths, layout, epochs=2)
+    for step in (step for epoch in range(2) for step in drawn.epoch_steps(epoch)):
+        for micro_batch in step:
+            assert len(micro_batch) == 1 or padded(micro_batch, lengths) <= layout[1]
+            if FILLER not in micro_batch:
+                assert lengths[micro_batch[0]] == max(lengths[example] for example in micro_batch)
+
+
+@settings(deadline=None)
+@given(LENGTHS, LAYOUTS)
 def test_a_step_takes_the_same_examples_however_it_is_laid_out(lengths, layout):
-    micro_batch, accumulation, ranks = layout
-    batch = micro_batch * accumulation * ranks
-    plain = StepSampler(lengths, batch, batch, seed=7)
-    laid_out = StepSampler(lengths, batch, micro_batch, seed=7, ranks=ranks)
-    for one, other in zip(plain.epoch_steps(1), laid_out.epoch_steps(1), strict=True):
+    plain = StepSampler(lengths, layout[0], 10_000, seed=7, epochs=2)
+    for one, other in zip(plain.epoch_steps(1), sampler(lengths, layout, epochs=2).epoch_steps(1), strict=True):
         assert sorted(examples_of(one)) == sorted(examples_of(other))
 
 
 def test_epochs_and_seeds_have_orders_of_their_own():
     def order(seed: int, epoch: int) -> list:
-        return [examples_of(step) for step in StepSampler([9] * 40, 8, 4, seed).epoch_steps(epoch)]
+        return [examples_of(step) for step in StepSampler([9] * 40, 8, 36, seed).epoch_steps(epoch)]
 
     assert order(1, 0) == order(1, 0)
     assert order(1, 0) != order(1, 1)
     assert order(1, 0) != order(2, 0)
 
 
-def test_sorting_inside_the_step_leaves_little_padding():
+def test_there_is_little_padding_and_the_ranks_have_as_much_to_do():
     lengths = [20 + 13 * number % 400 for number in range(512)]
-    padded = StepSampler(lengths, 128, 8, seed=1).padded_tokens(epochs=1)
-    assert sum(lengths) / padded > 0.9
-    assert padded == sum(
-        len(examples) * max(lengths[example] for example in examples) for examples in StepSampler(lengths, 128, 8, 1)
-    )
+    drawn = StepSampler(lengths, 128, 3000, seed=1, ranks=4)
+    assert sum(lengths) / drawn.padded_tokens() > 0.9
+    for step in drawn.epoch_steps(0):
+        work = [sum(padded(micro_batch, lengths) for micro_batch in step[rank::4]) for rank in range(4)]
+        assert max(work) < 1.1 * min(work)
+
+
+def test_nothing_is_left_over_for_a_last_micro_batch_of_one():
+    """Nine of a length, for which a budget holds eight: five and four rather than eight and one."""
+    (step,) = StepSampler([10] * 9, 9, 80, seed=1).epoch_steps(0)
+    assert sorted(map(len, step)) == [4, 5]

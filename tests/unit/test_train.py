@@ -18,7 +18,7 @@ from language_models import load_model
 
 SETTINGS = {
     "batch": 8,
-    "micro_batch": 8,
+    "micro_batch_tokens": 600,
     "epochs": 2,
     "learning_rate": 1e-2,
     "warmup": 2,
@@ -94,9 +94,9 @@ def trajectory(record: dict) -> list[float]:
 @pytest.mark.parametrize("family", tiny.ARCHITECTURES)
 @pytest.mark.parametrize("loss_on", ["all", "response"])
 def test_accumulation_does_not_change_the_trajectory(house, tmp_path, family, loss_on):
-    whole = tune(house, tmp_path / "whole", family=family, micro_batch=8, loss_on=loss_on)
-    parts = tune(house, tmp_path / "parts", family=family, micro_batch=2, loss_on=loss_on)
-    assert (whole["accumulation"], parts["accumulation"]) == (1, 4)
+    whole = tune(house, tmp_path / "whole", family=family, micro_batch_tokens=2000, loss_on=loss_on)
+    parts = tune(house, tmp_path / "parts", family=family, micro_batch_tokens=120, loss_on=loss_on)
+    assert whole["accumulation"] == 1 and parts["accumulation"] > 3
     assert whole["steps"] == parts["steps"] == 2 * 3  # 22 rows: two steps of 8, one of 6
     assert trajectory(parts) == pytest.approx(trajectory(whole), abs=1e-5)
     assert parts["padded_tokens"] < whole["padded_tokens"]
@@ -104,21 +104,20 @@ def test_accumulation_does_not_change_the_trajectory(house, tmp_path, family, lo
 
 @pytest.mark.parametrize(("method", "zero_stage"), [("lora", None), ("full", 2)])
 def test_two_ranks_take_the_steps_of_one(house, tmp_path, method, zero_stage):
-    """Of the last step's 6 rows in micro-batches of 4, one rank gets 4 and the other 2."""
-    alone = tune(house, tmp_path / "alone", method, micro_batch=4)
-    two = command(house, tmp_path / "two", ranks=2, method=method, micro_batch=4, zero_stage=zero_stage)
+    """In micro-batches of 150 tokens, which do not come out even."""
+    alone = tune(house, tmp_path / "alone", method, micro_batch_tokens=150)
+    two = command(house, tmp_path / "two", ranks=2, method=method, micro_batch_tokens=150, zero_stage=zero_stage)
     subprocess.run(two, check=True, capture_output=True, timeout=300)
     together = read_json(tmp_path / "two" / "training.json")
-    assert (together["ranks"], together["accumulation"]) == (2, 1)
+    assert together["ranks"] == 2 and 1 < together["accumulation"] < alone["accumulation"]
     assert trajectory(together) == pytest.approx(trajectory(alone), abs=1e-5)
-    assert together["padded_tokens"] == alone["padded_tokens"]
 
 
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 75), (signal.SIGUSR1, 75)]
 )
 def test_a_run_stopped_in_a_later_epoch_ends_with_the_same_bytes(house, tmp_path, number, status):
-    changed = {"epochs": 30, "evaluate_every": 5, "micro_batch": 2, "lora": LORA | {"dropout": 0.1}}
+    changed = {"epochs": 30, "evaluate_every": 5, "micro_batch_tokens": 120, "lora": LORA | {"dropout": 0.1}}
     tune(house, tmp_path / "unbroken", **changed)
     output = tmp_path / "stopped"
     checkpoints = arguments(house, output).checkpoints
@@ -199,6 +198,28 @@ def test_the_output_holds_safetensors_and_no_path_of_this_machine(house, tmp_pat
     assert names == {"config.json", "generation_config.json", "model.safetensors", "training.json"}
 
 
+def test_an_adapter_that_lacks_something_or_has_not_learned_is_refused(house, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    output = tmp_path / "adapter"
+    trained = tune(house, output)["trained_parameters"]
+    train.check_adapter(output, trained)
+    with pytest.raises(InputError, match=f"holds {trained:,} parameters and {trained + 1:,} were trained"):
+        train.check_adapter(output, trained + 1)
+    tensors = load_file(output / "adapter_model.safetensors")
+    name = next(name for name in tensors if "lora_B" in name)
+    save_file({**tensors, name: tensors[name] * 0}, output / "adapter_model.safetensors")
+    with pytest.raises(InputError, match=f"training left {name} at zero"):
+        train.check_adapter(output, trained)
+
+
+def test_training_json_says_what_it_took(house, tmp_path):
+    record = tune(house, tmp_path / "model")
+    assert record["flops"] == (4 * record["parameters"] + 2 * record["trained_parameters"]) * record["tokens"]
+    assert record["tokens_per_second"] > 0 and record["peak_memory"] > 1e7
+    assert record["device"] == "cpu" and record["mfu"] is None
+
+
 def test_training_json_counts_what_was_trained_on(house, tmp_path):
     record = tune(house, tmp_path / "model")
     lengths = train.load_tokens(house / "tokens")["train"]["length"]
@@ -227,7 +248,7 @@ def test_only_the_response_has_labels_and_padding_never_has(house):
 @pytest.mark.parametrize(
     ("changed", "complaint"),
     [
-        ({"batch": 10, "micro_batch": 4}, "a batch of 10 cannot be shared"),
+        ({"micro_batch_tokens": 0}, "micro_batch_tokens is 0; it must be at least 1"),
         ({"loss_on": "answer"}, "loss_on is 'answer'"),
         ({"epochs": 0}, "epochs is 0; it must be at least 1"),
         ({"zero_stage": 2}, "zero_stage is for the method full"),

@@ -5,14 +5,14 @@ One process trains alone; for N ranks launch it by torchrun:
   train.py --method lora ...
   torchrun --standalone --nproc_per_node 2 workflow/scripts/train.py --method full ...
 
-The optimizer step is the unit: it takes exactly `batch` examples whatever the number of ranks, and gradients are
-accumulated over batch / (ranks × micro_batch) micro-batches. The loss is the mean over the labels of the whole step.
+The optimizer step is the unit: it takes exactly `batch` examples whatever the number of ranks, cut by length into
+micro-batches of at most `micro_batch_tokens` tokens. The loss is the mean over the labels of the whole step.
 The checkpoint with the least validation loss (mean over labels) is kept. A killed run goes on from its last
 checkpoint in --checkpoints and ends with the same weights as an unbroken one; checkpoints made with other settings,
 weights or data are thrown away, and all of them once the output is written. On SIGTERM or SIGUSR1, as a cluster sends
 before it takes the node back, it finishes its step, writes a checkpoint and exits with status 75.
 
---settings: batch, micro_batch, epochs, learning_rate, warmup (steps, or below 1 a share of them), schedule (linear,
+--settings: batch, micro_batch_tokens, epochs, learning_rate, warmup (steps, or below 1 a share), schedule (linear,
 cosine), weight_decay, loss_on (all, response), evaluate_every (steps), precision (bf16, fp32), seed, and optionally
 lora {rank, alpha, dropout}, zero_stage (null, 2, 3), gradient_checkpointing (false).
 """
@@ -21,6 +21,7 @@ import argparse
 import json
 import math
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -29,6 +30,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import flops
 import language_models
 from files import InputError, beside, command_line, sha256, write_json
 from journal import item_key
@@ -47,7 +49,7 @@ class Settings:
     """How to tune; see the program's help. Raises InputError for a value out of range."""
 
     batch: int
-    micro_batch: int
+    micro_batch_tokens: int
     epochs: int
     learning_rate: float
     warmup: float
@@ -71,19 +73,9 @@ class Settings:
         for key, allowed in choices.items():
             if getattr(self, key) not in allowed:
                 raise InputError(f"settings: {key} is {getattr(self, key)!r}, which is not one of {allowed}")
-        for key in ("batch", "micro_batch", "epochs", "evaluate_every"):
+        for key in ("batch", "micro_batch_tokens", "epochs", "evaluate_every"):
             if getattr(self, key) < 1:
                 raise InputError(f"settings: {key} is {getattr(self, key)}; it must be at least 1")
-        if self.batch % (RANKS * self.micro_batch):
-            raise InputError(
-                f"settings: a batch of {self.batch} cannot be shared by {RANKS} rank(s) in micro-batches of "
-                f"{self.micro_batch}; make batch a multiple of {RANKS * self.micro_batch}"
-            )
-
-    @property
-    def accumulation(self) -> int:
-        """Micro-batches that a rank computes before an optimizer step."""
-        return self.batch // (RANKS * self.micro_batch)
 
 
 def check_method(method: str, settings: Settings, modules: list[str], model: Path) -> None:
@@ -207,15 +199,15 @@ def add_adapter(model, modules: list[str], settings: Settings):
     )
 
 
-def training_arguments(settings: Settings, checkpoints: Path, steps: int, on_cpu: bool):
-    """The Trainer's arguments for these settings."""
+def training_arguments(settings: Settings, checkpoints: Path, sampler: StepSampler, on_cpu: bool):
+    """The Trainer's arguments for these settings; its micro-batches are the sampler's, of any size."""
     from transformers import TrainingArguments
 
     return TrainingArguments(
         output_dir=str(checkpoints),
         num_train_epochs=settings.epochs,
-        per_device_train_batch_size=settings.micro_batch,
-        gradient_accumulation_steps=settings.accumulation,
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=sampler.accumulation,
         learning_rate=settings.learning_rate,
         warmup_steps=settings.warmup,
         lr_scheduler_type=settings.schedule,
@@ -232,7 +224,7 @@ def training_arguments(settings: Settings, checkpoints: Path, steps: int, on_cpu
         load_best_model_at_end=True,
         metric_for_best_model="eval_loss",
         greater_is_better=False,
-        logging_steps=max(1, steps // CURVE_POINTS),
+        logging_steps=max(1, sampler.steps * settings.epochs // CURVE_POINTS),
         logging_nan_inf_filter=False,
         label_names=["labels"],
         deepspeed=deepspeed_config(settings) if settings.zero_stage else None,
@@ -269,6 +261,31 @@ class Interruption:
         return self.asked
 
 
+class Work:
+    """What a model's training costs, and on what it is run."""
+
+    def __init__(self, model):
+        import torch
+
+        self.parameters = sum(parameter.numel() for parameter in model.parameters())
+        self.trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        self.device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+
+    def flops(self, tokens: int) -> int:
+        return flops.training_flops(self.parameters, self.trained, tokens)
+
+    def utilisation(self, tokens: int, seconds: float) -> float | None:
+        return flops.utilisation(self.flops(tokens), seconds, self.device, RANKS)
+
+    def peak_memory(self) -> int:
+        """Bytes of the GPU, or on a CPU of the whole process, of this rank."""
+        import torch
+
+        if torch.cuda.is_available():
+            return torch.cuda.max_memory_allocated()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def make_trainer(model, splits: dict, settings: Settings, checkpoints: Path, interruption: Interruption):
     """A Trainer whose steps are those of StepSampler, and whose validation loss is exact."""
     import torch
@@ -277,11 +294,9 @@ def make_trainer(model, splits: dict, settings: Settings, checkpoints: Path, int
     from transformers import PrinterCallback, Trainer, TrainerCallback
 
     train, validation = (Examples(splits[name], settings.loss_on) for name in ("train", "validation"))
-    place = {"rank": RANK, "ranks": RANKS}
-    sampler = StepSampler(train.lengths, settings.batch, settings.micro_batch, settings.seed, **place)
-    # One "step" of all rows: for a sum over them order does not matter.
-    everything = -(-len(validation) // (settings.micro_batch * RANKS)) * settings.micro_batch * RANKS
-    validation_sampler = StepSampler(validation.lengths, everything, settings.micro_batch, settings.seed, **place)
+    common = {"budget": settings.micro_batch_tokens, "seed": settings.seed, "rank": RANK, "ranks": RANKS}
+    sampler = StepSampler(train.lengths, settings.batch, epochs=settings.epochs, **common)
+    validation_sampler = StepSampler(validation.lengths, len(validation), **common)  # one "step" of all rows
 
     class StepTrainer(Trainer):
         """The Trainer, with its own sharding of data, evaluation and last checkpoint replaced."""
@@ -319,10 +334,12 @@ def make_trainer(model, splits: dict, settings: Settings, checkpoints: Path, int
         """Keeps the data in step, marks whole checkpoints, stops on a loss that is no number, shows progress."""
 
         bar = None
+        tokens = sampler.tokens_by_step()
 
         def on_train_begin(self, args, state, control, **_):
             if state.is_world_process_zero:
-                self.bar = tqdm(total=state.max_steps, initial=state.global_step, unit="step", mininterval=5)
+                done = sum(self.tokens[: state.global_step])
+                self.bar = tqdm(total=sum(self.tokens), initial=done, unit="token", unit_scale=True, mininterval=5)
 
         def on_epoch_begin(self, args, state, control, **_):
             # By count of steps: after a resume the loader of the Trainer would hide the sampler from its epoch.
@@ -334,14 +351,17 @@ def make_trainer(model, splits: dict, settings: Settings, checkpoints: Path, int
             elif interruption.agreed(args.device):
                 control.should_save = control.should_training_stop = True
             if self.bar is not None:
-                self.bar.update()
+                self.bar.update(self.tokens[state.global_step - 1])
 
         def on_log(self, args, state, control, logs, **_):
             loss = logs.get("loss", logs.get("eval_loss", 0.0))
             if not math.isfinite(loss):
                 raise InputError(f"step {state.global_step}: the loss is {loss}; lower learning_rate or use bf16")
             if self.bar is not None and "loss" in logs:
-                self.bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+                mfu = trainer.work.utilisation(self.bar.n - self.bar.initial, self.bar.format_dict["elapsed"])
+                shown = {} if mfu is None else {"MFU": f"{mfu:.0%}"}
+                step = f"{state.global_step:,}/{state.max_steps:,}"
+                self.bar.set_postfix(step=step, loss=f"{loss:.3f}", **shown, refresh=False)
 
         def on_save(self, args, state, control, **_):
             if RANKS > 1:
@@ -353,9 +373,7 @@ def make_trainer(model, splits: dict, settings: Settings, checkpoints: Path, int
             if self.bar is not None:
                 self.bar.close()
 
-    arguments = training_arguments(
-        settings, checkpoints, sampler.steps * settings.epochs, on_cpu=not torch.cuda.is_available()
-    )
+    arguments = training_arguments(settings, checkpoints, sampler, on_cpu=not torch.cuda.is_available())
     trainer = StepTrainer(
         model=model,
         args=arguments,
@@ -365,6 +383,7 @@ def make_trainer(model, splits: dict, settings: Settings, checkpoints: Path, int
         callbacks=[Course()],
     )
     trainer.remove_callback(PrinterCallback)
+    trainer.work = Work(model)
     return trainer
 
 
@@ -401,15 +420,22 @@ def save(trainer, method: str, modules: list[str], model: Path, folder: Path | N
     (folder / "README.md").unlink(missing_ok=True)  # an empty model card
 
 
-def check_adapter(folder: Path) -> None:
-    """Raise InputError when an adapter holds nothing, or nothing that training has changed."""
+def check_adapter(folder: Path, parameters: int) -> None:
+    """Raise InputError when an adapter does not hold all that was trained, or something that training has not changed.
+
+    Empty ones, of 443 bytes, are a known fault of training with PEFT (tloen/alpaca-lora #293, #334).
+    """
     from safetensors import safe_open
 
     with safe_open(folder / "adapter_model.safetensors", framework="pt") as tensors:
-        learned = [name for name in tensors.keys() if "lora_B" in name]  # noqa: SIM118
-        untouched = [name for name in learned if not tensors.get_tensor(name).any()]
-    if not learned:
-        raise InputError("the adapter is empty after training; check --adapter-modules and the versions of PEFT")
+        saved = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+    count = sum(tensor.numel() for tensor in saved.values())
+    if count != parameters:
+        raise InputError(
+            f"the adapter holds {count:,} parameters and {parameters:,} were trained; check --adapter-modules and the"
+            " version of PEFT"
+        )
+    untouched = [name for name, tensor in saved.items() if "lora_B" in name and not tensor.any()]
     if untouched:
         raise InputError(f"training left {untouched[0]} at zero; check learning_rate, warmup and the data")
 
@@ -420,24 +446,32 @@ def record(trainer, settings: Settings, splits: dict, hashes: dict, seconds: flo
     validation = [(entry["step"], entry["eval_loss"]) for entry in state.log_history if "eval_loss" in entry]
     training = [(entry["step"], entry["loss"]) for entry in state.log_history if "loss" in entry]
     best_step, best_loss = min(validation, key=lambda point: (point[1], point[0]))
+    tokens = sampler.tokens_by_step()
+    start = int(resumed.name.rpartition("-")[2]) if resumed else 0
+    here = sum(tokens[start:])
+    mfu = trainer.work.utilisation(here, seconds)
     packages = ["torch", "transformers", "peft", "accelerate", "datasets", "deepspeed"]
     return {
         "settings": asdict(settings),
         "ranks": RANKS,
-        "accumulation": settings.accumulation,
+        "accumulation": sampler.accumulation,
         "steps": state.global_step,
         "best": {"step": best_step, "validation_loss": best_loss},
         "final": {"step": validation[-1][0], "validation_loss": validation[-1][1]},
         "losses": {"train": training, "validation": validation},
         "examples": len(sampler.lengths) * settings.epochs,
-        "tokens": sum(sampler.lengths) * settings.epochs,
-        "padded_tokens": sampler.padded_tokens(settings.epochs),
+        "tokens": sum(tokens),
+        "padded_tokens": sampler.padded_tokens(),
         "validation_rows": len(splits["validation"]),
-        "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
-        "trained_parameters": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
-        "seconds": round(seconds, 1),
-        "resumed_from_step": int(resumed.name.rpartition("-")[2]) if resumed else None,
-        "device": str(trainer.args.device),
+        "parameters": trainer.work.parameters,
+        "trained_parameters": trainer.work.trained,
+        "flops": trainer.work.flops(sum(tokens)),
+        "resumed_from_step": start or None,
+        "seconds": round(seconds, 1),  # since then, as the next two
+        "tokens_per_second": round(here / seconds, 1),
+        "mfu": None if mfu is None else round(mfu, 4),
+        "peak_memory": trainer.work.peak_memory(),
+        "device": trainer.work.device,
         "versions": {package: version(package) for package in packages},
         "inputs": hashes,
     }
@@ -504,7 +538,7 @@ def train(arguments: argparse.Namespace, settings: Settings) -> None:
             folder.mkdir()
             save(trainer, arguments.method, arguments.adapter_modules, arguments.model, folder)
             if adapting:
-                check_adapter(folder)
+                check_adapter(folder, trainer.work.trained)
             report = {"method": arguments.method} | record(trainer, settings, splits, hashes, seconds, resumed)
             write_json(folder / "training.json", report)
     else:
