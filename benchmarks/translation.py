@@ -31,7 +31,6 @@ from bergamot_engine import KERNELS  # noqa: E402
 from files import command_line, iter_jsonl, write_json, write_jsonl, write_text  # noqa: E402
 from measuring import Measured, Notebook, measure, table  # noqa: E402
 
-FIELDS = ("instruction", "input", "output")
 ENGINE_PYTHON = REPOSITORY / ".venv-bergamot" / "bin" / "python"
 PEERS = {"PYTHONPATH": str(REPOSITORY / ".venv-bench")}  # what envs/bench.lock adds
 PROGRAMS = ("segment", "translate_shard", "translate")
@@ -81,7 +80,7 @@ def main_data(folder: Path, given: Path | None, count: int) -> Data:
     if not given:
         return Data(folder / "main", f"{REPEATED:.0%} repeated", synthetic(count, REPEATED))
     rows = seed.normalise(seed.read_rows(given), given)[:count]
-    return Data(folder / "main", given.name, [{field: row[field] for field in FIELDS} for row in rows])
+    return Data(folder / "main", given.name, [{field: row[field] for field in seed.FIELDS} for row in rows])
 
 
 def sentences_of(segments: list[str]) -> list[str]:

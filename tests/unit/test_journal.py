@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from full_disk import files_up_to
 from journal import Journal, item_key
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
@@ -59,15 +60,13 @@ def test_a_full_disk_is_named_and_what_was_written_before_stays(tmp_path):
     """In a process of its own, that may write files of 100 bytes at most."""
     path = tmp_path / "journal.jsonl"
     script = f"""
-import resource, signal
 from journal import Journal
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 with Journal({str(path)!r}) as journal:
     for number in range(9):
         journal[str(number)] = "0123456789"
 """
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=SCRIPTS)
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=SCRIPTS, preexec_fn=files_up_to(100))
     assert f"InputError: {path}: cannot write (File too large)" in ended.stderr
     with Journal(path) as journal:
         assert len(journal) == 2

@@ -45,7 +45,7 @@ def test_every_step_of_every_epoch_has_as_many_micro_batches_but_the_last_one_of
     wanted = [drawn.accumulation] * whole + [drawn.last_accumulation] * (rest > 0)
     for epoch in range(3):
         assert [len(step) // layout[2] for step in drawn.epoch_steps(epoch)] == wanted
-    assert sum(drawn.tokens_by_step()) == 3 * sum(lengths)
+    assert sum(drawn.tokens_by_step) == 3 * sum(lengths)
     assert drawn.last_accumulation <= drawn.accumulation
     assert len(drawn) == sum(wanted)
 

@@ -1,13 +1,12 @@
 """Rows are put together from translated segments: the seed's ids, all of them, in its order; or there is none."""
 
-import resource
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from files import InputError, read_jsonl, write_jsonl
+from full_disk import files_up_to
 from translate import iter_translations
 
 SCRIPT = Path(__file__).resolve().parents[2] / "workflow" / "scripts" / "translate.py"
@@ -62,16 +61,12 @@ def test_a_full_disk_is_one_line(tmp_path):
     write_jsonl(tmp_path / "segments.jsonl", [{"chunk": 0, "segments": texts}])
     write_jsonl(tmp_path / "0.jsonl", [answer(0, *(text * 20 for text in texts))])
 
-    def limit_files() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
     segment = ["segment.py", "--seed", tmp_path / "seed.jsonl"]
     join = ["translate.py", *segment[1:], "--segments", tmp_path / "segments.jsonl", "--shards", tmp_path / "0.jsonl"]
     for script, *options in (segment, join):
         output = tmp_path / f"{script}.jsonl"
         command = [sys.executable, SCRIPT.with_name(script), *options, "--output", output]
-        ended = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit_files)
+        ended = subprocess.run(command, capture_output=True, text=True, preexec_fn=files_up_to(20_000))
         assert ended.returncode == 1 and not output.exists()
         (line,) = ended.stderr.splitlines()
         assert line.startswith("error: ") and "make room" in line and "and run again" in line

@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pytest
 from bergamot_engine import has_avx2
 from demo_text import load_grammar, seed
 from files import read_jsonl, sha256, write_json, write_jsonl
+from full_disk import files_up_to
 from translate_shard import Sentence, groups_of, joined, loses_something, mend_numbers, mended
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -300,15 +300,8 @@ def test_a_full_disk_ends_it_with_one_line_and_loses_nothing(models, segments, t
     whole = translate(segments, models["es"], tmp_path / "whole.jsonl")
     out, journal = tmp_path / "out.jsonl", tmp_path / "out.journal"
 
-    def limit_files_to(size: int):
-        def limit() -> None:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-        return limit
-
     for size in (3000, 9000):
-        options = {"check": False, "preexec_fn": limit_files_to(size)}
+        options = {"check": False, "preexec_fn": files_up_to(size)}
         error = one_line(run("translate_shard.py", *arguments(segments, models["es"], out), **options), out)
         assert f"{tmp_path}/out." in error and "make room and run again" in error
         assert journal.read_bytes().endswith(b"}\n")

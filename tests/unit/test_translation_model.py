@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import io
 import json
-import resource
 import subprocess
 import sys
 import tarfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from files import read_json, sha256, write_json
+from full_disk import files_up_to
 from loopback import Loopback, nowhere, serving
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,10 +29,7 @@ def command(output: Path, *arguments: object) -> list[str]:
 
 def make(output: Path, *arguments: object, largest_file: int = -1) -> subprocess.CompletedProcess:
     """Run the script, on a disk that takes no file of more than `largest_file` bytes."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, -1))
-
+    limit = files_up_to(largest_file)
     return subprocess.run(command(output, *arguments), capture_output=True, text=True, preexec_fn=limit)
 
 

@@ -23,19 +23,25 @@ def read_rows(path: Path) -> list[dict]:
     return read_jsonl(path)
 
 
+def texts_of(row: object, place: str) -> dict[str, str]:
+    """The text fields of a row. Raises InputError naming the place and the field that is missing or is not text."""
+    if not isinstance(row, dict):
+        raise InputError(f"{place}: expected an object, found {type(row).__name__}; give instruction, input, output")
+    texts = {"input": "", **row}
+    for field in FIELDS:
+        if fault := text_fault(texts.get(field)):
+            raise InputError(f"{place}: the field {field!r} {fault}; mend it, or leave it empty")
+    return {field: texts[field] for field in FIELDS}
+
+
 def normalise(rows: list[dict], path: Path) -> list[dict]:
     """Give each row its id and the three text fields. Raises InputError naming the row that lacks one."""
     normal = []
     for number, row in enumerate(rows):
-        if not isinstance(row, dict):
-            raise InputError(f"{path}, row {number}: expected an object, found {type(row).__name__}")
-        texts = {"input": "", **row}
-        for field in FIELDS:
-            if fault := text_fault(texts.get(field)):
-                raise InputError(f"{path}, row {number}: the field {field!r} {fault}; mend or remove the row")
+        texts = texts_of(row, f"{path}, row {number}")
         if not texts["instruction"].strip():
             raise InputError(f"{path}, row {number}: the field 'instruction' is empty")
-        normal.append({"id": number} | {field: texts[field] for field in FIELDS})
+        normal.append({"id": number} | texts)
     if not normal:
         raise InputError(f"{path}: no rows")
     return normal

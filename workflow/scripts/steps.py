@@ -10,6 +10,7 @@ as few as the fullest step can do with.
 import random
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 FILLER = None  # stands for an example without labels, where a rank would have none while the others do
 MicroBatch = list[int | None]
@@ -100,6 +101,7 @@ class StepSampler:
             rounds = self.accumulation if len(examples) == self.batch else self.last_accumulation
             yield deal(examples, self.lengths, self.budget, rounds * self.ranks)
 
+    @cached_property
     def tokens_by_step(self) -> list[int]:
         """Tokens, without padding, of each step of all epochs."""
         return [

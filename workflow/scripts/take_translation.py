@@ -14,8 +14,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from files import InputError, command_line, iter_jsonl, text_fault, write_jsonl
-from seed import FIELDS, read_rows
+from files import InputError, command_line, iter_jsonl, write_jsonl
+from seed import read_rows, texts_of
 
 
 def check_counts(rows: Sequence[object], path: Path, ids: Sequence[object], seed: Path) -> None:
@@ -24,17 +24,6 @@ def check_counts(rows: Sequence[object], path: Path, ids: Sequence[object], seed
         raise InputError(
             f"{path}: {len(rows):,} rows, and {seed} has {len(ids):,}; give a translation of every row, in its order"
         )
-
-
-def texts_of(row: object, place: str) -> dict[str, str]:
-    """The text fields of a row. Raises InputError naming the place and the field that is missing or is not text."""
-    if not isinstance(row, dict):
-        raise InputError(f"{place}: expected an object, found {type(row).__name__}; give instruction, input, output")
-    texts = {"input": "", **row}
-    for field in FIELDS:
-        if fault := text_fault(texts.get(field)):
-            raise InputError(f"{place}: the field {field!r} {fault}; mend it, or leave it empty")
-    return {field: texts[field] for field in FIELDS}
 
 
 def take(rows: Sequence[object], path: Path, ids: Sequence[object], seed: Path) -> Iterator[dict]:

@@ -334,7 +334,7 @@ def make_trainer(model, splits: dict, settings: Settings, checkpoints: Path, int
         """Keeps the data in step, marks whole checkpoints, stops on a loss that is no number, shows progress."""
 
         bar = None
-        tokens = sampler.tokens_by_step()
+        tokens = sampler.tokens_by_step
 
         def on_train_begin(self, args, state, control, **_):
             if state.is_world_process_zero:
@@ -446,7 +446,7 @@ def record(trainer, settings: Settings, splits: dict, hashes: dict, seconds: flo
     validation = [(entry["step"], entry["eval_loss"]) for entry in state.log_history if "eval_loss" in entry]
     training = [(entry["step"], entry["loss"]) for entry in state.log_history if "loss" in entry]
     best_step, best_loss = min(validation, key=lambda point: (point[1], point[0]))
-    tokens = sampler.tokens_by_step()
+    tokens = sampler.tokens_by_step
     start = int(resumed.name.rpartition("-")[2]) if resumed else 0
     here = sum(tokens[start:])
     mfu = trainer.work.utilisation(here, seconds)
