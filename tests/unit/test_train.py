@@ -9,12 +9,18 @@ import sys
 import time
 from pathlib import Path
 
+import checkpoints
 import pytest
 import tiny
 import tokenize_recipe
 import train
+import trainer
+import tuned_model
+from examples import Examples, collate, load_tokens
 from files import InputError, read_json
+from labelled_loss import NO_LABEL
 from language_models import load_model
+from steps import FILLER
 
 SETTINGS = {
     "batch": 8,
@@ -54,7 +60,9 @@ def arguments(house: Path, output: Path, method: str = "lora", family: str = "bl
             "model": house / family,
             "tokens": house / "tokens",
             "adapter_modules": tiny.MODULES[family] if method == "lora" else [],
+            "micro_batch": None,
             "checkpoints": output.with_name(f"{output.name}-checkpoints"),
+            "curve": None,
             "output": output,
         }
         | changed
@@ -67,7 +75,7 @@ def settings(method: str = "lora", **changed) -> dict:
 
 def tune(house: Path, output: Path, method: str = "lora", family: str = "bloom", **changed) -> dict:
     """Train in this process and return training.json."""
-    train.train(arguments(house, output, method, family), train.Settings(**settings(method, **changed)))
+    assert train.train(arguments(house, output, method, family), train.Settings(**settings(method, **changed))) == 0
     return read_json(output / "training.json")
 
 
@@ -120,11 +128,11 @@ def test_a_run_stopped_in_a_later_epoch_ends_with_the_same_bytes(house, tmp_path
     changed = {"epochs": 30, "evaluate_every": 5, "micro_batch_tokens": 120, "lora": LORA | {"dropout": 0.1}}
     tune(house, tmp_path / "unbroken", **changed)
     output = tmp_path / "stopped"
-    checkpoints = arguments(house, output).checkpoints
+    folder = arguments(house, output).checkpoints
     process = subprocess.Popen(command(house, output, ranks=1, method="lora", **changed), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     # Step 5 is in the second epoch of three steps each, and not at its beginning.
-    while not (checkpoints / "checkpoint-5" / train.WHOLE).exists() and time.monotonic() < deadline:
+    while not (folder / "checkpoint-5" / checkpoints.WHOLE).exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(number)
     assert process.wait() == status, "the run was over before it could be stopped"
@@ -133,14 +141,14 @@ def test_a_run_stopped_in_a_later_epoch_ends_with_the_same_bytes(house, tmp_path
     assert record["resumed_from_step"] >= 5
     assert weights(output) == weights(tmp_path / "unbroken")
     assert trajectory(record) == trajectory(read_json(tmp_path / "unbroken" / "training.json"))
-    assert not checkpoints.exists()
+    assert not folder.exists()
 
 
 def test_checkpoints_of_other_settings_are_not_gone_on_from(house, tmp_path):
     output = tmp_path / "model"
     stale = arguments(house, output).checkpoints / "checkpoint-4"
     stale.mkdir(parents=True)
-    (stale / train.WHOLE).touch()
+    (stale / checkpoints.WHOLE).touch()
     (stale.parent / "run.json").write_text('"of other settings"')
     assert tune(house, output)["resumed_from_step"] is None
 
@@ -159,7 +167,7 @@ def validation_loss(model, house: Path) -> float:
     import torch
 
     total = labels = 0.0
-    for row in train.load_tokens(house / "tokens")["validation"]:
+    for row in load_tokens(house / "tokens")["validation"]:
         ids = torch.tensor([row["input_ids"]])
         with torch.no_grad():
             logits = model(input_ids=ids).logits[0, :-1]
@@ -203,14 +211,14 @@ def test_an_adapter_that_lacks_something_or_has_not_learned_is_refused(house, tm
 
     output = tmp_path / "adapter"
     trained = tune(house, output)["trained_parameters"]
-    train.check_adapter(output, trained)
+    tuned_model.check_adapter(output, trained)
     with pytest.raises(InputError, match=f"holds {trained:,} parameters and {trained + 1:,} were trained"):
-        train.check_adapter(output, trained + 1)
+        tuned_model.check_adapter(output, trained + 1)
     tensors = load_file(output / "adapter_model.safetensors")
     name = next(name for name in tensors if "lora_B" in name)
     save_file({**tensors, name: tensors[name] * 0}, output / "adapter_model.safetensors")
     with pytest.raises(InputError, match=f"training left {name} at zero"):
-        train.check_adapter(output, trained)
+        tuned_model.check_adapter(output, trained)
 
 
 def test_training_json_says_what_it_took(house, tmp_path):
@@ -222,7 +230,7 @@ def test_training_json_says_what_it_took(house, tmp_path):
 
 def test_training_json_counts_what_was_trained_on(house, tmp_path):
     record = tune(house, tmp_path / "model")
-    lengths = train.load_tokens(house / "tokens")["train"]["length"]
+    lengths = load_tokens(house / "tokens")["train"]["length"]
     assert record["examples"] == 2 * 22
     assert record["tokens"] == 2 * sum(lengths) <= record["padded_tokens"]
     assert record["trained_parameters"] == 2 * 4 * (32 + 96)  # two layers, rank 4, a map of 32 to 3 × 32
@@ -231,18 +239,18 @@ def test_training_json_counts_what_was_trained_on(house, tmp_path):
 
 
 def test_only_the_response_has_labels_and_padding_never_has(house):
-    rows = train.load_tokens(house / "tokens")["train"]
-    examples = train.Examples(rows, "response")
-    batch = train.collate([examples[0], examples[1], examples[train.FILLER]])
+    rows = load_tokens(house / "tokens")["train"]
+    responses = Examples(rows, "response")
+    batch = collate([responses[0], responses[1], responses[FILLER]])
     for number, row in enumerate(rows.select([0, 1])):
         labels = batch["labels"][number].tolist()
-        assert labels[: row["prompt_length"]] == [train.NO_LABEL] * row["prompt_length"]
+        assert labels[: row["prompt_length"]] == [NO_LABEL] * row["prompt_length"]
         assert labels[row["prompt_length"] : row["length"]] == row["input_ids"][row["prompt_length"] :]
-        assert set(labels[row["length"] :]) <= {train.NO_LABEL}
+        assert set(labels[row["length"] :]) <= {NO_LABEL}
         assert batch["attention_mask"][number].sum() == row["length"]
-    assert set(batch["labels"][2].tolist()) == {train.NO_LABEL}
-    whole = train.Examples(rows, "all")[0][1]
-    assert whole[0] == train.NO_LABEL and whole[1:] == rows[0]["input_ids"][1:]
+    assert set(batch["labels"][2].tolist()) == {NO_LABEL}
+    whole = Examples(rows, "all")[0][2]
+    assert whole[0] == NO_LABEL and whole[1:] == rows[0]["input_ids"][1:]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +272,7 @@ def test_settings_that_cannot_be_are_refused_in_one_line(house, tmp_path, change
 
 
 def test_zero_without_ranks_says_how_to_launch(house, tmp_path):
-    with pytest.raises(InputError, match="launch by torchrun"):
+    with pytest.raises(InputError, match=r"start it by launch.py"):
         tune(house, tmp_path / "model", "full", zero_stage=2)
 
 
@@ -295,18 +303,18 @@ def test_pickled_weights_and_empty_data_are_refused(house, tmp_path):
 
 
 def test_rows_without_a_whole_prompt_teach_nothing_and_do_no_harm(house):
-    rows = train.load_tokens(house / "tokens")["train"]
+    rows = load_tokens(house / "tokens")["train"]
     cut = rows.map(
         lambda row: {"input_ids": row["input_ids"][:4], "prompt_length": 4, "length": 4}, keep_in_memory=True
     )
     with pytest.raises(
         InputError, match=r"no row has a token to learn with loss_on response; raise tokenize.max_length"
     ):
-        train.Examples(cut, "response")
+        Examples(cut, "response")
     import torch
 
     nothing = argparse.Namespace(loss=torch.tensor(0.0))
-    assert train.step_loss(nothing, None, torch.tensor(0)).item() == 0
+    assert trainer.step_loss(nothing, None, torch.tensor(0)).item() == 0
 
 
 def test_on_the_command_line_a_fault_is_one_line_and_help_is_at_hand(house, tmp_path):

@@ -6,6 +6,8 @@ import json
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+from humanfriendly import parse_size
+
 RESULTS = f"results/{config['experiment']}"  # <results>, for parameters, where Snakemake does not expand it
 
 
@@ -149,21 +151,36 @@ def request_of(wildcards) -> dict:
 
 
 def launcher_of(wildcards) -> str:
-    """One process, or one a rank under torchrun on a free port of this node."""
+    """What goes before train.py: nothing for one process, or what starts one a rank on a free port of this node."""
     ranks = request_of(wildcards)["ranks"]
     if ranks == 1 and wildcards.method == "lora":
-        return "python"
-    return f"python -m torch.distributed.run --standalone --nproc-per-node {ranks}"
+        return ""
+    return f"workflow/scripts/launch.py --standalone --nproc-per-node {ranks}"
 
 
 def training_settings(wildcards) -> str:
-    """The method's hyperparameters, as JSON."""
+    """The method's hyperparameters, and what the size asks for, as JSON."""
     settings = config["train"][wildcards.method] | {"seed": config["random_seed"]}
     if wildcards.method == "lora":
         settings["lora"] = {key: settings.pop(key) for key in ("rank", "alpha", "dropout")}
-    else:
-        settings["zero_stage"] = request_of(wildcards).get("zero_stage")
-    return json.dumps(settings)
+    request = request_of(wildcards)
+    return json.dumps(
+        settings | {key: request[key] for key in ("zero_stage", "offload", "activations") if key in request}
+    )
+
+
+def micro_batch_of(wildcards) -> list[str]:
+    """File of the micro-batch that was found for a model, where the config leaves it open. Found again, it is no reason
+    to train again: it is a matter of speed."""
+    if config["train"][wildcards.method]["micro_batch_tokens"] != "auto":
+        return []
+    return [ancient(f"<results>/micro_batches/{wildcards.method}/{wildcards.model}.json")]
+
+
+def memory_of_rank(wildcards) -> int:
+    """Bytes of the job's memory for each rank."""
+    request = request_of(wildcards)
+    return parse_size(request["memory"]) // request["ranks"]
 
 
 def gpus(count: int) -> int:

@@ -167,12 +167,26 @@ def _check_consistency(config: Mapping) -> None:
             raise InputError(
                 f"config: compute: no row reaches models.{model}.billions; add one to lora and full with a larger up_to"
             )
+    for method, rows in (("lora", config["compute"]["lora"]), ("full", config["compute"]["full"])):
+        for position, row in enumerate(rows):
+            _check_memory_savers(f"compute.{method}[{position}]", method, row)
     made = [entry["family"] for entry in config["models"].values() if "architecture" in entry]
     if made and not {"corpus", "pretrain"} <= config.keys():
         raise InputError("config: corpus, pretrain: missing; models with an `architecture` are made from them")
     names = [judge["name"] for judge in config["judges"]]
     if len(set(names)) < len(names):
         raise InputError("config: judges: two have the same name; their ratings would share a folder: rename one")
+
+
+def _check_memory_savers(key: str, method: str, row: Mapping) -> None:
+    """ZeRO is for full-parameter training, and moves only what its stage divides."""
+    for name in ("zero_stage", "offload"):
+        if method == "lora" and name in row:
+            raise InputError(f"config: {key}.{name}: is for full; LoRA trains little, leave it out")
+    if row.get("offload", "none") != "none" and "zero_stage" not in row:
+        raise InputError(f"config: {key}.offload: needs zero_stage; only DeepSpeed moves its state to the host")
+    if row.get("offload") == "all" and row["zero_stage"] != 3:
+        raise InputError(f"config: {key}.offload: all needs zero_stage 3; with 2 only the optimizer can be moved")
 
 
 def _check_translation(config: Mapping) -> None:

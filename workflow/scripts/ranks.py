@@ -1,0 +1,32 @@
+"""The processes of one training: torchrun starts them, on one node or several, and each reads its place from its
+environment. Without torchrun there is one.
+"""
+
+import os
+import sys
+
+from files import InputError
+
+RANK, RANKS = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+LAUNCHED = "RANK" in os.environ
+INTERRUPTED = os.EX_TEMPFAIL  # status 75 of a training that a signal stopped: nothing is wrong, run it again
+
+
+class RankError(InputError):
+    """A fault that a rank may meet alone, and hence reports itself. Others every rank meets, and the first reports."""
+
+
+def barrier() -> None:
+    """Wait for all ranks."""
+    if RANKS > 1:
+        import torch
+
+        torch.distributed.barrier()
+
+
+def end() -> None:
+    """Part in good order: without it a rank is now and then aborted after all is done, and the job counts as failed."""
+    torch = sys.modules.get("torch")
+    if torch and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
