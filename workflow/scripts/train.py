@@ -282,6 +282,7 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
     model.config.use_cache = True
     if ranks.RANK > 0:
         tuned_model.save(trainer, method, modules, arguments.model, None)
+        training.release(trainer)
         return 0
     with beside(arguments.output) as folder:
         folder.mkdir()

@@ -331,7 +331,10 @@ def make_trainer(model, train: Examples, validation: Examples, settings, folder:
 
 
 def release(trainer) -> None:
-    """Give up the memory of model and optimizer, for what comes after the training."""
+    """Give up the memory of model and optimizer, and ZeRO's hold on how models are loaded, for what comes after."""
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+
+    unset_hf_deepspeed_config()  # under stage 3 it would share out every model loaded, and wait for all ranks
     trainer.accelerator.free_memory()
     for name in ("model", "model_wrapped", "deepspeed", "optimizer", "lr_scheduler"):
         setattr(trainer, name, None)
