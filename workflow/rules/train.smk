@@ -3,7 +3,7 @@
 # in   <results>/bases/{model}/, <results>/tokens/{family}/{recipe}/
 # out  <results>/models/{method}/{model}/{recipe}/   adapter or model (safetensors), training.json
 # Checkpoints lie in <results>/checkpoints/{method}/{model}/{recipe}/ while the training runs: declared outputs are
-# deleted before a job is run again, these are not.
+# deleted before a job is run again, these are not. With train.source released the models come from `released`.
 
 
 rule train:
@@ -18,6 +18,8 @@ rule train:
         "<logs>/train/{method}/{model}/{recipe}.log",
     benchmark:
         "<benchmarks>/train/{method}/{model}/{recipe}.tsv"
+    wildcard_constraints:
+        method=methods_from("trained"),
     conda:
         "../../envs/main.yaml"
     threads: lambda wildcards: request_of(wildcards)["ranks"] * config["compute"]["cpus_per_rank"]
@@ -34,3 +36,25 @@ rule train:
         "{params.launcher} {input.script} --method {wildcards.method} --model {input.base} --tokens {input.tokens}"
         " --adapter-modules {params.adapter_modules} --settings {params.settings:q}"
         " --checkpoints {params.checkpoints} --output {output} > {log} 2>&1"
+
+
+rule fetch_tuned:
+    input:
+        script="workflow/scripts/fetch_tuned.py",
+        shared=imports_of("fetch_tuned"),
+        base=base_of,
+        folder=released_folder,
+    output:
+        directory("<results>/models/{method}/{model}/{recipe}"),
+    log:
+        "<logs>/fetch_tuned/{method}/{model}/{recipe}.log",
+    wildcard_constraints:
+        method=methods_from("released"),
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    params:
+        source=released_source,
+    shell:
+        "python {input.script} --method {wildcards.method} --base {input.base} {params.source} --output {output}"
+        " 2> {log}"
