@@ -5,6 +5,9 @@ import ast
 import json
 from functools import cache
 from pathlib import Path, PurePosixPath
+from shlex import quote
+
+from released import folder_of, pin_of, read_registry, repository_of, source_of
 
 from humanfriendly import parse_size
 
@@ -183,6 +186,33 @@ def memory_of_rank(wildcards) -> int:
     return parse_size(request["memory"]) // request["ranks"]
 
 
+def methods_from(source: str) -> str:
+    """Wildcard constraint: the methods whose models are trained, or released; one that matches nothing when none is."""
+    return "|".join(method for method in ("lora", "full") if source_of(config, method) == source) or "none"
+
+
+def released_folder(wildcards) -> str | list:
+    """The user's folder of a released model; none where it comes from a repository."""
+    return folder_of(config, wildcards.method, wildcards.model, wildcards.recipe) or []
+
+
+def released_source(wildcards) -> str:
+    """Options of fetch_tuned.py: where a model comes from, with its pin, and what it must fit."""
+    options = []
+    if folder := released_folder(wildcards):
+        options += ["--path", quote(folder)]
+    else:
+        repo = repository_of(config, wildcards.method, wildcards.model, wildcards.recipe)
+        pin = pin_of(repo, read_registry())
+        options += ["--repo", repo, "--revision", pin["revision"]]
+        options += [f"--sha256 {quote(file)}={value}" for file, value in pin["sha256"].items() if value]
+    if wildcards.method == "lora":
+        options += ["--adapter-modules", *config["families"][family_of(wildcards)]["adapter_modules"]]
+        if "repo" in config["models"][wildcards.model]:
+            options += ["--base-repo", config["models"][wildcards.model]["repo"]]
+    return " ".join(options)
+
+
 def gpus(count: int) -> int:
     return count if config["compute"]["accelerator"] == "gpu" else 0
 
@@ -293,4 +323,5 @@ def table1_settings() -> str:
     modules = {
         config["families"][family]["label"]: config["families"][family]["adapter_modules"] for family in families
     }
-    return json.dumps(config["train"] | {"lora": {"modules": modules} | config["train"]["lora"]})
+    methods = {method: config["train"][method] for method in ("lora", "full")}
+    return json.dumps(methods | {"lora": {"modules": modules} | methods["lora"]})

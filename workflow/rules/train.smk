@@ -4,7 +4,7 @@
 # out  <results>/micro_batches/{method}/{model}.json   tokens that the GPU has memory for, with micro_batch_tokens auto
 #      <results>/models/{method}/{model}/{recipe}/     adapter or model (safetensors), training.json
 # Checkpoints lie in <results>/checkpoints/{method}/{model}/{recipe}/ while the training runs: declared outputs are
-# deleted before a job is run again, these are not.
+# deleted before a job is run again, these are not. With train.source released the models come from `released`.
 
 
 rule micro_batch:
@@ -52,6 +52,8 @@ rule train:
         curve="<logs>/train/{method}/{model}/{recipe}.csv",
     benchmark:
         "<benchmarks>/train/{method}/{model}/{recipe}.tsv"
+    wildcard_constraints:
+        method=methods_from("trained"),
     conda:
         "../../envs/main.yaml"
     threads: lambda wildcards: request_of(wildcards)["ranks"] * config["compute"]["cpus_per_rank"]
@@ -69,3 +71,25 @@ rule train:
         "python {params.launcher} {input.script} --method {wildcards.method} --model {input.base} --tokens {input.tokens}"
         " --adapter-modules {params.adapter_modules} --settings {params.settings:q} {params.micro_batch}"
         " --checkpoints {params.checkpoints} --curve {log.curve} --output {output} > {log[0]} 2>&1"
+
+
+rule fetch_tuned:
+    input:
+        script="workflow/scripts/fetch_tuned.py",
+        shared=imports_of("fetch_tuned"),
+        base=base_of,
+        folder=released_folder,
+    output:
+        directory("<results>/models/{method}/{model}/{recipe}"),
+    log:
+        "<logs>/fetch_tuned/{method}/{model}/{recipe}.log",
+    wildcard_constraints:
+        method=methods_from("released"),
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    params:
+        source=released_source,
+    shell:
+        "python {input.script} --method {wildcards.method} --base {input.base} {params.source} --output {output}"
+        " 2> {log}"

@@ -19,6 +19,7 @@ from flags import FLAGS
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from prompts import check_prompts
+from released import CONFIGS, folder_of, pin_of, read_registry, repository_of, source_of
 from seed import normalise, read_rows
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -39,6 +40,7 @@ def check(config: Mapping) -> None:
             raise InputError(f"config: {key}: {used!r} is not {remedy}{_suggestion(used, known)}")
     _check_consistency(config)
     _check_translation(config)
+    _check_released(config)
     _check_files(config)
 
 
@@ -141,6 +143,13 @@ def _references(config: Mapping) -> Iterator[tuple[str, str, Iterable[str], str]
     for model, entry in config["models"].items():
         key = f"models.{model}.family"
         yield key, entry["family"], config["families"], "an entry of `families`: add it there"
+    for method in ("lora", "full"):
+        for model in config["released"][method]["models"]:
+            yield f"released.{method}.models", model, config["models"], "an entry of `models`: add it there"
+    built_in = [f"mono-{code}" for code in languages["seen"]]
+    for recipe in config["released"]["recipes"]:
+        known = [*config["recipes"], *built_in]
+        yield "released.recipes", recipe, known, "an entry of `recipes` or a built-in one: add it there"
     for use in ("seed", "prompts", "identifier"):
         yield f"data.{use}", config["data"][use], config["sources"], "an entry of `sources`: add it there"
 
@@ -256,6 +265,40 @@ def _check_models(config: Mapping) -> None:
             )
 
 
+def _released_runs(config: Mapping) -> list[tuple[str, str, str]]:
+    """Method, model and recipe of every run of the figures whose model is released, each once."""
+    mono = [f"mono-{lang}" for lang in config["languages"]["seen"]]
+    runs = [
+        (method, model, recipe)
+        for content in config["figures"].values()
+        for method, selections in content["runs"].items()
+        if source_of(config, method) == "released"
+        for selection in selections
+        for model in config["select"][selection]
+        for recipe in [*(["mono-en"] if content["kind"] == "unseen" else mono), "multilingual", "downsampled"]
+    ]
+    return list(dict.fromkeys(runs))
+
+
+def _check_released(config: Mapping) -> None:
+    """Every released model must have a folder of its own, or a repository with a pin."""
+    faults, runs, registry = [], _released_runs(config), read_registry()
+    for method in dict.fromkeys(method for method, _, _ in runs):
+        place = "path" if config["released"][method]["path"] else "repo"
+        for part in ("{model}", "{recipe}"):
+            if part not in config["released"][method][place]:
+                raise InputError(f"config: released.{method}.{place}: is one for all; write {part} in it")
+    for run in runs:
+        if not folder_of(config, *run):
+            try:
+                pin_of(repository_of(config, *run), registry)
+            except InputError as fault:
+                faults.append(str(fault))
+    if faults:
+        more = f" ({len(faults) - 1} more of {len(runs)} models cannot be fetched either)" if len(faults) > 1 else ""
+        raise InputError(f"config: train.source: {faults[0]}{more}")
+
+
 def _check_files(config: Mapping) -> None:
     """Files and folders of this machine that the selected parts of the config name: there, and readable."""
     for key, path in _named_files(config):
@@ -290,6 +333,9 @@ def _named_files(config: Mapping) -> Iterator[tuple[str, str]]:
         key, pattern = f"sources.{translation['source']}.path", entry.get("path")
     for lang in languages["train"][1:] if pattern else []:
         yield key, pattern.replace("{lang}", lang)
+    for method, model, recipe in _released_runs(config):
+        if folder := folder_of(config, method, model, recipe):
+            yield f"released.{method}.path", f"{folder}/{CONFIGS[method]}"
     yield "tokenize.template", config["tokenize"]["template"]
     if "corpus" in config:
         yield "corpus.grammar", config["corpus"]["grammar"]
