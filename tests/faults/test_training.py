@@ -15,7 +15,7 @@ from ranks import INTERRUPTED
 from trainings import LORA, Training, make_house, trajectory, weights
 
 EPOCH = 3  # steps
-SETTINGS = {"epochs": 40, "evaluate_every": 2, "micro_batch_tokens": 150}
+SETTINGS = {"epochs": 25, "evaluate_every": 2, "micro_batch_tokens": 150}
 METHODS = {  # two ranks each; dropout draws from a generator that a checkpoint must bring back
     "lora": {"lora": LORA | {"dropout": 0.1}, "learning_rate": 1e-2},
     "full": {"zero_stage": 2, "learning_rate": 1e-3},
@@ -51,13 +51,17 @@ class Stopped:
     def whole(self) -> list[Path]:
         return [path for path in checkpoints.found(self.training.checkpoints) if checkpoints.is_whole(path)]
 
-    def kill_at(self, step: int) -> None:
-        """SIGKILL to the launcher and all ranks at once, some time after `step`."""
+    def kill_at(self, step: int, whom: str) -> None:
+        """SIGKILL to the launcher, and to all ranks at once or to none, some time after `step`."""
         process = self.start()
         self.reaches(process, step)
         time.sleep(random.uniform(0, 0.1))
-        os.killpg(process.pid, signal.SIGKILL)
+        family = [psutil.Process(process.pid)]
+        children = family[0].children(recursive=True)
+        for member in [*family, *(children if whom == "all" else [])]:
+            member.kill()
         process.communicate()
+        assert not psutil.wait_procs(children, timeout=10)[1], "a rank outlived its launcher"
         assert not self.training.output.exists()
 
     def ask_at(self, step: int, number: signal.Signals, whom: str) -> int:
@@ -77,54 +81,30 @@ class Stopped:
         assert process.returncode == 0, messages[-2000:]
         return read_json(self.training.output / "training.json")
 
-
-@pytest.fixture(scope="module", params=METHODS)
-def unbroken(request, house, tmp_path_factory) -> Stopped:
-    run = Stopped(
-        Training(house, tmp_path_factory.mktemp("unbroken") / "model", request.param),
-        **SETTINGS | METHODS[request.param],
-    )
-    run.finish()
-    return run
+    def tear_newest(self) -> Path:
+        """Cut the largest file of the newest checkpoint in half; return the checkpoint before."""
+        *_, before, newest = self.whole()
+        torn = max((path for path in newest.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+        os.truncate(torn, torn.stat().st_size // 2)
+        return before
 
 
-def again(unbroken: Stopped, folder: Path) -> Stopped:
-    """The same training, to elsewhere."""
-    return Stopped(unbroken.training._replace(output=folder / "model"), **unbroken.changed)
+@pytest.mark.parametrize("method", METHODS)
+def test_stopped_in_every_way_it_ends_with_the_bytes_of_an_unbroken_run(house, tmp_path, method):
+    """Killed in the first epoch and in a later one, asked to stop by either signal, its newest checkpoint torn."""
+    changed = SETTINGS | METHODS[method]
+    unbroken, run = (Stopped(Training(house, tmp_path / name, method), **changed) for name in ("unbroken", "stopped"))
+    plain = unbroken.finish()
+    assert plain["resumed_from_step"] is None
 
+    run.kill_at(2, "all")  # of three steps
+    assert run.ask_at(random.randrange(EPOCH + 1, 3 * EPOCH), signal.SIGTERM, "all") == INTERRUPTED
+    run.kill_at(random.randrange(4 * EPOCH, 6 * EPOCH), "launcher")
+    assert run.ask_at(random.randrange(8 * EPOCH, 10 * EPOCH), signal.SIGUSR1, "launcher") == INTERRUPTED
+    before = run.tear_newest()
+    record = run.finish()
 
-def is_as(run: Stopped, unbroken: Stopped) -> None:
-    output, other = run.training.output, unbroken.training.output
-    assert weights(output) == weights(other)
-    record, plain = (read_json(folder / "training.json") for folder in (output, other))
-    assert record["resumed_from_step"] and not plain["resumed_from_step"]
+    assert record["resumed_from_step"] == checkpoints.step_of(before)
+    assert weights(run.training.output) == weights(unbroken.training.output)
     assert trajectory(record) == trajectory(plain)
     assert not run.training.checkpoints.exists()
-
-
-def test_killed_in_the_first_and_in_a_later_epoch_it_ends_with_the_same_bytes(unbroken, tmp_path):
-    run = again(unbroken, tmp_path)
-    run.kill_at(2)  # of three steps
-    run.kill_at(random.randrange(EPOCH + 1, 12 * EPOCH))
-    run.finish()
-    is_as(run, unbroken)
-
-
-@pytest.mark.parametrize(("number", "whom"), [(signal.SIGTERM, "all"), (signal.SIGUSR1, "launcher")])
-def test_asked_to_stop_it_writes_a_checkpoint_says_so_and_ends_with_the_same_bytes(unbroken, tmp_path, number, whom):
-    run = again(unbroken, tmp_path)
-    assert run.ask_at(random.randrange(2, 8 * EPOCH), number, whom) == INTERRUPTED
-    assert run.whole(), "the checkpoint it wrote"
-    run.finish()
-    is_as(run, unbroken)
-
-
-def test_a_torn_checkpoint_is_passed_over_for_the_one_before(unbroken, tmp_path):
-    run = again(unbroken, tmp_path)
-    run.kill_at(9)
-    *_, before, newest = run.whole()
-    torn = max((path for path in newest.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
-    os.truncate(torn, torn.stat().st_size // 2)
-    record = run.finish()
-    assert record["resumed_from_step"] == checkpoints.step_of(before)
-    is_as(run, unbroken)

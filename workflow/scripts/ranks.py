@@ -2,7 +2,9 @@
 environment. Without torchrun there is one.
 """
 
+import ctypes
 import os
+import signal
 import sys
 
 from files import InputError
@@ -14,6 +16,14 @@ INTERRUPTED = os.EX_TEMPFAIL  # status 75 of a training that a signal stopped: n
 
 class RankError(InputError):
     """A fault that a rank may meet alone, and hence reports itself. Others every rank meets, and the first reports."""
+
+
+def follow_launcher() -> None:
+    """Die when the launcher does: a rank is in a session of its own, and one that outlived a kill of the job would go on
+    writing beside the job's next start. Linux alone has this; elsewhere nothing is done."""
+    if LAUNCHED and sys.platform == "linux":
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 def barrier() -> None:

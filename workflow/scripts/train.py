@@ -331,6 +331,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not (arguments.tokens or arguments.rehearse):
         parser.error("give --tokens, or --rehearse")
+    ranks.follow_launcher()
     if ranks.RANKS == 1:  # one process, one GPU: else the Trainer would spread each micro-batch over all that it sees
         os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     try:
