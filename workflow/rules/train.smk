@@ -1,6 +1,6 @@
 # train: a base model tuned on a recipe, by LoRA (PEFT) or full-parameter (DeepSpeed ZeRO).
 #
-# in   <results>/bases/{model}/, <results>/tokens/{family}/{recipe}/
+# in   <results>/bases/{model}/, <results>/tokens/{family}/{template}/{recipe}/
 # out  <results>/models/{method}/{model}/{recipe}/   adapter or model (safetensors), training.json
 # Checkpoints lie in <results>/checkpoints/{method}/{model}/{recipe}/ while the training runs: declared outputs are
 # deleted before a job is run again, these are not.
@@ -11,7 +11,7 @@ rule train:
         script="workflow/scripts/train.py",
         shared=imports_of("train"),
         base=base_of,
-        tokens=lambda wildcards: f"<results>/tokens/{family_of(wildcards)}/{wildcards.recipe}",
+        tokens=tokens_of,
     output:
         directory("<results>/models/{method}/{model}/{recipe}"),
     log:
