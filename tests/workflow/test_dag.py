@@ -31,6 +31,28 @@ def test_full_pythia_adds_64_trainings_184_decodes_and_9200_judge_calls():
     assert decodes(jobs) * 50 == 25_500 + 9_200
 
 
+def test_authors_code_is_the_paper_with_full_pythia_at_its_early_checkpoint():
+    jobs = dry_run("--configfile", "config/presets/authors-code.yaml", "--", "all_figures")
+    assert (counts(jobs)["train"], decodes(jobs)) == (160 + 64, 510 + 184)
+    full, lora = (
+        [job.command for job in jobs if job.rule == "train" and f"--method {method} " in job.command]
+        for method in ("full", "lora")
+    )
+    assert all("/tokens/" in command and "/alpaca-no-newline/" in command for command in full)
+    assert all("/alpaca/" in command for command in lora)
+    assert {"pythia" in command for command in full} == {True, False}
+    assert all(("-step3000 " in command) == ("/bases/pythia" in command) for command in full)
+    assert not any("step3000" in command for command in lora)
+    answers = [job.command for job in jobs if job.rule == "respond"]
+    assert all(("alpaca-indented.json" in command) == ("--method full " in command) for command in answers)
+
+
+def test_harmonised_is_as_many_runs_as_the_paper():
+    jobs = dry_run("--configfile", "config/presets/harmonised.yaml", "--", "all_figures")
+    assert (counts(jobs)["train"], decodes(jobs)) == (160, 510)
+    assert counts(jobs)["tokenize"] == 4 * 8, "methods of one template share their tokens"
+
+
 def test_the_paper_downloads_what_it_declares_and_makes_no_model_of_its_own():
     made = counts(dry_run("all_figures"))
     assert made["fetch_base"] == 15

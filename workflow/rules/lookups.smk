@@ -11,6 +11,8 @@ from released import folder_of, pin_of, read_registry, repository_of, source_of
 
 from humanfriendly import parse_size
 
+from template import answering_template, training_template
+
 RESULTS = f"results/{config['experiment']}"  # <results>, for parameters, where Snakemake does not expand it
 
 
@@ -144,6 +146,22 @@ def base_of(wildcards) -> str:
     return config["models"][wildcards.model].get("path") or f"<results>/bases/{wildcards.model}"
 
 
+# ---- tokenize
+
+
+def template_name(method: str) -> str:
+    """What the template that a method trains on is called in the path of its tokens."""
+    return PurePosixPath(training_template(config, method)).stem
+
+
+TEMPLATES = {template_name(method): training_template(config, method) for method in ("lora", "full")}
+
+
+def tokens_of(wildcards) -> str:
+    """Tokens that a run trains on; methods of one template share them."""
+    return f"<results>/tokens/{family_of(wildcards)}/{template_name(wildcards.method)}/{wildcards.recipe}"
+
+
 # ---- train
 
 
@@ -222,6 +240,11 @@ def gpus(count: int) -> int:
 
 def languages_of(wildcards) -> list[str]:
     return RUNS[Run(wildcards.method, wildcards.model, wildcards.recipe)]
+
+
+def responding_settings(wildcards) -> str:
+    """How a method decodes, as JSON; its template is a file, and an input."""
+    return json.dumps({key: value for key, value in config["respond"][wildcards.method].items() if key != "template"})
 
 
 # ---- judge

@@ -1,6 +1,6 @@
 # train: a base model tuned on a recipe, by LoRA (PEFT) or full-parameter (DeepSpeed ZeRO).
 #
-# in   <results>/bases/{model}/, <results>/tokens/{family}/{recipe}/
+# in   <results>/bases/{model}/, <results>/tokens/{family}/{template}/{recipe}/
 # out  <results>/micro_batches/{method}/{model}.json   tokens that the GPU has memory for, with micro_batch_tokens auto
 #      <results>/models/{method}/{model}/{recipe}/     adapter or model (safetensors), training.json
 # Checkpoints lie in <results>/checkpoints/{method}/{model}/{recipe}/ while the training runs: declared outputs are
@@ -44,7 +44,7 @@ rule train:
         launcher="workflow/scripts/launch.py",
         base=base_of,
         micro_batch=micro_batch_of,
-        tokens=lambda wildcards: f"<results>/tokens/{family_of(wildcards)}/{wildcards.recipe}",
+        tokens=tokens_of,
     output:
         directory("<results>/models/{method}/{model}/{recipe}"),
     log:

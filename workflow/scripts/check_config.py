@@ -20,7 +20,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from prompts import check_prompts
 from released import CONFIGS, folder_of, pin_of, read_registry, repository_of, source_of
+from scoretable import METHODS
 from seed import normalise, read_rows
+from template import answering_template, training_template
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.yaml"
@@ -171,7 +173,7 @@ def _check_consistency(config: Mapping) -> None:
     if reserved:
         raise InputError(f"config: recipes.{reserved[0]}: names with mono- are the built-in ones; choose another name")
     for model in {model for models in config["select"].values() for model in models}:
-        largest = min(max(row["up_to"] for row in config["compute"][method]) for method in ("lora", "full"))
+        largest = min(max(row["up_to"] for row in config["compute"][method]) for method in METHODS)
         if config["models"][model]["billions"] > largest:
             raise InputError(
                 f"config: compute: no row reaches models.{model}.billions; add one to lora and full with a larger up_to"
@@ -182,6 +184,18 @@ def _check_consistency(config: Mapping) -> None:
     made = [entry["family"] for entry in config["models"].values() if "architecture" in entry]
     if made and not {"corpus", "pretrain"} <= config.keys():
         raise InputError("config: corpus, pretrain: missing; models with an `architecture` are made from them")
+    templates = [Path(path) for path in dict.fromkeys(training_template(config, method) for method in METHODS)]
+    if len({path.stem for path in templates}) < len(templates):
+        raise InputError(
+            f"config: tokenize.template: two files are called {templates[0].stem}; their tokens would share a folder:"
+            " rename one"
+        )
+    for method in METHODS:
+        if config["train"][method]["validation"] == "none" and config["recipe"]["hold_out"] == "ids":
+            raise InputError(
+                f"config: train.{method}.validation: none trains on the held-out rows too, and recipe.hold_out: ids"
+                " holds out those of every language, beyond the budget of one-language: set recipe.hold_out to rows"
+            )
     names = [judge["name"] for judge in config["judges"]]
     if len(set(names)) < len(names):
         raise InputError("config: judges: two have the same name; their ratings would share a folder: rename one")
@@ -336,7 +350,9 @@ def _named_files(config: Mapping) -> Iterator[tuple[str, str]]:
     for method, model, recipe in _released_runs(config):
         if folder := folder_of(config, method, model, recipe):
             yield f"released.{method}.path", f"{folder}/{CONFIGS[method]}"
-    yield "tokenize.template", config["tokenize"]["template"]
+    for method in METHODS:
+        yield "tokenize.template", training_template(config, method)
+        yield f"respond.{method}.template", answering_template(config, method)
     if "corpus" in config:
         yield "corpus.grammar", config["corpus"]["grammar"]
     for position, judge in enumerate(config["judges"]):
@@ -361,19 +377,24 @@ def merge(base: dict, changes: Mapping) -> dict:
     return base
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("configs", nargs="+", type=Path, help="YAML files, the later ones over the earlier")
-    arguments = parser.parse_args()
+def read_configs(paths: Iterable[Path]) -> dict:
+    """The configuration of the files, the later over the earlier. Raises InputError for one that cannot be read."""
     config: dict = {}
-    for path in arguments.configs:
+    for path in paths:
         try:
             merge(config, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
         except FileNotFoundError:
             raise InputError(f"{path}: no such file") from None
         except yaml.YAMLError as error:
             raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
-    check(config)
+    return config
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("configs", nargs="+", type=Path, help="YAML files, the later ones over the earlier")
+    arguments = parser.parse_args()
+    check(read_configs(arguments.configs))
     print(f"{', '.join(map(str, arguments.configs))}: valid")
 
 

@@ -19,8 +19,8 @@ class RankError(InputError):
 
 
 def follow_launcher() -> None:
-    """Die when the launcher does: a rank is in a session of its own, and one that outlived a kill of the job would go on
-    writing beside the job's next start. Linux alone has this; elsewhere nothing is done."""
+    """Die when the launcher does: a rank is in a session of its own, and one that outlived a kill of the job would
+    write beside the job's next start. Linux alone has this; elsewhere nothing is done."""
     if LAUNCHED and sys.platform == "linux":
         set_parent_death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
