@@ -89,6 +89,26 @@ class Stopped:
         return before
 
 
+def test_a_disk_that_fills_up_at_a_checkpoint_is_said_in_one_line_and_costs_nothing_before(house, tmp_path):
+    training = Training(house, tmp_path / "full-disk", "full")
+    changed = SETTINGS | {"learning_rate": 1e-3}
+    process = subprocess.Popen(training.command(**changed), stderr=subprocess.PIPE, text=True)
+    run = Stopped(training, **changed)
+    run.reaches(process, 4)
+    psutil.Process(process.pid).rlimit(psutil.RLIMIT_FSIZE, (10_000, 10_000))  # bytes of any file from now on
+    _, messages = process.communicate(timeout=DEADLINE)
+    errors = [line for line in messages.splitlines() if "error: " in line]
+    assert process.returncode == 1 and len(errors) == 1, messages[-2000:]
+    assert f"{training.checkpoints}/checkpoint-" in errors[0] and "make room and run again" in errors[0]
+    assert "Traceback" not in messages
+    assert checkpoints.found(training.checkpoints) == run.whole() != []
+    subprocess.run(training.command(**changed), check=True, capture_output=True)
+    unbroken = training._replace(output=tmp_path / "unbroken")
+    subprocess.run(unbroken.command(**changed), check=True, capture_output=True)
+    assert read_json(training.output / "training.json")["resumed_from_step"] >= 4
+    assert weights(training.output) == weights(unbroken.output)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_stopped_in_every_way_it_ends_with_the_bytes_of_an_unbroken_run(house, tmp_path, method):
     """Killed in the first epoch and in a later one, asked to stop by either signal, its newest checkpoint torn."""

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -133,7 +134,7 @@ def together(request, house, tmp_path_factory) -> dict[tuple[str, str], dict]:
             arguments = Training(house, output, method, family).arguments()
             trainings.append({"arguments": vars(arguments), "settings": wanted})
     (folder / "trainings.json").write_text(json.dumps(trainings, default=str), encoding="utf-8")
-    launch = [sys.executable, tiny.SCRIPTS / "launch.py", "--standalone", "--nproc-per-node", "2"]
+    launch = [sys.executable, tiny.SCRIPTS / "launch.py", "--ranks", "2"]
     run = subprocess.run(
         [*map(str, launch), str(Path(__file__).with_name("train_many.py")), str(folder / "trainings.json")],
         capture_output=True,
@@ -142,6 +143,24 @@ def together(request, house, tmp_path_factory) -> dict[tuple[str, str], dict]:
     )
     assert run.returncode == 0, run.stderr[-3000:]
     return {key: read_json(output / "training.json") for key, output in outputs.items()}
+
+
+def test_two_nodes_take_the_steps_of_the_padded_loop(house, plain, tmp_path):
+    """A launcher each, as on a cluster; they meet at an address."""
+    training = Training(house, tmp_path / "model", "lora")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    meeting = f"--nnodes 2 --rdzv-backend c10d --rdzv-id test --rdzv-endpoint 127.0.0.1:{port}"
+    command = training.command(**settings("lora", micro_batch_tokens=512))
+    command[1:1] = [str(tiny.SCRIPTS / "launch.py"), "--ranks", "1", "--torchrun", meeting]
+    nodes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for node in nodes:
+        _, messages = node.communicate(timeout=300)
+        assert node.returncode == 0, messages[-2000:]
+    record = read_json(training.output / "training.json")
+    assert (record["ranks"], record["accumulation"]) == (2, 2)
+    assert train_losses(record) == pytest.approx(plain["lora", "bloom"], abs=1e-5)
 
 
 def test_two_ranks_take_the_steps_of_the_padded_loop(together, plain):

@@ -64,9 +64,9 @@ def tokenizer(folder: Path, bos: bool = False) -> Path:
     return folder
 
 
-def model(folder: Path, family: str, tokenizer_folder: Path, seed: int = 1) -> Path:
+def model(folder: Path, family: str, tokenizer_folder: Path, seed: int = 1, **changed) -> Path:
     """A model with random weights, large enough that its answers vary."""
-    architecture = ARCHITECTURES[family] | {"initializer_range": 0.3}
+    architecture = ARCHITECTURES[family] | {"initializer_range": 0.3} | changed
     build(architecture, Tokenizer(tokenizer_folder), seed).save_pretrained(folder)
     return folder
 

@@ -73,9 +73,9 @@ class Training(NamedTuple):
         }
         return argparse.Namespace(**given | changed)
 
-    def command(self, ranks: int = 1, launch: tuple[str, ...] = ("--standalone",), **changed) -> list[str]:
+    def command(self, ranks: int = 1, **changed) -> list[str]:
         """The command line of the same training, in processes of its own."""
-        launcher = [str(tiny.SCRIPTS / "launch.py"), *launch, "--nproc-per-node", str(ranks)] if ranks > 1 else []
+        launcher = [str(tiny.SCRIPTS / "launch.py"), "--ranks", str(ranks)] if ranks > 1 else []
         asked = self.arguments()
         options = {"--method": self.method, "--model": asked.model, "--tokens": asked.tokens, "--output": self.output}
         options |= {"--settings": json.dumps(settings(self.method, **changed)), "--checkpoints": self.checkpoints}

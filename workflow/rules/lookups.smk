@@ -176,7 +176,7 @@ def launcher_of(wildcards) -> str:
     ranks = request_of(wildcards)["ranks"]
     if ranks == 1 and wildcards.method == "lora":
         return ""
-    return f"workflow/scripts/launch.py --standalone --nproc-per-node {ranks}"
+    return f"workflow/scripts/launch.py --ranks {ranks}"
 
 
 def training_settings(wildcards) -> str:

@@ -10,7 +10,7 @@ import struct
 import warnings
 from pathlib import Path
 
-from files import InputError, sha256
+from files import InputError, read_json, sha256
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads add up in another order, hence other last digits
 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"  # everything read here is a local file
@@ -24,7 +24,7 @@ gc.set_threshold(100_000)  # importing them makes a million objects to keep: loo
 def weight_files(folder: Path, config: str = "config.json") -> list[Path]:
     """The safetensors files of a model (or, with `config` adapter_config.json, of an adapter) in `folder`.
 
-    Raises InputError when the folder holds no model, or holds pickled weights, which could run code when read.
+    Raises InputError when the folder holds no model, or a part of it, or pickled weights, which could run code.
     """
     if not (folder / config).is_file():
         raise InputError(f"{folder}: no {config} in it, so it is no model; give the folder of a downloaded one")
@@ -33,6 +33,14 @@ def weight_files(folder: Path, config: str = "config.json") -> list[Path]:
         pickled = next((path.name for pattern in ("*.bin", "*.pt*") for path in sorted(folder.glob(pattern))), None)
         found = f"its weights are pickled ({pickled})" if pickled else "it holds no weights"
         raise InputError(f"{folder}: {found}; only safetensors are read, convert or download them in that format")
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        parts = set(read_json(index)["weight_map"].values())
+        if missing := sorted(parts - {path.name for path in files}):
+            raise InputError(
+                f"{folder}: {len(missing)} of {len(parts)} weights files are missing, the first is"
+                f" {missing[0]}; fetch the model again"
+            )
     return files
 
 

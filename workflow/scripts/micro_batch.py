@@ -1,6 +1,6 @@
 """Find how many tokens a micro-batch may hold: the most that this GPU has memory for, by the program that trains.
 
-  micro_batch.py --length 512 --settings JSON --output FILE -- launch.py --nproc-per-node 4 train.py --method full ...
+  micro_batch.py --length 512 --settings JSON --output FILE -- launch.py --ranks 4 train.py --method full ...
 
 After -- stands the training's command line, less --settings, --tokens and --output. It is rehearsed, a few steps in
 processes of its own, with rows of --length tokens that are all labelled: one a micro-batch, then four times as many as

@@ -3,7 +3,7 @@
 One process trains alone; N ranks, on one node or several, are started by torchrun or by launch.py:
 
   train.py --method lora ...
-  launch.py --standalone --nproc-per-node 2 train.py --method full ...
+  launch.py --ranks 2 train.py --method full ...
 
 The optimizer step is the unit: it takes exactly `batch` examples whatever the number of ranks, cut by length into
 micro-batches of at most `micro_batch_tokens` tokens. The loss is the mean over the labels of the whole step.
@@ -89,9 +89,10 @@ class Settings:
 
 def check_method(method: str, settings: Settings, modules: list[str], model: Path) -> None:
     """Raise InputError when the settings do not suit the method, or an adapter module is not in the model."""
+    present = language_models.layer_modules(model)  # which reads every weights file's header
     if method == "full":
         if settings.zero_stage and not ranks.LAUNCHED:
-            raise InputError("settings: zero_stage needs ranks; start it by launch.py --standalone --nproc-per-node N")
+            raise InputError("settings: zero_stage needs ranks; start it by launch.py --ranks N")
         return
     if settings.zero_stage:
         raise InputError("settings: zero_stage is for the method full; an adapter is small, leave it null")
@@ -99,7 +100,6 @@ def check_method(method: str, settings: Settings, modules: list[str], model: Pat
         raise InputError("settings: lora must hold rank, alpha and dropout")
     if not modules:
         raise InputError("--adapter-modules: name the modules that LoRA adapts")
-    present = language_models.layer_modules(model)
     for module in modules:
         if module not in present:
             raise InputError(f"{model}: no module {module!r} to adapt; its layers have {', '.join(present)}")

@@ -295,7 +295,7 @@ def make_trainer(model, train: Examples, validation: Examples, settings, folder:
                 self.bar.update(self.tokens[state.global_step - 1])
 
         def on_log(self, args, state, control, logs, **_):
-            if self.bar is None:
+            if self.bar is None or not {"loss", "eval_loss"} & logs.keys():  # at the end there is a summary
                 return
             seconds = self.bar.format_dict["elapsed"]
             if trainer.curve:
