@@ -4,7 +4,7 @@
 
 After -- stands the training's command line, less --settings, --tokens and --output. It is rehearsed, a few steps in
 processes of its own, with rows of --length tokens that are all labelled: one a micro-batch, then four times as many as
-before until the memory is full, then as many as the memory that the last two took suggests. What fits leaves a tenth
+before until the memory is full, then as many as the memory of the last two suggests. What fits leaves a tenth
 of the memory free. On a CPU --memory says what there is, for each rank.
 
 The output (JSON) has tokens, and what was tried: tokens, peak_memory (bytes a rank; null: out of memory).
@@ -40,20 +40,22 @@ class Fit:
 
     def most(self, upper: int) -> int:
         """The largest number found to fit, at most `upper`; 0 when not even one row does."""
-        rows, good = 1, []
+        rows, good = 1, 0
         while self.fits(rows):
-            good.append(rows)
+            good = rows
             if rows == upper:
                 return upper
             rows = min(rows * GROWTH, upper)
-        if len(good) > 1 and (between := self._between(*good[-2:], rows)) > good[-1] and self.fits(between):
-            good.append(between)
-        return good[-1] if good else 0
+        between = self._between(good, rows) if good else 0
+        return between if between > good and self.fits(between) else good
 
-    def _between(self, fewer: int, more: int, too_many: int) -> int:
-        """As many rows as the limit allows when memory goes on growing as it did from `fewer` to `more`."""
+    def _between(self, good: int, too_many: int) -> int:
+        """As many rows as the limit allows if memory grows with them as it did between the last two that were seen."""
+        *_, fewer, more = [None, *(rows for rows, peak in sorted(self.peaks.items()) if peak is not None)]
+        if fewer is None:
+            return too_many - 1
         a_row = (self.peaks[more] - self.peaks[fewer]) / (more - fewer)
-        rows = more + int((self._limit() - self.peaks[more]) / a_row) if a_row > 0 else too_many - 1
+        rows = fewer + int((self._limit() - self.peaks[fewer]) / a_row) if a_row > 0 else too_many - 1
         return min(rows, too_many - 1)
 
 
