@@ -49,7 +49,7 @@ lint: env
 	@$(ACTIVE) snakemake --lint --configfile config/demo.yaml
 
 unit: env
-	@$(ACTIVE) pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/unit tests/faults
+	@$(ACTIVE) pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/faults tests/unit
 
 workflow: env
 	@$(ACTIVE) pytest tests/workflow

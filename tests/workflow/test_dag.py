@@ -17,6 +17,7 @@ def decodes(jobs) -> int:
 def test_the_paper_is_160_trainings_510_decodes_and_25500_judge_calls():
     jobs = dry_run("all_figures")
     assert counts(jobs)["train"] == 160
+    assert counts(jobs)["micro_batch"] == 15 + 5, "one a model and method"
     assert decodes(jobs) == 510
     assert decodes(jobs) * 50 == 25_500
     rated = [job for job in jobs if job.rule == "judge"]

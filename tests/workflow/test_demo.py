@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from files import read_json
 from snake import DEMO, REPOSITORY, counts, dry_run, snakemake
 
 pytestmark = pytest.mark.demo
@@ -50,6 +51,16 @@ def copy(tmp_path):
 @pytest.fixture(scope="session")
 def scores() -> pl.DataFrame:
     return pl.read_parquet(RESULTS / "scores.parquet")
+
+
+def test_the_micro_batch_is_found_by_the_rule_that_the_paper_uses(copy, tmp_path):
+    (tmp_path / "auto.yaml").write_text("train: { full: { micro_batch_tokens: auto } }\n", encoding="utf-8")
+    found = "results/demo/micro_batches/full/tiny-bloom-s.json"
+    run("auto.yaml", "--", found, directory=copy)
+    assert read_json(copy / found)["tokens"] % 512 == 0
+    wanted = dry_run(*DEMO, "auto.yaml", "--", "results/demo/models/full/tiny-bloom-s/mono-en", directory=copy)
+    assert [job.rule for job in wanted] == ["train"], "the setting is another; what was found is there"
+    assert f"--micro-batch {found}" in wanted[0].command
 
 
 def test_figures_tables_and_summary_are_made():

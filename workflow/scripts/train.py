@@ -162,6 +162,12 @@ def prepare_model(method: str, path: Path, modules: list[str], settings: Setting
     return add_adapter(model, modules, settings) if method == "lora" else model
 
 
+def input_hashes(model: Path, tokens: Path) -> dict[str, dict[str, str]]:
+    """SHA-256 of what is learned from, by file."""
+    data = {str(path.relative_to(tokens)): sha256(path) for path in sorted(tokens.rglob("*.arrow"))}
+    return {"weights": language_models.weight_hashes(model), "tokens": data}
+
+
 def record(trainer, settings: Settings, splits: dict, seconds: float, resumed: Path | None) -> dict:
     """What training.json says of the run."""
     state, sampler, work = trainer.state, trainer.step_sampler, trainer.work
@@ -244,13 +250,8 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
     """Check the input, train, write the output and read it again; return the status to exit with."""
     method, modules = arguments.method, arguments.adapter_modules
     check_method(method, settings, modules, arguments.model)
-    hashes = {
-        "weights": language_models.weight_hashes(arguments.model),
-        "tokens": {
-            str(path.relative_to(arguments.tokens)): sha256(path) for path in sorted(arguments.tokens.rglob("*.arrow"))
-        },
-    }
     splits = load_tokens(arguments.tokens)
+    hashes = input_hashes(arguments.model, arguments.tokens) if ranks.RANK == 0 else {}
     validation = Examples(splits["validation"], settings.loss_on)
     rows = splits["train"]
     if settings.validation == "none":

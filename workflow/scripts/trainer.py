@@ -16,6 +16,7 @@ from files import InputError
 from labelled_loss import NO_LABEL
 from steps import StepSampler
 
+PATIENCE = 7200  # seconds that ranks wait for one that reads or checks many gigabytes
 CURVE_POINTS = 500  # of the training loss, at most
 NAMED_ROWS = 8  # in a message, at most
 CURVE_COLUMNS = ("step", "tokens", "seconds", "loss", "validation_loss", "learning_rate", "gradient_norm")
@@ -94,6 +95,7 @@ def training_arguments(settings, folder: Path, sampler: StepSampler, on_cpu: boo
         label_names=["labels"],
         deepspeed=deepspeed_config(settings, on_cpu) if settings.zero_stage else None,
         ddp_find_unused_parameters=False,
+        ddp_timeout=PATIENCE,
         ddp_backend="gloo" if on_cpu and ranks.RANKS > 1 else None,
         use_cpu=on_cpu,
         dataloader_pin_memory=not on_cpu,
