@@ -16,6 +16,7 @@ from trainings import LORA, SETTINGS, Training, make_house, tune
 
 STEPS = 12  # 22 rows in steps of 8, 8 and 6, four times
 BUDGETS = (512, 2048)
+CHUNK = 40_000  # logits at once, by which ranks come to different numbers of chunks
 LEARNING_RATE = {"lora": 1e-2, "full": 1e-3}
 
 
@@ -132,7 +133,7 @@ def together(request, house, tmp_path_factory) -> dict[tuple[str, str], dict]:
             outputs[method, family] = output
             wanted = settings(method, micro_batch_tokens=512, zero_stage=stage)
             arguments = Training(house, output, method, family).arguments()
-            trainings.append({"arguments": vars(arguments), "settings": wanted})
+            trainings.append({"arguments": vars(arguments), "settings": wanted, "chunk": CHUNK})
     (folder / "trainings.json").write_text(json.dumps(trainings, default=str), encoding="utf-8")
     launch = [sys.executable, tiny.SCRIPTS / "launch.py", "--ranks", "2"]
     run = subprocess.run(

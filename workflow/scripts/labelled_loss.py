@@ -23,11 +23,23 @@ def summed_loss(head, states, targets, words: int):
     """The same, chunk by chunk. `words` is the vocabulary's size. No position at all gives 0, with gradients of 0."""
     from torch.utils.checkpoint import checkpoint
 
-    rows = max(1, CHUNK // words)
-    if len(states) <= rows:
+    chunks = _alike(head, -(-len(states) // max(1, CHUNK // words)))
+    if chunks <= 1:
         return _summed(head, states, targets)
-    parts = zip(states.split(rows), targets.split(rows), strict=True)
+    parts = zip(states.tensor_split(chunks), targets.tensor_split(chunks), strict=True)
     return sum(checkpoint(_summed, head, *part, use_reentrant=False) for part in parts)
+
+
+def _alike(head, chunks: int) -> int:
+    """The largest number of chunks on any rank, where ZeRO-3 has shared out the output layer: its weights are gathered
+    at every call, by all ranks together, and one that called less often would leave the others waiting."""
+    if not hasattr(head.weight, "ds_id"):
+        return chunks
+    import torch
+
+    most = torch.tensor(chunks, device=head.weight.device)
+    torch.distributed.all_reduce(most, op=torch.distributed.ReduceOp.MAX)
+    return int(most)
 
 
 def give_summed_loss(model) -> None:
