@@ -68,7 +68,9 @@ def build(shape: dict, precision: str, device: str = "cpu", seed: int = 1):
     )
     torch.manual_seed(seed)
     with torch.device(device):
-        return AutoModelForCausalLM.from_config(config, dtype={"bf16": torch.bfloat16, "fp32": torch.float32}[precision])
+        return AutoModelForCausalLM.from_config(
+            config, dtype={"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
+        )
 
 
 def write_model(folder: Path, shape: dict) -> None:

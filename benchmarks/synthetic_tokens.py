@@ -1,7 +1,7 @@
 """Token ids in Alpaca's lengths, as tokenize_recipe.py writes them: for measuring training.
 
-Lengths are drawn from a log-normal distribution and held between SHORTEST and LONGEST; a row of it has about 118 tokens,
-and one in seventy is cut at the limit. The ids mean nothing: what a step costs depends on how many there are.
+Lengths are drawn from a log-normal distribution and held between SHORTEST and LONGEST: 120 tokens in the mean, and one
+row in two hundred cut at the limit. The ids mean nothing: what a step costs depends on how many there are.
 """
 
 import math

@@ -11,6 +11,7 @@ and the mean is over the labels of the whole step. --model, --tokens: as train.p
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -143,6 +144,7 @@ def main() -> None:
     parser.add_argument("--micro-batch", type=positive, default=2, help="examples of one, where not packed (default 2)")
     parser.add_argument("--steps", type=positive, default=1)
     arguments = parser.parse_args()
+    os.environ["DS_ACCELERATOR"] = "cpu"  # else DeepSpeed says on stdout that it has found no other
     with tempfile.TemporaryDirectory() as place:
         print(json.dumps(take_steps(arguments, place)))
 
