@@ -24,6 +24,7 @@ from files import command_line, positive  # noqa: E402
 from labelled_loss import NO_LABEL  # noqa: E402
 
 WAYS = ("padded", "grouped", "packed")
+ORDERS = {"padded": "random", "grouped": "group_by_length"}
 ROW = 512  # tokens of a packed row
 
 
@@ -73,18 +74,16 @@ def common_arguments(place: str, batch: int, micro_batch: int, steps: int, preci
     }
 
 
-def padded_trainer(model, dataset, common: dict, grouped: bool = False, multiple: int = 1, callbacks: tuple = ()):
-    """The Trainer as the authors use it."""
+def padded_trainer(model, dataset, common: dict, order: str, multiple: int = 1):
+    """The Trainer as the authors use it; `order` is one of its sampling strategies."""
     from transformers import PrinterCallback, Trainer, TrainingArguments
 
-    order = "group_by_length" if grouped else "random"
     arguments = TrainingArguments(**common, train_sampling_strategy=order)
     trainer = Trainer(
         model=model,
         args=arguments,
         train_dataset=dataset,
         data_collator=padding_collator(multiple),
-        callbacks=list(callbacks),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -129,7 +128,7 @@ def take_steps(arguments: argparse.Namespace, place: str) -> dict:
     if arguments.way == "packed":
         trainer = packed_trainer(model, dataset, common)
     else:
-        trainer = padded_trainer(model, dataset, common, grouped=arguments.way == "grouped")
+        trainer = padded_trainer(model, dataset, common, ORDERS[arguments.way])
     trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return {"loss": losses[0], "micro_batches": trainer.args.gradient_accumulation_steps}
