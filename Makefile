@@ -15,7 +15,7 @@ TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/
 .DEFAULT_GOAL := help
 
 help: ## show these targets
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
 
 env: $(MAIN)/.made $(BERGAMOT)/.made ## make the two environments
 
@@ -55,7 +55,9 @@ unit: env
 workflow: env
 	@$(ACTIVE) pytest tests/workflow
 
-bench: bench-translation bench-training ## measure translation and training, twenty minutes
+bench: ## measure translation and training, twenty minutes
+	@$(if $(BENCH),$(error BENCH is for one of them: make bench-translation, bench-training or bench-gpu))
+	@$(MAKE) --no-print-directory bench-translation bench-training
 
 bench-translation: env $(PEERS)/.made ## measure the translation, six minutes; BENCH has options
 	@$(ACTIVE) python benchmarks/translation.py $(BENCH)

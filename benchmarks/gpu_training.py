@@ -4,12 +4,12 @@
     make bench-gpu BENCH="--cases bloom-7b1/lora"        one
     make bench-gpu BENCH="--tiny"                        the same code at tiny shapes on a CPU, in half a minute
 
-A case is a method and the shape of a published model, with random weights made on the GPU (random_causal.py). Settings
-are those of config/config.yaml, rows those of synthetic_tokens.py. Two ways take the same steps of examples. Ours is the
-trainer of train.py. The authors' loop is the Trainer as it comes: so many examples a micro-batch, in random order,
-padded, and the loss on all logits. Their README has micro-batches of 2 for LoRA; for all parameters they give no number,
-and 4 is that of Stanford Alpaca, whose code it is. Two things of theirs are left out: fp16, which is bf16 here, and int8
-weights, with which activations are computed again. Neither would make it faster.
+A case is a method and the shape of a published model, with random weights made on the GPU (random_causal.py); settings
+are those of config/config.yaml, rows those of synthetic_tokens.py. Two ways take the same steps of examples. Ours is
+the trainer of train.py. The authors' loop is the Trainer as it comes: so many examples a micro-batch, in random order,
+padded, and the loss on all logits. Their README has micro-batches of 2 for LoRA; for all parameters they give no
+number, and 4 is that of Stanford Alpaca, whose code it is. Two things of theirs are left out: fp16, which is bf16 here,
+and int8 weights, with which activations are computed again. Neither would make it faster.
 
 The first WARM_UP steps are not counted. A case has a process of its own, which is ended when its time is over; one that
 fails, as for want of memory, is a line of the table. Writes gpu_training.json and gpu_training.md after each case.
