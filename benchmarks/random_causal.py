@@ -41,11 +41,13 @@ def llama(width: int, layers: int, heads: int, words: int) -> dict:
 
 
 SMALL_WORDS = 16_384
+SMALL = (192, 4, 6, SMALL_WORDS)
+WIDE = {"initializer_range": 0.1}  # weights large enough for a loss to depend on what stands before a token
 SHAPES = {
     # Four layers, small enough for a step on one core in seconds: 5 to 8 million parameters.
-    "small-pythia": pythia(192, 4, 6, SMALL_WORDS),
-    "small-bloom": bloom(192, 4, 6, SMALL_WORDS),
-    "small-llama": llama(192, 4, 6, SMALL_WORDS),
+    "small-pythia": pythia(*SMALL) | WIDE,
+    "small-bloom": bloom(*SMALL) | WIDE,
+    "small-llama": llama(*SMALL) | WIDE,
     # As published (config.json of EleutherAI/pythia-* and bigscience/bloom-*).
     "pythia-1.4b": pythia(2048, 24, 16, 50_304),
     "pythia-6.9b": pythia(4096, 32, 32, 50_432),
