@@ -50,7 +50,7 @@ lint: env
 	@$(ACTIVE) snakemake --lint --configfile config/demo.yaml
 
 unit: env
-	@$(ACTIVE) pytest tests/unit
+	@$(ACTIVE) pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/unit tests/faults
 
 workflow: env
 	@$(ACTIVE) pytest tests/workflow

@@ -21,8 +21,8 @@ class Loopback(ThreadingHTTPServer):
 
     block_on_close = False  # a stalled request does not hold up the end of a test
 
-    def __init__(self, folder: Path):
-        super().__init__(("127.0.0.1", 0), partial(Handler, directory=folder))
+    def __init__(self, folder: Path, handler: type[SimpleHTTPRequestHandler]):
+        super().__init__(("127.0.0.1", 0), partial(handler, directory=folder))
         self.folder = folder
         self.address = f"http://127.0.0.1:{self.server_port}"
         self.faults: dict[str, str | int] = {}
@@ -75,9 +75,9 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Loopback]:
+def serving(folder: Path, handler: type[Handler] = Handler) -> Iterator[Loopback]:
     """Serve a folder until the end of the block."""
-    with Loopback(folder) as server:
+    with Loopback(folder, handler) as server:
         # It looks every 10 ms whether it is to shut down.
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import check_config
 import pytest
+import released
 import yaml
 from files import InputError
 
@@ -20,8 +21,8 @@ def load(*names: str) -> dict:
 
 @pytest.mark.parametrize(
     "names",
-    [["config.yaml"], ["config.yaml", "demo.yaml"], ["config.yaml", "presets/full-pythia.yaml"]],
-    ids=["paper", "demo", "full-pythia"],
+    [["config.yaml"], ["config.yaml", "demo.yaml"]],
+    ids=["paper", "demo"],
 )
 def test_every_shipped_configuration_is_valid(names, monkeypatch):
     monkeypatch.chdir(CONFIG.parent)
@@ -99,6 +100,54 @@ FAULTS = {
         "hi",
         "there is no Firefox model for 'hi', only for bg,",
     ),
+    "a source of models that is none": ("train.source", "download", "train.source: 'download' is not"),
+    "a source of models for one method alone": ("train.source", {"lora": "released"}, "train.source"),
+    "released models that are pickled": (
+        "train.source",
+        "released",
+        "train.source: pinzhenchen/sft-lora-en-pythia-70m holds pickled weights alone, which are not loaded; convert",
+    ),
+    "released models without a pin": (
+        "train.source",
+        {"lora": "trained", "full": "released"},
+        "train.source: there is no pin of HPLT/sft-fpft-es-bloom-560m; add its commit",
+    ),
+    "one repository for all models": ("released.full.repo", "authors/{recipe}", "released.full.repo: is one for all"),
+    "one folder for all recipes": (
+        "released.lora.path",
+        "mine/{model}",
+        "released.lora.path: is one for all; write {r",
+    ),
+    "a folder without a model": (
+        "released.lora.path",
+        "mine/{model}/{recipe}",
+        "released.lora.path: mine/pythia-70m/mono-en/adapter_config.json does not exist",
+    ),
+    "another name for a model that is not there": (
+        "released.full.models",
+        {"bloom-8b": "bloom"},
+        "released.full.models: 'bloom-8b' is not an entry of `models`",
+    ),
+    "a template for one method alone": (
+        "tokenize.template",
+        {"lora": "resources/templates/alpaca.json"},
+        "tokenize.template.full: missing; Template of full-parameter training.",
+    ),
+    "two templates of one name": (
+        "tokenize.template",
+        {"lora": "resources/templates/alpaca.json", "full": "mine/alpaca.json"},
+        "tokenize.template: two files are called alpaca; their tokens would share a folder: rename one",
+    ),
+    "a template to answer with that is not there": (
+        "respond.full.template",
+        "resources/templates/lama.json",
+        "respond.full.template: resources/templates/lama.json does not exist",
+    ),
+    "a training on held-out rows that would burst the fixed budget": (
+        "train.full.validation",
+        "none",
+        "train.full.validation: none trains on the held-out rows too, and recipe.hold_out: ids holds out",
+    ),
     "two judges of one name": ("judges", "twice", "judges: two have the same name"),
 }
 
@@ -113,6 +162,8 @@ def test_a_fault_is_one_line_that_names_the_key(fault):
         place = place[step]
     if value == "hi":
         value = [*config["languages"]["train"], "hi"]
+    if key.startswith("released."):
+        config["train"]["source"] = {"lora": "trained", "full": "trained", path[1]: "released"}
     if value == "twice":
         value = [*config["judges"], copy.deepcopy(config["judges"][0])]
     place[last] = value
@@ -156,6 +207,49 @@ def test_sources_may_name_translations_on_this_machine(tmp_path):
     for lang in config["languages"]["train"][1:]:
         (tmp_path / f"{lang}.jsonl").touch()
     check_config.check(config)
+
+
+def test_the_runs_that_are_checked_are_those_of_the_paper():
+    config = load("config.yaml")
+    assert check_config._released_runs(config) == []
+    config["train"]["source"] = "released"
+    assert len(check_config._released_runs(config)) == 160
+    config["train"]["source"] = {"lora": "trained", "full": "released"}
+    assert len(check_config._released_runs(config)) == 40
+    config["figures"] = {"figure5": config["figures"]["figure5"]}
+    assert len(check_config._released_runs(config)) == 5 * 3, "mono-en and the two mixtures"
+
+
+def test_released_models_need_a_pin_each(tmp_path, monkeypatch):
+    config = load("config.yaml")
+    config["train"]["source"] = {"lora": "trained", "full": "released"}
+    config["released"]["full"]["repo"] = "authors/{recipe}-{model}"
+    recipes = ["en", "es", "fr", "bg", "ru", "zh", "multilingual", "multilingual-downsampled"]
+    repos = [f"authors/{recipe}-{model}" for recipe in recipes for model in config["select"]["bloom"]]
+    pins = {repo: {"revision": "a" * 40, "sha256": {"model.safetensors": None}} for repo in repos}
+    registry = tmp_path / "registry.yaml"
+    monkeypatch.setattr(check_config, "read_registry", lambda: released.read_registry(registry))
+    registry.write_text(yaml.safe_dump({"models": pins, "pickled": []}))
+    check_config.check(config)
+    del pins["authors/multilingual-downsampled-bloom-3b"]
+    registry.write_text(yaml.safe_dump({"models": pins, "pickled": []}))
+    with pytest.raises(InputError, match=r"no pin of authors/multilingual-downsampled-bloom-3b; add its commit"):
+        check_config.check(config)
+
+
+@pytest.mark.parametrize(
+    ("pin", "named"),
+    [
+        ({"revision": "main", "sha256": {"model.safetensors": None}}, "revision is 'main', which is no commit"),
+        ({"revision": "main", "sha256": {}}, "revision is 'main', which is no commit"),
+        ({"revision": "a" * 40, "sha256": {"model.safetensors": "12"}}, "sha256 is not 64 hexadecimal digits"),
+    ],
+)
+def test_a_pin_that_fixes_nothing_is_refused(tmp_path, pin, named):
+    registry = tmp_path / "registry.yaml"
+    registry.write_text(yaml.safe_dump({"models": {"authors/model": pin}, "pickled": []}))
+    with pytest.raises(InputError, match=f"authors/model: {named}"):
+        released.read_registry(registry)
 
 
 def test_a_missing_key_is_named_with_its_meaning():

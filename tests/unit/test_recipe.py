@@ -69,10 +69,37 @@ def test_a_language_that_lost_a_row_is_named(tmp_path):
         recipe.read_languages({"en": tmp_path / "en.jsonl", "es": tmp_path / "es.jsonl"})
 
 
+def test_a_split_by_rows_holds_out_so_many_of_the_mix_and_trains_on_their_translations():
+    train, validation = recipe.assemble(languages(), "all", 5, seed=1, hold_out="rows")
+    assert (len(train), len(validation)) == (3 * 40 - 5, 5)
+    assert not pairs(train) & pairs(validation)
+    assert {row["id"] for row in validation} <= {row["id"] for row in train}, "the leak that holding out ids avoids"
+
+
+def test_a_split_by_rows_keeps_the_budget_of_one_language():
+    train, validation = recipe.assemble(languages(), "one-language", 5, seed=1, hold_out="rows")
+    assert (len(train), len(validation)) == (35, 5)
+    assert not pairs(train) & pairs(validation)
+
+
+def test_a_split_by_rows_depends_on_the_seed_alone():
+    draws = [recipe.assemble(languages(), "all", 5, seed, hold_out="rows") for seed in (1, 1, 2)]
+    assert draws[0] == draws[1]
+    assert pairs(draws[0][1]) != pairs(draws[2][1])
+
+
+def test_a_split_by_rows_holds_out_no_flagged_row():
+    flags = {"es": {n: ["copied"] for n in range(40)}}
+    train, validation = recipe.assemble(with_flags(flags), "all", 5, 1, ["copied"], hold_out="rows")
+    assert (len(train), len(validation)) == (2 * 40 - 5, 5)
+    assert {row["lang"] for row in train + validation} == {"en", "zh"}
+
+
+@pytest.mark.parametrize("hold_out", ["ids", "rows"])
 @pytest.mark.parametrize(("rows", "held"), [("1000", 5), ("all", 40)])
-def test_more_rows_than_there_are_cannot_be_drawn(rows, held):
+def test_more_rows_than_there_are_cannot_be_drawn(rows, held, hold_out):
     with pytest.raises(InputError):
-        recipe.assemble(languages(), rows, held, seed=1)
+        recipe.assemble(languages(), rows, held, seed=1, hold_out=hold_out)
 
 
 def with_flags(flags: dict[str, dict[int, list[str]]]) -> dict[str, dict[int, dict]]:
@@ -163,6 +190,17 @@ def test_what_was_left_out_is_counted_by_language_and_flag(tmp_path):
     left = sum(manifest["train_rows"].values()) + sum(manifest["validation_rows"].values())
     assert left == 3 * 40 - 3
     assert len(manifest["validation_ids"]) == 5
+
+
+@pytest.mark.parametrize(("options", "held_out"), [((), 3 * 5), (("--hold-out", "rows"), 5)], ids=["ids", "rows"])
+def test_what_is_held_out_is_chosen_and_recorded(tmp_path, options, held_out):
+    for lang, rows in languages().items():
+        write_jsonl(tmp_path / f"{lang}.jsonl", rows.values())
+    done = run(tmp_path, *options)
+    assert done.returncode == 0, done.stderr
+    manifest = read_json(tmp_path / "mix" / "manifest.json")
+    assert manifest["hold_out"] == (options[-1] if options else "ids")
+    assert sum(manifest["validation_rows"].values()) == held_out
 
 
 def test_an_unknown_flag_is_refused_with_a_suggestion(tmp_path):

@@ -16,6 +16,8 @@ SETTINGS = {
     "no_repeat_ngram": 6,
     "repetition_penalty": 1.1,
     "max_new_tokens": 10,
+    "cut_at": "\n### ",
+    "special_tokens": "drop",
     "batch": 16,
     "precision": "fp32",
 }
@@ -99,6 +101,33 @@ def test_an_answer_ends_at_the_end_of_text_or_at_the_limit(house, tmp_path):
     assert answer == {"response": "", "tokens": 0, "finish": "stop"}
 
 
+def test_special_tokens_are_dropped_or_kept_as_text(house):
+    """Once more the first token that the model would generate is its end of text: kept, it is the whole answer."""
+    import torch
+
+    tokenizer = Tokenizer(house / "tokenizer")
+    ids = [tokenizer.pad, *tokenizer.encode_prompt("lamp"), tokenizer.eos]
+    assert (tokenizer.decode(ids), tokenizer.decode(ids, "keep")) == ("lamp", "<pad>lamp<eos>")
+
+    prompt = tokenizer.encode_prompt(Template(house / "template.json").prompt("Hello"))
+    model = respond.load("full", house / "bloom", house / "bloom", "fp32")
+    with torch.inference_mode():
+        tokenizer.eos = model(torch.tensor([prompt])).logits[0, -1].argmax().item()
+    for choice, response in (("drop", ""), ("keep", tokenizer.decode([tokenizer.eos]).strip())):
+        greedy = respond.Settings(**SETTINGS | {"beams": 1, "special_tokens": choice})
+        (answer,) = respond.generate(model, [prompt], greedy, tokenizer)
+        assert answer == {"response": response, "tokens": 0, "finish": "stop"}
+    assert response, "the token is one that shows"
+
+
+def test_an_answer_is_cut_where_the_settings_say(house, tmp_path, monkeypatch):
+    whole = run(house, tmp_path / "whole.jsonl", monkeypatch)
+    letter = next(row["response"][3] for row in whole if row["response"][3:].strip())
+    cut = run(house, tmp_path / "cut.jsonl", monkeypatch, cut_at=letter)
+    assert [row["response"] for row in cut] == [row["response"].split(letter)[0].strip() for row in whole]
+    assert cut != whole
+
+
 def test_the_adapter_is_in_use(house, tmp_path, monkeypatch):
     adapted = run(house, tmp_path / "adapted.jsonl", monkeypatch, method="lora", model="adapter")
     base = run(house, tmp_path / "base.jsonl", monkeypatch)
@@ -130,7 +159,9 @@ def test_with_all_answers_in_the_journal_no_model_is_loaded(house, tmp_path, mon
 def test_other_settings_or_weights_are_other_answers(house, tmp_path, monkeypatch):
     journal = tmp_path / "journal"
     asked = len({text for texts in PROMPTS.values() for text in texts})
-    for number, changed in enumerate([{}, {"max_new_tokens": 4}, {"base": "llama"}], start=1):
+    for number, changed in enumerate(
+        [{}, {"max_new_tokens": 4}, {"cut_at": "e"}, {"special_tokens": "keep"}, {"base": "llama"}], start=1
+    ):
         run(house, tmp_path / "responses.jsonl", monkeypatch, journal=journal, **changed)
         assert len(journal.read_text().splitlines()) == number * asked
 
@@ -140,6 +171,8 @@ def test_other_settings_or_weights_are_other_answers(house, tmp_path, monkeypatc
     [
         ({"beams": 0}, "beams is 0; it must be at least 1"),
         ({"precision": "fp16"}, "precision is 'fp16'"),
+        ({"cut_at": ""}, "cut_at is empty; give the text"),
+        ({"special_tokens": "keeps"}, "special_tokens is 'keeps', which is not drop or keep"),
         ({"temperature": 1}, "the key 'temperature' is unknown"),
         ({"base": "tokenizer"}, "no config.json in it"),
         ({"method": "lora", "model": "bloom"}, "no adapter_config.json in it"),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from files import InputError
-from template import Template, cut_response
+from template import Template, answering_template, cut_response, training_template
 from tiny import ALPACA
 
 
@@ -57,4 +57,38 @@ def test_a_template_without_its_texts_or_fields_is_refused_in_one_line(tmp_path,
     ],
 )
 def test_an_answer_ends_where_the_next_section_begins(generated, response):
-    assert cut_response(generated) == response
+    assert cut_response(generated, "\n### ") == response
+
+
+def test_an_answer_may_end_elsewhere():
+    assert cut_response(" A lamp.\n\n### Instruction:\nAnother\n\n### Response:\nOne", "### Response:") == (
+        "A lamp.\n\n### Instruction:\nAnother"
+    )
+
+
+def test_the_authors_full_parameter_code_trains_without_the_last_line_break():
+    ours, theirs = Template(ALPACA), Template(ALPACA.with_name("alpaca-no-newline.json"))
+    for fields in (("Name a fruit.",), ("Translate.", "la casa")):
+        assert theirs.prompt(*fields) + "\n" == ours.prompt(*fields)
+
+
+def test_the_authors_full_parameter_code_answers_an_indented_prompt():
+    assert Template(ALPACA.with_name("alpaca-indented.json")).prompt("Name a fruit.\nName two.") == (
+        "Below is an instruction that describes a task. Write a response that appropriately completes the request."
+        "\n\n    ### Instruction:\n    Name a fruit.\nName two.\n\n    ### Response:\n    "
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "own", "trained", "answered"),
+    [
+        ("one.json", {}, ("one.json", "one.json"), ("one.json", "one.json")),
+        ({"lora": "l.json", "full": "f.json"}, {}, ("l.json", "f.json"), ("l.json", "f.json")),
+        ("one.json", {"template": "own.json"}, ("one.json", "one.json"), ("one.json", "own.json")),
+    ],
+    ids=["one for all", "one for each method", "one of its own to answer with"],
+)
+def test_methods_share_a_template_or_have_their_own(template, own, trained, answered):
+    config = {"tokenize": {"template": template}, "respond": {"lora": {}, "full": own}}
+    assert tuple(training_template(config, method) for method in ("lora", "full")) == trained
+    assert tuple(answering_template(config, method) for method in ("lora", "full")) == answered

@@ -64,15 +64,15 @@ def tokenizer(folder: Path, bos: bool = False) -> Path:
     return folder
 
 
-def model(folder: Path, family: str, tokenizer_folder: Path, seed: int = 1) -> Path:
+def model(folder: Path, family: str, tokenizer_folder: Path, seed: int = 1, **changed) -> Path:
     """A model with random weights, large enough that its answers vary."""
-    architecture = ARCHITECTURES[family] | {"initializer_range": 0.3}
+    architecture = ARCHITECTURES[family] | {"initializer_range": 0.3} | changed
     build(architecture, Tokenizer(tokenizer_folder), seed).save_pretrained(folder)
     return folder
 
 
-def recipe(folder: Path, train: int = 22, validation: int = 5) -> Path:
-    """A recipe of short rows whose lengths differ."""
+def recipe(folder: Path, train: int = 22, validation: int = 5, words: int = 1) -> Path:
+    """A recipe of short rows whose lengths differ; `words` makes the answers so many times as long."""
     folder.mkdir(parents=True)
     rows = [
         {
@@ -80,7 +80,7 @@ def recipe(folder: Path, train: int = 22, validation: int = 5) -> Path:
             "lang": ("en", "es")[number % 2],
             "instruction": " ".join(WORDS[: 1 + number * 5 % 7]),
             "input": WORDS[number % 16] if number % 3 == 0 else "",
-            "output": " ".join(WORDS[number % 16 : number % 16 + 1 + number % 4]),
+            "output": " ".join(WORDS[number % 16 : number % 16 + 1 + number % 4] * words),
         }
         for number in range(train + validation)
     ]

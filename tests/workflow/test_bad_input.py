@@ -35,6 +35,10 @@ CONFIGS = {
     "a number that YAML takes for text": ("train: {lora: {learning_rate: 1e-2}}", "write 1.0e-5"),
     "a language to mix that has no data": ("recipes: {multilingual: {languages: [en, bn]}}", "languages.train"),
     "a file that is not there": ("sources: {demo-seed: {path: resources/nowhere.jsonl}}", "does not exist"),
+    "a released model that nobody pinned": (
+        "train: {source: {lora: trained, full: released}}",
+        "there is no pin of HPLT/sft-fpft-en-tiny-bloom-s; add its commit",
+    ),
     "a translation model that is not packed": ("languages: {train: [en, es, fr, bg, ru, zh, cs]}", "encs.tar.gz"),
 }
 

@@ -1,8 +1,11 @@
 """The DAG of the paper and of the miniature: what would run, how often, and what a single target asks for."""
 
+import json
 import re
+from pathlib import Path
 
-from snake import DEMO, counts, dry_run, snakemake
+import yaml
+from snake import DEMO, REPOSITORY, counts, dry_run, snakemake
 
 
 def decodes(jobs) -> int:
@@ -26,6 +29,28 @@ def test_full_pythia_adds_64_trainings_184_decodes_and_9200_judge_calls():
     assert counts(jobs)["train"] == 160 + 64
     assert decodes(jobs) == 510 + 184
     assert decodes(jobs) * 50 == 25_500 + 9_200
+
+
+def test_authors_code_is_the_paper_with_full_pythia_at_its_early_checkpoint():
+    jobs = dry_run("--configfile", "config/presets/authors-code.yaml", "--", "all_figures")
+    assert (counts(jobs)["train"], decodes(jobs)) == (160 + 64, 510 + 184)
+    full, lora = (
+        [job.command for job in jobs if job.rule == "train" and f"--method {method} " in job.command]
+        for method in ("full", "lora")
+    )
+    assert all("/tokens/" in command and "/alpaca-no-newline/" in command for command in full)
+    assert all("/alpaca/" in command for command in lora)
+    assert {"pythia" in command for command in full} == {True, False}
+    assert all(("-step3000 " in command) == ("/bases/pythia" in command) for command in full)
+    assert not any("step3000" in command for command in lora)
+    answers = [job.command for job in jobs if job.rule == "respond"]
+    assert all(("alpaca-indented.json" in command) == ("--method full " in command) for command in answers)
+
+
+def test_harmonised_is_as_many_runs_as_the_paper():
+    jobs = dry_run("--configfile", "config/presets/harmonised.yaml", "--", "all_figures")
+    assert (counts(jobs)["train"], decodes(jobs)) == (160, 510)
+    assert counts(jobs)["tokenize"] == 4 * 8, "methods of one template share their tokens"
 
 
 def test_the_paper_downloads_what_it_declares_and_makes_no_model_of_its_own():
@@ -66,6 +91,56 @@ def test_published_translations_take_the_place_of_the_engine_by_one_line(tmp_pat
     assert not {"translate", "translate_shard", "segment", "fetch_translation_model"} & made.keys()
     fetched = [job.command for job in jobs if job.rule == "download" and "/published/" in job.command]
     assert len(fetched) == 8 and all("--git-blob" in command for command in fetched)
+
+
+def models_at(folder, methods) -> Path:
+    """A config whose models come from `folder`, where every model of the paper's is, as far as a dry run looks."""
+    files = {"lora": "adapter_config.json", "full": "config.json"}
+    for job in dry_run("all_models"):
+        found = re.search(r"--output results/paper/models/(lora|full)/(\S+)", job.command)
+        if found and found.group(1) in methods:
+            path = folder / found.group(1) / found.group(2) / files[found.group(1)]
+            path.parent.mkdir(parents=True)
+            path.touch()
+    source = {method: "released" if method in methods else "trained" for method in files}
+    places = {method: {"path": f"{folder}/{method}/{{model}}/{{recipe}}"} for method in methods}
+    overlay = folder / "released.yaml"
+    overlay.write_text(json.dumps({"train": {"source": source}, "released": places}))
+    return overlay
+
+
+def test_released_models_take_the_place_of_every_training(tmp_path):
+    trained, released = dry_run("all_figures"), dry_run("--configfile", str(models_at(tmp_path, ["lora", "full"])))
+    assert (counts(released)["train"], counts(released)["fetch_tuned"]) == (0, 160)
+    assert "tokenize" not in counts(released) and "translate" not in counts(released), "nothing is trained on"
+    assert decodes(released) == decodes(trained)
+    assert counts(released)["judge"] == counts(trained)["judge"]
+
+
+def test_one_method_may_be_released_and_the_other_trained(tmp_path):
+    made = counts(dry_run("--configfile", str(models_at(tmp_path, ["full"])), "--", "all_models"))
+    assert (made["train"], made["fetch_tuned"]) == (120, 40)
+
+
+def test_a_released_model_is_fetched_from_the_repository_that_the_names_give_by_its_pin(tmp_path):
+    """Under names that all lead to one repository, because few have a pin."""
+    config = yaml.safe_load((REPOSITORY / "config" / "config.yaml").read_text())
+    recipes = [*(f"mono-{lang}" for lang in config["languages"]["seen"]), *config["recipes"]]
+    overlay = tmp_path / "released.yaml"
+    names = {
+        "recipes": dict.fromkeys(recipes, "ru"),
+        "full": {"models": dict.fromkeys(config["select"]["bloom"], "bloom-1b1")},
+    }
+    overlay.write_text(json.dumps({"train": {"source": {"lora": "trained", "full": "released"}}, "released": names}))
+    fetched = [
+        job.command for job in dry_run("--configfile", str(overlay), "--", "all_models") if job.rule == "fetch_tuned"
+    ]
+    pin = yaml.safe_load((REPOSITORY / "resources" / "released-models.yaml").read_text())["models"][
+        "HPLT/sft-fpft-ru-bloom-1b1"
+    ]
+    options = f"--repo HPLT/sft-fpft-ru-bloom-1b1 --revision {pin['revision']} "
+    assert len(fetched) == 40
+    assert all(f"{options}--sha256 model.safetensors={pin['sha256']['model.safetensors']}" in job for job in fetched)
 
 
 def test_flags_are_dropped_from_all_recipes_or_from_one(tmp_path):

@@ -19,7 +19,7 @@ def test_a_rule_takes_the_modules_of_its_own_script(file, rule, body):
     if "script=" not in body:
         pytest.skip("a command without a script")
     script = re.search(r'script="workflow/scripts/(\w+)\.py"', body).group(1)
-    assert f'shared=imports_of("{script}")' in body
+    assert re.search(rf'shared=\[?\*?imports_of\("{script}"\)', body)
 
 
 def test_an_import_of_an_import_is_an_input():
@@ -35,7 +35,8 @@ def test_a_module_imported_by_name_is_an_input():
 
 
 def test_every_program_has_a_rule_and_every_module_is_imported():
-    by_hand = {"check_config", "stand_in_judge"}  # the Snakefile's own check; started by the judge that serves it
+    # The Snakefile's own check; the table of docs/settings.md; started by the judge that serves it.
+    by_hand = {"check_config", "effective_settings", "stand_in_judge"}
     named = {name for _, _, body in RULES for name in re.findall(r"workflow/scripts/(\w+)\.py", body)} | by_hand
     imported = set()
     for path in SCRIPTS.glob("*.py"):

@@ -71,7 +71,7 @@ rule train_tokenizer:
         script="workflow/scripts/train_tokenizer.py",
         shared=imports_of("train_tokenizer"),
         corpus=CORPUS,
-        template=config["tokenize"]["template"],
+        template=training_template(config, "lora"),
     output:
         directory("<results>/tokenizers/{family}"),
     log:
@@ -92,7 +92,7 @@ rule pretrain:
         script="workflow/scripts/pretrain.py",
         shared=imports_of("pretrain"),
         corpus=CORPUS,
-        template=config["tokenize"]["template"],
+        template=training_template(config, "lora"),
         tokenizer=tokenizer_of,
     output:
         directory("<results>/bases/{model}"),

@@ -5,6 +5,13 @@ import ast
 import json
 from functools import cache
 from pathlib import Path, PurePosixPath
+from shlex import quote
+
+from released import folder_of, pin_of, read_registry, repository_of, source_of
+
+from humanfriendly import parse_size
+
+from template import answering_template, training_template
 
 RESULTS = f"results/{config['experiment']}"  # <results>, for parameters, where Snakemake does not expand it
 
@@ -139,6 +146,22 @@ def base_of(wildcards) -> str:
     return config["models"][wildcards.model].get("path") or f"<results>/bases/{wildcards.model}"
 
 
+# ---- tokenize
+
+
+def template_name(method: str) -> str:
+    """What the template that a method trains on is called in the path of its tokens."""
+    return PurePosixPath(training_template(config, method)).stem
+
+
+TEMPLATES = {template_name(method): training_template(config, method) for method in ("lora", "full")}
+
+
+def tokens_of(wildcards) -> str:
+    """Tokens that a run trains on; methods of one template share them."""
+    return f"<results>/tokens/{family_of(wildcards)}/{template_name(wildcards.method)}/{wildcards.recipe}"
+
+
 # ---- train
 
 
@@ -149,21 +172,63 @@ def request_of(wildcards) -> dict:
 
 
 def launcher_of(wildcards) -> str:
-    """One process, or one a rank under torchrun on a free port of this node."""
+    """What goes before train.py: nothing for one process, or what starts one a rank on a free port of this node."""
     ranks = request_of(wildcards)["ranks"]
     if ranks == 1 and wildcards.method == "lora":
-        return "python"
-    return f"python -m torch.distributed.run --standalone --nproc-per-node {ranks}"
+        return ""
+    return f"workflow/scripts/launch.py --ranks {ranks}"
 
 
 def training_settings(wildcards) -> str:
-    """The method's hyperparameters, as JSON."""
+    """The method's hyperparameters, and what the size asks for, as JSON."""
     settings = config["train"][wildcards.method] | {"seed": config["random_seed"]}
     if wildcards.method == "lora":
         settings["lora"] = {key: settings.pop(key) for key in ("rank", "alpha", "dropout")}
+    request = request_of(wildcards)
+    return json.dumps(
+        settings | {key: request[key] for key in ("zero_stage", "offload", "activations") if key in request}
+    )
+
+
+def micro_batch_of(wildcards) -> list[str]:
+    """File of the micro-batch that was found for a model, where the config leaves it open. Found again, it is no reason
+    to train again: it is a matter of speed."""
+    if config["train"][wildcards.method]["micro_batch_tokens"] != "auto":
+        return []
+    return [ancient(f"<results>/micro_batches/{wildcards.method}/{wildcards.model}.json")]
+
+
+def memory_of_rank(wildcards) -> int:
+    """Bytes of the job's memory for each rank."""
+    request = request_of(wildcards)
+    return parse_size(request["memory"]) // request["ranks"]
+
+
+def methods_from(source: str) -> str:
+    """Wildcard constraint: the methods whose models are trained, or released; one that matches nothing when none is."""
+    return "|".join(method for method in ("lora", "full") if source_of(config, method) == source) or "none"
+
+
+def released_folder(wildcards) -> str | list:
+    """The user's folder of a released model; none where it comes from a repository."""
+    return folder_of(config, wildcards.method, wildcards.model, wildcards.recipe) or []
+
+
+def released_source(wildcards) -> str:
+    """Options of fetch_tuned.py: where a model comes from, with its pin, and what it must fit."""
+    options = []
+    if folder := released_folder(wildcards):
+        options += ["--path", quote(folder)]
     else:
-        settings["zero_stage"] = request_of(wildcards).get("zero_stage")
-    return json.dumps(settings)
+        repo = repository_of(config, wildcards.method, wildcards.model, wildcards.recipe)
+        pin = pin_of(repo, read_registry())
+        options += ["--repo", repo, "--revision", pin["revision"]]
+        options += [f"--sha256 {quote(file)}={value}" for file, value in pin["sha256"].items() if value]
+    if wildcards.method == "lora":
+        options += ["--adapter-modules", *config["families"][family_of(wildcards)]["adapter_modules"]]
+        if "repo" in config["models"][wildcards.model]:
+            options += ["--base-repo", config["models"][wildcards.model]["repo"]]
+    return " ".join(options)
 
 
 def gpus(count: int) -> int:
@@ -175,6 +240,11 @@ def gpus(count: int) -> int:
 
 def languages_of(wildcards) -> list[str]:
     return RUNS[Run(wildcards.method, wildcards.model, wildcards.recipe)]
+
+
+def responding_settings(wildcards) -> str:
+    """How a method decodes, as JSON; its template is a file, and an input."""
+    return json.dumps({key: value for key, value in config["respond"][wildcards.method].items() if key != "template"})
 
 
 # ---- judge
@@ -276,4 +346,5 @@ def table1_settings() -> str:
     modules = {
         config["families"][family]["label"]: config["families"][family]["adapter_modules"] for family in families
     }
-    return json.dumps(config["train"] | {"lora": {"modules": modules} | config["train"]["lora"]})
+    methods = {method: config["train"][method] for method in ("lora", "full")}
+    return json.dumps(methods | {"lora": {"modules": modules} | methods["lora"]})

@@ -1,5 +1,5 @@
-# recipe: rows of one or more languages, drawn under a budget, with the same ids held out everywhere; rows with a flag of
-# `drop_flags` left out.
+# recipe: rows of one or more languages, drawn under a budget, with the same ids held out everywhere (or rows of the mix:
+# `hold_out`); rows with a flag of `drop_flags` left out.
 #
 # in   <results>/seed/train.jsonl, <results>/translated/{lang}.jsonl
 # out  <results>/recipes/{recipe}/   train.parquet, validation.parquet (id, lang, instruction, input, output),
@@ -24,8 +24,10 @@ rule recipe:
         ],
         rows=lambda wildcards: RECIPES[wildcards.recipe]["rows"],
         validation_rows=config["recipe"]["validation_rows"],
+        hold_out=config["recipe"]["hold_out"],
         drop_flags=drop_flags,
         seed=config["random_seed"],
     shell:
         "python {input.script} --name {wildcards.recipe} {params.languages} --rows {params.rows}"
-        " --validation-rows {params.validation_rows} {params.drop_flags} --seed {params.seed} --output {output} 2> {log}"
+        " --validation-rows {params.validation_rows} --hold-out {params.hold_out} {params.drop_flags}"
+        " --seed {params.seed} --output {output} 2> {log}"

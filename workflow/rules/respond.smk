@@ -12,7 +12,7 @@ rule respond:
         base=base_of,
         model="<results>/models/{method}/{model}/{recipe}",
         tokenizer=tokenizer_of,
-        template=config["tokenize"]["template"],
+        template=lambda wildcards: answering_template(config, wildcards.method),
         prompts=lambda wildcards: [f"<results>/prompts/{lang}.jsonl" for lang in languages_of(wildcards)],
     output:
         "<results>/responses/{method}/{model}/{recipe}.jsonl",
@@ -30,7 +30,7 @@ rule respond:
         prompts=lambda wildcards, input: [
             f"{lang}={path}" for lang, path in zip(languages_of(wildcards), input.prompts, strict=True)
         ],
-        settings=lambda wildcards: json.dumps(config["respond"][wildcards.method]),
+        settings=responding_settings,
         journal=f"{RESULTS}/journals/respond/{{method}}/{{model}}/{{recipe}}.jsonl",
     shell:
         "python {input.script} --method {wildcards.method} --base {input.base} --model {input.model}"

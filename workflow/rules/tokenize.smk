@@ -1,8 +1,8 @@
 # tokenize: a recipe's rows in the prompt template, as token ids of a family.
 #
-# in   <results>/recipes/{recipe}/, <results>/tokenizers/{family}/, the prompt template
-# out  <results>/tokens/{family}/{recipe}/   Arrow data set (train, validation): id, lang, input_ids,
-#                                            prompt_length, length; counts.json
+# in   <results>/recipes/{recipe}/, <results>/tokenizers/{family}/, the prompt template of that name
+# out  <results>/tokens/{family}/{template}/{recipe}/   Arrow data set (train, validation): id, lang, input_ids,
+#                                                       prompt_length, length; counts.json
 
 
 rule tokenize:
@@ -11,11 +11,13 @@ rule tokenize:
         shared=imports_of("tokenize_recipe"),
         recipe="<results>/recipes/{recipe}",
         tokenizer=tokenizer_of,
-        template=config["tokenize"]["template"],
+        template=lambda wildcards: TEMPLATES[wildcards.template],
     output:
-        directory("<results>/tokens/{family}/{recipe}"),
+        directory("<results>/tokens/{family}/{template}/{recipe}"),
     log:
-        "<logs>/tokenize/{family}/{recipe}.log",
+        "<logs>/tokenize/{family}/{template}/{recipe}.log",
+    wildcard_constraints:
+        template="|".join(map(re.escape, TEMPLATES)),
     conda:
         "../../envs/main.yaml"
     params:

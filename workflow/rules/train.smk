@@ -1,23 +1,59 @@
 # train: a base model tuned on a recipe, by LoRA (PEFT) or full-parameter (DeepSpeed ZeRO).
 #
-# in   <results>/bases/{model}/, <results>/tokens/{family}/{recipe}/
-# out  <results>/models/{method}/{model}/{recipe}/   adapter or model (safetensors), training.json
+# in   <results>/bases/{model}/, <results>/tokens/{family}/{template}/{recipe}/
+# out  <results>/micro_batches/{method}/{model}.json   tokens that the GPU has memory for, with micro_batch_tokens auto
+#      <results>/models/{method}/{model}/{recipe}/     adapter or model (safetensors), training.json
 # Checkpoints lie in <results>/checkpoints/{method}/{model}/{recipe}/ while the training runs: declared outputs are
-# deleted before a job is run again, these are not.
+# deleted before a job is run again, these are not. With train.source released the models come from `released`.
+
+
+rule micro_batch:
+    input:
+        script="workflow/scripts/micro_batch.py",
+        shared=[*imports_of("micro_batch"), *imports_of("train"), *imports_of("launch")],
+        launcher="workflow/scripts/launch.py",
+        train="workflow/scripts/train.py",
+        base=base_of,
+    output:
+        "<results>/micro_batches/{method}/{model}.json",
+    log:
+        "<logs>/micro_batch/{method}/{model}.log",
+    conda:
+        "../../envs/main.yaml"
+    threads: lambda wildcards: request_of(wildcards)["ranks"] * config["compute"]["cpus_per_rank"]
+    resources:
+        mem=lambda wildcards: request_of(wildcards)["memory"],
+        runtime="1h",
+        gpu=lambda wildcards: gpus(request_of(wildcards)["ranks"]),
+    params:
+        launcher=launcher_of,
+        adapter_modules=lambda wildcards: config["families"][family_of(wildcards)]["adapter_modules"],
+        settings=training_settings,
+        length=config["tokenize"]["max_length"],
+        memory=memory_of_rank,
+    shell:
+        "python {input.script} --length {params.length} --memory {params.memory} --settings {params.settings:q}"
+        " --output {output} -- {params.launcher} {input.train} --method {wildcards.method} --model {input.base}"
+        " --adapter-modules {params.adapter_modules} 2> {log}"
 
 
 rule train:
     input:
         script="workflow/scripts/train.py",
-        shared=imports_of("train"),
+        shared=[*imports_of("train"), *imports_of("launch")],
+        launcher="workflow/scripts/launch.py",
         base=base_of,
-        tokens=lambda wildcards: f"<results>/tokens/{family_of(wildcards)}/{wildcards.recipe}",
+        micro_batch=micro_batch_of,
+        tokens=tokens_of,
     output:
         directory("<results>/models/{method}/{model}/{recipe}"),
     log:
         "<logs>/train/{method}/{model}/{recipe}.log",
+        curve="<logs>/train/{method}/{model}/{recipe}.csv",
     benchmark:
         "<benchmarks>/train/{method}/{model}/{recipe}.tsv"
+    wildcard_constraints:
+        method=methods_from("trained"),
     conda:
         "../../envs/main.yaml"
     threads: lambda wildcards: request_of(wildcards)["ranks"] * config["compute"]["cpus_per_rank"]
@@ -29,8 +65,31 @@ rule train:
         launcher=launcher_of,
         adapter_modules=lambda wildcards: config["families"][family_of(wildcards)]["adapter_modules"],
         settings=training_settings,
+        micro_batch=lambda wildcards, input: [f"--micro-batch {path}" for path in input.micro_batch],
         checkpoints=f"{RESULTS}/checkpoints/{{method}}/{{model}}/{{recipe}}",
     shell:
-        "{params.launcher} {input.script} --method {wildcards.method} --model {input.base} --tokens {input.tokens}"
-        " --adapter-modules {params.adapter_modules} --settings {params.settings:q}"
-        " --checkpoints {params.checkpoints} --output {output} > {log} 2>&1"
+        "python {params.launcher} {input.script} --method {wildcards.method} --model {input.base} --tokens {input.tokens}"
+        " --adapter-modules {params.adapter_modules} --settings {params.settings:q} {params.micro_batch}"
+        " --checkpoints {params.checkpoints} --curve {log.curve} --output {output} > {log[0]} 2>&1"
+
+
+rule fetch_tuned:
+    input:
+        script="workflow/scripts/fetch_tuned.py",
+        shared=imports_of("fetch_tuned"),
+        base=base_of,
+        folder=released_folder,
+    output:
+        directory("<results>/models/{method}/{model}/{recipe}"),
+    log:
+        "<logs>/fetch_tuned/{method}/{model}/{recipe}.log",
+    wildcard_constraints:
+        method=methods_from("released"),
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    params:
+        source=released_source,
+    shell:
+        "python {input.script} --method {wildcards.method} --base {input.base} {params.source} --output {output}"
+        " 2> {log}"

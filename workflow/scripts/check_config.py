@@ -19,7 +19,10 @@ from flags import FLAGS
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from prompts import check_prompts
+from released import CONFIGS, folder_of, pin_of, read_registry, repository_of, source_of
+from scoretable import METHODS
 from seed import normalise, read_rows
+from template import answering_template, training_template
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.yaml"
@@ -39,6 +42,7 @@ def check(config: Mapping) -> None:
             raise InputError(f"config: {key}: {used!r} is not {remedy}{_suggestion(used, known)}")
     _check_consistency(config)
     _check_translation(config)
+    _check_released(config)
     _check_files(config)
 
 
@@ -141,6 +145,13 @@ def _references(config: Mapping) -> Iterator[tuple[str, str, Iterable[str], str]
     for model, entry in config["models"].items():
         key = f"models.{model}.family"
         yield key, entry["family"], config["families"], "an entry of `families`: add it there"
+    for method in ("lora", "full"):
+        for model in config["released"][method]["models"]:
+            yield f"released.{method}.models", model, config["models"], "an entry of `models`: add it there"
+    built_in = [f"mono-{code}" for code in languages["seen"]]
+    for recipe in config["released"]["recipes"]:
+        known = [*config["recipes"], *built_in]
+        yield "released.recipes", recipe, known, "an entry of `recipes` or a built-in one: add it there"
     for use in ("seed", "prompts", "identifier"):
         yield f"data.{use}", config["data"][use], config["sources"], "an entry of `sources`: add it there"
 
@@ -162,17 +173,43 @@ def _check_consistency(config: Mapping) -> None:
     if reserved:
         raise InputError(f"config: recipes.{reserved[0]}: names with mono- are the built-in ones; choose another name")
     for model in {model for models in config["select"].values() for model in models}:
-        largest = min(max(row["up_to"] for row in config["compute"][method]) for method in ("lora", "full"))
+        largest = min(max(row["up_to"] for row in config["compute"][method]) for method in METHODS)
         if config["models"][model]["billions"] > largest:
             raise InputError(
                 f"config: compute: no row reaches models.{model}.billions; add one to lora and full with a larger up_to"
             )
+    for method, rows in (("lora", config["compute"]["lora"]), ("full", config["compute"]["full"])):
+        for position, row in enumerate(rows):
+            _check_memory_savers(f"compute.{method}[{position}]", method, row)
     made = [entry["family"] for entry in config["models"].values() if "architecture" in entry]
     if made and not {"corpus", "pretrain"} <= config.keys():
         raise InputError("config: corpus, pretrain: missing; models with an `architecture` are made from them")
+    templates = [Path(path) for path in dict.fromkeys(training_template(config, method) for method in METHODS)]
+    if len({path.stem for path in templates}) < len(templates):
+        raise InputError(
+            f"config: tokenize.template: two files are called {templates[0].stem}; their tokens would share a folder:"
+            " rename one"
+        )
+    for method in METHODS:
+        if config["train"][method]["validation"] == "none" and config["recipe"]["hold_out"] == "ids":
+            raise InputError(
+                f"config: train.{method}.validation: none trains on the held-out rows too, and recipe.hold_out: ids"
+                " holds out those of every language, beyond the budget of one-language: set recipe.hold_out to rows"
+            )
     names = [judge["name"] for judge in config["judges"]]
     if len(set(names)) < len(names):
         raise InputError("config: judges: two have the same name; their ratings would share a folder: rename one")
+
+
+def _check_memory_savers(key: str, method: str, row: Mapping) -> None:
+    """ZeRO is for full-parameter training, and moves only what its stage divides."""
+    for name in ("zero_stage", "offload"):
+        if method == "lora" and name in row:
+            raise InputError(f"config: {key}.{name}: is for full; LoRA trains little, leave it out")
+    if row.get("offload", "none") != "none" and "zero_stage" not in row:
+        raise InputError(f"config: {key}.offload: needs zero_stage; only DeepSpeed moves its state to the host")
+    if row.get("offload") == "all" and row["zero_stage"] != 3:
+        raise InputError(f"config: {key}.offload: all needs zero_stage 3; with 2 only the optimizer can be moved")
 
 
 def _check_translation(config: Mapping) -> None:
@@ -242,6 +279,40 @@ def _check_models(config: Mapping) -> None:
             )
 
 
+def _released_runs(config: Mapping) -> list[tuple[str, str, str]]:
+    """Method, model and recipe of every run of the figures whose model is released, each once."""
+    mono = [f"mono-{lang}" for lang in config["languages"]["seen"]]
+    runs = [
+        (method, model, recipe)
+        for content in config["figures"].values()
+        for method, selections in content["runs"].items()
+        if source_of(config, method) == "released"
+        for selection in selections
+        for model in config["select"][selection]
+        for recipe in [*(["mono-en"] if content["kind"] == "unseen" else mono), "multilingual", "downsampled"]
+    ]
+    return list(dict.fromkeys(runs))
+
+
+def _check_released(config: Mapping) -> None:
+    """Every released model must have a folder of its own, or a repository with a pin."""
+    faults, runs, registry = [], _released_runs(config), read_registry()
+    for method in dict.fromkeys(method for method, _, _ in runs):
+        place = "path" if config["released"][method]["path"] else "repo"
+        for part in ("{model}", "{recipe}"):
+            if part not in config["released"][method][place]:
+                raise InputError(f"config: released.{method}.{place}: is one for all; write {part} in it")
+    for run in runs:
+        if not folder_of(config, *run):
+            try:
+                pin_of(repository_of(config, *run), registry)
+            except InputError as fault:
+                faults.append(str(fault))
+    if faults:
+        more = f" ({len(faults) - 1} more of {len(runs)} models cannot be fetched either)" if len(faults) > 1 else ""
+        raise InputError(f"config: train.source: {faults[0]}{more}")
+
+
 def _check_files(config: Mapping) -> None:
     """Files and folders of this machine that the selected parts of the config name: there, and readable."""
     for key, path in _named_files(config):
@@ -276,7 +347,12 @@ def _named_files(config: Mapping) -> Iterator[tuple[str, str]]:
         key, pattern = f"sources.{translation['source']}.path", entry.get("path")
     for lang in languages["train"][1:] if pattern else []:
         yield key, pattern.replace("{lang}", lang)
-    yield "tokenize.template", config["tokenize"]["template"]
+    for method, model, recipe in _released_runs(config):
+        if folder := folder_of(config, method, model, recipe):
+            yield f"released.{method}.path", f"{folder}/{CONFIGS[method]}"
+    for method in METHODS:
+        yield "tokenize.template", training_template(config, method)
+        yield f"respond.{method}.template", answering_template(config, method)
     if "corpus" in config:
         yield "corpus.grammar", config["corpus"]["grammar"]
     for position, judge in enumerate(config["judges"]):
@@ -301,19 +377,24 @@ def merge(base: dict, changes: Mapping) -> dict:
     return base
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("configs", nargs="+", type=Path, help="YAML files, the later ones over the earlier")
-    arguments = parser.parse_args()
+def read_configs(paths: Iterable[Path]) -> dict:
+    """The configuration of the files, the later over the earlier. Raises InputError for one that cannot be read."""
     config: dict = {}
-    for path in arguments.configs:
+    for path in paths:
         try:
             merge(config, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
         except FileNotFoundError:
             raise InputError(f"{path}: no such file") from None
         except yaml.YAMLError as error:
             raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
-    check(config)
+    return config
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("configs", nargs="+", type=Path, help="YAML files, the later ones over the earlier")
+    arguments = parser.parse_args()
+    check(read_configs(arguments.configs))
     print(f"{', '.join(map(str, arguments.configs))}: valid")
 
 

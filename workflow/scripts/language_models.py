@@ -10,7 +10,7 @@ import struct
 import warnings
 from pathlib import Path
 
-from files import InputError, sha256
+from files import InputError, read_json, sha256
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads add up in another order, hence other last digits
 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"  # everything read here is a local file
@@ -24,7 +24,7 @@ gc.set_threshold(100_000)  # importing them makes a million objects to keep: loo
 def weight_files(folder: Path, config: str = "config.json") -> list[Path]:
     """The safetensors files of a model (or, with `config` adapter_config.json, of an adapter) in `folder`.
 
-    Raises InputError when the folder holds no model, or holds pickled weights, which could run code when read.
+    Raises InputError when the folder holds no model, or a part of it, or pickled weights, which could run code.
     """
     if not (folder / config).is_file():
         raise InputError(f"{folder}: no {config} in it, so it is no model; give the folder of a downloaded one")
@@ -33,6 +33,14 @@ def weight_files(folder: Path, config: str = "config.json") -> list[Path]:
         pickled = next((path.name for pattern in ("*.bin", "*.pt*") for path in sorted(folder.glob(pattern))), None)
         found = f"its weights are pickled ({pickled})" if pickled else "it holds no weights"
         raise InputError(f"{folder}: {found}; only safetensors are read, convert or download them in that format")
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        parts = set(read_json(index)["weight_map"].values())
+        if missing := sorted(parts - {path.name for path in files}):
+            raise InputError(
+                f"{folder}: {len(missing)} of {len(parts)} weights files are missing, the first is"
+                f" {missing[0]}; fetch the model again"
+            )
     return files
 
 
@@ -41,18 +49,45 @@ def weight_hashes(folder: Path, config: str = "config.json") -> dict[str, str]:
     return {path.name: sha256(path) for path in [folder / config, *weight_files(folder, config)]}
 
 
-def layer_modules(folder: Path) -> list[str]:
-    """Names of the matrix modules in a model's layers, which an adapter can be put on, read from the file headers."""
-    names = set()
-    for path in weight_files(folder):
+def layer_shapes(folder: Path, config: str = "config.json") -> dict[str, tuple[int, int]]:
+    """Rows and columns of the matrices in the layers of a model (or adapter, see `weight_files`), from file headers.
+
+    A name begins with its layer's number, as 0.self_attention.query_key_value: what stands before differs between
+    copies of a model. Raises InputError when a file is no whole safetensors file.
+    """
+    shapes = {}
+    for path in weight_files(folder, config):
+        header = _header(path)
+        for name, tensor in header.items():
+            *parts, last = name.split(".")
+            layer = next((place for place, part in enumerate(parts) if part.isdigit()), None)
+            if layer is not None and last == "weight" and len(tensor["shape"]) == 2:
+                shapes[".".join(parts[layer:])] = tuple(tensor["shape"])
+    return shapes
+
+
+def _header(path: Path) -> dict:
+    """What a safetensors file says of its tensors: its length, JSON, then the bytes of every tensor.
+
+    https://github.com/huggingface/safetensors#format
+    """
+    try:
         with path.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
+            if length > path.stat().st_size:
+                raise ValueError
             header = json.loads(stream.read(length))
-        for name, tensor in header.items():
-            parts = name.split(".")
-            if any(part.isdigit() for part in parts) and parts[-1] == "weight" and len(tensor["shape"]) == 2:
-                names.add(parts[-2])
-    return sorted(names)
+        end = max((tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"), default=0)
+        if path.stat().st_size != 8 + length + end:
+            raise ValueError
+    except (struct.error, ValueError):
+        raise InputError(f"{path}: not a safetensors file, or cut short; fetch or convert it again") from None
+    return header
+
+
+def layer_modules(folder: Path) -> list[str]:
+    """Names of the matrix modules in a model's layers, which an adapter can be put on."""
+    return sorted({name.rpartition(".")[2] for name in layer_shapes(folder)})
 
 
 def load_model(folder: Path, precision: str):

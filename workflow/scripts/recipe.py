@@ -1,9 +1,12 @@
 """Assemble a training recipe: rows of one or more languages, held-out rows apart, under a budget.
 
-The same row ids are held out in every language, so that no translation of a validation row is trained on.
---rows all keeps every other row; one-language draws as many as one language has, from all of them at once, so
-that tuning costs what one monolingual tuning costs (paper, section 2.3); a number draws that many. The rows that
-remain are shuffled.
+The same row ids are held out in every language, so that no translation of a validation row is trained on. With
+--hold-out rows, which is what the authors' code does, the validation rows are drawn from the recipe as a whole, and
+their translations stay to be trained on.
+
+--rows all keeps every other row; one-language draws as many as one language has, from all of them at once, so that
+tuning costs what one monolingual tuning costs (paper, section 2.3); a number draws that many. The rows that remain are
+shuffled.
 
 --drop-flag leaves the rows with a flag out of the language in which they have it, from training and validation
 alike: a bad translation is as unfit to measure with as to learn from. Ids are held out before that, so they are the
@@ -46,11 +49,10 @@ def read_languages(paths: dict[str, Path]) -> dict[str, dict[int, dict]]:
     return languages
 
 
-def hold_out(ids: list[int], count: int, seed: int) -> set[int]:
-    """Draw the validation ids: a function of the seed and the ids alone, hence the same in every recipe."""
-    if count >= len(ids):
-        raise InputError(f"recipe.validation_rows is {count}, and the seed data has {len(ids)} rows: hold out fewer")
-    return set(random.Random(f"validation {seed}").sample(sorted(ids), count))
+def draw_held_out(candidates: Iterable, count: int, seed: int) -> set:
+    """Draw what to hold out, ids or rows (language, id): a function of the seed and the candidates alone, so that ids
+    are the same in every recipe."""
+    return set(random.Random(f"validation {seed}").sample(sorted(candidates), count))
 
 
 def check_flags(flags: Iterable[str]) -> None:
@@ -78,16 +80,28 @@ def flagged(languages: dict[str, dict[int, dict]], drop: Iterable[str]) -> dict[
 
 
 def assemble(
-    languages: dict[str, dict[int, dict]], rows: str, validation_rows: int, seed: int, drop: Iterable[str] = ()
+    languages: dict[str, dict[int, dict]],
+    rows: str,
+    validation_rows: int,
+    seed: int,
+    drop: Iterable[str] = (),
+    hold_out: str = "ids",
 ) -> tuple[list[dict], list[dict]]:
     """Return (train, validation), each a list of rows id, lang, instruction, input, output, without flags of `drop`."""
     ids = sorted(next(iter(languages.values())))
-    held = hold_out(ids, validation_rows, seed)
+    if validation_rows >= len(ids):
+        raise InputError(
+            f"recipe.validation_rows is {validation_rows}, and the seed data has {len(ids)} rows: hold out fewer"
+        )
     out = flagged(languages, drop)
     kept = [(language, row_id) for language in languages for row_id in ids if row_id not in out[language]]
-    pool = [(language, row_id) for language, row_id in kept if row_id not in held]
-    one_language = len(ids) - len(held)
-    budget = int({"all": len(pool), "one-language": one_language}.get(rows, rows))
+    if hold_out == "ids":
+        held_ids = draw_held_out(ids, validation_rows, seed)
+        held = {(language, row_id) for language, row_id in kept if row_id in held_ids}
+    else:
+        held = draw_held_out(kept, min(validation_rows, len(kept)), seed)
+    pool = [item for item in kept if item not in held]
+    budget = int({"all": len(pool), "one-language": len(ids) - validation_rows}.get(rows, rows))
     if budget > len(pool):
         dropped = sum(map(len, out.values()))
         raise InputError(
@@ -96,7 +110,7 @@ def assemble(
         )
     drawn = random.Random(f"rows {seed}").sample(pool, budget)
     train = [_row(languages, *item) for item in drawn]
-    validation = [_row(languages, language, row_id) for language, row_id in kept if row_id in held]
+    validation = [_row(languages, *item) for item in kept if item in held]
     if not train or not validation:
         raise InputError("recipe: no row is left to train on or to validate with; drop_flags names too many flags")
     return train, validation
@@ -133,7 +147,13 @@ def main() -> None:
         help="rows of a language; may be repeated",
     )
     parser.add_argument("--rows", required=True, help="all, one-language, or a number of training rows")
-    parser.add_argument("--validation-rows", required=True, type=int, help="row ids to hold out")
+    parser.add_argument("--validation-rows", required=True, type=int, help="row ids, or rows, to hold out")
+    parser.add_argument(
+        "--hold-out",
+        choices=("ids", "rows"),
+        default="ids",
+        help="ids: the same in every language and recipe; rows: of this mix, one by one (default: %(default)s)",
+    )
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument(
         "--drop-flag",
@@ -149,7 +169,12 @@ def main() -> None:
     paths = dict(arguments.language)
     languages = read_languages(paths)
     train, validation = assemble(
-        languages, arguments.rows, arguments.validation_rows, arguments.seed, arguments.drop_flag
+        languages,
+        arguments.rows,
+        arguments.validation_rows,
+        arguments.seed,
+        arguments.drop_flag,
+        arguments.hold_out,
     )
     out = {language: rows for language, rows in flagged(languages, arguments.drop_flag).items() if rows}
     manifest = {
@@ -158,9 +183,8 @@ def main() -> None:
         "seed": arguments.seed,
         "train_rows": Counter(row["lang"] for row in train),
         "validation_rows": Counter(row["lang"] for row in validation),
-        "validation_ids": sorted(
-            hold_out([*languages[next(iter(languages))]], arguments.validation_rows, arguments.seed)
-        ),
+        "hold_out": arguments.hold_out,
+        "validation_ids": sorted({row["id"] for row in validation}),
         "drop_flags": arguments.drop_flag,
         "dropped_rows": {language: len(rows) for language, rows in out.items()},
         "dropped_by_flag": {  # a row with two of the flags counts for both

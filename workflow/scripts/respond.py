@@ -1,15 +1,16 @@
 """Answer the test prompts of all languages with one tuned model, by beam search.
 
 Prompts are batched with those of the same length in tokens, so that nothing is padded and an answer is the one that
-the prompt alone would get. The answer ends at the end-of-text token or where the model begins another section of
-the template. Answers are kept in --journal as they come, keyed by the weights, the prompt and the settings; a job
-that was killed goes on from there.
+the prompt alone would get. The answer ends at the end-of-text token or at the text `cut_at`, with which a model goes
+on to another section of the template; the space around it is taken off. Answers are kept in --journal as they come,
+keyed by the weights, the prompt in its template, and the settings; a job that was killed goes on from there.
 
 The output has a row a prompt, in the order of --prompts: lang, id, prompt, response, tokens (generated ones, without
 the end-of-text) and finish (stop, or length when --settings' max_new_tokens ended it).
 
---settings: beams, no_repeat_ngram (tokens; 0 allows all), repetition_penalty, max_new_tokens, batch, precision
-(bf16, fp32). All but batch have a part in the answers.
+--settings: beams, no_repeat_ngram (tokens; 0 allows all), repetition_penalty, max_new_tokens, cut_at, special_tokens
+(drop; keep leaves them in the answer as text, the end-of-text too), batch, precision (bf16, fp32). All but batch have a
+part in the answers.
 """
 
 import argparse
@@ -36,6 +37,8 @@ class Settings:
     no_repeat_ngram: int
     repetition_penalty: float
     max_new_tokens: int
+    cut_at: str
+    special_tokens: str
     batch: int
     precision: str
 
@@ -43,6 +46,10 @@ class Settings:
         for key in ("beams", "max_new_tokens", "batch"):
             if getattr(self, key) < 1:
                 raise InputError(f"settings: {key} is {getattr(self, key)}; it must be at least 1")
+        if not self.cut_at:
+            raise InputError("settings: cut_at is empty; give the text at which an answer ends")
+        if self.special_tokens not in ("drop", "keep"):
+            raise InputError(f"settings: special_tokens is {self.special_tokens!r}, which is not drop or keep")
         if self.precision not in ("bf16", "fp32"):
             raise InputError(f"settings: precision is {self.precision!r}, which is not bf16 or fp32")
 
@@ -103,7 +110,8 @@ def generate(model, prompts: list[list[int]], settings: Settings, tokenizer: Tok
     for sequence in output[:, ids.shape[1] :].tolist():
         finished = tokenizer.eos in sequence
         tokens = sequence[: sequence.index(tokenizer.eos)] if finished else sequence
-        response = cut_response(tokenizer.decode(tokens))
+        ending = [tokenizer.eos] if finished and settings.special_tokens == "keep" else []
+        response = cut_response(tokenizer.decode(tokens + ending, settings.special_tokens), settings.cut_at)
         answers.append({"response": response, "tokens": len(tokens), "finish": "stop" if finished else "length"})
     return answers
 

@@ -1,11 +1,11 @@
-"""The prompt template: one wording for training and for answering, read from resources/templates/."""
+"""Prompt templates, read from resources/templates/, and which of them a method trains on and answers with."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from files import InputError, read_json
 
-RESPONSE_END = "\n### "  # a model that goes on after its answer begins the next section of the template
 FIELD = re.compile(r"\{instruction\}|\{input\}")
 
 
@@ -31,6 +31,17 @@ class Template:
         return FIELD.sub(lambda field: fields[field[0]], text)
 
 
-def cut_response(text: str) -> str:
-    """The answer alone: what stands before the next section of the template, without surrounding space."""
-    return text.split(RESPONSE_END, 1)[0].strip()
+def cut_response(text: str, cut_at: str) -> str:
+    """The answer alone: what stands before `cut_at`, such as the next section of the template; space around it goes."""
+    return text.split(cut_at, 1)[0].strip()
+
+
+def training_template(config: Mapping, method: str) -> str:
+    """File of the template that a method trains on: `tokenize.template` is one for both methods, or one for each."""
+    template = config["tokenize"]["template"]
+    return template[method] if isinstance(template, Mapping) else template
+
+
+def answering_template(config: Mapping, method: str) -> str:
+    """File of the template that a method answers with: its own where it has one, else that of its training."""
+    return config["respond"][method].get("template") or training_template(config, method)

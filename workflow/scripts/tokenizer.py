@@ -58,6 +58,6 @@ class Tokenizer:
     def _open_ended(self, ids: list[int]) -> list[int]:
         return ids[:-1] if ids and ids[-1] == self.eos else ids
 
-    def decode(self, ids: list[int]) -> str:
-        """Text of token ids, special tokens dropped."""
-        return self._tokenizer.decode(ids, skip_special_tokens=True)
+    def decode(self, ids: list[int], special_tokens: str = "drop") -> str:
+        """Text of token ids; `special_tokens` says whether these are dropped, or kept as text."""
+        return self._tokenizer.decode(ids, skip_special_tokens=special_tokens == "drop")

@@ -1,0 +1,45 @@
+"""Which checkpoints are whole, gone on from, and kept."""
+
+import os
+from pathlib import Path
+
+import checkpoints
+import pytest
+from files import write_json
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Four whole checkpoints of a run called mine."""
+    write_json(tmp_path / "run.json", "mine")
+    for step in (8, 9, 10, 11):
+        checkpoint = tmp_path / f"checkpoint-{step}"
+        (checkpoint / "global").mkdir(parents=True)
+        (checkpoint / "weights").write_bytes(b"w" * step)
+        (checkpoint / "global" / "rank0").write_bytes(b"r" * step)
+        checkpoints.mark_whole(checkpoint)
+    return tmp_path
+
+
+def steps(folder: Path) -> list[int]:
+    return [checkpoints.step_of(path) for path in checkpoints.found(folder)]
+
+
+def test_the_newest_whole_one_is_gone_on_from_and_torn_ones_are_removed(folder):
+    assert checkpoints.resumable(folder, "mine").name == "checkpoint-11"
+    (folder / "checkpoint-11" / checkpoints.WHOLE).unlink()  # killed before it was done
+    os.truncate(folder / "checkpoint-10" / "global" / "rank0", 3)  # lost when the node died
+    assert checkpoints.resumable(folder, "mine").name == "checkpoint-9"
+    assert steps(folder) == [8, 9]
+
+
+def test_those_of_another_run_are_removed(folder):
+    assert checkpoints.resumable(folder, "another") is None
+    assert steps(folder) == []
+    assert checkpoints.resumable(folder, "another") is None
+
+
+@pytest.mark.parametrize(("best", "left"), [(None, [10, 11]), (8, [8, 10, 11]), (10, [10, 11])])
+def test_the_newest_two_and_the_best_are_kept(folder, best, left):
+    checkpoints.prune(folder, best and str(folder / f"checkpoint-{best}"))
+    assert steps(folder) == left

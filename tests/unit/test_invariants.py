@@ -1,0 +1,171 @@
+"""Set-ups that differ in ranks, micro-batches, method of sharing or memory take the steps of the plain padded loop."""
+
+import json
+import math
+import random
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny
+from examples import load_tokens
+from files import read_json
+from trainings import LORA, SETTINGS, Training, make_house, tune
+
+STEPS = 12  # 22 rows in steps of 8, 8 and 6, four times
+BUDGETS = (512, 2048)
+LEARNING_RATE = {"lora": 1e-2, "full": 1e-3}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory) -> Path:
+    return make_house(tmp_path_factory.mktemp("house"), max_length=300, words=10)
+
+
+def settings(method: str, **changed) -> dict:
+    """As the paper has them, each method with its own loss."""
+    method_s = {"lora": {"lora": LORA, "loss_on": "all"}, "full": {"loss_on": "response", "schedule": "cosine"}}[method]
+    return SETTINGS | {"epochs": 4, "learning_rate": LEARNING_RATE[method]} | method_s | changed
+
+
+def padded_loop(house: Path, method: str, family: str) -> list[float]:
+    """Losses of the same training as textbooks have it: random pairs, padded, the whole logits, the mean by labels."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import (
+        AutoModelForCausalLM,
+        get_cosine_schedule_with_warmup,
+        get_linear_schedule_with_warmup,
+        set_seed,
+    )
+
+    wanted = settings(method)
+    rows = load_tokens(house / "tokens")["train"]
+    set_seed(wanted["seed"])
+    model = AutoModelForCausalLM.from_pretrained(house / family, dtype=torch.float32)
+    if method == "lora":
+        adapted = LoraConfig(
+            r=LORA["rank"],
+            lora_alpha=LORA["alpha"],
+            lora_dropout=LORA["dropout"],
+            target_modules=tiny.MODULES[family],
+            task_type="CAUSAL_LM",
+        )
+        model = get_peft_model(model, adapted)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=wanted["learning_rate"], weight_decay=0.0)
+    schedule = get_linear_schedule_with_warmup if method == "lora" else get_cosine_schedule_with_warmup
+    scheduler = schedule(optimizer, wanted["warmup"], STEPS)
+    losses = []
+    for epoch in range(wanted["epochs"]):
+        order = list(range(len(rows)))
+        random.Random(f"order {wanted['seed']} {epoch}").shuffle(order)
+        for start in range(0, len(order), wanted["batch"]):
+            drawn = [rows[place] for place in order[start : start + wanted["batch"]]]
+            unlabelled = [1 if wanted["loss_on"] == "all" else row["prompt_length"] for row in drawn]
+            labels = sum(row["length"] - first for row, first in zip(drawn, unlabelled, strict=True))
+            step = 0.0
+            for pair in range(0, len(drawn), 2):
+                some, firsts = drawn[pair : pair + 2], unlabelled[pair : pair + 2]
+                longest = max(row["length"] for row in some)
+                ids = torch.tensor([row["input_ids"] + [1] * (longest - row["length"]) for row in some])
+                mask = torch.tensor([[1] * row["length"] + [0] * (longest - row["length"]) for row in some])
+                positions = torch.arange(longest)
+                wanted_ids = torch.where((mask == 1) & (positions >= torch.tensor(firsts)[:, None]), ids, -100)
+                logits = model(input_ids=ids, attention_mask=mask).logits
+                loss = torch.nn.functional.cross_entropy(
+                    logits[:, :-1].flatten(0, 1), wanted_ids[:, 1:].flatten(), reduction="sum", ignore_index=-100
+                )
+                (loss / labels).backward()
+                step += loss.item() / labels
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
+            optimizer.step()
+            scheduler.step()
+            optimizer.zero_grad()
+            losses.append(step)
+    return losses
+
+
+@pytest.fixture(scope="module")
+def plain(house) -> dict[tuple[str, str], list[float]]:
+    """The padded loop's losses, by method and family."""
+    return {
+        (method, family): padded_loop(house, method, family)
+        for method in ("lora", "full")
+        for family in tiny.ARCHITECTURES
+    }
+
+
+def train_losses(record: dict) -> list[float]:
+    losses = [loss for _, loss in record["losses"]["train"]]
+    assert len(losses) == STEPS
+    return losses
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize("family", tiny.ARCHITECTURES)
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_one_rank_takes_the_steps_of_the_padded_loop(house, plain, tmp_path, method, family, budget):
+    record = tune(Training(house, tmp_path / "model", method, family), **settings(method, micro_batch_tokens=budget))
+    assert record["accumulation"] == {512: 4, 2048: 1}[budget]
+    assert train_losses(record) == pytest.approx(plain[method, family], abs=1e-5)
+    assert record["padded_tokens"] < 1.2 * record["tokens"] or budget == 2048
+
+
+TOGETHER = {
+    "ddp": [("lora", None), ("full", None)],
+    "zero-2": [("full", 2)],
+    "zero-3": [("full", 3)],
+}
+
+
+@pytest.fixture(scope="module", params=TOGETHER)
+def together(request, house, tmp_path_factory) -> dict[tuple[str, str], dict]:
+    """training.json of two ranks, by method and family."""
+    folder = tmp_path_factory.mktemp(request.param)
+    trainings, outputs = [], {}
+    for method, stage in TOGETHER[request.param]:
+        for family in tiny.ARCHITECTURES:
+            output = folder / f"{method}-{family}"
+            outputs[method, family] = output
+            wanted = settings(method, micro_batch_tokens=512, zero_stage=stage)
+            arguments = Training(house, output, method, family).arguments()
+            trainings.append({"arguments": vars(arguments), "settings": wanted})
+    (folder / "trainings.json").write_text(json.dumps(trainings, default=str), encoding="utf-8")
+    launch = [sys.executable, tiny.SCRIPTS / "launch.py", "--ranks", "2"]
+    run = subprocess.run(
+        [*map(str, launch), str(Path(__file__).with_name("train_many.py")), str(folder / "trainings.json")],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    return {key: read_json(output / "training.json") for key, output in outputs.items()}
+
+
+def test_two_nodes_take_the_steps_of_the_padded_loop(house, plain, tmp_path):
+    """A launcher each, as on a cluster; they meet at an address."""
+    training = Training(house, tmp_path / "model", "lora")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    meeting = f"--nnodes 2 --rdzv-backend c10d --rdzv-id test --rdzv-endpoint 127.0.0.1:{port}"
+    command = training.command(**settings("lora", micro_batch_tokens=512))
+    command[1:1] = [str(tiny.SCRIPTS / "launch.py"), "--ranks", "1", "--torchrun", meeting]
+    nodes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for node in nodes:
+        _, messages = node.communicate(timeout=300)
+        assert node.returncode == 0, messages[-2000:]
+    record = read_json(training.output / "training.json")
+    assert (record["ranks"], record["accumulation"]) == (2, 2)
+    assert train_losses(record) == pytest.approx(plain["lora", "bloom"], abs=1e-5)
+
+
+def test_two_ranks_take_the_steps_of_the_padded_loop(together, plain):
+    """DDP for both methods; ZeRO-2 and ZeRO-3 of DeepSpeed, which share out optimizer, gradients and weights."""
+    for run, record in together.items():
+        assert (record["ranks"], record["accumulation"]) == (2, 2)
+        assert train_losses(record) == pytest.approx(plain[run], abs=1e-5), run
+        assert math.isclose(record["reloaded"]["validation_loss"], record["best"]["validation_loss"], rel_tol=1e-5)

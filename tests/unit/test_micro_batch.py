@@ -1,0 +1,72 @@
+"""The largest micro-batch that memory allows is found by trying, in few tries."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import tiny
+from files import read_json
+from hypothesis import given
+from hypothesis import strategies as st
+from micro_batch import Fit
+from trainings import LORA, SETTINGS, Training, make_house
+
+
+@given(st.integers(0, 300), st.integers(1, 40), st.integers(1, 2000), st.integers(1, 64))
+def test_what_is_found_fits_and_is_close_to_the_most(fixed, a_row, limit, upper):
+    """Memory that grows with the rows: what one more than the found number takes is over the limit, or beyond
+    `upper`."""
+    tried = []
+
+    def rehearse(rows: int) -> int:
+        tried.append(rows)
+        return fixed + a_row * rows
+
+    most = Fit(rehearse, lambda: limit).most(upper)
+    assert most <= upper
+    assert most == 0 or fixed + a_row * most <= limit
+    assert len(tried) <= 6 and len(set(tried)) == len(tried)
+    assert most == upper or fixed + a_row * (most + 1) > limit
+
+
+def test_one_that_runs_out_of_memory_is_not_the_end():
+    fit = Fit(lambda rows: 10 * rows if rows <= 12 else None, lambda: 1_000)
+    assert fit.most(64) == 4, "16 did not fit, and by its memory nothing speaks against 15"
+    assert fit.peaks == {1: 10, 4: 40, 16: None, 15: None}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    return make_house(tmp_path_factory.mktemp("house"))
+
+
+def find(house, output, *options: str, method: str = "lora") -> subprocess.CompletedProcess:
+    training = Training(house, output, method)
+    settings = json.dumps(SETTINGS | {"micro_batch_tokens": "auto", "lora": LORA})
+    command = [str(tiny.SCRIPTS / "train.py"), "--method", method, "--model", str(training.arguments().model)]
+    command += ["--adapter-modules", *tiny.MODULES["bloom"]]
+    program = [sys.executable, str(tiny.SCRIPTS / "micro_batch.py"), "--settings", settings, "--output", str(output)]
+    return subprocess.run([*program, *options, "--", *command], capture_output=True, text=True)
+
+
+def test_a_real_training_is_tried_until_the_memory_is_full(house, tmp_path):
+    output = tmp_path / "found.json"
+    memory = 950 * 2**20
+    run = find(house, output, "--length", "2048", "--memory", str(memory))
+    assert run.returncode == 0, run.stderr
+    found = read_json(output)
+    peaks = {entry["tokens"]: entry["peak_memory"] for entry in found["tried"]}
+    assert found["tokens"] % 2048 == 0 and peaks[found["tokens"]] <= 0.9 * memory
+    assert found["tokens"] == max(tokens for tokens, peak in peaks.items() if peak <= 0.9 * memory)
+    assert f"{found['tokens']:,} tokens a micro-batch" in run.stderr.splitlines()[-1]
+
+
+def test_what_cannot_be_is_one_line_with_a_remedy(house, tmp_path):
+    output = tmp_path / "found.json"
+    run = find(house, output, "--length", "512", "--memory", "1000000")
+    assert run.returncode == 1
+    assert "error: one row of 512 tokens needs 0." in run.stderr and "let activations be recomputed" in run.stderr
+    run = find(house, output, "--length", "64", "--memory", "10000000", method="full")
+    assert run.returncode == 1 and "Traceback" not in run.stderr
+    assert not output.exists()

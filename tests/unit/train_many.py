@@ -1,0 +1,22 @@
+"""Several trainings in one start of the ranks, which takes longer than they do: launch.py ... train_many.py JSON FILE.
+
+FILE holds a list of trainings: `arguments` of train.py by name, and `settings`.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
+
+import ranks
+import train
+
+PATHS = ("model", "tokens", "checkpoints", "output")
+
+for training in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
+    given = {"micro_batch": None, "curve": None} | training["arguments"]
+    arguments = argparse.Namespace(**given | {name: Path(given[name]) for name in PATHS})
+    train.train(arguments, train.Settings(**training["settings"]))
+ranks.end()

@@ -1,0 +1,67 @@
+"""Checkpoints of a training: which one it may go on from, and which are kept.
+
+A checkpoint is whole when the file WHOLE, written last, lists the sizes that its other files have. So one that a kill
+or a dying node has torn is passed over for the one before.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import ranks
+from files import write_json
+
+WHOLE = "whole.json"
+KEPT = 2  # the newest ones: the last may be torn without anybody's notice, when a node dies
+
+
+def step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def sizes(checkpoint: Path) -> dict[str, int]:
+    """Bytes by file."""
+    return {
+        str(path.relative_to(checkpoint)): path.stat().st_size
+        for path in sorted(checkpoint.rglob("*"))
+        if path.is_file() and path.name != WHOLE
+    }
+
+
+def mark_whole(checkpoint: Path) -> None:
+    """Call it once, when every rank has saved its part."""
+    write_json(checkpoint / WHOLE, sizes(checkpoint))
+
+
+def is_whole(checkpoint: Path) -> bool:
+    try:
+        return json.loads((checkpoint / WHOLE).read_bytes()) == sizes(checkpoint)
+    except (OSError, ValueError):
+        return False
+
+
+def found(folder: Path) -> list[Path]:
+    """All checkpoints, oldest first."""
+    return sorted(folder.glob("checkpoint-*"), key=step_of)
+
+
+def prune(folder: Path, best: str | None) -> None:
+    """Remove all but the newest and the best."""
+    for checkpoint in found(folder)[:-KEPT]:
+        if best is None or checkpoint.name != Path(best).name:
+            shutil.rmtree(checkpoint)
+
+
+def resumable(folder: Path, identity: str) -> Path | None:
+    """The newest whole checkpoint of this very run. Torn ones are removed, and all those of another run, with other
+    settings, weights, data or number of ranks. All ranks call it."""
+    mark = folder / "run.json"
+    if ranks.RANK == 0:
+        if not (mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == identity):
+            shutil.rmtree(folder, ignore_errors=True)
+            write_json(mark, identity)
+        for checkpoint in found(folder):
+            if not is_whole(checkpoint):
+                shutil.rmtree(checkpoint)
+    ranks.barrier()
+    return max(found(folder), key=step_of, default=None)

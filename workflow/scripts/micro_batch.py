@@ -1,0 +1,125 @@
+"""Find how many tokens a micro-batch may hold: the most that this GPU has memory for, by the program that trains.
+
+  micro_batch.py --length 512 --settings JSON --output FILE -- launch.py --ranks 4 train.py --method full ...
+
+After -- stands the training's command line, less --settings, --tokens and --output. It is rehearsed, a few steps in
+processes of its own, with rows of --length tokens that are all labelled: one a micro-batch, then four times as many as
+before until the memory is full, then as many as the memory of the last two suggests. What fits leaves a tenth
+of the memory free. On a CPU --memory says what there is, for each rank.
+
+The output (JSON) has tokens, and what was tried: tokens, peak_memory (bytes a rank; null: out of memory).
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from files import InputError, command_line, positive, read_json, write_json
+from settings import read_object
+
+GROWTH = 4
+SHARE = 0.9  # of the memory: it is cut into pieces as training goes on
+MOST = 32_768  # tokens: beyond it a micro-batch only gets more padding
+
+
+class Fit:
+    """Rows that fit, by trying: `rehearse` gives the peak memory of so many rows, None when they do not fit."""
+
+    def __init__(self, rehearse: Callable[[int], int | None], limit: Callable[[], int]):
+        self._rehearse, self._limit = rehearse, limit
+        self.peaks: dict[int, int | None] = {}
+
+    def fits(self, rows: int) -> bool:
+        if rows not in self.peaks:
+            self.peaks[rows] = self._rehearse(rows)
+        return self.peaks[rows] is not None and self.peaks[rows] <= self._limit()
+
+    def most(self, upper: int) -> int:
+        """The largest number found to fit, at most `upper`; 0 when not even one row does."""
+        rows, good = 1, 0
+        while self.fits(rows):
+            good = rows
+            if rows == upper:
+                return upper
+            rows = min(rows * GROWTH, upper)
+        between = self._between(good, rows) if good else 0
+        return between if between > good and self.fits(between) else good
+
+    def _between(self, good: int, too_many: int) -> int:
+        """As many rows as the limit allows if memory grows with them as it did between the last two that were seen."""
+        *_, fewer, more = [None, *(rows for rows, peak in sorted(self.peaks.items()) if peak is not None)]
+        if fewer is None:
+            return too_many - 1
+        a_row = (self.peaks[more] - self.peaks[fewer]) / (more - fewer)
+        rows = fewer + int((self._limit() - self.peaks[fewer]) / a_row) if a_row > 0 else too_many - 1
+        return min(rows, too_many - 1)
+
+
+class Rehearsals:
+    """Runs the training's command on a few rows, and keeps what it said of its device."""
+
+    def __init__(self, command: list[str], settings: dict, length: int, memory: int | None):
+        self._command, self._settings, self._length, self._memory = command, settings, length, memory
+        self.device: dict = {}
+
+    def __call__(self, rows: int) -> int | None:
+        """Peak memory of a rank, in bytes. Raises InputError when the command fails for another reason than memory."""
+        tokens = rows * self._length
+        with tempfile.TemporaryDirectory() as folder:
+            output = Path(folder) / "rehearsal.json"
+            settings = json.dumps(self._settings | {"micro_batch_tokens": tokens})
+            options = ["--settings", settings, "--rehearse", str(self._length), "--output", str(output)]
+            options += ["--checkpoints", str(Path(folder) / "checkpoints")]
+            command = [sys.executable, *self._command, *options]
+            run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            if run.returncode:
+                if "out of memory" in run.stdout or "can't allocate memory" in run.stdout:
+                    self.say(tokens, "out of memory")
+                    return None
+                lines = [line for line in run.stdout.splitlines() if line.startswith("error: ")] or ["no message"]
+                raise InputError(f"rehearsal with {tokens:,} tokens: {lines[0].removeprefix('error: ')}")
+            self.device = read_json(output)
+        peak = self.device.pop("peak_memory")
+        self.say(tokens, f"{peak / 2**30:.2f} GiB")
+        return peak
+
+    def say(self, tokens: int, text: str) -> None:
+        print(f"{tokens:,} tokens a micro-batch: {text}", file=sys.stderr, flush=True)
+
+    def limit(self) -> int:
+        """Bytes that a rank may take."""
+        memory = self.device.get("device_memory") or self._memory
+        if not memory:
+            raise InputError("--memory: say what memory a rank has; only of a GPU it is known")
+        return int(SHARE * memory)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--length", required=True, type=positive, help="tokens of the longest row, tokenize.max_length")
+    parser.add_argument("--memory", type=positive, metavar="BYTES", help="of a rank, where there is no GPU")
+    parser.add_argument("--settings", required=True, metavar="JSON", help="of train.py; micro_batch_tokens is replaced")
+    parser.add_argument("--output", required=True, type=Path, help="JSON file")
+    parser.add_argument("command", nargs="+", metavar="COMMAND", help="the training's, after --")
+    arguments = parser.parse_args()
+    rehearse = Rehearsals(arguments.command, read_object(arguments.settings), arguments.length, arguments.memory)
+    fit = Fit(rehearse, rehearse.limit)
+    rows = fit.most(max(1, MOST // arguments.length))
+    if not rows:
+        peak = fit.peaks[1]
+        needs = f"needs {peak / 2**30:.1f} GiB" if peak else "does not fit"
+        raise InputError(
+            f"one row of {arguments.length} tokens {needs}: let activations be recomputed, offload, take ZeRO stage 3"
+            " or more ranks (config: compute), or ask for GPUs with more memory"
+        )
+    tried = [{"tokens": rows * arguments.length, "peak_memory": peak} for rows, peak in sorted(fit.peaks.items())]
+    write_json(arguments.output, {"tokens": rows * arguments.length, "tried": tried, **rehearse.device})
+    print(f"{arguments.output}: {rows * arguments.length:,} tokens a micro-batch", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)

@@ -1,0 +1,42 @@
+"""The processes of one training: torchrun starts them, on one node or several, and each reads its place from its
+environment. Without torchrun there is one.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+from files import InputError
+
+RANK, RANKS = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+LAUNCHED = "RANK" in os.environ
+INTERRUPTED = os.EX_TEMPFAIL  # status 75 of a training that a signal stopped: nothing is wrong, run it again
+
+
+class RankError(InputError):
+    """A fault that a rank may meet alone, and hence reports itself. Others every rank meets, and the first reports."""
+
+
+def follow_launcher() -> None:
+    """Die when the launcher does: a rank is in a session of its own, and one that outlived a kill of the job would
+    write beside the job's next start. Linux alone has this; elsewhere nothing is done."""
+    if LAUNCHED and sys.platform == "linux":
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
+def barrier() -> None:
+    """Wait for all ranks."""
+    if RANKS > 1:
+        import torch
+
+        torch.distributed.barrier()
+
+
+def end() -> None:
+    """Part in good order: without it a rank is now and then aborted after all is done, and the job counts as failed."""
+    torch = sys.modules.get("torch")
+    if torch and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
