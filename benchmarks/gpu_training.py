@@ -35,7 +35,9 @@ import flops  # noqa: E402
 import random_causal  # noqa: E402  (before torch, it settles threads and network)
 import synthetic_tokens  # noqa: E402
 import train  # noqa: E402
+import trainer  # noqa: E402
 import training_peer  # noqa: E402
+from examples import Examples  # noqa: E402
 from files import command_line, write_json, write_text  # noqa: E402
 from labelled_loss import give_summed_loss  # noqa: E402
 from measuring import table  # noqa: E402
@@ -104,15 +106,16 @@ class Case:
 
 
 def ours(case: Case, device: str, place: str):
-    """The trainer of train.py: the one place that knows how it is made."""
+    """What train.py trains with: the one place that knows how it is made."""
     from datasets import Dataset
 
     model = case.model(device)
     give_summed_loss(model)
     if case.method == "lora":
         model = train.add_adapter(model, ADAPTED, case.settings)
-    splits = {"train": Dataset.from_list(case.rows), "validation": Dataset.from_list(case.rows[:2])}
-    return train.make_trainer(model, splits, case.settings, Path(place), train.Interruption())
+    loss_on = case.settings.loss_on
+    rows, validation = (Examples(Dataset.from_list(some), loss_on) for some in (case.rows, case.rows[:2]))
+    return trainer.make_trainer(model, rows, validation, case.settings, Path(place), trainer.Interruption())
 
 
 def authors(case: Case, device: str, place: str):
@@ -140,7 +143,7 @@ def authors(case: Case, device: str, place: str):
 WAYS: dict[str, Callable] = {OURS: ours, AUTHORS: authors}
 
 
-def clock_of(trainer, seconds: float, device: str):
+def clock_of(loop, seconds: float, device: str):
     """Give a trainer a clock, which counts the steps after the warm-up and ends the training after `seconds`."""
     import torch
     from transformers import TrainerCallback
@@ -162,7 +165,7 @@ def clock_of(trainer, seconds: float, device: str):
                 control.should_training_stop = control.should_training_stop or now - self.start > seconds
 
     clock = Clock()
-    trainer.add_callback(clock)
+    loop.add_callback(clock)
     return clock
 
 
@@ -175,15 +178,15 @@ def measure_way(case: Case, way: str, device: str, seconds: float) -> dict:
         torch.cuda.reset_peak_memory_stats()
     torch.manual_seed(SEED)
     with tempfile.TemporaryDirectory() as place:
-        trainer = WAYS[way](case, device, place)
-        clock = clock_of(trainer, seconds, device)
-        trainer.train()
+        loop = WAYS[way](case, device, place)
+        clock = clock_of(loop, seconds, device)
+        loop.train()
     name = torch.cuda.get_device_name() if on_gpu else "cpu"
-    parameters = list(trainer.model.parameters())
+    parameters = list(loop.model.parameters())
     counts = [sum(it.numel() for it in some) for some in (parameters, (it for it in parameters if it.requires_grad))]
     tokens = case.tokens(WARM_UP, WARM_UP + clock.steps)
     work = flops.training_flops(*counts, tokens)
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    losses = [entry["loss"] for entry in loop.state.log_history if "loss" in entry]
     return {
         "device": name,
         "steps": clock.steps,
