@@ -1,6 +1,7 @@
 # make demo   the miniature, from nothing to Figures 2-7
 # make test   every check, fast ones first
-# make bench  the translation against other ways to do it; BENCH="--help" tells what can be chosen
+# make bench  translation and training against other ways to do it; make bench-training BENCH="--help" tells what can
+#             be chosen, and so for bench-translation and bench-gpu
 # All make the environments they need; a second call finds them made.
 
 MAIN      := .venv
@@ -10,11 +11,11 @@ ACTIVE    := PATH="$(CURDIR)/$(MAIN)/bin:$$PATH"
 SNAKEMAKE := $(ACTIVE) snakemake --profile profiles/local
 TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/demo/grammar.yaml
 
-.PHONY: help env demo test lint unit workflow bench demo-text demo-models clean
+.PHONY: help env demo test lint unit workflow bench bench-translation bench-training bench-gpu demo-text demo-models clean
 .DEFAULT_GOAL := help
 
 help: ## show these targets
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
 
 env: $(MAIN)/.made $(BERGAMOT)/.made ## make the two environments
 
@@ -54,8 +55,18 @@ unit: env
 workflow: env
 	@$(ACTIVE) pytest tests/workflow
 
-bench: env $(PEERS)/.made ## measure the translation, six minutes
+bench: ## measure translation and training, twenty minutes
+	@$(if $(BENCH),$(error BENCH is for one of them: make bench-translation, bench-training or bench-gpu))
+	@$(MAKE) --no-print-directory bench-translation bench-training
+
+bench-translation: env $(PEERS)/.made ## measure the translation, six minutes; BENCH has options
 	@$(ACTIVE) python benchmarks/translation.py $(BENCH)
+
+bench-training: env $(PEERS)/.made ## measure the training, a quarter of an hour; BENCH has options
+	@$(ACTIVE) python benchmarks/training.py $(BENCH)
+
+bench-gpu: env ## measure the training on a GPU, nine minutes; BENCH has options
+	@$(ACTIVE) python benchmarks/gpu_training.py $(BENCH)
 
 demo-text: env ## write the miniature's seed data, prompts and references again
 	@$(TEXT) seed --output resources/demo/seed.jsonl

@@ -1,6 +1,8 @@
 """Running commands to see what they take, keeping what was seen, and tables of it."""
 
 import os
+import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -135,3 +137,9 @@ def table(head: list[str], rows: list[list[object]]) -> str:
     """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
+
+
+def processor() -> str:
+    """The processor's name, as Linux gives it."""
+    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    return found[1] if found else platform.machine()

@@ -1,8 +1,8 @@
 """Measure the translation stage: speed against the bare engine, the authors' script and other engines; peak memory.
 
-    make bench                              six minutes or so
-    make bench BENCH="--rows real.json"     the same on real rows (JSON list or JSON lines, as seed.py takes them)
-    make bench BENCH="--long"               an hour: more rows, both architectures, rows of full length for memory
+    make bench-translation                           six minutes or so
+    make bench-translation BENCH="--rows real.json"  the same on real rows (JSON list or JSON lines, as seed.py takes)
+    make bench-translation BENCH="--long"            an hour: more rows, both architectures, long rows for memory
 
 Every engine has one thread. The weights are random, at the dimensions of the published models (random_model.py); the
 rows, unless they are given, are nonsense in Alpaca's shape (synthetic_rows.py). What is compared is run in turns, each
@@ -13,7 +13,6 @@ machine, trust the second. Writes translation.json and translation.md, the table
 import argparse
 import json
 import os
-import platform
 import re
 import sys
 import tempfile
@@ -29,7 +28,7 @@ import seed  # noqa: E402
 import synthetic_rows  # noqa: E402
 from bergamot_engine import KERNELS  # noqa: E402
 from files import command_line, iter_jsonl, write_json, write_jsonl, write_text  # noqa: E402
-from measuring import Measured, Notebook, measure, table  # noqa: E402
+from measuring import Measured, Notebook, measure, processor, table  # noqa: E402
 
 ENGINE_PYTHON = REPOSITORY / ".venv-bergamot" / "bin" / "python"
 PEERS = {"PYTHONPATH": str(REPOSITORY / ".venv-bench")}  # what envs/bench.lock adds
@@ -268,12 +267,6 @@ def make_model(notebook: Notebook, folder: Path, architecture: str, texts: list[
     more = [text for row in synthetic_rows.synthetic_rows(1500, 0.0, seed=2) for text in row.values() if text]
     random_model.make_model(model, architecture, texts + more + synthetic_rows.lexicon())
     return model
-
-
-def processor() -> str:
-    """The processor's name, as Linux gives it."""
-    found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-    return found[1] if found else platform.machine()
 
 
 def main() -> None:

@@ -11,9 +11,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BENCHMARKS = REPOSITORY / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
+import gpu_training  # noqa: E402
 import random_model  # noqa: E402
+import training  # noqa: E402
+from labelled_loss import NO_LABEL  # noqa: E402
 from structure import kept, prose  # noqa: E402
 from synthetic_rows import lexicon, synthetic_rows  # noqa: E402
+from synthetic_tokens import LONGEST, SHORTEST, synthetic_lengths, synthetic_tokens  # noqa: E402
+from training_peer import padding_collator  # noqa: E402
 
 
 def words(texts) -> int:
@@ -54,3 +59,54 @@ def test_a_model_of_random_weights_decodes_as_many_pieces_as_its_length_factor_s
     expected = random_model.MITE_LENGTH_FACTOR * counts["source_pieces"]
     assert counts["target_pieces"] == pytest.approx(expected, abs=1.5)
     assert len(json.loads(output.read_text(encoding="utf-8"))) == 1
+
+
+def test_token_rows_have_alpacas_lengths_and_repeat_from_their_seed():
+    lengths = synthetic_lengths(20_000, seed=1)
+    assert sum(lengths) / len(lengths) == pytest.approx(120, rel=0.02)
+    assert min(lengths) == SHORTEST
+    assert max(lengths) == LONGEST
+    assert sum(length == LONGEST for length in lengths) / len(lengths) < 0.01
+    assert synthetic_tokens(5, 100, seed=1) == synthetic_tokens(5, 100, seed=1)
+    assert synthetic_tokens(5, 100, seed=1) != synthetic_tokens(5, 100, seed=2)
+
+
+def test_token_rows_are_whole_and_their_prompts_leave_something_to_learn():
+    for row in synthetic_tokens(50, 100, seed=1):
+        assert len(row["input_ids"]) == row["length"]
+        assert 0 < row["prompt_length"] < row["length"]
+        assert max(row["input_ids"]) < 100
+
+
+def test_the_peers_batches_are_padded_to_a_multiple_and_padding_has_no_label():
+    rows = [{"input_ids": [5, 6, 7], "labels": [NO_LABEL, 6, 7]}, {"input_ids": [8], "labels": [NO_LABEL]}]
+    batch = padding_collator(multiple=4)(rows)
+    assert batch["input_ids"].tolist() == [[5, 6, 7, 0], [8, 0, 0, 0]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 0], [1, 0, 0, 0]]
+    assert batch["labels"].tolist() == [[NO_LABEL, 6, 7, NO_LABEL], [NO_LABEL] * 4]
+
+
+def test_a_loss_that_is_another_one_is_said_to_be():
+    assert training.difference(9.741728, 9.741729) == "1e-07"
+    assert "another loss" in training.difference(9.74, 9.75)
+
+
+def test_a_case_that_failed_is_a_line_of_the_table():
+    measured = {"case": "a/lora", "device": "GPU", "steps": 3, "seconds": 2.0, "mfu": 0.5, "peak_memory": 2**30}
+    fast, slow = ({"way": way, "tokens_per_second": pace} | measured for way, pace in (("ours", 900), ("other", 300)))
+    failed = {"case": "b/lora", "way": "ours", "fault": "not enough memory"}
+    rows = gpu_training.report([fast, slow, failed, {"way": "other"} | measured | {"tokens_per_second": 10}])
+    assert "| a/lora | ours | 900 | 50% | 1.0 GB | 3 in 2.0 s | 3.00 |" in rows
+    assert "| b/lora | ours | not enough memory |  |  |  |  |" in rows
+
+
+def test_a_case_that_is_over_its_time_is_ended_and_said_to_be(tmp_path):
+    lines = gpu_training.run_case("tiny-pythia/lora", ["--tiny"], limit=0.2)
+    assert [line["fault"] for line in lines] == ["over its 0 s"] * 2
+
+
+def test_both_ways_of_a_case_take_steps_of_the_same_loss():
+    ours, authors = gpu_training.run_case("tiny-bloom/full", ["--tiny"], limit=120)
+    assert ours["steps"] >= 1
+    assert authors["steps"] >= 1
+    assert ours["loss"] == pytest.approx(authors["loss"], rel=1e-3)

@@ -1,0 +1,103 @@
+"""Measure the peak of memory of the loss for a large vocabulary: ours (labelled_loss.py) against all logits at once.
+
+    loss_memory.py                  BLOOM's 250,880 words at 2,048 labelled positions, forward and backward
+    loss_memory.py --width 2048     of a wider model
+
+What is counted is resident memory above that where states, output layer and room for their gradients exist, as after
+the first micro-batch of a step. Each way has a process of its own. `make bench-training` does this too.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path += [str(HERE.parent / "workflow" / "scripts"), str(HERE)]
+
+from files import command_line, positive  # noqa: E402
+from measuring import measure, table  # noqa: E402
+
+WORDS, POSITIONS, WIDTH = 250_880, 2_048, 1_024  # BLOOM's vocabulary; the width of its smallest model
+WAYS = ("ours", "plain")
+AIM = 1 / 5
+
+
+def plain_loss(head, states, targets):
+    """The loss as it is written everywhere, on all logits at once."""
+    from torch.nn.functional import cross_entropy
+
+    return cross_entropy(head(states).float(), targets, reduction="sum")
+
+
+def resident() -> int:
+    """Resident bytes of this process, now."""
+    import psutil
+
+    return psutil.Process().memory_info().rss
+
+
+def one(way: str, words: int, positions: int, width: int) -> dict:
+    """Compute the loss and its gradients once. Returns the peak in bytes, seconds of CPU, the loss and its gradient."""
+    import torch
+    from labelled_loss import summed_loss
+
+    torch.manual_seed(1)
+    head = torch.nn.Linear(width, words, bias=False)
+    states = torch.randn(positions, width, requires_grad=True)
+    targets = torch.randint(words, (positions,))
+    for tensor in (head.weight, states):
+        tensor.grad = torch.zeros_like(tensor).fill_(0.0)  # touched, so that it is resident
+    before, start = resident(), time.process_time()
+    loss = summed_loss(head, states, targets, words) if way == "ours" else plain_loss(head, states, targets)
+    loss.backward()
+    return {
+        "cpu": time.process_time() - start,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before,
+        "loss": loss.item() / positions,
+        "gradient": states.grad.norm().item(),
+    }
+
+
+def compare(turns: int, words: int = WORDS, positions: int = POSITIONS, width: int = WIDTH) -> tuple[dict, str]:
+    """What both ways took, and the table of it."""
+    size = ["--words", words, "--positions", positions, "--width", width]
+    seen = {way: [] for way in WAYS}
+    for _ in range(turns):
+        for way in WAYS:
+            seen[way].append(json.loads(measure([sys.executable, __file__, "--way", way, *size]).output))
+
+    def medians(key: str) -> list[float]:
+        return [statistics.median(turn[key] for turn in seen[way]) for way in WAYS]
+
+    peak, cpu, loss = medians("peak"), medians("cpu"), medians("loss")
+    rows = [
+        ["peak of memory", *(f"{it / 2**20:,.0f} MB" for it in peak), f"{peak[0] / peak[1]:.2f}", f"{AIM:.2f}"],
+        ["CPU time", *(f"{it:.1f} s" for it in cpu), f"{cpu[0] / cpu[1]:.2f}", ""],
+        ["mean loss", *(f"{it:.6f}" for it in loss), "", ""],
+    ]
+    about = f"{positions:,} labelled positions of width {width:,}, {words:,} words, float32, forward and backward."
+    head = ["the loss alone", "ours", "all logits at once", "ours : all at once", "aim, under"]
+    return seen, f"{about}\n\n" + table(head, rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--words", type=positive, default=WORDS, help=f"default {WORDS:,}")
+    parser.add_argument("--positions", type=positive, default=POSITIONS, help=f"default {POSITIONS:,}")
+    parser.add_argument("--width", type=positive, default=WIDTH, help=f"of the states (default {WIDTH:,})")
+    parser.add_argument("--turns", type=positive, default=1, help="default 1: memory hardly varies")
+    parser.add_argument("--way", choices=WAYS, help="take one turn of it in this process and print JSON")
+    arguments = parser.parse_args()
+    size = (arguments.words, arguments.positions, arguments.width)
+    if arguments.way:
+        print(json.dumps(one(arguments.way, *size)))
+    else:
+        print(compare(arguments.turns, *size)[1])
+
+
+if __name__ == "__main__":
+    command_line(main)
