@@ -4,7 +4,9 @@
     loss_memory.py --width 2048     of a wider model
 
 What is counted is resident memory above that where states, output layer and room for their gradients exist, as after
-the first micro-batch of a step. Each way has a process of its own. `make bench-training` does this too.
+the first micro-batch of a step. Where the output layer is trained, a second gradient of it is made, to be added to the
+first: no way to the loss is without it. With LoRA it is frozen. Each way has a process of its own. `make bench-training`
+does this too.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from measuring import measure, table  # noqa: E402
 
 WORDS, POSITIONS, WIDTH = 250_880, 2_048, 1_024  # BLOOM's vocabulary; the width of its smallest model
 WAYS = ("ours", "plain")
+LAYERS = ("frozen", "trained")
 AIM = 1 / 5
 
 
@@ -40,7 +43,7 @@ def resident() -> int:
     return psutil.Process().memory_info().rss
 
 
-def one(way: str, words: int, positions: int, width: int) -> dict:
+def one(way: str, layer: str, words: int, positions: int, width: int) -> dict:
     """Compute the loss and its gradients once. Returns the peak in bytes, seconds of CPU, the loss and its gradient."""
     import torch
     from labelled_loss import summed_loss
@@ -49,10 +52,11 @@ def one(way: str, words: int, positions: int, width: int) -> dict:
     head = torch.nn.Linear(width, words, bias=False)
     states = torch.randn(positions, width, requires_grad=True)
     targets = torch.randint(words, (positions,))
-    for tensor in (head.weight, states):
+    head.weight.requires_grad_(layer == "trained")
+    for tensor in (head.weight, states) if layer == "trained" else (states,):
         tensor.grad = torch.zeros_like(tensor).fill_(0.0)  # touched, so that it is resident
     before, start = resident(), time.process_time()
-    loss = summed_loss(head, states, targets, words) if way == "ours" else plain_loss(head, states, targets)
+    loss = summed_loss(head, states, targets) if way == "ours" else plain_loss(head, states, targets)
     loss.backward()
     return {
         "cpu": time.process_time() - start,
@@ -65,22 +69,33 @@ def one(way: str, words: int, positions: int, width: int) -> dict:
 def compare(turns: int, words: int = WORDS, positions: int = POSITIONS, width: int = WIDTH) -> tuple[dict, str]:
     """What both ways took, and the table of it."""
     size = ["--words", words, "--positions", positions, "--width", width]
-    seen = {way: [] for way in WAYS}
+    seen = {f"{way}, {layer}": [] for layer in LAYERS for way in WAYS}
     for _ in range(turns):
-        for way in WAYS:
-            seen[way].append(json.loads(measure([sys.executable, __file__, "--way", way, *size]).output))
+        for layer in LAYERS:
+            for way in WAYS:
+                command = [sys.executable, __file__, "--way", way, "--layer", layer, *size]
+                seen[f"{way}, {layer}"].append(json.loads(measure(command).output))
 
-    def medians(key: str) -> list[float]:
-        return [statistics.median(turn[key] for turn in seen[way]) for way in WAYS]
+    rows = []
+    for layer in LAYERS:
 
-    peak, cpu, loss = medians("peak"), medians("cpu"), medians("loss")
-    rows = [
-        ["peak of memory", *(f"{it / 2**20:,.0f} MB" for it in peak), f"{peak[0] / peak[1]:.2f}", f"{AIM:.2f}"],
-        ["CPU time", *(f"{it:.1f} s" for it in cpu), f"{cpu[0] / cpu[1]:.2f}", ""],
-        ["mean loss", *(f"{it:.6f}" for it in loss), "", ""],
-    ]
+        def medians(key: str, layer: str = layer) -> list[float]:
+            return [statistics.median(turn[key] for turn in seen[f"{way}, {layer}"]) for way in WAYS]
+
+        peak, cpu, loss = medians("peak"), medians("cpu"), medians("loss")
+        rows += [
+            [
+                layer,
+                "peak of memory",
+                *(f"{it / 2**20:,.0f} MB" for it in peak),
+                f"{peak[0] / peak[1]:.2f}",
+                f"{AIM:.2f}",
+            ],
+            [layer, "CPU time", *(f"{it:.1f} s" for it in cpu), f"{cpu[0] / cpu[1]:.2f}", ""],
+            [layer, "mean loss", *(f"{it:.6f}" for it in loss), "", ""],
+        ]
     about = f"{positions:,} labelled positions of width {width:,}, {words:,} words, float32, forward and backward."
-    head = ["the loss alone", "ours", "all logits at once", "ours : all at once", "aim, under"]
+    head = ["output layer", "the loss alone", "ours", "all logits at once", "ours : all at once", "aim, under"]
     return seen, f"{about}\n\n" + table(head, rows)
 
 
@@ -91,10 +106,11 @@ def main() -> None:
     parser.add_argument("--width", type=positive, default=WIDTH, help=f"of the states (default {WIDTH:,})")
     parser.add_argument("--turns", type=positive, default=1, help="default 1: memory hardly varies")
     parser.add_argument("--way", choices=WAYS, help="take one turn of it in this process and print JSON")
+    parser.add_argument("--layer", choices=LAYERS, default="trained", help="with --way (default trained)")
     arguments = parser.parse_args()
     size = (arguments.words, arguments.positions, arguments.width)
     if arguments.way:
-        print(json.dumps(one(arguments.way, *size)))
+        print(json.dumps(one(arguments.way, arguments.layer, *size)))
     else:
         print(compare(arguments.turns, *size)[1])
 

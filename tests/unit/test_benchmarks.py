@@ -14,7 +14,7 @@ sys.path.append(str(BENCHMARKS))
 import gpu_training  # noqa: E402
 import random_model  # noqa: E402
 import training  # noqa: E402
-from labelled_loss import NO_LABEL  # noqa: E402
+from examples import NO_LABEL  # noqa: E402
 from structure import kept, prose  # noqa: E402
 from synthetic_rows import lexicon, synthetic_rows  # noqa: E402
 from synthetic_tokens import LONGEST, SHORTEST, synthetic_lengths, synthetic_tokens  # noqa: E402

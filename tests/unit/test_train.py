@@ -17,9 +17,8 @@ import tiny
 import train
 import trainer
 import tuned_model
-from examples import Examples, collate, load_tokens
+from examples import NO_LABEL, Examples, collate, load_tokens
 from files import InputError, read_json
-from labelled_loss import NO_LABEL
 from language_models import load_model
 from steps import FILLER, StepSampler
 from trainings import LORA, Training, make_house, settings, tune, weights

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from files import InputError
-from labelled_loss import NO_LABEL
 from steps import FILLER
 
 SPLITS = ("train", "validation")
+NO_LABEL = -100  # PyTorch's cross-entropy passes over it
 NO_ROW = -1
 
 

@@ -37,7 +37,6 @@ import tuned_model
 from examples import Examples, load_tokens, rehearsal
 from files import InputError, beside, command_line, read_json, sha256, write_json
 from journal import item_key
-from labelled_loss import give_summed_loss
 from settings import read_settings
 
 REHEARSED_STEPS = 2  # the second one has the optimizer's state in memory from its beginning
@@ -149,6 +148,7 @@ def add_adapter(model, modules: list[str], settings: Settings):
 def prepare_model(method: str, path: Path, modules: list[str], settings: Settings):
     """The model to train. Its trained weights are fp32 (ZeRO keeps such a copy of its own), its loss a sum."""
     import torch
+    from labelled_loss import give_summed_loss
     from transformers import set_seed
 
     if not torch.cuda.is_available():

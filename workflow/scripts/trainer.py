@@ -11,9 +11,8 @@ from pathlib import Path
 import checkpoints
 import flops
 import ranks
-from examples import NO_ROW, Examples, collate
+from examples import NO_LABEL, NO_ROW, Examples, collate
 from files import InputError
-from labelled_loss import NO_LABEL
 from steps import StepSampler
 
 PATIENCE = 7200  # seconds that ranks wait for one that reads or checks many gigabytes

@@ -4,9 +4,8 @@ import math
 from pathlib import Path
 
 import language_models
-from examples import Examples, collate
+from examples import NO_LABEL, Examples, collate
 from files import InputError
-from labelled_loss import NO_LABEL, give_summed_loss
 from steps import StepSampler
 
 # Between the loss that training recorded and that of the weights on disk, as a share: rounding, which depends on how
@@ -65,6 +64,7 @@ def load_tuned(method: str, base: Path, folder: Path, precision: str):
 def mean_loss(model, examples: Examples, budget: int, precision: str) -> float:
     """Mean loss over the labels of all examples, by this process alone."""
     import torch
+    from labelled_loss import give_summed_loss
     from torch.utils.data import DataLoader
 
     give_summed_loss(model.get_base_model() if hasattr(model, "get_base_model") else model)
