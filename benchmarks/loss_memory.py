@@ -5,8 +5,8 @@
 
 What is counted is resident memory above that where states, output layer and room for their gradients exist, as after
 the first micro-batch of a step. Where the output layer is trained, a second gradient of it is made, to be added to the
-first: no way to the loss is without it. With LoRA it is frozen. Each way has a process of its own. `make bench-training`
-does this too.
+first: no way to the loss is without it. With LoRA it is frozen. Each way has a process of its own. This is a part of
+`make bench-training`.
 """
 
 import argparse

@@ -35,7 +35,7 @@ from measuring import Notebook, measure, processor, table  # noqa: E402
 
 PEERS = {"PYTHONPATH": str(REPOSITORY / ".venv-bench")}  # what envs/bench.lock adds
 EXAMPLES = 96  # of the step
-BUDGET = 1024  # tokens of a micro-batch of ours
+BUDGET = 512  # tokens of a micro-batch of ours
 ARCHITECTURES = ("pythia", "bloom", "llama")
 LOSSES = ("all", "response")
 SAME = 1e-6  # two losses are one within this part of them; float32 tells apart a tenth of it

@@ -22,6 +22,13 @@ def test_a_rule_takes_the_modules_of_its_own_script(file, rule, body):
     assert re.search(rf'shared=\[?\*?imports_of\("{script}"\)', body)
 
 
+def test_the_slurm_profile_sends_every_rule_that_asks_for_a_gpu_to_the_gpu_partition():
+    asking = {rule for _, rule, body in RULES if re.search(r"^ +gpu=", body, flags=re.MULTILINE)}
+    profile = (REPOSITORY / "profiles" / "slurm" / "config.yaml").read_text(encoding="utf-8")
+    sent = re.findall(r"^  (\w+):.*\n    slurm_partition: .*SLURM_GPU_PARTITION", profile, flags=re.MULTILINE)
+    assert set(sent) == asking != set()
+
+
 def test_an_import_of_an_import_is_an_input():
     job = next(job for job in dry_run(*DEMO, "--forceall", "--", "figure3") if job.rule == "judge")
     assert {f"workflow/scripts/{name}.py" for name in ("judge", "ratings", "served", "journal", "files")} <= set(

@@ -4,7 +4,8 @@
 # out  <results>/micro_batches/{method}/{model}.json   tokens that the GPU has memory for, with micro_batch_tokens auto
 #      <results>/models/{method}/{model}/{recipe}/     adapter or model (safetensors), training.json
 # Checkpoints lie in <results>/checkpoints/{method}/{model}/{recipe}/ while the training runs: declared outputs are
-# deleted before a job is run again, these are not. With train.source released the models come from `released`.
+# deleted before a job is run again, these are not. `exec`: a shell in between would die of the signal that asks the
+# training to stop, and the job with it. With train.source released the models come from `released`.
 
 
 rule micro_batch:
@@ -25,6 +26,7 @@ rule micro_batch:
         mem=lambda wildcards: request_of(wildcards)["memory"],
         runtime="1h",
         gpu=lambda wildcards: gpus(request_of(wildcards)["ranks"]),
+        nodes=1,
     params:
         launcher=launcher_of,
         adapter_modules=lambda wildcards: config["families"][family_of(wildcards)]["adapter_modules"],
@@ -61,6 +63,7 @@ rule train:
         mem=lambda wildcards: request_of(wildcards)["memory"],
         runtime=lambda wildcards: request_of(wildcards)["runtime"],
         gpu=lambda wildcards: gpus(request_of(wildcards)["ranks"]),
+        nodes=1,
     params:
         launcher=launcher_of,
         adapter_modules=lambda wildcards: config["families"][family_of(wildcards)]["adapter_modules"],
@@ -68,7 +71,7 @@ rule train:
         micro_batch=lambda wildcards, input: [f"--micro-batch {path}" for path in input.micro_batch],
         checkpoints=f"{RESULTS}/checkpoints/{{method}}/{{model}}/{{recipe}}",
     shell:
-        "python {params.launcher} {input.script} --method {wildcards.method} --model {input.base} --tokens {input.tokens}"
+        "exec python {params.launcher} {input.script} --method {wildcards.method} --model {input.base} --tokens {input.tokens}"
         " --adapter-modules {params.adapter_modules} --settings {params.settings:q} {params.micro_batch}"
         " --checkpoints {params.checkpoints} --curve {log.curve} --output {output} > {log[0]} 2>&1"
 

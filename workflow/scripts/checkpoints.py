@@ -63,5 +63,5 @@ def resumable(folder: Path, identity: str) -> Path | None:
         for checkpoint in found(folder):
             if not is_whole(checkpoint):
                 shutil.rmtree(checkpoint)
-    ranks.barrier()
-    return max(found(folder), key=step_of, default=None)
+    # The first rank's choice: another node may see the folder as it was a while ago.
+    return ranks.agree(max(found(folder), key=step_of, default=None))

@@ -3,20 +3,26 @@
   launch.py --ranks 2 train.py --method full ...
   launch.py --ranks 8 --torchrun "--nnodes 2 --rdzv-backend c10d --rdzv-endpoint node1:29500" train.py ...
 
-What this adds to torchrun: when a rank fails, the status is that rank's (torchrun's is 1 for all), and no report
-buries what the rank had to say. SIGUSR1 is handed on to the ranks as SIGTERM is: they have GRACE seconds to write a
-checkpoint, then the status is 75.
+What this adds to torchrun: the status is that of the rank that failed (torchrun's is 1 for all), no report buries what
+the rank had to say, and SIGTERM and SIGUSR1 are handed on to the ranks and nothing else: torchrun would stop them.
 """
 
 import argparse
 import os
+import signal
 import sys
 
 from files import positive
-from ranks import INTERRUPTED
 
-GRACE = 600  # seconds; a cluster that gives less kills the job itself, and the checkpoint before it stands
-SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
+TORCHRUNS_OWN = "SIGINT,SIGHUP,SIGQUIT"
+
+
+def hand_on(number: int, frame: object) -> None:
+    """Send the signal to the ranks, which decide what to do about it."""
+    import psutil
+
+    for rank in psutil.Process().children():
+        rank.send_signal(number)
 
 
 def main() -> None:
@@ -29,18 +35,16 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.command:
         parser.error("name a program to start")
-    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(GRACE))
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does, which says so at length
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, hand_on)
 
     from torch.distributed import run
-    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    options = ["--signals-to-handle", SIGNALS, "--nproc-per-node", str(arguments.ranks), *arguments.torchrun.split()]
+    options = ["--signals-to-handle", TORCHRUNS_OWN, "--nproc-per-node", str(arguments.ranks)]
     try:
-        run.main([*options, *arguments.command])
-    except SignalException:
-        sys.exit(INTERRUPTED)
+        run.main([*options, *arguments.torchrun.split(), *arguments.command])
     except ChildFailedError as error:
         _, failure = error.get_first_failure()
         sys.exit(failure.exitcode if failure.exitcode > 0 else 128 - failure.exitcode)  # as a shell reports a signal

@@ -22,6 +22,8 @@ from files import InputError, command_line, positive, read_json, write_json
 from settings import read_object
 
 GROWTH = 4
+REFINEMENTS = 3  # guesses between what fits and what does not
+FULL = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
 SHARE = 0.9  # of the memory: it is cut into pieces as training goes on
 MOST = 32_768  # tokens: beyond it a micro-batch only gets more padding
 
@@ -46,8 +48,12 @@ class Fit:
             if rows == upper:
                 return upper
             rows = min(rows * GROWTH, upper)
-        between = self._between(good, rows) if good else 0
-        return between if between > good and self.fits(between) else good
+        guess = self._between(good, rows) if good else 0
+        for _ in range(REFINEMENTS):
+            if guess > good and self.fits(guess):
+                return guess
+            guess = (good + guess) // 2
+        return good
 
     def _between(self, good: int, too_many: int) -> int:
         """As many rows as the limit allows if memory grows with them as it did between the last two that were seen."""
@@ -77,7 +83,7 @@ class Rehearsals:
             command = [sys.executable, *self._command, *options]
             run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             if run.returncode:
-                if "out of memory" in run.stdout or "can't allocate memory" in run.stdout:
+                if any(sign in run.stdout for sign in FULL):
                     self.say(tokens, "out of memory")
                     return None
                 lines = [line for line in run.stdout.splitlines() if line.startswith("error: ")] or ["no message"]

@@ -10,12 +10,14 @@ import sys
 from files import InputError
 
 RANK, RANKS = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+LOCAL_RANK = int(os.environ.get("LOCAL_RANK", 0))
 LAUNCHED = "RANK" in os.environ
 INTERRUPTED = os.EX_TEMPFAIL  # status 75 of a training that a signal stopped: nothing is wrong, run it again
 
 
 class RankError(InputError):
-    """A fault that a rank may meet alone, and hence reports itself. Others every rank meets, and the first reports."""
+    """A fault that a rank may meet alone, and hence reports itself. Others all ranks of a node meet, and its first
+    reports."""
 
 
 def follow_launcher() -> None:
@@ -32,6 +34,17 @@ def barrier() -> None:
         import torch
 
         torch.distributed.barrier()
+
+
+def agree(value: object) -> object:
+    """The first rank's value, on every rank."""
+    if RANKS == 1:
+        return value
+    import torch
+
+    values = [value]
+    torch.distributed.broadcast_object_list(values)
+    return values[0]
 
 
 def end() -> None:

@@ -119,10 +119,13 @@ def with_micro_batch(settings: Settings, path: Path | None) -> Settings:
         )
     found = read_json(path)
     if torch.cuda.is_available():
-        memory = torch.cuda.get_device_properties(0).total_memory
-        if memory < found["device_memory"]:
+        memory, needed = (
+            torch.cuda.get_device_properties(ranks.LOCAL_RANK).total_memory,
+            found.get("device_memory") or 0,
+        )
+        if memory < 0.98 * needed:  # drivers differ in what they keep for themselves
             raise InputError(
-                f"{path}: found on {found['device']} with {found['device_memory'] / 2**30:.0f} GiB, and this GPU has"
+                f"{path}: found on {found['device']} with {needed / 2**30:.0f} GiB, and this GPU has"
                 f" {memory / 2**30:.0f}; ask for one kind of GPU, or set micro_batch_tokens to a number"
             )
     return replace(settings, micro_batch_tokens=found["tokens"])
@@ -146,7 +149,7 @@ def add_adapter(model, modules: list[str], settings: Settings):
 
 
 def prepare_model(method: str, path: Path, modules: list[str], settings: Settings):
-    """The model to train. Its trained weights are fp32 (ZeRO keeps such a copy of its own), its loss a sum."""
+    """The model to train, whose loss is a sum over labels."""
     import torch
     from labelled_loss import give_summed_loss
     from transformers import set_seed
@@ -156,7 +159,9 @@ def prepare_model(method: str, path: Path, modules: list[str], settings: Setting
     if settings.zero_stage:
         training.prepare_deepspeed()
     set_seed(settings.seed)
-    model = language_models.load_model(path, "fp32" if method == "full" else settings.precision)
+    # ZeRO makes its fp32 copy of weights in the precision of the arithmetic; without it, trained weights are fp32.
+    master = method == "full" and not settings.zero_stage
+    model = language_models.load_model(path, "fp32" if master else settings.precision)
     model.config.use_cache = False
     give_summed_loss(model)
     return add_adapter(model, modules, settings) if method == "lora" else model
@@ -205,18 +210,21 @@ def record(trainer, settings: Settings, splits: dict, seconds: float, resumed: P
 
 
 def learn(trainer, resumed: Path | None) -> float:
-    """Run the training and return its seconds. Raises RankError when a micro-batch does not fit into memory."""
-    import torch
-
+    """Run the training and return its seconds."""
     start = time.monotonic()
-    try:
-        trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-    except torch.OutOfMemoryError as error:
-        raise ranks.RankError(
-            f"step {trainer.state.global_step + 1}: out of memory on the GPU ({str(error).splitlines()[0]}); lower"
-            " micro_batch_tokens, let activations be recomputed, or ask for more ranks (config: train, compute)"
-        ) from None
+    trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     return time.monotonic() - start
+
+
+def out_of_memory(error: Exception) -> str | None:
+    """What to do when a GPU's memory was too small, in one line; None for another fault."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(error, torch.OutOfMemoryError):
+        return None
+    return (
+        f"out of memory on the GPU ({str(error).splitlines()[0]}); lower micro_batch_tokens, let activations be"
+        " recomputed, offload, or ask for more ranks (config: train, compute)"
+    )
 
 
 def rehearse(arguments: argparse.Namespace, settings: Settings) -> None:
@@ -341,9 +349,13 @@ def main() -> None:
     except ranks.RankError:
         raise
     except InputError:
-        if ranks.RANK == 0:
+        if ranks.LOCAL_RANK == 0:
             raise
-        sys.exit(1)  # every rank meets the same fault, and one line of it is enough
+        sys.exit(1)  # every rank of a node meets the same fault, and one line of it is enough
+    except RuntimeError as error:
+        if not (line := out_of_memory(error)):
+            raise
+        raise ranks.RankError(line) from None
     ranks.end()
     sys.exit(status)
 

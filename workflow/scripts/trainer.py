@@ -46,6 +46,7 @@ def deepspeed_config(settings, on_cpu: bool) -> dict:
         "zero_optimization": zero,
         "zero_force_ds_cpu_optimizer": False,
         "bf16": {"enabled": settings.precision == "bf16"},
+        "data_types": {"grad_accum_dtype": "fp32"},  # over many micro-batches bf16 would lose the small ones
         "gradient_accumulation_steps": "auto",
         "train_micro_batch_size_per_gpu": "auto",
         "train_batch_size": "auto",
@@ -97,7 +98,6 @@ def training_arguments(settings, folder: Path, sampler: StepSampler, on_cpu: boo
         ddp_timeout=PATIENCE,
         ddp_backend="gloo" if on_cpu and ranks.RANKS > 1 else None,
         use_cpu=on_cpu,
-        dataloader_pin_memory=not on_cpu,
         disable_tqdm=True,
         report_to=[],
     )
@@ -182,6 +182,7 @@ def make_trainer(model, train: Examples, validation: Examples, settings, folder:
     from tqdm import tqdm
     from transformers import PrinterCallback, Trainer, TrainerCallback
 
+    on_cpu = not torch.cuda.is_available()
     common = {"budget": settings.micro_batch_tokens, "seed": settings.seed, "rank": ranks.RANK, "ranks": ranks.RANKS}
     sampler = StepSampler(train.lengths, settings.batch, epochs=settings.epochs, **common)
     validation_sampler = StepSampler(validation.lengths, len(validation), **common)  # one "step" of all rows
@@ -195,10 +196,10 @@ def make_trainer(model, train: Examples, validation: Examples, settings, folder:
 
         def get_train_dataloader(self):
             self.seen = []
-            return DataLoader(train, batch_sampler=sampler, collate_fn=collate)
+            return DataLoader(train, batch_sampler=sampler, collate_fn=collate, pin_memory=not on_cpu)
 
         def get_eval_dataloader(self, eval_dataset=None):
-            return DataLoader(validation, batch_sampler=validation_sampler, collate_fn=collate)
+            return DataLoader(validation, batch_sampler=validation_sampler, collate_fn=collate, pin_memory=not on_cpu)
 
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
             rows = inputs.pop("rows")
@@ -260,6 +261,8 @@ def make_trainer(model, train: Examples, validation: Examples, settings, folder:
         def _save_checkpoint(self, model, trial):
             try:
                 super()._save_checkpoint(model, trial)
+            except (torch.OutOfMemoryError, torch.distributed.DistError):
+                raise
             except (OSError, RuntimeError, SafetensorError) as error:
                 torn = folder / f"checkpoint-{self.state.global_step}"
                 shutil.rmtree(torn, ignore_errors=True)  # what it took is room again
@@ -317,7 +320,7 @@ def make_trainer(model, train: Examples, validation: Examples, settings, folder:
             if self.bar is not None:
                 self.bar.close()
 
-    arguments = training_arguments(settings, folder, sampler, on_cpu=not torch.cuda.is_available())
+    arguments = training_arguments(settings, folder, sampler, on_cpu)
     trainer = StepTrainer(
         model=model,
         args=arguments,
@@ -337,6 +340,8 @@ def release(trainer) -> None:
 
     unset_hf_deepspeed_config()  # under stage 3 it would share out every model loaded, and wait for all ranks
     trainer.accelerator.free_memory()
-    for name in ("model", "model_wrapped", "deepspeed", "optimizer", "lr_scheduler"):
-        setattr(trainer, name, None)
+    held = ("model", "model_wrapped", "deepspeed", "optimizer", "lr_scheduler", "train_dataloader")
+    for holder in (trainer, trainer.callback_handler):
+        for name in held:
+            setattr(holder, name, None)
     trainer.accelerator.free_memory()  # once more: only now is there nothing that holds it
