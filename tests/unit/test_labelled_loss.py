@@ -118,4 +118,4 @@ def test_with_the_vocabulary_of_bloom_it_holds_one_chunk_of_logits():
         for ours in (True, False)
     )
     assert value == pytest.approx(plain_value, rel=1e-5)
-    assert peak < plain_peak / 3, (peak, plain_peak)
+    assert peak < plain_peak / 5, (peak, plain_peak)

@@ -11,7 +11,8 @@ import types
 import torch
 from examples import NO_LABEL
 
-CHUNK = 2**26  # logits held at once, in fp32 256 MB: for BLOOM 267 positions, enough to keep a GPU's units busy
+CHUNK = 2**25  # logits held at once, in fp32 128 MB
+GPU_ROWS = 256  # positions of a chunk at least: with fewer, a GPU waits for the weights and does not compute
 SCALED = ("final_logit_softcapping", "logit_scale", "logits_scaling", "mup_scale")  # what models do to logits besides
 
 
@@ -28,7 +29,7 @@ class _SummedLoss(torch.autograd.Function):
             of_states = torch.empty_like(inputs) if train else None
             of_weight = torch.zeros_like(weight) if train and weight.requires_grad else None
             total = torch.zeros((), dtype=torch.float32, device=states.device)
-            rows = max(1, CHUNK // len(weight))
+            rows = max(GPU_ROWS if device == "cuda" else 1, CHUNK // len(weight))
             for start in range(0, len(inputs), rows):
                 part, wanted = inputs[start : start + rows], targets[start : start + rows, None]
                 logits = (part @ matrix.t()).float()
@@ -42,12 +43,11 @@ class _SummedLoss(torch.autograd.Function):
                 slope.scatter_add_(1, wanted, torch.full_like(at_target, -1.0))
                 slope = slope.to(dtype)
                 torch.mm(slope, matrix, out=of_states[start : start + rows])
-                if of_weight is None:
-                    continue
-                if of_weight.dtype == dtype:
+                if of_weight is not None and of_weight.dtype == dtype:
                     of_weight.addmm_(slope.t(), part)
-                else:
+                elif of_weight is not None:
                     of_weight += slope.t() @ part
+                del logits, slope  # before the next chunk's are made
         ctx.gradients = (of_states.to(states.dtype) if train else None, of_weight)
         return total
 
