@@ -33,17 +33,19 @@ class Stopped:
 
     def __init__(self, training: Training, **changed):
         self.training, self.changed = training, changed
+        self.began_at = 0  # step
 
     def start(self) -> subprocess.Popen:
+        self.began_at = max(map(checkpoints.step_of, self.whole()), default=0)
         command = self.training.command(ranks=2, **self.changed)
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
     def reaches(self, process: subprocess.Popen, step: int) -> None:
-        """Wait until the checkpoint of `step`, or of a later one, is whole."""
+        """Wait until this start of it has made a checkpoint, of `step` or a later one."""
         deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline:
             assert process.poll() is None, f"it ended before it could be stopped: {process.stderr.read()[-2000:]}"
-            if any(checkpoints.step_of(path) >= step for path in self.whole()):
+            if any(checkpoints.step_of(path) >= max(step, self.began_at + 1) for path in self.whole()):
                 return
             time.sleep(0.005)
         raise AssertionError(f"no checkpoint of step {step} after {DEADLINE} s")
