@@ -50,10 +50,10 @@ lint: env
 	@$(ACTIVE) snakemake --lint --configfile config/demo.yaml
 
 unit: env
-	@$(ACTIVE) pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/faults tests/unit
+	@$(ACTIVE) pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "not demo" tests/faults tests/workflow tests/unit
 
 workflow: env
-	@$(ACTIVE) pytest tests/workflow
+	@$(ACTIVE) pytest -m demo tests/workflow
 
 bench: ## measure translation and training, twenty minutes
 	@$(if $(BENCH),$(error BENCH is for one of them: make bench-translation, bench-training or bench-gpu))
