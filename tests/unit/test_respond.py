@@ -10,6 +10,7 @@ import tiny
 from files import InputError, read_jsonl
 from template import Template
 from tokenizer import Tokenizer
+from tuned_model import load_tuned
 
 SETTINGS = {
     "beams": 4,
@@ -89,7 +90,7 @@ def test_an_answer_ends_at_the_end_of_text_or_at_the_limit(house, tmp_path):
     """The first token that the model would generate is made its end of text: the answer is empty."""
     tokenizer = Tokenizer(house / "tokenizer")
     prompt = tokenizer.encode_prompt(Template(house / "template.json").prompt("Hello"))
-    model = respond.load("full", house / "bloom", house / "bloom", "fp32")
+    model = load_tuned("full", house / "bloom", house / "bloom", "fp32")
     greedy = respond.Settings(**SETTINGS | {"beams": 1, "max_new_tokens": 3})
     import torch
 
@@ -110,7 +111,7 @@ def test_special_tokens_are_dropped_or_kept_as_text(house):
     assert (tokenizer.decode(ids), tokenizer.decode(ids, "keep")) == ("lamp", "<pad>lamp<eos>")
 
     prompt = tokenizer.encode_prompt(Template(house / "template.json").prompt("Hello"))
-    model = respond.load("full", house / "bloom", house / "bloom", "fp32")
+    model = load_tuned("full", house / "bloom", house / "bloom", "fp32")
     with torch.inference_mode():
         tokenizer.eos = model(torch.tensor([prompt])).logits[0, -1].argmax().item()
     for choice, response in (("drop", ""), ("keep", tokenizer.decode([tokenizer.eos]).strip())):
@@ -151,7 +152,7 @@ def test_a_broken_job_answers_nothing_twice(house, tmp_path, monkeypatch):
 
 def test_with_all_answers_in_the_journal_no_model_is_loaded(house, tmp_path, monkeypatch):
     first = run(house, tmp_path / "first.jsonl", monkeypatch)
-    monkeypatch.delattr(respond, "load")
+    monkeypatch.delattr(respond, "load_tuned")
     again = run(house, tmp_path / "again.jsonl", monkeypatch, journal=tmp_path / "first.journal", batch=2)
     assert again == first
 

@@ -45,6 +45,10 @@ def found(folder: Path) -> list[Path]:
     return sorted(folder.glob("checkpoint-*"), key=step_of)
 
 
+def newest(folder: Path) -> Path | None:
+    return next(reversed(found(folder)), None)
+
+
 def prune(folder: Path, best: str | None) -> None:
     """Remove all but the newest and the best."""
     for checkpoint in found(folder)[:-KEPT]:
@@ -64,4 +68,4 @@ def resumable(folder: Path, identity: str) -> Path | None:
             if not is_whole(checkpoint):
                 shutil.rmtree(checkpoint)
     # The first rank's choice: another node may see the folder as it was a while ago.
-    return ranks.agree(max(found(folder), key=step_of, default=None))
+    return ranks.agree(newest(folder))

@@ -27,6 +27,7 @@ from settings import read_settings
 from template import Template, cut_response
 from tokenizer import Tokenizer
 from tqdm import tqdm
+from tuned_model import load_tuned
 
 
 @dataclass(frozen=True)
@@ -73,19 +74,6 @@ def batches(prompts: list[list[int]], size: int) -> Iterator[list[int]]:
     for _, places in sorted(by_length.items(), reverse=True):
         for start in range(0, len(places), size):
             yield places[start : start + size]
-
-
-def load(method: str, base: Path, model: Path, precision: str):
-    """The model to answer with: `model` itself, or `base` with the adapter in `model`, not merged into it."""
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    if method == "full":
-        return language_models.load_model(model, precision).to(device).eval()
-    from peft import PeftModel
-
-    adapted = PeftModel.from_pretrained(language_models.load_model(base, precision), model, local_files_only=True)
-    return adapted.to(device).eval()
 
 
 def generate(model, prompts: list[list[int]], settings: Settings, tokenizer: Tokenizer) -> list[dict]:
@@ -144,7 +132,7 @@ def main() -> None:
         missing = list({key: place for place, key in enumerate(keys) if key not in journal}.values())
         with tqdm(total=len(rows), initial=len(rows) - len(missing), mininterval=5, unit="answer") as progress:
             if missing:
-                model = load(arguments.method, arguments.base, arguments.model, settings.precision)
+                model = load_tuned(arguments.method, arguments.base, arguments.model, settings.precision)
                 for batch in batches([prompts[place] for place in missing], settings.batch):
                     places = [missing[number] for number in batch]
                     answers = generate(model, [prompts[place] for place in places], settings, tokenizer)

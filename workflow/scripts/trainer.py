@@ -233,7 +233,7 @@ def make_trainer(model, train: Examples, validation: Examples, settings, folder:
             return norm
 
         def last_good(self) -> str:
-            last = next(reversed(checkpoints.found(folder)), None)
+            last = checkpoints.newest(folder)
             return f"the last checkpoint, {last}, stands" if last else "there is no checkpoint yet"
 
         def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):

@@ -53,12 +53,15 @@ def check_adapter(folder: Path, parameters: int) -> None:
 
 
 def load_tuned(method: str, base: Path, folder: Path, precision: str):
-    """The model on disk: `folder` itself, or `base` with the adapter in it, which is not merged into it."""
-    if method == "full":
-        return language_models.load_model(folder, precision)
-    from peft import PeftModel
+    """The model on disk, on the GPU if there is one: `folder` itself, or `base` with the adapter in it, not merged."""
+    import torch
 
-    return PeftModel.from_pretrained(language_models.load_model(base, precision), folder, local_files_only=True)
+    model = language_models.load_model(folder if method == "full" else base, precision)
+    if method == "lora":
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, folder, local_files_only=True)
+    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
 def mean_loss(model, examples: Examples, budget: int, precision: str) -> float:
@@ -68,8 +71,7 @@ def mean_loss(model, examples: Examples, budget: int, precision: str) -> float:
     from torch.utils.data import DataLoader
 
     give_summed_loss(model.get_base_model() if hasattr(model, "get_base_model") else model)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model.to(device).eval()
+    device = model.device.type
     sampler = StepSampler(examples.lengths, len(examples), budget=budget, seed=0)
     loss = labels = 0
     with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
