@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 from files import InputError, read_jsonl
 from prompts import check_prompts
-
-AUTHORS = Path(__file__).resolve().parents[3] / "shared" / "data" / "openassistant"
-real_prompts = pytest.mark.skipif(not AUTHORS.is_dir(), reason="the authors' prompts are not on this machine")
+from real_prompts import AUTHORS, real_prompts
 
 
 def test_prompts_keep_their_ids_and_order():

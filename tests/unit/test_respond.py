@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import respond
 import tiny
-from files import InputError, read_jsonl
+from files import InputError, read_json, read_jsonl
+from generation import generate
 from template import Template
 from tokenizer import Tokenizer
 from tuned_model import load_tuned
@@ -58,6 +59,7 @@ def run(house: Path, output: Path, monkeypatch, method="full", base="bloom", mod
         "--settings": json.dumps(SETTINGS | changed),
         "--journal": journal or output.with_suffix(".journal"),
         "--output": output,
+        "--metadata": output.with_suffix(".json"),
     }
     prompts = [f"{language}={house / language}.jsonl" for language in PROMPTS]
     flat = [str(part) for option in options.items() for part in option]
@@ -74,9 +76,9 @@ def test_a_batch_answers_as_one_prompt_at_a_time(house, tmp_path, monkeypatch, f
     assert len({row["response"] for row in alone}) > len(alone) / 2, "the answers are too alike to tell"
 
 
-def test_a_batch_has_prompts_of_one_length():
+def test_a_batch_has_prompts_of_nearly_one_length_the_longest_first():
     prompts = [[1] * length for length in (3, 5, 3, 3, 7, 5)]
-    assert list(respond.batches(prompts, 2)) == [[4], [1, 5], [0, 2], [3]]
+    assert list(respond.batches(prompts, 2)) == [[4, 1], [5, 0], [2, 3]]
 
 
 def test_rows_come_in_the_order_of_the_prompts(house, tmp_path, monkeypatch):
@@ -84,6 +86,39 @@ def test_rows_come_in_the_order_of_the_prompts(house, tmp_path, monkeypatch):
     asked = [(lang, f"q{number}", text) for lang, texts in PROMPTS.items() for number, text in enumerate(texts)]
     assert [(row["lang"], row["id"], row["prompt"]) for row in rows] == asked
     assert list(rows[0]) == ["lang", "id", "prompt", "response", "tokens", "finish"]
+
+
+def test_a_job_that_goes_on_forms_the_batches_of_the_whole(house, tmp_path, monkeypatch):
+    """So that an answer in bf16, which may depend on its batch, is the one of the unbroken job."""
+    formed = []
+    asked = respond.generation.generate
+    monkeypatch.setattr(
+        respond.generation, "generate", lambda model, batch, *rest: formed.append(batch) or asked(model, batch, *rest)
+    )
+    run(house, tmp_path / "whole.jsonl", monkeypatch, batch=4)
+    lines = (tmp_path / "whole.journal").read_bytes().splitlines(keepends=True)
+    whole, formed[:] = list(formed), []
+    (tmp_path / "torn.journal").write_bytes(b"".join(lines[:6]))
+    run(house, tmp_path / "torn.jsonl", monkeypatch, batch=4)
+    assert formed == whole[1:]
+
+
+def test_the_metadata_say_how_the_answers_were_made(house, tmp_path, monkeypatch):
+    from transformers import __version__
+
+    rows = run(house, tmp_path / "responses.jsonl", monkeypatch)
+    said = read_json(tmp_path / "responses.json")
+    engine = f"transformers {__version__}"
+    assert said["decoding"] == f"{engine}, beam 4, no repeated 6-gram, repetition penalty 1.1, at most 10 tokens, fp32"
+    assert said["responses"] == len(rows) == sum(said["finish"].values())
+    assert said["tokens"] == sum(row["tokens"] for row in rows)
+    assert set(said["weights"][0]) == {"config.json", "model.safetensors"}
+    assert said["repeatable"].startswith("to the byte")
+
+    run(house, tmp_path / "fast.jsonl", monkeypatch, beams=1, no_repeat_ngram=0, repetition_penalty=1, precision="bf16")
+    said = read_json(tmp_path / "fast.json")
+    assert said["decoding"] == f"{engine}, greedy, at most 10 tokens, bf16"
+    assert said["repeatable"].startswith("nearly")
 
 
 def test_an_answer_ends_at_the_end_of_text_or_at_the_limit(house, tmp_path):
@@ -94,31 +129,21 @@ def test_an_answer_ends_at_the_end_of_text_or_at_the_limit(house, tmp_path):
     greedy = respond.Settings(**SETTINGS | {"beams": 1, "max_new_tokens": 3})
     import torch
 
-    (answer,) = respond.generate(model, [prompt], greedy, tokenizer)
-    assert (answer["tokens"], answer["finish"]) == (3, "length")
+    ((tokens, finished),) = generate(model, [prompt], greedy, tokenizer)
+    assert (len(tokens), finished) == (3, False)
     with torch.inference_mode():
         tokenizer.eos = model(torch.tensor([prompt])).logits[0, -1].argmax().item()
-    (answer,) = respond.generate(model, [prompt], greedy, tokenizer)
-    assert answer == {"response": "", "tokens": 0, "finish": "stop"}
+    assert generate(model, [prompt], greedy, tokenizer) == [([], True)]
 
 
 def test_special_tokens_are_dropped_or_kept_as_text(house):
-    """Once more the first token that the model would generate is its end of text: kept, it is the whole answer."""
-    import torch
-
     tokenizer = Tokenizer(house / "tokenizer")
     ids = [tokenizer.pad, *tokenizer.encode_prompt("lamp"), tokenizer.eos]
     assert (tokenizer.decode(ids), tokenizer.decode(ids, "keep")) == ("lamp", "<pad>lamp<eos>")
 
-    prompt = tokenizer.encode_prompt(Template(house / "template.json").prompt("Hello"))
-    model = load_tuned("full", house / "bloom", house / "bloom", "fp32")
-    with torch.inference_mode():
-        tokenizer.eos = model(torch.tensor([prompt])).logits[0, -1].argmax().item()
-    for choice, response in (("drop", ""), ("keep", tokenizer.decode([tokenizer.eos]).strip())):
-        greedy = respond.Settings(**SETTINGS | {"beams": 1, "special_tokens": choice})
-        (answer,) = respond.generate(model, [prompt], greedy, tokenizer)
-        assert answer == {"response": response, "tokens": 0, "finish": "stop"}
-    assert response, "the token is one that shows"
+    for choice, response in (("drop", "lamp"), ("keep", "<pad>lamp<eos>")):
+        row = respond.row_of(ids[:-1], True, respond.Settings(**SETTINGS | {"special_tokens": choice}), tokenizer)
+        assert row == {"response": response, "tokens": 5, "finish": "stop"}
 
 
 def test_an_answer_is_cut_where_the_settings_say(house, tmp_path, monkeypatch):
@@ -152,7 +177,7 @@ def test_a_broken_job_answers_nothing_twice(house, tmp_path, monkeypatch):
 
 def test_with_all_answers_in_the_journal_no_model_is_loaded(house, tmp_path, monkeypatch):
     first = run(house, tmp_path / "first.jsonl", monkeypatch)
-    monkeypatch.delattr(respond, "load_tuned")
+    monkeypatch.delattr(respond.generation, "load_tuned")
     again = run(house, tmp_path / "again.jsonl", monkeypatch, journal=tmp_path / "first.journal", batch=2)
     assert again == first
 
@@ -174,6 +199,8 @@ def test_other_settings_or_weights_are_other_answers(house, tmp_path, monkeypatc
         ({"precision": "fp16"}, "precision is 'fp16'"),
         ({"cut_at": ""}, "cut_at is empty; give the text"),
         ({"special_tokens": "keeps"}, "special_tokens is 'keeps', which is not drop or keep"),
+        ({"serve": "vllm serve"}, "give beams 1 and no_repeat_ngram 0"),
+        ({"serve": "vllm", "beams": 1, "no_repeat_ngram": 0, "method": "lora"}, "merge the adapter"),
         ({"temperature": 1}, "the key 'temperature' is unknown"),
         ({"base": "tokenizer"}, "no config.json in it"),
         ({"method": "lora", "model": "bloom"}, "no adapter_config.json in it"),

@@ -1,33 +1,47 @@
-"""Answer the test prompts of all languages with one tuned model, by beam search.
+"""Answer the test prompts of all languages with one tuned model.
 
-Prompts are batched with those of the same length in tokens, so that nothing is padded and an answer is the one that
-the prompt alone would get. The answer ends at the end-of-text token or at the text `cut_at`, with which a model goes
-on to another section of the template; the space around it is taken off. Answers are kept in --journal as they come,
-keyed by the weights, the prompt in its template, and the settings; a job that was killed goes on from there.
+Prompts are answered in batches of nearly equal length, and each as it would be alone (generation.py). An answer ends at
+the end-of-text token or at the text `cut_at`, with which a model goes on to another section of the template; the space
+around it is taken off. Answers are kept in --journal as they come, keyed by the weights, the prompt in its template
+and the settings; a job that was killed goes on from there.
 
 The output has a row a prompt, in the order of --prompts: lang, id, prompt, response, tokens (generated ones, without
-the end-of-text) and finish (stop, or length when --settings' max_new_tokens ended it).
+the end-of-text) and finish (stop, or length when --settings' max_new_tokens ended it). --metadata says how the answers
+were made: the line `decoding` in short, the engine and its version, the settings, SHA-256 of the weights, counts.
 
---settings: beams, no_repeat_ngram (tokens; 0 allows all), repetition_penalty, max_new_tokens, cut_at, special_tokens
-(drop; keep leaves them in the answer as text, the end-of-text too), batch, precision (bf16, fp32). All but batch have a
-part in the answers.
+--settings:
+    beams               width of the beam search; 1 is greedy
+    no_repeat_ngram     tokens; 0 allows all
+    repetition_penalty  1 is none
+    max_new_tokens      longest answer
+    cut_at              text that ends an answer
+    special_tokens      drop; keep leaves them in the answer as text, the end-of-text too
+    batch               prompts answered together; speed, not answers
+    precision           bf16, fp32
+    serve               a command that serves the model in another engine, such as vLLM (completions.py), in place of
+                        Transformers: `vllm serve {model} --tokenizer {tokenizer} --host 127.0.0.1 --port {port}`. It
+                        needs whole models (--method full), beams 1 and no_repeat_ngram 0
+    start_timeout       seconds that `serve` may take until it answers (default: 1800)
 """
 
 import argparse
 import sys
-from collections import defaultdict
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import completions
+import generation
 import language_models
-from files import InputError, command_line, language_file, read_jsonl, write_jsonl
+from files import InputError, command_line, language_file, read_jsonl, sha256, write_json, write_jsonl
 from journal import Journal, item_key
 from settings import read_settings
 from template import Template, cut_response
 from tokenizer import Tokenizer
 from tqdm import tqdm
-from tuned_model import load_tuned
 
 
 @dataclass(frozen=True)
@@ -42,6 +56,8 @@ class Settings:
     special_tokens: str
     batch: int
     precision: str
+    serve: str | None = None
+    start_timeout: float = 1800
 
     def __post_init__(self):
         for key in ("beams", "max_new_tokens", "batch"):
@@ -53,6 +69,22 @@ class Settings:
             raise InputError(f"settings: special_tokens is {self.special_tokens!r}, which is not drop or keep")
         if self.precision not in ("bf16", "fp32"):
             raise InputError(f"settings: precision is {self.precision!r}, which is not bf16 or fp32")
+        if self.serve and (self.beams > 1 or self.no_repeat_ngram):
+            raise InputError(
+                "settings: a served model is answered with greedily; give beams 1 and no_repeat_ngram 0, or no serve"
+            )
+
+    def determinants(self) -> dict:
+        """What an answer depends on besides weights and prompt."""
+        speed = {"batch", "start_timeout"} | ({"serve"} if not self.serve else set())
+        return {key: value for key, value in asdict(self).items() if key not in speed}
+
+    def decoding(self, engine: str) -> str:
+        """In a line, for readers."""
+        search = f"beam {self.beams}" if self.beams > 1 else "greedy"
+        repeats = f", no repeated {self.no_repeat_ngram}-gram" if self.no_repeat_ngram else ""
+        penalty = f", repetition penalty {self.repetition_penalty:g}" if self.repetition_penalty != 1 else ""
+        return f"{engine}, {search}{repeats}{penalty}, at most {self.max_new_tokens} tokens, {self.precision}"
 
 
 def read_prompts(files: list[tuple[str, Path]]) -> list[dict]:
@@ -67,41 +99,65 @@ def read_prompts(files: list[tuple[str, Path]]) -> list[dict]:
 
 
 def batches(prompts: list[list[int]], size: int) -> Iterator[list[int]]:
-    """Places in `prompts`, at most `size` at a time, whose prompts are equally long; the longest first."""
-    by_length = defaultdict(list)
-    for place, ids in enumerate(prompts):
-        by_length[len(ids)].append(place)
-    for _, places in sorted(by_length.items(), reverse=True):
-        for start in range(0, len(places), size):
-            yield places[start : start + size]
+    """Places in `prompts`, at most `size` at a time, by length: the longest first, which need the most memory."""
+    places = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
+    for start in range(0, len(places), size):
+        yield places[start : start + size]
 
 
-def generate(model, prompts: list[list[int]], settings: Settings, tokenizer: Tokenizer) -> list[dict]:
-    """Answer equally long prompts; a dict of response, tokens and finish for each."""
-    import torch
-    from transformers import GenerationConfig
+def row_of(tokens: list[int], finished: bool, settings: Settings, tokenizer: Tokenizer) -> dict:
+    """The text of an answer, its tokens counted, and how it ended."""
+    ending = [tokenizer.eos] if finished and settings.special_tokens == "keep" else []
+    response = cut_response(tokenizer.decode(tokens + ending, settings.special_tokens), settings.cut_at)
+    return {"response": response, "tokens": len(tokens), "finish": "stop" if finished else "length"}
 
-    decoding = GenerationConfig(  # a whole one: the base model's own defaults are not to mix in
-        do_sample=False,
-        num_beams=settings.beams,
-        no_repeat_ngram_size=settings.no_repeat_ngram,
-        repetition_penalty=settings.repetition_penalty,
-        max_new_tokens=settings.max_new_tokens,
-        eos_token_id=tokenizer.eos,
-        pad_token_id=tokenizer.pad,
-        bos_token_id=tokenizer.eos,
-    )
-    ids = torch.tensor(prompts, device=model.device)
-    with torch.inference_mode():
-        output = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=decoding)
-    answers = []
-    for sequence in output[:, ids.shape[1] :].tolist():
-        finished = tokenizer.eos in sequence
-        tokens = sequence[: sequence.index(tokenizer.eos)] if finished else sequence
-        ending = [tokenizer.eos] if finished and settings.special_tokens == "keep" else []
-        response = cut_response(tokenizer.decode(tokens + ending, settings.special_tokens), settings.cut_at)
-        answers.append({"response": response, "tokens": len(tokens), "finish": "stop" if finished else "length"})
-    return answers
+
+def engine_of(arguments: argparse.Namespace, settings: Settings, tokenizer: Tokenizer) -> AbstractContextManager:
+    """What answers batches of prompts: the model in this process, or its server."""
+    if settings.serve:
+        log = arguments.journal.with_suffix(".server.log")
+        return completions.serving(arguments.model, arguments.tokenizer, settings, tokenizer, log)
+    return generation.loaded(arguments.method, arguments.base, arguments.model, settings, tokenizer)
+
+
+def answer_missing(
+    prompts: dict[str, list[int]], journal: Journal, engine: AbstractContextManager, to_row: Callable, size: int
+) -> int:
+    """Answer the prompts, by their keys, that the journal lacks; return how many. The batches are those of all prompts,
+    so that a job that goes on forms the same ones."""
+    keys = list(prompts)
+    todo = [[keys[place] for place in places] for places in batches(list(prompts.values()), size)]
+    todo = [batch for batch in todo if any(key not in journal for key in batch)]
+    done = len(keys) - sum(key not in journal for key in keys)
+    if not todo:
+        return 0
+    with tqdm(total=len(keys), initial=done, mininterval=5, unit="answer") as progress, engine as answer:
+        for batch in todo:
+            answers = answer([prompts[key] for key in batch])
+            for key, (tokens, finished) in zip(batch, answers, strict=True):
+                if key not in journal:
+                    journal[key] = to_row(tokens, finished)
+                    progress.update()
+    return len(keys) - done
+
+
+def metadata(settings: Settings, weights: list[dict], template: Path, rows: list[dict]) -> dict:
+    """How the answers were made; see the head of this file."""
+    engine = {"engine": f"served by {completions.command_words(settings.serve)[0]}"} if settings.serve else {}
+    engine = engine or generation.engine()
+    return {
+        "decoding": settings.decoding(engine["engine"]),
+        **engine,
+        "settings": settings.determinants(),
+        "weights": weights,
+        "template": {"name": template.name, "sha256": sha256(template)},
+        "responses": len(rows),
+        "tokens": sum(row["tokens"] for row in rows),
+        "finish": Counter(row["finish"] for row in rows),
+        "repeatable": "to the byte on a CPU; elsewhere nearly"
+        if settings.precision == "fp32" and not settings.serve
+        else "nearly: the next token may depend on device and batch where two are almost as likely",
+    }
 
 
 def main() -> None:
@@ -114,11 +170,14 @@ def main() -> None:
     parser.add_argument("--prompts", required=True, nargs="+", type=language_file, metavar="CODE=FILE")
     parser.add_argument("--settings", required=True, metavar="JSON", help="object or file, see above")
     parser.add_argument("--journal", required=True, type=Path, help="answers as they come; not an output")
-    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--output", required=True, type=Path, help="JSON lines: the answers")
+    parser.add_argument("--metadata", required=True, type=Path, help="JSON: how they were made")
     arguments = parser.parse_args()
     settings = read_settings(Settings, arguments.settings)
     template, tokenizer = Template(arguments.template), Tokenizer(arguments.tokenizer)
     rows = read_prompts(arguments.prompts)
+    if settings.serve and arguments.method == "lora":
+        raise InputError("--method lora with serve: merge the adapter (merge_adapter.py) and give --method full")
     if arguments.method == "full":
         weights = [language_models.weight_hashes(arguments.model)]
     else:
@@ -126,21 +185,26 @@ def main() -> None:
         weights = [language_models.weight_hashes(arguments.base), adapter]
 
     prompts = [tokenizer.encode_prompt(template.prompt(row["prompt"])) for row in rows]
-    decoding = {key: value for key, value in asdict(settings).items() if key != "batch"}
-    keys = [item_key(weights=weights, prompt=ids, settings=decoding) for ids in prompts]
+    keys = [item_key(weights=weights, prompt=ids, settings=settings.determinants()) for ids in prompts]
+    start = time.monotonic()
     with Journal(arguments.journal) as journal:
-        missing = list({key: place for place, key in enumerate(keys) if key not in journal}.values())
-        with tqdm(total=len(rows), initial=len(rows) - len(missing), mininterval=5, unit="answer") as progress:
-            if missing:
-                model = load_tuned(arguments.method, arguments.base, arguments.model, settings.precision)
-                for batch in batches([prompts[place] for place in missing], settings.batch):
-                    places = [missing[number] for number in batch]
-                    answers = generate(model, [prompts[place] for place in places], settings, tokenizer)
-                    for place, answer in zip(places, answers, strict=True):
-                        journal[keys[place]] = answer
-                    progress.update(len(places))
-        write_jsonl(arguments.output, ({**row, **journal[key]} for row, key in zip(rows, keys, strict=True)))
-    print(f"{arguments.output}: {len(rows)} responses, {len(missing)} of them new", file=sys.stderr)
+        new = answer_missing(
+            dict(zip(keys, prompts, strict=True)),
+            journal,
+            engine_of(arguments, settings, tokenizer),
+            lambda tokens, finished: row_of(tokens, finished, settings, tokenizer),
+            settings.batch,
+        )
+        rows = [{**row, **journal[key]} for row, key in zip(rows, keys, strict=True)]
+    write_json(arguments.metadata, metadata(settings, weights, arguments.template, rows))
+    write_jsonl(arguments.output, rows)
+    pace = f", {new / (time.monotonic() - start):.2f} answers/s" if new else ""
+    cut_off = sum(row["finish"] == "length" for row in rows)
+    print(
+        f"{arguments.output}: {len(rows)} responses, {new} of them new{pace};"
+        f" {sum(row['tokens'] for row in rows)} tokens, {cut_off} responses cut off at {settings.max_new_tokens}",
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,8 @@
+"""The authors' prompts, where they lie beside this repository; a test that needs them is skipped elsewhere."""
+
+from pathlib import Path
+
+import pytest
+
+AUTHORS = Path(__file__).resolve().parents[3] / "shared" / "data" / "openassistant"
+real_prompts = pytest.mark.skipif(not AUTHORS.is_dir(), reason="the authors' prompts are not on this machine")

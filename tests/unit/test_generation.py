@@ -1,0 +1,94 @@
+"""A batch answers as one prompt at a time does: on the authors' prompts, for every architecture."""
+
+import json
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+import tiny
+from generation import generate, padded
+from pretrain import build
+from real_prompts import AUTHORS, real_prompts
+from template import Template
+from tokenizer import Tokenizer
+
+LANGUAGES = ["en", "es", "bg", "zh", "bn"]
+BEAM = SimpleNamespace(beams=4, no_repeat_ngram=6, repetition_penalty=1.1, max_new_tokens=12)
+
+
+def in_batches(model, prompts, settings, tokenizer, size):
+    """Answers in the order of the prompts, made with those of nearly the same length."""
+    order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
+    answers = {}
+    for start in range(0, len(order), size):
+        places = order[start : start + size]
+        answers |= zip(places, generate(model, [prompts[place] for place in places], settings, tokenizer), strict=True)
+    return [answers[place] for place in range(len(prompts))]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    """A tokenizer of 4,096 tokens made from the prompts themselves."""
+    from tokenizers import Tokenizer as FastTokenizer
+    from tokenizers import decoders, models, pre_tokenizers, trainers
+
+    texts = [row["prompt"] for rows in prompts_by_language().values() for row in rows]
+    definition = FastTokenizer(models.BPE())
+    definition.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    definition.decoder = decoders.ByteLevel()
+    special = ["<eos>", "<pad>"]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    definition.train_from_iterator(
+        [*texts, *[Template(tiny.ALPACA).prompt("")] * 100],
+        trainers.BpeTrainer(vocab_size=4096, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
+    )
+    folder = tmp_path_factory.mktemp("tokenizer")
+    definition.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<eos>", "pad_token": "<pad>"}))
+    return Tokenizer(folder)
+
+
+def prompts_by_language():
+    read = {code: (AUTHORS / f"test_{code}.jsonl").read_text("utf-8").splitlines() for code in LANGUAGES}
+    return {code: [json.loads(line) for line in lines] for code, lines in read.items()}
+
+
+@real_prompts
+@pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
+def test_the_authors_prompts_are_answered_by_beam_search_in_batches_as_one_by_one(tokenizer, architecture):
+    model = build(tiny.ARCHITECTURES[architecture] | {"initializer_range": 0.3}, tokenizer, 1).eval()
+    template = Template(tiny.ALPACA)
+    prompts = [
+        tokenizer.encode_prompt(template.prompt(row["prompt"]))
+        for rows in prompts_by_language().values()
+        for row in rows
+    ]
+    alone = [generate(model, [prompt], BEAM, tokenizer)[0] for prompt in prompts]
+    assert in_batches(model, prompts, BEAM, tokenizer, 16) == alone
+    assert len({tuple(tokens) for tokens, _ in alone}) > 0.9 * len(alone), "the answers are too alike to tell"
+
+
+def test_padding_stands_on_the_left_and_is_masked():
+    ids, mask = padded([[7, 8, 9], [5, 6], [4]], pad=1)
+    assert ids == [[7, 8, 9], [1, 5, 6], [1, 1, 4]]
+    assert mask == [[1, 1, 1], [0, 1, 1], [0, 0, 1]]
+
+
+@pytest.mark.parametrize("beams", [1, 4])
+@pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
+def test_padding_does_not_penalise_the_end_of_text_of_a_tokenizer_without_a_pad_token(tmp_path, architecture, beams):
+    """As LLaMA's. A token that many answers hold is made the end of text, so that a penalty on it would show."""
+    tokenizer = Tokenizer(tiny.tokenizer(tmp_path / "tokenizer"))
+    model = build(tiny.ARCHITECTURES[architecture] | {"initializer_range": 0.3}, tokenizer, 1).eval()
+    settings = SimpleNamespace(beams=beams, no_repeat_ngram=3, repetition_penalty=4.0, max_new_tokens=12)
+    prompts = [
+        tokenizer.encode_prompt("Tell me of the " + " ".join(tiny.WORDS[n % 7 : 7]) + "?" * n) for n in range(24)
+    ]
+    asked = {token for prompt in prompts for token in prompt}
+    answers = [set(generate(model, [prompt], settings, tokenizer)[0][0]) - asked for prompt in prompts]
+    answers_with = Counter(token for answer in answers for token in answer)
+    tokenizer.eos = tokenizer.pad = min(answers_with, key=lambda token: abs(answers_with[token] - len(prompts) / 2))
+
+    alone = [generate(model, [prompt], settings, tokenizer)[0] for prompt in prompts]
+    assert in_batches(model, prompts, settings, tokenizer, 24) == alone
+    assert {finished for _, finished in alone} == {True, False}, "some answers end, others are cut off"

@@ -1,0 +1,35 @@
+"""Merge a LoRA adapter into its base model, for an engine that takes whole models only.
+
+The merged weights are W + alpha/r BA, added up in fp32 and stored in --precision, so they are not bit for bit what the
+adapter gives beside its base. The answers of the paper's path are made with adapters that are not merged.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import language_models
+from files import beside, command_line
+from tuned_model import load_tuned
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base", required=True, type=Path, help="base model")
+    parser.add_argument("--adapter", required=True, type=Path, help="its LoRA adapter, an output of train.py")
+    parser.add_argument("--precision", required=True, choices=("bf16", "fp32"), help="of the merged weights")
+    parser.add_argument("--output", required=True, type=Path, help="folder of the merged model")
+    arguments = parser.parse_args()
+    language_models.weight_files(arguments.base)
+    language_models.weight_files(arguments.adapter, config="adapter_config.json")
+
+    import torch
+
+    merged = load_tuned("lora", arguments.base, arguments.adapter, "fp32").merge_and_unload(safe_merge=True)
+    with beside(arguments.output) as folder:
+        merged.to({"bf16": torch.bfloat16, "fp32": torch.float32}[arguments.precision]).save_pretrained(folder)
+    print(f"{arguments.output}: the adapter {arguments.adapter} in {arguments.base}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)
