@@ -138,6 +138,11 @@ FAULTS = {
         {"lora": "resources/templates/alpaca.json", "full": "mine/alpaca.json"},
         "tokenize.template: two files are called alpaca; their tokens would share a folder: rename one",
     ),
+    "a beam search by another engine": (
+        "respond.full.serve",
+        "vllm serve {model} --port {port}",
+        "respond.full.beams: 4 is not for a model that is served; write 1",
+    ),
     "a template to answer with that is not there": (
         "respond.full.template",
         "resources/templates/lama.json",

@@ -1,11 +1,14 @@
 """Test prompts are read with their defects named; the authors' own files among them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from files import InputError, read_jsonl
 from prompts import check_prompts
 from real_prompts import AUTHORS, real_prompts
+from tiny import SCRIPTS
 
 
 def test_prompts_keep_their_ids_and_order():
@@ -24,3 +27,38 @@ def test_the_authors_prompts_are_fifty_a_language(lang):
 def test_the_broken_line_of_the_authors_hindi_file_is_named():
     with pytest.raises(InputError, match=r"test_hi.jsonl, line 50: not valid JSON"):
         read_jsonl(AUTHORS / "test_hi.jsonl", fields=("id", "prompt"))
+
+
+@real_prompts
+def test_a_file_with_49_prompts_says_so():
+    path = AUTHORS / "test_en.jsonl"
+    with pytest.raises(InputError, match=r"test_en.jsonl: 49 prompts, expected 50; mend the file or data"):
+        check_prompts(read_jsonl(path)[1:], path, 50)
+
+
+def run(*options):
+    command = [sys.executable, str(SCRIPTS / "prompts.py"), *map(str, options)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@real_prompts
+def test_of_the_authors_languages_one_has_an_id_of_its_own_which_is_warned_of(tmp_path):
+    warned = {}
+    for path in sorted(set(AUTHORS.glob("test_*.jsonl")) - {AUTHORS / "test_hi.jsonl"}):
+        options = ("--input", path, "--expected", 50, "--reference", AUTHORS / "test_en.jsonl")
+        done = run(*options, "--output", tmp_path / path.name)
+        assert (done.returncode, len(read_jsonl(tmp_path / path.name))) == (0, 50)
+        warned[path.name] = [line for line in done.stderr.splitlines() if line.startswith("warning:")]
+    (warning,) = warned.pop("test_zh.jsonl")
+    assert "test_zh.jsonl, prompt 13: the id bed57788-833a-46e3-bffd-0b271333c391 is f2f5d948-" in warning
+    assert set(map(tuple, warned.values())) == {()}
+
+
+@real_prompts
+def test_windows_line_ends_make_no_difference(tmp_path):
+    path = AUTHORS / "test_es.jsonl"
+    lines = path.read_bytes().replace(b"\r\n", b"\n").splitlines()
+    for name, end in (("unix", b"\n"), ("windows", b"\r\n")):
+        (tmp_path / name).write_bytes(end.join(lines))
+        assert run("--input", tmp_path / name, "--expected", 50, "--output", tmp_path / f"{name}.jsonl").returncode == 0
+    assert (tmp_path / "unix.jsonl").read_bytes() == (tmp_path / "windows.jsonl").read_bytes()

@@ -242,6 +242,16 @@ def languages_of(wildcards) -> list[str]:
     return RUNS[Run(wildcards.method, wildcards.model, wildcards.recipe)]
 
 
+def is_merged(wildcards) -> bool:
+    """Whether answers come from an engine that takes whole models only, so that an adapter is merged into its base."""
+    return wildcards.method == "lora" and bool(config["respond"]["lora"].get("serve"))
+
+
+def answering_weights(wildcards) -> str:
+    kind = "merged" if is_merged(wildcards) else "models"
+    return f"<results>/{kind}/{wildcards.method}/{wildcards.model}/{wildcards.recipe}"
+
+
 def responding_settings(wildcards) -> str:
     """How a method decodes, as JSON; its template is a file, and an input."""
     return json.dumps({key: value for key, value in config["respond"][wildcards.method].items() if key != "template"})

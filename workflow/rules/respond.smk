@@ -2,7 +2,30 @@
 #
 # in   <results>/bases/{model}/, <results>/models/{method}/{model}/{recipe}/, <results>/prompts/{lang}.jsonl
 # out  <results>/responses/{method}/{model}/{recipe}.jsonl   lang, id, prompt, response, tokens, finish
+#      <results>/responses/{method}/{model}/{recipe}.json    how they were made: decoding, engine, settings, weights
+#      <results>/merged/lora/{model}/{recipe}/               where `respond.lora.serve` names an engine; removed after use
 # The journal lies in <results>/journals/respond/.
+
+
+rule merge:
+    input:
+        script="workflow/scripts/merge_adapter.py",
+        shared=imports_of("merge_adapter"),
+        base=base_of,
+        adapter="<results>/models/lora/{model}/{recipe}",
+    output:
+        temp(directory("<results>/merged/lora/{model}/{recipe}")),
+    log:
+        "<logs>/merge/{model}/{recipe}.log",
+    conda:
+        "../../envs/main.yaml"
+    resources:
+        mem=lambda wildcards: request_of(wildcards)["memory"],
+    params:
+        precision=config["respond"]["lora"]["precision"],
+    shell:
+        "python {input.script} --base {input.base} --adapter {input.adapter} --precision {params.precision}"
+        " --output {output} 2> {log}"
 
 
 rule respond:
@@ -10,12 +33,13 @@ rule respond:
         script="workflow/scripts/respond.py",
         shared=imports_of("respond"),
         base=base_of,
-        model="<results>/models/{method}/{model}/{recipe}",
+        model=answering_weights,
         tokenizer=tokenizer_of,
         template=lambda wildcards: answering_template(config, wildcards.method),
         prompts=lambda wildcards: [f"<results>/prompts/{lang}.jsonl" for lang in languages_of(wildcards)],
     output:
-        "<results>/responses/{method}/{model}/{recipe}.jsonl",
+        responses="<results>/responses/{method}/{model}/{recipe}.jsonl",
+        metadata="<results>/responses/{method}/{model}/{recipe}.json",
     log:
         "<logs>/respond/{method}/{model}/{recipe}.log",
     benchmark:
@@ -27,12 +51,14 @@ rule respond:
         mem=lambda wildcards: request_of(wildcards)["memory"],
         gpu=gpus(1),
     params:
+        method=lambda wildcards: "full" if is_merged(wildcards) else wildcards.method,
         prompts=lambda wildcards, input: [
             f"{lang}={path}" for lang, path in zip(languages_of(wildcards), input.prompts, strict=True)
         ],
         settings=responding_settings,
         journal=f"{RESULTS}/journals/respond/{{method}}/{{model}}/{{recipe}}.jsonl",
     shell:
-        "python {input.script} --method {wildcards.method} --base {input.base} --model {input.model}"
+        "python {input.script} --method {params.method} --base {input.base} --model {input.model}"
         " --tokenizer {input.tokenizer} --template {input.template} --prompts {params.prompts}"
-        " --settings {params.settings:q} --journal {params.journal} --output {output} > {log} 2>&1"
+        " --settings {params.settings:q} --journal {params.journal} --output {output.responses}"
+        " --metadata {output.metadata} > {log} 2>&1"

@@ -47,6 +47,7 @@ rule prompts:
         script="workflow/scripts/prompts.py",
         shared=imports_of("prompts"),
         source=lambda wildcards: source_file(config["data"]["prompts"], wildcards.lang),
+        reference=source_file(config["data"]["prompts"], SEEN[0]),
     output:
         "<results>/prompts/{lang}.jsonl",
     log:
@@ -57,4 +58,5 @@ rule prompts:
     params:
         expected=config["data"]["prompts_expected"],
     shell:
-        "python {input.script} --input {input.source} --expected {params.expected} --output {output} 2> {log}"
+        "python {input.script} --input {input.source} --expected {params.expected}"
+        " --reference {input.reference} --output {output} 2> {log}"

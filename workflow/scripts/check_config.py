@@ -43,6 +43,7 @@ def check(config: Mapping) -> None:
     _check_consistency(config)
     _check_translation(config)
     _check_released(config)
+    _check_responding(config)
     _check_files(config)
 
 
@@ -311,6 +312,18 @@ def _check_released(config: Mapping) -> None:
     if faults:
         more = f" ({len(faults) - 1} more of {len(runs)} models cannot be fetched either)" if len(faults) > 1 else ""
         raise InputError(f"config: train.source: {faults[0]}{more}")
+
+
+def _check_responding(config: Mapping) -> None:
+    """Raise InputError for a search that an engine in place of Transformers does not know."""
+    for method in METHODS:
+        settings = config["respond"][method]
+        for key, greedy in (("beams", 1), ("no_repeat_ngram", 0)):
+            if "serve" in settings and settings[key] != greedy:
+                raise InputError(
+                    f"config: respond.{method}.{key}: {settings[key]} is not for a model that is served;"
+                    f" write {greedy}, or leave out respond.{method}.serve"
+                )
 
 
 def _check_files(config: Mapping) -> None:

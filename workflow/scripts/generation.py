@@ -2,8 +2,8 @@
 
 Prompts of unequal length are padded on the left and masked, so that no answer sees the padding; positions count from a
 prompt's first token, and the repetition penalty passes over it (Transformers 5.23 does; a test holds it to that). What
-of a batch's part in an answer is the order in which numbers are added up: in fp32 it moved no token in our tests,
-in bf16 it may decide between two tokens that are nearly as likely.
+remains of a batch's part in an answer is the order in which numbers are added up: in fp32 it moved no token in our
+tests, in bf16 it may decide between two tokens that are nearly as likely.
 """
 
 from collections.abc import Callable, Iterator

@@ -2,6 +2,10 @@
 
 The file must hold the expected number of prompts, each with an id of its own and a text; Windows line ends are
 accepted. A fault is named with its line (the authors' Hindi file, for one, ends in a line that is not JSON).
+
+Files of several languages are thought to hold the same questions under the same ids. --reference is the file of another
+one, and an id that is not the one in the same place there is warned of, not refused: prompts of one's own need not be
+parallel, and one of the authors' Chinese prompts carries an id of none of the other languages'.
 """
 
 import argparse
@@ -25,14 +29,29 @@ def check_prompts(rows: list[dict], path: Path, expected: int) -> list[dict]:
     return [{"id": str(row["id"]), "prompt": row["prompt"]} for row in rows]
 
 
+def other_ids(rows: list[dict], reference: list[dict]) -> list[tuple[int, str, str]]:
+    """Places, from 1, where the ids of two languages differ, with the id here and the one there."""
+    ids = [[str(row["id"]) for row in side] for side in (rows, reference)]
+    return [(place, here, there) for place, (here, there) in enumerate(zip(*ids, strict=False), 1) if here != there]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", required=True, type=Path)
     parser.add_argument("--expected", required=True, type=int, help="number of prompts the file must hold")
+    parser.add_argument("--reference", type=Path, help="prompts of another language, to compare the ids with")
     parser.add_argument("--output", required=True, type=Path)
     arguments = parser.parse_args()
     rows = read_jsonl(arguments.input, fields=("id", "prompt"))
-    write_jsonl(arguments.output, check_prompts(rows, arguments.input, arguments.expected))
+    checked = check_prompts(rows, arguments.input, arguments.expected)
+    if arguments.reference:
+        for place, here, there in other_ids(checked, read_jsonl(arguments.reference, fields=("id", "prompt"))):
+            print(
+                f"warning: {arguments.input}, prompt {place}: the id {here} is {there} in {arguments.reference};"
+                " answers to the two are not taken for answers to one question",
+                file=sys.stderr,
+            )
+    write_jsonl(arguments.output, checked)
     print(f"{arguments.output}: {len(rows)} prompts", file=sys.stderr)
 
 
