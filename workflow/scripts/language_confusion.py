@@ -28,7 +28,7 @@ from collections.abc import Sequence
 MIN_WORDS = 5
 MIN_PROBABILITY = 0.3
 MIN_LETTERS = 4
-HAN_PER_WORD = 2  # a segmenter makes words of one or two characters
+HAN_PER_WORD = 1.5  # characters; a segmenter makes words of one and of two
 
 HAN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")  # and kana
 INLINE_CODE = re.compile("`[^`]*`")
@@ -42,7 +42,7 @@ Label = tuple[str | None, float]  # the best label and its probability
 
 
 def words(line: str) -> float:
-    """How many words a line has, about: half ones for Chinese."""
+    """How many words a line has, for Chinese about."""
     spaced = [word for word in HAN.sub(" ", line).split() if any(map(str.isalpha, word))]
     return len(spaced) + len(HAN.findall(line)) / HAN_PER_WORD
 
