@@ -1,7 +1,8 @@
 # langid: the language of each answer, by fastText.
 #
 # in   <results>/responses/{method}/{model}/{recipe}.jsonl, the identifier that `data` names
-# out  <results>/langid/{method}/{model}/{recipe}.jsonl   lang, id, label, probability, match
+# out  <results>/langid/{method}/{model}/{recipe}.jsonl   lang, id, label, probability, match (of the whole response),
+#      lines (identified one by one), lines_match, words_match (true, false, or null: nothing to judge)
 
 
 rule train_langid:

@@ -2,8 +2,10 @@
 
 The model is a fastText classifier with OpenLID's labels (Burchell et al., 2023), such as spa_Latn. Its best label is
 compared with those that the language table lists for the language of the prompt. Before identification code fences
-are dropped, also one that the end of the response cut short, and line breaks become spaces. Where nothing is left
-there is no label, the probability is 0, and the response does not match.
+are dropped, also one that the end of the response cut short, and line breaks become spaces. Where no letter is left
+(numbers and signs are of no language) there is no label, the probability is 0, and the response does not match.
+
+Beside this match of the whole response stand those of its lines and words (language_confusion.py).
 
 fastText comes from the package fasttext-numpy2: the original's last release, 0.9.3, calls
 `np.array(..., copy=False)` in `predict`, an error under NumPy 2, and has no wheels, so that installing it takes a
@@ -14,10 +16,12 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from files import InputError, command_line, read_jsonl, write_jsonl
+from language_confusion import confusion, lines_to_judge
 from languages import FASTTEXT_MARK, labels_of, read_languages
 
 if TYPE_CHECKING:
@@ -51,9 +55,15 @@ def check_labels(
             )
 
 
+def without_code(response: str) -> str:
+    """A response without its code fences."""
+    return CODE_FENCE.sub(" ", response)
+
+
 def prose(response: str) -> str:
-    """The text to identify: without code fences, on one line."""
-    return " ".join(CODE_FENCE.sub(" ", response).split())
+    """The text to identify: without code fences, on one line; empty where no letter is left."""
+    text = " ".join(without_code(response).split())
+    return text if any(map(str.isalpha, text)) else ""
 
 
 def identify(texts: Sequence[str], model: "fasttext.FastText._FastText") -> list[tuple[str | None, float]]:
@@ -70,7 +80,11 @@ def main() -> None:
     parser.add_argument("--responses", required=True, help="JSON lines: lang, id, response")
     parser.add_argument("--model", required=True, help="fastText model, such as OpenLID's")
     parser.add_argument("--languages", required=True, help="YAML: code -> name, labels")
-    parser.add_argument("--output", required=True, help="JSON lines: lang, id, label, probability, match")
+    parser.add_argument(
+        "--output",
+        required=True,
+        help="JSON lines: lang, id, label, probability, match, lines, lines_match, words_match",
+    )
     arguments = parser.parse_args()
 
     rows = read_jsonl(arguments.responses, fields=("lang", "id", "response"))
@@ -79,7 +93,8 @@ def main() -> None:
     model = load_model(arguments.model)
     check_labels(model, arguments.model, asked, arguments.languages)
 
-    found = identify([prose(row["response"]) for row in rows], model)
+    lines = [lines_to_judge(without_code(row["response"])) for row in rows]
+    found = iter(identify([*(prose(row["response"]) for row in rows), *chain.from_iterable(lines)], model))
     output = [
         {
             "lang": row["lang"],
@@ -88,8 +103,10 @@ def main() -> None:
             "probability": probability,
             "match": label in asked[row["lang"]],
         }
-        for row, (label, probability) in zip(rows, found, strict=True)
+        for row, (label, probability) in zip(rows, islice(found, len(rows)), strict=True)
     ]
+    for row, judged in zip(output, lines, strict=True):
+        row |= confusion(judged, list(islice(found, len(judged))), asked[row["lang"]])
     write_jsonl(arguments.output, output)
     matches = sum(row["match"] for row in output)
     print(f"langid: {matches} of {len(output)} responses are in the language asked for", file=sys.stderr)
