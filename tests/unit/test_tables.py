@@ -112,7 +112,7 @@ def answer(lang, id, rating, match=False, label="eng_Latn", probability=0.9, res
 
 
 def frame(*rows):
-    return pl.DataFrame(rows, schema_overrides={"rating": pl.Int8, "score": pl.Int8, "label": pl.String})
+    return pl.DataFrame(rows, schema_overrides={"rating": pl.Float64, "score": pl.Float64, "label": pl.String})
 
 
 def shown(*rows, count=5):
@@ -161,6 +161,14 @@ def test_table_2_gives_the_exact_text_and_the_judges_words(tmp_path):
     assert "LoRA, bloom-s, mono-en, prompt a" in text
     assert "Polite and friendly." in text
     assert text.endswith("A stand-in judged.\n")
+
+
+def test_table_2_has_a_mean_of_repeats_with_its_decimals(tmp_path):
+    frame(answer("es", "a", 2.5)).write_parquet(tmp_path / "scores.parquet")
+    done = run("table2.py", "--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "table2")
+    assert done.returncode == 0, done.stderr
+    assert rows_of(tmp_path / "table2.csv")[0]["rating"] == "2.5"
+    assert "Rating: **2.5**" in (tmp_path / "table2.md").read_text(encoding="utf-8")
 
 
 def test_without_any_example_table_2_says_so_in_a_sentence(tmp_path):

@@ -1,8 +1,11 @@
 # score: rating x language match of each answer (paper, section 3.4).
 #
 # in   responses, ratings and langid of a run
-# out  <results>/scores/{judge}/{method}/{model}/{recipe}.parquet   one row a response
-#      <results>/scores.parquet                                     all of them
+# out  <results>/scores/{judge}/{method}/{model}/{recipe}.parquet
+#          one row a response: judge, method, model, recipe, lang, id, prompt, response, response_sha256, decoding,
+#          rating (mean of the repeats), ratings, explanation, judge_model, fingerprint, label, probability, match,
+#          lines_match, words_match, score
+#      <results>/scores.parquet   all of them
 
 
 rule score:
