@@ -71,7 +71,7 @@ rule summary:
         shared=imports_of("summary"),
         scores="<results>/scores.parquet",
         figures=FIGURE_FILES,
-        tables=TABLE_FILES,
+        tables=[*TABLE_FILES, *JUDGE_FILES],
     output:
         "<results>/summary.md",
     log:

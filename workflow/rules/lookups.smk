@@ -278,6 +278,7 @@ FIRST_JUDGE = config["judges"][0]
 FIGURES = [figure.removeprefix("figure") for figure in config["figures"]]
 FIGURE_FILES = expand("<results>/figures/figure{number}.{kind}", number=FIGURES, kind=["pdf", "png", "csv"])
 TABLE_FILES = expand("<results>/tables/table{number}.{kind}", number=[1, 2], kind=["md", "csv"])
+JUDGE_FILES = expand("<results>/judges.{kind}", kind=["md", "csv"])
 
 
 def artifacts_of(figure: str) -> list[str]:
