@@ -2,7 +2,7 @@
 #
 # in   <results>/scores/{judge}/... of the runs that a figure shows (the first judge); <results>/scores.parquet
 # out  <results>/figures/figure{number}.{pdf,png,csv}
-#      <results>/tables/table{1,2}.{md,csv}
+#      <results>/tables/{table1,table2,languages}.{md,csv}
 #      <results>/summary.md
 #      <results>/config.yaml   the merged config that all of it was made with
 
@@ -63,6 +63,28 @@ rule table2:
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python {input.script} --scores {input.scores} --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
+
+
+rule language_table:
+    input:
+        script="workflow/scripts/language_table.py",
+        shared=imports_of("language_table"),
+        scores="<results>/scores.parquet",
+    output:
+        md="<results>/tables/languages.md",
+        csv=report("<results>/tables/languages.csv", category="Tables", caption="../report/languages.rst"),
+    log:
+        "<logs>/language_table.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        models=list(dict.fromkeys(run.model for run in RUNS)),
+        languages=TESTED,
+        note=config["note"],
+        prefix=lambda wildcards, output: output.md.removesuffix(".md"),
+    shell:
+        "python {input.script} --scores {input.scores} --models {params.models} --languages {params.languages}"
+        " --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
 
 
 rule summary:
