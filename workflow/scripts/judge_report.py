@@ -144,7 +144,7 @@ def answered(ratings: "pl.DataFrame") -> list[Row]:
 
 
 def cost(ratings: "pl.DataFrame", prices: dict[str, dict[str, float]]) -> list[Row]:
-    """One row a judge: calls, tokens, and money where its price is known."""
+    """One row a judge: attempts at a rating, tokens, and money where its price is known."""
     rows = []
     for judge, table in by_judge(ratings).items():
         tokens = {kind: int(table[f"{kind}_tokens"].sum()) for kind in ("prompt", "completion")}
@@ -153,7 +153,7 @@ def cost(ratings: "pl.DataFrame", prices: dict[str, dict[str, float]]) -> list[R
         rows.append(
             {
                 "judge": judge,
-                "calls": int(table["attempts"].sum()),
+                "attempts": int(table["attempts"].sum()),
                 "prompt tokens": tokens["prompt"],
                 "completion tokens": tokens["completion"],
                 "US dollars": money,
