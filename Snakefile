@@ -49,6 +49,7 @@ rule all_figures:
     input:
         [artifacts_of(f"figure{number}") for number in FIGURES],
         TABLE_FILES,
+        JUDGE_FILES,
         "<results>/summary.md",
         "<results>/config.yaml",
 

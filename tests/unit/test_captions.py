@@ -42,7 +42,7 @@ def test_a_figures_caption_names_its_axes_judge_and_maximum(number, words):
 
 def test_captions_repeat_the_note_so_that_a_stand_in_is_called_one():
     note = "Miniature with a stand-in judge."
-    for name in ("figure.rst", "table2.rst"):
+    for name in ("figure.rst", "table2.rst", "judges.rst", "languages.rst"):
         assert note in caption(name, note, number="2"), name
 
 

@@ -68,7 +68,7 @@ def whole(method="lora", models=("bloom-s", "bloom-m"), langs=("en", "es")):
 def make(folder, rows, settings, name="figure3"):
     """Draw the figure; return its csv as rows by (panel, series, model), and the prefix of its files."""
     scores = folder / "scores.parquet"
-    pl.DataFrame(rows, schema_overrides={"rating": pl.Int8, "score": pl.Int8}).write_parquet(scores)
+    pl.DataFrame(rows, schema_overrides={"rating": pl.Float64, "score": pl.Float64}).write_parquet(scores)
     prefix = folder / "figures" / name
     figure.main(
         ["--scores", str(scores), "--figure", json.dumps(settings), "--output-prefix", str(prefix)],
@@ -109,6 +109,12 @@ def test_a_missing_rating_counts_0_and_is_told_in_the_csv(tmp_path):
     points, _ = make(tmp_path, rows, selection())
     assert points["Spanish", "multilingual", "bloom-m"]["value"] == "3"
     assert points["Spanish", "multilingual", "bloom-m"]["unrated"] == "1"
+
+
+def test_means_of_repeats_add_up_as_they_are(tmp_path):
+    rows = replaced(whole(), "lora", "bloom-m", "multilingual", "es", (7 / 3, True), (2.5, True))
+    points, _ = make(tmp_path, rows, selection())
+    assert points["Spanish", "multilingual", "bloom-m"]["value"] == "4.833333"
 
 
 def test_the_english_panel_shows_the_english_model_once_as_monolingual(tmp_path):

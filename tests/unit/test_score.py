@@ -1,3 +1,4 @@
+import hashlib
 import json
 import subprocess
 import sys
@@ -14,11 +15,18 @@ COLUMNS = [
     "id",
     "prompt",
     "response",
+    "response_sha256",
+    "decoding",
     "rating",
+    "ratings",
     "explanation",
+    "judge_model",
+    "fingerprint",
     "label",
     "probability",
     "match",
+    "lines_match",
+    "words_match",
     "score",
 ]
 
@@ -30,21 +38,33 @@ def responses():
 
 
 def ratings(*values):
+    """Rows of a ratings file: for each response one rating, or a list of them, one a repeat."""
     keys = [("es", "1"), ("es", "2"), ("zh", "1")]
     rows = [
-        {"lang": lang, "id": id, "rating": rating, "explanation": f"Rating: [[{rating}]]", "attempts": 1}
-        for (lang, id), rating in zip(keys, values, strict=True)
+        {
+            "lang": lang,
+            "id": id,
+            "repeat": repeat,
+            "rating": rating,
+            "explanation": f"{repeat}: Rating: [[{rating}]]",
+            "attempts": 1,
+            "model": f"j-{repeat}",
+            "fingerprint": f"fp_{repeat}",
+        }
+        for (lang, id), value in zip(keys, values, strict=True)
+        for repeat, rating in enumerate(value if isinstance(value, list) else [value], start=1)
     ]
-    return rows[::-1]  # in another order than the responses: rows are joined by lang and id
+    return rows[::-1]  # in another order than the responses, the last repeat first: rows are joined by what they say
 
 
 def langid():
     rows = [
-        ("es", "1", "spa_Latn", 0.98, True),
-        ("es", "2", "eng_Latn", 0.9, False),
-        ("zh", "1", "zho_Hans", 1.0, True),
+        ("es", "1", "spa_Latn", 0.98, True, 1, True, None),
+        ("es", "2", "eng_Latn", 0.9, False, 1, False, None),
+        ("zh", "1", "zho_Hans", 1.0, True, 1, True, False),
     ]
-    return [dict(zip(("lang", "id", "label", "probability", "match"), row, strict=True)) for row in rows]
+    columns = ("lang", "id", "label", "probability", "match", "lines", "lines_match", "words_match")
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def program(name, *arguments):
@@ -54,10 +74,10 @@ def program(name, *arguments):
     return done.returncode, done.stderr
 
 
-def score(folder, rated, answers=None, identified=None, missing=(), **run):
+def score(folder, rated, answers=None, identified=None, options=(), **run):
     """Write the three inputs, run score.py; return the path of the table and what was said."""
     inputs = {"responses": answers or responses(), "ratings": rated, "langid": identified or langid()}
-    arguments = list(missing)
+    arguments = list(options)
     for name, rows in inputs.items():
         path = folder / f"{name}.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -78,11 +98,58 @@ def test_a_score_is_the_rating_where_the_language_matches_and_zero_elsewhere(tmp
         ("es", "2", 3, False, 0),
         ("zh", "1", 2, True, 2),
     ]
-    assert table.schema["rating"] == pl.Int8 and table.schema["score"] == pl.Int8
+    assert table.schema["rating"] == pl.Float64 and table.schema["score"] == pl.Float64
     assert table.schema["match"] == pl.Boolean and table.schema["probability"] == pl.Float64
     assert table.select(RUN.keys()).unique().rows() == [tuple(RUN.values())]
     assert table.row(2, named=True)["response"] == "那个。"
+    assert table.select("lines_match", "words_match").rows() == [(True, None), (False, None), (True, False)]
     assert said == "score: 5 over 3 responses\n"
+
+
+def test_a_row_says_by_itself_how_its_score_came_about(tmp_path):
+    (tmp_path / "decoding.json").write_text('{"decoding": "beam 4, fp32", "seed": 1}')
+    path, _ = score(tmp_path, ratings(3, 3, 2), options=("--decoding", tmp_path / "decoding.json"))
+    row = pl.read_parquet(path).row(2, named=True)
+    assert row["response_sha256"] == hashlib.sha256("那个。".encode()).hexdigest()
+    assert row["decoding"] == "beam 4, fp32"
+    assert (row["judge_model"], row["fingerprint"]) == ("j-1", "fp_1")
+    assert (row["rating"], row["ratings"], row["explanation"]) == (2.0, [2], "1: Rating: [[2]]")
+
+
+def test_without_a_record_of_the_decoding_it_is_unknown(tmp_path):
+    path, _ = score(tmp_path, ratings(3, 3, 2))
+    assert pl.read_parquet(path)["decoding"].to_list() == [None, None, None]
+
+
+@pytest.mark.parametrize("record", ["{}", "[]", '{"decoding": ["beam", 4]}'])
+def test_a_record_that_does_not_tell_the_decoding_is_refused_in_one_line(tmp_path, record):
+    (tmp_path / "decoding.json").write_text(record)
+    path, said = score(tmp_path, ratings(3, 3, 2), options=("--decoding", tmp_path / "decoding.json"))
+    assert path is None and said.count("\n") == 1
+    assert said.startswith(f"error: {tmp_path}/decoding.json: the key 'decoding' is missing or is not text")
+
+
+def test_the_rating_is_the_mean_of_the_repeats_that_gave_one(tmp_path):
+    path, said = score(tmp_path, ratings([3, 2], [None, 1], [None, None]))
+    table = pl.read_parquet(path)
+    assert table["rating"].to_list() == [2.5, 1.0, None]
+    assert table["ratings"].to_list() == [[3, 2], [None, 1], [None, None]], "in order of repeat, the missing kept"
+    assert table["score"].to_list() == [2.5, 0.0, 0.0]
+    assert table.schema["ratings"] == pl.List(pl.Int8)
+    assert said.splitlines() == [
+        "warning: 1 of 3 responses have no rating and score 0",
+        "warning: 1 of 4 ratings of the other responses are missing; the mean is over the rest",
+        "score: 2.5 over 3 responses",
+    ]
+
+
+def test_explanation_model_and_fingerprint_are_of_the_first_repeat_that_gave_a_rating_or_of_the_last(tmp_path):
+    path, _ = score(tmp_path, ratings([3, 2], [None, 1], [None, None]))
+    assert pl.read_parquet(path).select("explanation", "judge_model", "fingerprint").rows() == [
+        ("1: Rating: [[3]]", "j-1", "fp_1"),
+        ("2: Rating: [[1]]", "j-2", "fp_2"),
+        ("2: Rating: [[None]]", "j-2", "fp_2"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +160,7 @@ def test_a_score_is_the_rating_where_the_language_matches_and_zero_elsewhere(tmp
     ],
 )
 def test_a_missing_rating_stays_null_is_counted_and_scores_by_the_policy(tmp_path, missing, scores, warning):
-    path, said = score(tmp_path, ratings(None, None, 2), missing=missing)
+    path, said = score(tmp_path, ratings(None, None, 2), options=missing)
     table = pl.read_parquet(path)
     assert table["rating"].to_list() == [None, None, 2] and table["score"].to_list() == scores
     assert said.splitlines()[0] == warning
@@ -119,6 +186,10 @@ def test_equal_inputs_give_equal_bytes(tmp_path):
         ({"answers": responses()[1:]}, "responses.jsonl: lang es, id 1 of {}/ratings.jsonl is missing"),
         ({"identified": langid() + langid()[:1]}, "langid.jsonl: lang es, id 1 is there twice"),
         ({"identified": [{"lang": "es", "id": "1"}]}, "langid.jsonl, line 1: the field 'label' is missing"),
+        ({"rated": ratings(3, [3, 3], 2)}, "ratings.jsonl: lang es, id 2 is rated 2 times, and lang zh, id 1 1 times"),
+        ({"rated": ratings([3, 3], 3, 2)[:-1]}, "ratings.jsonl: lang es, id 1 has the repeats 2, and they must be 1"),
+        ({"rated": ratings(3, 3, 2) * 2}, "ratings.jsonl: lang zh, id 1 has the repeats 1, 1, and they must be 1 to 2"),
+        ({"rated": [{"lang": "es", "id": "1", "rating": 3}]}, "ratings.jsonl, line 1: the field 'repeat' is missing"),
     ],
 )
 def test_files_that_do_not_fit_together_are_one_line(tmp_path, change, message):

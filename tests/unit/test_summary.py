@@ -33,7 +33,9 @@ SCORES = [
 
 def summarise(folder, rows, *arguments):
     """The summary's text."""
-    pl.DataFrame(rows, schema_overrides={"rating": pl.Int8, "score": pl.Int8}).write_parquet(folder / "scores.parquet")
+    pl.DataFrame(rows, schema_overrides={"rating": pl.Float64, "score": pl.Float64}).write_parquet(
+        folder / "scores.parquet"
+    )
     command = [sys.executable, SCRIPT, "--scores", folder / "scores.parquet", "--output", folder / "summary.md"]
     subprocess.run([*command, "--judge", "the judge", *arguments], check=True)
     return (folder / "summary.md").read_text(encoding="utf-8")
@@ -70,6 +72,11 @@ def test_the_score_table_has_a_row_a_run_and_a_column_a_language(text):
     ]
     assert "the sum over 2 prompts; the maximum is 6" in text
     assert "fewer prompts than the others" in text
+
+
+def test_a_sum_that_is_not_whole_has_two_decimals(tmp_path):
+    text = summarise(tmp_path, answers("lora", "big", "mono-en", "en", (7 / 3, True), (1, True)))
+    assert tables(text)[0][1] == ["lora", "big", "mono-en", "3.33"]
 
 
 def test_consistency_is_the_share_of_matches_outside_english(text):

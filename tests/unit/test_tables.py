@@ -4,7 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import language_table
 import polars as pl
+import pytest
 import table1
 import table2
 
@@ -112,7 +114,7 @@ def answer(lang, id, rating, match=False, label="eng_Latn", probability=0.9, res
 
 
 def frame(*rows):
-    return pl.DataFrame(rows, schema_overrides={"rating": pl.Int8, "score": pl.Int8, "label": pl.String})
+    return pl.DataFrame(rows, schema_overrides={"rating": pl.Float64, "score": pl.Float64, "label": pl.String})
 
 
 def shown(*rows, count=5):
@@ -163,12 +165,106 @@ def test_table_2_gives_the_exact_text_and_the_judges_words(tmp_path):
     assert text.endswith("A stand-in judged.\n")
 
 
+def test_table_2_has_a_mean_of_repeats_with_its_decimals(tmp_path):
+    frame(answer("es", "a", 2.5)).write_parquet(tmp_path / "scores.parquet")
+    done = run("table2.py", "--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "table2")
+    assert done.returncode == 0, done.stderr
+    assert rows_of(tmp_path / "table2.csv")[0]["rating"] == "2.5"
+    assert "Rating: **2.5**" in (tmp_path / "table2.md").read_text(encoding="utf-8")
+
+
 def test_without_any_example_table_2_says_so_in_a_sentence(tmp_path):
     frame(answer("es", "a", 3, match=True)).write_parquet(tmp_path / "scores.parquet")
     done = run("table2.py", "--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "table2")
     assert done.returncode == 0, done.stderr
     assert "No answer in the wrong language was rated" in (tmp_path / "table2.md").read_text(encoding="utf-8")
     assert rows_of(tmp_path / "table2.csv") == []
+
+
+def identified(lang, *answers, **run):
+    """Score rows with what was found of each answer: label, probability, match, lines_match, words_match."""
+    names = ("label", "probability", "match", "lines_match", "words_match")
+    return [answer(lang, str(id), 2) | dict(zip(names, found, strict=True)) | run for id, found in enumerate(answers)]
+
+
+def language_frame(*rows):
+    return frame(*rows).cast({"lines_match": pl.Boolean, "words_match": pl.Boolean})
+
+
+RUSSIAN = identified(
+    "ru",
+    ("rus_Cyrl", 0.9, True, True, True),
+    ("rus_Cyrl", 0.7, True, True, False),  # an English word in it
+    ("rus_Cyrl", 0.8, True, False, None),  # a line in another language: its words are not judged
+    (None, 0.0, False, None, None),  # nothing to identify
+)
+
+
+def test_the_language_table_has_the_shares_of_what_was_judged():
+    [row] = language_table.language_rows(language_frame(*RUSSIAN), [], [])
+    assert row == {
+        "method": "lora",
+        "model": "bloom-s",
+        "recipe": "mono-en",
+        "lang": "ru",
+        "responses": 4,
+        "match": 3 / 4,
+        "line pass": pytest.approx(2 / 3),
+        "lines judged": 3,
+        "word pass": 1 / 2,
+        "words judged": 2,
+        "probability": pytest.approx(0.8),
+    }
+
+
+def test_an_answer_that_several_judges_rated_counts_once():
+    rows = [*RUSSIAN, *(row | {"judge": "other"} for row in RUSSIAN)]
+    assert language_table.language_rows(language_frame(*rows), [], []) == language_table.language_rows(
+        language_frame(*RUSSIAN), [], []
+    )
+
+
+def test_the_language_table_stands_in_the_order_of_methods_models_recipes_and_languages():
+    rows = [
+        row
+        for method, model, recipe, lang in [
+            ("full", "a", "mono-en", "en"),
+            ("lora", "a", "multilingual", "es"),
+            ("lora", "a", "mono-es", "es"),
+            ("lora", "a", "mono-en", "es"),
+            ("lora", "a", "mono-en", "en"),
+            ("lora", "b", "downsampled", "en"),
+        ]
+        for row in identified(lang, ("x", 1.0, True, True, None), method=method, model=model, recipe=recipe)
+    ]
+    table = language_table.language_rows(language_frame(*rows), ["b", "a"], ["en", "es"])
+    assert [tuple(row[name] for name in language_table.CELL) for row in table] == [
+        ("lora", "b", "downsampled", "en"),
+        ("lora", "a", "mono-en", "en"),
+        ("lora", "a", "mono-en", "es"),
+        ("lora", "a", "mono-es", "es"),
+        ("lora", "a", "multilingual", "es"),
+        ("full", "a", "mono-en", "en"),
+    ]
+
+
+def test_the_language_table_is_written_for_a_reader_and_for_a_program(tmp_path):
+    spanish = identified("es", ("spa_Latn", 1.0, True, True, None))
+    language_frame(*RUSSIAN, *spanish).write_parquet(tmp_path / "scores.parquet")
+    arguments = ["--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "languages"]
+    done = run("language_table.py", *arguments, "--languages", "es", "ru", "--note", "A stand-in judged.")
+    assert (done.returncode, done.stderr) == (0, "languages: 2 runs and languages\n")
+    text = (tmp_path / "languages.md").read_text(encoding="utf-8")
+    assert [[cell.strip() for cell in line.strip("|").split("|")][3:] for line in text.splitlines()[2:4]] == [
+        ["es", "1", "1.00", "1.00", "–", "1.00"],
+        ["ru", "4", "0.75", "0.67", "0.50", "0.80"],
+    ]
+    assert text.endswith("A stand-in judged.\n")
+    rows = rows_of(tmp_path / "languages.csv")
+    assert [(row["lang"], row["words judged"], row["word pass"]) for row in rows] == [
+        ("es", "0", ""),
+        ("ru", "2", "0.5"),
+    ]
 
 
 def test_a_file_that_is_no_score_table_is_named_in_one_line(tmp_path):

@@ -25,6 +25,27 @@ def test_the_paper_is_160_trainings_510_decodes_and_25500_judge_calls():
     assert all("--expected 50 " in job.command for job in jobs if job.rule == "prompts")
 
 
+def test_the_judges_report_has_every_rating_of_every_judge_and_their_prices(tmp_path):
+    other = {"name": "other", "label": "Other", "model": "other", "base_url": "https://judge.example/v1"}
+    judges = yaml.safe_load((REPOSITORY / "config" / "config.yaml").read_text())["judges"]
+    overlay = tmp_path / "judges.yaml"
+    overlay.write_text(json.dumps({"judges": [*judges, other]}))
+    jobs = dry_run("--configfile", str(overlay), "--", "all_figures")
+    [report] = [job.command for job in jobs if job.rule == "judge_report"]
+    rated = {job.command.split("--output ")[1].split()[0] for job in jobs if job.rule == "judge"}
+    named = re.findall(r"(\S+)=(results/\S+\.jsonl)", report)
+    assert {path for _, path in named} == rated
+    assert all(path.startswith(f"results/paper/ratings/{judge}/") for judge, path in named)
+    assert {judge for judge, _ in named} == {judges[0]["name"], "other"}
+    assert ('"other"' in report, "--missing zero" in report) == (False, True), "its price is not known"
+
+
+def test_what_a_reader_looks_at_is_made_once():
+    made = counts(dry_run("all_figures"))
+    assert [made[rule] for rule in ("table1", "table2", "language_table", "judge_report", "summary")] == [1] * 5
+    assert made["figure"] == 6
+
+
 def test_full_pythia_adds_64_trainings_184_decodes_and_9200_judge_calls():
     jobs = dry_run("--configfile", "config/presets/full-pythia.yaml", "--", "all_figures")
     assert counts(jobs)["train"] == 160 + 64

@@ -67,10 +67,12 @@ def test_figures_tables_and_summary_are_made():
     for number in range(2, 8):
         for kind in ("pdf", "png", "csv"):
             assert (RESULTS / f"figures/figure{number}.{kind}").stat().st_size > 100
-    for number in (1, 2):
-        assert (RESULTS / f"tables/table{number}.md").stat().st_size > 100
+    for name in ("tables/table1", "tables/table2", "tables/languages", "judges"):
+        for kind in ("md", "csv"):
+            assert (RESULTS / f"{name}.{kind}").stat().st_size > 100
     summary = (RESULTS / "summary.md").read_text(encoding="utf-8")
     assert "results/demo/figures/figure2" in summary
+    assert "results/demo/judges" in summary
     assert "stand-in" in summary, "a reader must see that the judge is a stand-in"
 
 
@@ -79,6 +81,7 @@ def test_every_response_has_a_score(scores):
     assert len(runs) == 8 * 6
     assert scores["rating"].null_count() == 0
     assert (scores["score"] == scores["rating"] * scores["match"].cast(pl.Int8)).all()
+    assert scores["decoding"].null_count() == scores["fingerprint"].null_count() == 0
     assert set(scores["lang"].unique()) == {*SEEN, *UNSEEN}
 
 

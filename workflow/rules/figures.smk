@@ -2,7 +2,7 @@
 #
 # in   <results>/scores/{judge}/... of the runs that a figure shows (the first judge); <results>/scores.parquet
 # out  <results>/figures/figure{number}.{pdf,png,csv}
-#      <results>/tables/table{1,2}.{md,csv}
+#      <results>/tables/{table1,table2,languages}.{md,csv}
 #      <results>/summary.md
 #      <results>/config.yaml   the merged config that all of it was made with
 
@@ -65,13 +65,35 @@ rule table2:
         "python {input.script} --scores {input.scores} --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
 
 
+rule language_table:
+    input:
+        script="workflow/scripts/language_table.py",
+        shared=imports_of("language_table"),
+        scores="<results>/scores.parquet",
+    output:
+        md="<results>/tables/languages.md",
+        csv=report("<results>/tables/languages.csv", category="Tables", caption="../report/languages.rst"),
+    log:
+        "<logs>/language_table.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        models=list(dict.fromkeys(run.model for run in RUNS)),
+        languages=TESTED,
+        note=config["note"],
+        prefix=lambda wildcards, output: output.md.removesuffix(".md"),
+    shell:
+        "python {input.script} --scores {input.scores} --models {params.models} --languages {params.languages}"
+        " --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
+
+
 rule summary:
     input:
         script="workflow/scripts/summary.py",
         shared=imports_of("summary"),
         scores="<results>/scores.parquet",
         figures=FIGURE_FILES,
-        tables=TABLE_FILES,
+        tables=[*TABLE_FILES, *JUDGE_FILES],
     output:
         "<results>/summary.md",
     log:
@@ -98,6 +120,6 @@ rule config_copy:
     conda:
         "../../envs/main.yaml"
     params:
-        text=lambda wildcards: yaml.safe_dump(dict(config), allow_unicode=True, sort_keys=False),
+        text=lambda wildcards: yaml.safe_dump(json.loads(json.dumps(config)), allow_unicode=True, sort_keys=False),
     shell:
         "printf '%s' {params.text:q} > {output} 2> {log}"

@@ -287,7 +287,8 @@ def score_of(run: Run, judge: str) -> str:
 FIRST_JUDGE = config["judges"][0]
 FIGURES = [figure.removeprefix("figure") for figure in config["figures"]]
 FIGURE_FILES = expand("<results>/figures/figure{number}.{kind}", number=FIGURES, kind=["pdf", "png", "csv"])
-TABLE_FILES = expand("<results>/tables/table{number}.{kind}", number=[1, 2], kind=["md", "csv"])
+TABLE_FILES = expand("<results>/tables/{table}.{kind}", table=["table1", "table2", "languages"], kind=["md", "csv"])
+JUDGE_FILES = expand("<results>/judges.{kind}", kind=["md", "csv"])
 
 
 def artifacts_of(figure: str) -> list[str]:

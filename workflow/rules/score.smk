@@ -1,8 +1,11 @@
 # score: rating x language match of each answer (paper, section 3.4).
 #
-# in   responses, ratings and langid of a run
-# out  <results>/scores/{judge}/{method}/{model}/{recipe}.parquet   one row a response
-#      <results>/scores.parquet                                     all of them
+# in   responses of a run, with the record of how they were decoded, its ratings and langid
+# out  <results>/scores/{judge}/{method}/{model}/{recipe}.parquet
+#          one row a response: judge, method, model, recipe, lang, id, prompt, response, response_sha256, decoding,
+#          rating (mean of the repeats), ratings, explanation, judge_model, fingerprint, label, probability, match,
+#          lines_match, words_match, score
+#      <results>/scores.parquet   all of them
 
 
 rule score:
@@ -10,6 +13,7 @@ rule score:
         script="workflow/scripts/score.py",
         shared=imports_of("score"),
         responses="<results>/responses/{method}/{model}/{recipe}.jsonl",
+        decoding="<results>/responses/{method}/{model}/{recipe}.json",
         ratings="<results>/ratings/{judge}/{method}/{model}/{recipe}.jsonl",
         langid="<results>/langid/{method}/{model}/{recipe}.jsonl",
     output:
@@ -21,8 +25,8 @@ rule score:
     params:
         missing=config["score"]["missing"],
     shell:
-        "python {input.script} --responses {input.responses} --ratings {input.ratings} --langid {input.langid}"
-        " --missing {params.missing} --judge {wildcards.judge} --method {wildcards.method}"
+        "python {input.script} --responses {input.responses} --decoding {input.decoding} --ratings {input.ratings}"
+        " --langid {input.langid} --missing {params.missing} --judge {wildcards.judge} --method {wildcards.method}"
         " --model {wildcards.model} --recipe {wildcards.recipe} --output {output} 2> {log}"
 
 

@@ -141,7 +141,7 @@ class Point:
 
 
 # (method, model, recipe, lang) -> over its prompts: score, difference (what language ID takes off), prompts, unrated
-Sums = dict[tuple[str, str, str, str], dict[str, int]]
+Sums = dict[tuple[str, str, str, str], dict[str, float]]
 
 
 # --- what is plotted -------------------------------------------------------------------------------------------------
@@ -208,10 +208,10 @@ def sum_up(scores: "pl.DataFrame") -> Sums:
     if len(judges) > 1:
         raise InputError(f"--scores: scores of two judges, {judges[0]!r} and {judges[1]!r}; give the files of one")
     cell = ["method", "model", "recipe", "lang"]
-    rating, score = pl.col("rating").cast(pl.Int64), pl.col("score").cast(pl.Int64)
+    rating, score = pl.col("rating"), pl.col("score")
     sums = scores.group_by(cell).agg(
-        score=score.sum(),
-        difference=(rating - score).sum(),
+        score=score.sum().round(6),  # thirds do not add up to the last bit in any order
+        difference=(rating - score).sum().round(6),
         prompts=pl.len(),
         unrated=rating.null_count(),
     )

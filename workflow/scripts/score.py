@@ -1,27 +1,36 @@
 """Join responses, ratings and language identification of one run into its score table, one row a response.
 
 A response's score is its rating times its match: 1-3 for a rated answer in the language asked for, 0 for one in
-another language (Chen et al., 2024, section 3.4). What a missing rating does to the score is --missing:
+another language (Chen et al., 2024, section 3.4). Where the judge rated each response several times, the rating is
+the mean of those ratings that exist; `ratings` has every one, in order of repeat. `explanation`, `judge_model` and
+`fingerprint` are of one reply: the first that gave a rating, or else the last.
 
-    zero    the score is 0, and a warning says how often (the default)
-    null    the score is missing too
+What a response without any rating scores is --missing:
 
-Either way the row stays and its rating is null. Every response must have exactly one rating and one identification.
+    zero    0, and a warning says how often (the default)
+    null    nothing: the score is missing too
+
+Either way the row stays and its rating is null. Every response must have its ratings, each repeat of them, and
+exactly one identification. With the text's SHA-256, the way it was decoded and what rated it, a row says by itself
+how its score came about.
 """
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
-from files import InputError, beside, command_line, read_jsonl
+from files import InputError, beside, command_line, read_json, read_jsonl
+from repeats import Key, read_repeats
+from scoretable import plain
 
 if TYPE_CHECKING:
     import polars as pl
 
 COORDINATES = ("judge", "method", "model", "recipe")
-Key = tuple[str, str]  # lang, id
 
 
 def by_key(path: Path, fields: Iterable[str]) -> dict[Key, dict]:
@@ -43,19 +52,49 @@ def check_same(one: Iterable[Key], path: Path, other: Iterable[Key], source: Pat
             raise InputError(f"{path}: lang {lang}, id {id} of {source} is missing; make the file again")
 
 
+def verdict(repeats: list[dict]) -> dict:
+    """What the repeats of one response's rating come to, and whose words they are."""
+    ratings = [row["rating"] for row in repeats]
+    given = [rating for rating in ratings if rating is not None]
+    told = next((row for row in repeats if row["rating"] is not None), repeats[-1])
+    return {
+        "rating": fmean(given) if given else None,
+        "ratings": ratings,
+        "explanation": told["explanation"],
+        "judge_model": told["model"],
+        "fingerprint": told["fingerprint"],
+    }
+
+
 def read_run(responses: Path, ratings: Path, langid: Path) -> list[dict]:
     """The run's rows, joined, in the order of the responses. Raises InputError when the three do not fit."""
     answers = by_key(responses, ("prompt", "response"))
-    rated = by_key(ratings, ("rating", "explanation"))
-    identified = by_key(langid, ("label", "probability", "match"))
+    rated = read_repeats(ratings, ("explanation", "model", "fingerprint"))
+    identified = by_key(langid, ("label", "probability", "match", "lines_match", "words_match"))
     for path, rows in ((ratings, rated), (langid, identified)):
         check_same(rows, path, answers, responses)
         check_same(answers, responses, rows, path)
-    return [{**identified[key], **rated[key], **answer} for key, answer in answers.items()]
+    return [
+        answer
+        | {"response_sha256": hashlib.sha256(answer["response"].encode("utf-8")).hexdigest()}
+        | verdict(rated[key])
+        | identified[key]
+        for key, answer in answers.items()
+    ]
 
 
-def score_table(rows: list[dict], coordinates: dict[str, str], missing: str) -> "pl.DataFrame":
-    """One row a response, with the run's coordinates, rating and match, and the score made of them."""
+def decoding_of(path: Path | None) -> str | None:
+    """The line on how responses were decoded, of the record beside them; None without a record."""
+    if path is None:
+        return None
+    record = read_json(path)
+    if not isinstance(record, dict) or not isinstance(record.get("decoding"), str):
+        raise InputError(f"{path}: the key 'decoding' is missing or is not text; make the file again")
+    return record["decoding"]
+
+
+def score_table(rows: list[dict], coordinates: dict[str, str], decoding: str | None, missing: str) -> "pl.DataFrame":
+    """One row a response: the run's coordinates, what `rows` have, and the score made of rating and match."""
     import polars as pl
 
     schema = {
@@ -63,26 +102,52 @@ def score_table(rows: list[dict], coordinates: dict[str, str], missing: str) -> 
         "id": pl.String,
         "prompt": pl.String,
         "response": pl.String,
-        "rating": pl.Int8,
+        "response_sha256": pl.String,
+        "decoding": pl.String,
+        "rating": pl.Float64,
+        "ratings": pl.List(pl.Int8),
         "explanation": pl.String,
+        "judge_model": pl.String,
+        "fingerprint": pl.String,
         "label": pl.String,
         "probability": pl.Float64,
         "match": pl.Boolean,
+        "lines_match": pl.Boolean,
+        "words_match": pl.Boolean,
     }
-    rating = pl.col("rating").fill_null(0) if missing == "zero" else pl.col("rating")
-    table = pl.DataFrame([{name: row[name] for name in schema} for row in rows], schema=schema)
+    rating = pl.col("rating").fill_null(0.0) if missing == "zero" else pl.col("rating")
+    whole = [row | {"decoding": decoding} for row in rows]
+    table = pl.DataFrame([{name: row[name] for name in schema} for row in whole], schema=schema)
     return table.select(
         *(pl.lit(coordinates[name], pl.String).alias(name) for name in COORDINATES),
         *schema,
-        (rating * pl.col("match").cast(pl.Int8)).alias("score"),
+        (rating * pl.col("match").cast(pl.Float64)).alias("score"),
     )
+
+
+def warnings(table: "pl.DataFrame", missing: str) -> list[str]:
+    """One line on the responses without any rating, and one on those of which a repeat has none."""
+    import polars as pl
+
+    told = []
+    if unrated := table["rating"].null_count():
+        effect = "score 0" if missing == "zero" else "have no score"
+        told.append(f"warning: {unrated} of {len(table)} responses have no rating and {effect}")
+    partly = table.filter(pl.col("rating").is_not_null())["ratings"].explode()
+    if partly.null_count():
+        told.append(
+            f"warning: {partly.null_count()} of {len(partly)} ratings of the other responses are missing; the mean is"
+            " over the rest"
+        )
+    return told
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--responses", required=True, type=Path, help="JSON lines: lang, id, prompt, response")
-    parser.add_argument("--ratings", required=True, type=Path, help="JSON lines: lang, id, rating, explanation")
-    parser.add_argument("--langid", required=True, type=Path, help="JSON lines: lang, id, label, probability, match")
+    parser.add_argument("--decoding", type=Path, help="JSON: how they were decoded, a line (default: not known)")
+    parser.add_argument("--ratings", required=True, type=Path, help="JSON lines of judge.py: lang, id, repeat, rating")
+    parser.add_argument("--langid", required=True, type=Path, help="JSON lines of langid.py: lang, id, label, match")
     parser.add_argument("--missing", choices=["zero", "null"], default="zero", help="score of a missing rating")
     for name in COORDINATES:
         parser.add_argument(f"--{name}", required=True, help="a coordinate of the run")
@@ -90,14 +155,14 @@ def main() -> None:
     arguments = parser.parse_args()
 
     rows = read_run(arguments.responses, arguments.ratings, arguments.langid)
-    table = score_table(rows, {name: getattr(arguments, name) for name in COORDINATES}, arguments.missing)
+    coordinates = {name: getattr(arguments, name) for name in COORDINATES}
+    table = score_table(rows, coordinates, decoding_of(arguments.decoding), arguments.missing)
     with beside(arguments.output) as written:
         table.write_parquet(written)
 
-    if unrated := table["rating"].null_count():
-        effect = "score 0" if arguments.missing == "zero" else "have no score"
-        print(f"warning: {unrated} of {len(table)} responses have no rating and {effect}", file=sys.stderr)
-    print(f"score: {table['score'].sum()} over {len(table)} responses", file=sys.stderr)
+    for line in warnings(table, arguments.missing):
+        print(line, file=sys.stderr)
+    print(f"score: {plain(table['score'].sum())} over {len(table)} responses", file=sys.stderr)
 
 
 if __name__ == "__main__":

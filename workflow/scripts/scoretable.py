@@ -1,11 +1,12 @@
 """What the figures, the tables and the summary share: reading scores, and writing aligned Markdown.
 
-A score table is a parquet file with one row a response, as score.py writes it: judge, method, model, recipe, lang,
-id, prompt, response, rating (1-3 or null), explanation, label, probability, match (bool), score (rating times
-match). Many of them, one a run, or one of them all together are read alike.
+A score table is a parquet file with one row a response, as score.py writes it: its coordinates (judge, method,
+model, recipe, lang, id), prompt, response, response_sha256, decoding; rating (1-3, the mean of `ratings`, or null),
+explanation, judge_model, fingerprint; label, probability, match, lines_match, words_match (bools, the last two or
+null); score (rating times match). Many of them, one a run, or one of them all together are read alike.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 METHODS = {"lora": "LoRA", "full": "Full-parameter"}  # the paper's names
 KEY = ("judge", "method", "model", "recipe", "lang", "id")  # what makes a row of a score table unique
+LAST = ("multilingual", "downsampled")  # recipes, after the monolingual ones
+ABSENT = "–"
 
 
 def read_scores(paths: Iterable[Path | str], columns: Sequence[str] = ()) -> "pl.DataFrame":
@@ -47,6 +50,27 @@ def read_scores(paths: Iterable[Path | str], columns: Sequence[str] = ()) -> "pl
         first = "/".join(str(value) for value in twice.row(0))
         raise InputError(f"{path}: {first} is scored more than once; give each score table once")
     return scores
+
+
+def in_order(values: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """The values, each once: those `wanted` first, in that order."""
+    return sorted(dict.fromkeys(values), key=lambda value: wanted.index(value) if value in wanted else len(wanted))
+
+
+def method_place(method: str) -> tuple[int, str]:
+    """Sort key: the methods in the paper's order, then any other."""
+    return (list(METHODS).index(method) if method in METHODS else len(METHODS), method)
+
+
+def recipe_order(languages: Sequence[str]) -> Callable[[str], int]:
+    """Sort key: monolingual recipes by language, then multilingual, downsampled, and any other."""
+    order = [*(f"mono-{lang}" for lang in languages), "mono-(own)", *LAST]
+    return lambda recipe: order.index(recipe) if recipe in order else len(order)
+
+
+def plain(number: float) -> str:
+    """A rating or score for a reader: at most two decimals, and none where it is whole."""
+    return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
 def markdown_table(rows: Iterable[Mapping[str, object]], right: Iterable[str] = ()) -> str:

@@ -10,20 +10,18 @@ scores.
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from files import command_line, write_text
-from scoretable import METHODS, markdown_table, read_scores
+from scoretable import ABSENT, in_order, markdown_table, method_place, plain, read_scores, recipe_order
 
 if TYPE_CHECKING:
     import polars as pl
 
 BEST_RATING = 3
-LAST = ("multilingual", "downsampled")  # recipes, after the monolingual ones
-ABSENT = "–"
 
 
 def artifact_list(paths: Sequence[str]) -> list[str]:
@@ -34,34 +32,16 @@ def artifact_list(paths: Sequence[str]) -> list[str]:
     ]
 
 
-def in_order(values: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """The values, each once: those `wanted` first, in that order."""
-    return sorted(dict.fromkeys(values), key=lambda value: wanted.index(value) if value in wanted else len(wanted))
-
-
-def method_place(method: str) -> tuple[int, str]:
-    """Sort key: the methods in the paper's order, then any other."""
-    return (list(METHODS).index(method) if method in METHODS else len(METHODS), method)
-
-
-def recipe_order(languages: Sequence[str]) -> Callable[[str], int]:
-    """Sort key: monolingual recipes by language, then multilingual, downsampled, and any other."""
-    order = [*(f"mono-{lang}" for lang in languages), "mono-(own)", *LAST]
-    return lambda recipe: order.index(recipe) if recipe in order else len(order)
-
-
 def score_rows(scores: "pl.DataFrame", models: Sequence[str], languages: Sequence[str]) -> list[dict]:
     """One row a tuned model: its summed score in each language; a star where it answered fewer prompts than others."""
     import polars as pl
 
-    cells = scores.group_by("method", "model", "recipe", "lang").agg(
-        sum=pl.col("score").cast(pl.Int64).sum(), prompts=pl.len()
-    )
+    cells = scores.group_by("method", "model", "recipe", "lang").agg(sum=pl.col("score").sum(), prompts=pl.len())
     found = {(row["method"], row["model"], row["recipe"], row["lang"]): row for row in cells.iter_rows(named=True)}
     expected = cells["prompts"].max()
 
     def written(cell: dict | None) -> str:
-        return ABSENT if cell is None else f"{cell['sum']}{'*' if cell['prompts'] < expected else ''}"
+        return ABSENT if cell is None else f"{plain(cell['sum'])}{'*' if cell['prompts'] < expected else ''}"
 
     place = recipe_order(languages)
     runs = sorted(
@@ -117,8 +97,8 @@ def section(scores: "pl.DataFrame", models: Sequence[str], languages: Sequence[s
             "Share of answers in the language asked for, over the test languages other than English:",
             markdown_table(shares, right=[*languages, "all"]),
         ]
-    counted = scores.filter(pl.col("rating").is_null())["score"].cast(pl.Int64).sum()
-    effect = f"; they add {counted} to the scores" if unrated else ""
+    counted = scores.filter(pl.col("rating").is_null())["score"].sum()
+    effect = f"; they add {plain(counted)} to the scores" if unrated else ""
     return [*text, f"Missing ratings: {unrated} of {len(scores)}{effect}."]
 
 

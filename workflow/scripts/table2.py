@@ -17,7 +17,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from files import beside, command_line, write_text
-from scoretable import KEY, METHODS, read_scores
+from scoretable import KEY, METHODS, plain, read_scores
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,7 +62,7 @@ def example(number: int, row: dict) -> str:
             f"Instruction:\n\n{verbatim(row['prompt'])}",
             f"Response:\n\n{verbatim(row['response'])}",
             f"Explanation of the judge ({row['judge']}):\n\n{verbatim(row['explanation'] or '')}",
-            f"Rating: **{row['rating']}**",
+            f"Rating: **{plain(row['rating'])}**",
         ]
     )
 
@@ -82,9 +82,11 @@ def main() -> None:
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the table, without suffix")
     arguments = parser.parse_args()
 
+    import polars as pl
+
     table = rewarded(read_scores(arguments.scores, COLUMNS), arguments.rows)
     with beside(f"{arguments.output_prefix}.csv") as path:
-        table.write_csv(path)
+        table.with_columns(rating=pl.col("rating").map_elements(plain, pl.String)).write_csv(path)
     write_text(f"{arguments.output_prefix}.md", markdown(table.to_dicts(), arguments.note))
     print(f"table2: {len(table)} answers in the wrong language", file=sys.stderr)
 

@@ -1,0 +1,356 @@
+"""How the judges rated, what it took, and how far their ratings can be trusted: PREFIX.md for a reader, PREFIX.csv.
+
+--ratings takes the files of judge.py, JUDGE=FILE, whose paths end in METHOD/MODEL/RECIPE.jsonl: by these and by
+lang and id the ratings of two judges are known to be of the same response.
+
+--prices is a JSON object, in full or in a file: US dollars a million tokens of each judge whose price is known,
+such as {"gpt-3.5-turbo": {"prompt": 0.5, "completion": 1.5}}. Tokens are added up over the ratings; responses of a
+run that are equal share a call and count it each, so the sum is not below what was paid.
+
+Agreement is told between the repeats of a judge, and between every two judges by the first rating that each gave to
+a response: the share of pairs of ratings that are equal, Krippendorff's alpha for ordinal ratings with a 95 %
+interval (1000 samples of the responses), and between two judges Cohen's kappa with quadratic weights.
+
+PREFIX.csv has a line for each number: table, judge, other, language, model, fingerprint, measure, value.
+"""
+
+import argparse
+import csv
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from agreement import alpha, alpha_interval, equal_share, kappa
+from files import InputError, beside, command_line, write_text
+from ratings import RATINGS
+from repeats import read_repeats
+from scoretable import ABSENT, in_order, markdown_table
+from settings import read_object
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+RESPONSE = ("run", "lang", "id")  # with the judge, what a rating is of
+NAMES = ("judge", "other", "language", "model", "fingerprint")  # what a number of the csv is about
+EFFECTS = {"zero": "scores 0", "null": "has no score"}
+MEANINGS = """\
+Responses are those with two ratings to compare. *Equal* is the share of pairs of ratings of one response that are the \
+same. *Alpha* is Krippendorff's, for ordinal ratings: 1 is agreement, 0 what chance alone would give; he relies on \
+0.8 and more, and draws tentative conclusions from 0.667. The interval is where the alphas of 95 % of 1000 samples \
+of the responses lie, which takes answers to the same prompt for independent. *Kappa* is Cohen's with quadratic \
+weights, between two judges only."""
+
+Row = dict[str, object]
+
+
+# --- what is counted -------------------------------------------------------------------------------------------------
+
+
+def ratings_file(argument: str) -> tuple[str, str, Path]:
+    """Split JUDGE=FILE into the judge, the run that the file's path names, and the file."""
+    judge, separator, path = argument.partition("=")
+    parts = PurePath(path).with_suffix("").parts[-3:]
+    if not (judge and separator and len(parts) == 3):
+        raise ArgumentTypeError(f"{argument!r} is not JUDGE=FILE, FILE ending in METHOD/MODEL/RECIPE.jsonl")
+    return judge, "/".join(parts), Path(path)
+
+
+def read_ratings(files: Iterable[tuple[str, str, Path]]) -> "pl.DataFrame":
+    """One row a rating, judges and runs in the order of the files. Raises InputError when a run comes twice."""
+    import polars as pl
+
+    schema = {
+        "judge": pl.String,
+        "run": pl.String,
+        "lang": pl.String,
+        "id": pl.String,
+        "repeat": pl.Int64,
+        "rating": pl.Int8,
+        "attempts": pl.Int64,
+        "model": pl.String,
+        "fingerprint": pl.String,
+        "prompt_tokens": pl.Int64,
+        "completion_tokens": pl.Int64,
+    }
+    seen, rows = set(), []
+    for judge, run, path in files:
+        if (judge, run) in seen:
+            raise InputError(f"--ratings: {judge} has rated {run} in two files; give each run once")
+        seen.add((judge, run))
+        for repeats in read_repeats(path, ("attempts", "model", "fingerprint", "usage")).values():
+            for row in repeats:
+                whole = row | row["usage"] | {"judge": judge, "run": run}
+                rows.append([whole[name] for name in schema])
+    if not rows:
+        raise InputError("--ratings: there is no rating in the files; make them again with judge.py")
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def read_prices(argument: str) -> dict[str, dict[str, float]]:
+    """Read --prices. Raises InputError naming a judge whose price is not whole."""
+    prices = read_object(argument)
+    for judge, price in prices.items():
+        if not isinstance(price, dict) or set(price) != {"prompt", "completion"}:
+            raise InputError(f"--prices: {judge!r} needs 'prompt' and 'completion', US dollars a million tokens")
+    return prices
+
+
+def by_judge(ratings: "pl.DataFrame") -> dict[str, "pl.DataFrame"]:
+    """The ratings of each judge, in the order in which the judges came."""
+    return {table["judge"][0]: table for table in ratings.partition_by("judge", maintain_order=True)}
+
+
+def rated(ratings: "pl.DataFrame") -> list[Row]:
+    """One row a judge: how much it rated, and how much it did not."""
+    import polars as pl
+
+    rows = []
+    for judge, table in by_judge(ratings).items():
+        given = table.group_by(RESPONSE).agg(pl.col("rating").count())["rating"]
+        missing = table["rating"].null_count()
+        rows.append(
+            {
+                "judge": judge,
+                "responses": len(given),
+                "repeats": table["repeat"].max(),
+                "ratings": len(table),
+                "missing": missing,
+                "share missing": missing / len(table),
+                "responses without any": int((given == 0).sum()),
+            }
+        )
+    return rows
+
+
+def distribution(ratings: "pl.DataFrame", languages: Sequence[str]) -> list[Row]:
+    """One row a judge and language: how often each rating was given, and how often none."""
+    rows = []
+    for judge, table in by_judge(ratings).items():
+        for lang in in_order(table["lang"].to_list(), languages):
+            given = table.filter(table["lang"] == lang)["rating"]
+            counts = {str(value): int((given == value).sum()) for value in RATINGS}
+            rows.append({"judge": judge, "language": lang} | counts | {"missing": given.null_count()})
+    return rows
+
+
+def answered(ratings: "pl.DataFrame") -> list[Row]:
+    """One row a judge, model and fingerprint: how many ratings it gave, or failed to."""
+    found = ratings.group_by("judge", "model", "fingerprint", maintain_order=True).len("ratings")
+    return [row for judge in by_judge(ratings) for row in found.filter(found["judge"] == judge).to_dicts()]
+
+
+def cost(ratings: "pl.DataFrame", prices: dict[str, dict[str, float]]) -> list[Row]:
+    """One row a judge: attempts at a rating, tokens, and money where its price is known."""
+    rows = []
+    for judge, table in by_judge(ratings).items():
+        tokens = {kind: int(table[f"{kind}_tokens"].sum()) for kind in ("prompt", "completion")}
+        price = prices.get(judge)
+        money = sum(tokens[kind] * price[kind] for kind in tokens) / 1e6 if price else None
+        rows.append(
+            {
+                "judge": judge,
+                "attempts": int(table["attempts"].sum()),
+                "prompt tokens": tokens["prompt"],
+                "completion tokens": tokens["completion"],
+                "US dollars": money,
+            }
+        )
+    return rows
+
+
+# --- agreement -------------------------------------------------------------------------------------------------------
+
+
+def rating_counts(table: "pl.DataFrame") -> "np.ndarray":
+    """How often each response was given each rating, of shape (responses, values)."""
+    import polars as pl
+
+    given = [(pl.col("rating") == value).sum().alias(str(value)) for value in RATINGS]
+    return table.group_by(RESPONSE, maintain_order=True).agg(given).select(map(str, RATINGS)).cast(pl.Int64).to_numpy()
+
+
+def first_ratings(table: "pl.DataFrame") -> "pl.DataFrame":
+    """The first rating that a judge gave to each response that it gave any."""
+    given = table.filter(table["rating"].is_not_null()).sort("repeat", maintain_order=True)
+    return given.unique(RESPONSE, keep="first", maintain_order=True).select(*RESPONSE, "rating")
+
+
+def compared(judge: str, other: str, counts: "np.ndarray", weighted: float | None = None) -> Row:
+    """A row of the table of agreement."""
+    interval = alpha_interval(counts)
+    return {
+        "judge": judge,
+        "other": other,
+        "responses": int((counts.sum(axis=1) > 1).sum()),
+        "equal": equal_share(counts),
+        "alpha": alpha(counts),
+        "alpha from": interval[0] if interval else None,
+        "alpha to": interval[1] if interval else None,
+        "kappa": weighted,
+    }
+
+
+def between(judge: str, other: str, one: "np.ndarray", two: "np.ndarray") -> Row:
+    """Agreement of two judges, whose ratings of the same responses stand in the same places."""
+    import numpy as np
+
+    ones, twos = ((given[:, None] == np.array(RATINGS)).astype(int) for given in (one, two))
+    return compared(judge, other, ones + twos, kappa(ones.T @ twos))
+
+
+def agreements(ratings: "pl.DataFrame") -> list[Row]:
+    """Agreement of each judge that repeated its ratings with itself, then of every two judges."""
+    judges = by_judge(ratings)
+    rows = [
+        compared(judge, judge, rating_counts(table)) for judge, table in judges.items() if table["repeat"].max() > 1
+    ]
+    for judge, other in combinations(judges, 2):
+        both = first_ratings(judges[judge]).join(
+            first_ratings(judges[other]), on=RESPONSE, how="inner", suffix=" of other", maintain_order="left"
+        )
+        rows.append(between(judge, other, both["rating"].to_numpy(), both["rating of other"].to_numpy()))
+    return rows
+
+
+# --- what a reader sees ----------------------------------------------------------------------------------------------
+
+
+def missing_note(rows: Sequence[Row], policy: str) -> list[str]:
+    """A sentence on ratings that are missing, all judges together, and what that does to scores; none if none is."""
+    missing, asked, unrated, responses = (
+        sum(row[key] for row in rows) for key in ("missing", "ratings", "responses without any", "responses")
+    )
+    if not missing:
+        return []
+    return [
+        f"**{missing} of {asked} ratings are missing ({missing / asked:.2%}).** Of {responses} responses {unrated} have"
+        f" no rating at all: such a response {EFFECTS[policy]} (`score.missing: {policy}`)."
+    ]
+
+
+def percentages(row: Row) -> Row:
+    """A row of the distribution with shares beside the counts."""
+    counts = {key: value for key, value in row.items() if isinstance(value, int)}
+    total = sum(counts.values())
+    return row | {key: f"{count} ({count / total:.0%})" for key, count in counts.items()}
+
+
+def changes(rows: Sequence[Row]) -> list[str]:
+    """A sentence for each judge that more than one model, or build of it, answered for."""
+    told = []
+    for judge in dict.fromkeys(row["judge"] for row in rows):
+        for kind in ("model", "fingerprint"):
+            found = {row[kind] for row in rows if row["judge"] == judge and row[kind]}
+            if len(found) > 1:
+                told.append(
+                    f"**{judge}: {len(found)} {kind}s answered.** What rates was changed at the endpoint meanwhile,"
+                    " and the ratings may not be of one kind."
+                )
+    return told
+
+
+def agreement_row(row: Row) -> Row:
+    """A row of the table of agreement, for a reader."""
+    why = "all ratings are equal" if row["responses"] else "nothing to compare"
+    told = ABSENT if row["alpha from"] is None else f"{row['alpha from']:.3f} to {row['alpha to']:.3f}"
+    again = row["judge"] == row["other"]
+    weighted = ABSENT if again else f"cannot tell: {why}"
+    return {
+        "ratings of": f"{row['judge']}, repeats" if again else f"{row['judge']} and {row['other']}",
+        "responses": row["responses"],
+        "equal": "cannot tell" if row["equal"] is None else f"{row['equal']:.1%}",
+        "alpha": f"cannot tell: {why}" if row["alpha"] is None else f"{row['alpha']:.3f}",
+        "95 %": told,
+        "kappa": weighted if row["kappa"] is None else f"{row['kappa']:.3f}",
+    }
+
+
+def agreement_section(rows: Sequence[Row], judges: Sequence[Row]) -> list[str]:
+    """What can be said of agreement, and what cannot."""
+    text = []
+    if rows:
+        shown = [agreement_row(row) for row in rows]
+        text += [markdown_table(shown, right=["responses", "equal", "alpha", "kappa"]), MEANINGS]
+    if once := [row["judge"] for row in judges if row["repeats"] == 1]:
+        text.append(
+            f"Each response was rated once by {', '.join(once)}: whether it would be so again, one cannot tell."
+        )
+    if len(judges) == 1:
+        text.append("There is one judge: whether another would rate alike, one cannot tell.")
+    return text
+
+
+def markdown(tables: dict[str, list[Row]], policy: str, note: str) -> str:
+    """The report as one page."""
+    judges = [row | {"share missing": f"{row['share missing']:.2%}"} for row in tables["rated"]]
+    counts = [key for key in judges[0] if key != "judge"]
+    spent = [
+        row | {"US dollars": ABSENT if row["US dollars"] is None else f"{row['US dollars']:.2f}"}
+        for row in tables["cost"]
+    ]
+    who = [{key: ABSENT if value is None else value for key, value in row.items()} for row in tables["answered"]]
+    parts = [
+        "# Judges",
+        *([f"**{note}**"] if note else []),
+        *missing_note(tables["rated"], policy),
+        markdown_table(judges, right=counts),
+        "## Ratings by language",
+        markdown_table(map(percentages, tables["distribution"]), right=[*map(str, RATINGS), "missing"]),
+        "## Agreement",
+        *agreement_section(tables["agreement"], tables["rated"]),
+        "## Who answered",
+        *changes(tables["answered"]),
+        markdown_table(who, right=["ratings"]),
+        "## What it took",
+        markdown_table(spent, right=[key for key in spent[0] if key != "judge"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_csv(path: str, tables: dict[str, list[Row]]) -> None:
+    """Every number on a line of its own; what cannot be told is an empty value."""
+    with beside(path) as written, written.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, ["table", *NAMES, "measure", "value"], lineterminator="\n")
+        writer.writeheader()
+        for table, rows in tables.items():
+            for row in rows:
+                about = {"table": table} | {name: row.get(name) for name in NAMES}
+                for measure in (key for key in row if key not in NAMES):
+                    writer.writerow(about | {"measure": measure, "value": row[measure]})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--ratings", required=True, nargs="+", type=ratings_file, metavar="JUDGE=FILE", help="files of judge.py"
+    )
+    parser.add_argument("--prices", default="{}", metavar="JSON", help="of judges whose price is known, as above")
+    parser.add_argument("--missing", choices=EFFECTS, default="zero", help="score of a response without any rating")
+    parser.add_argument("--languages", nargs="*", default=[], metavar="CODE", help="order of the languages")
+    parser.add_argument("--note", default="", metavar="TEXT", help="a sentence on what these ratings are")
+    parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the report, without suffix")
+    arguments = parser.parse_args()
+
+    prices = read_prices(arguments.prices)
+    ratings = read_ratings(arguments.ratings)
+    tables = {
+        "rated": rated(ratings),
+        "distribution": distribution(ratings, arguments.languages),
+        "agreement": agreements(ratings),
+        "answered": answered(ratings),
+        "cost": cost(ratings, prices),
+    }
+    write_csv(f"{arguments.output_prefix}.csv", tables)
+    write_text(f"{arguments.output_prefix}.md", markdown(tables, arguments.missing, arguments.note))
+    print(
+        f"judges: {len(ratings)} ratings by {ratings['judge'].n_unique()}, {ratings['rating'].null_count()} missing",
+        file=sys.stderr,
+    )
+
+
+if __name__ == "__main__":
+    command_line(main)
