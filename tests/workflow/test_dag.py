@@ -69,6 +69,24 @@ def test_authors_code_is_the_paper_with_full_pythia_at_its_early_checkpoint():
     assert all(("alpaca-indented.json" in command) == ("--method full " in command) for command in answers)
 
 
+def test_fast_is_the_paper_answered_greedily():
+    jobs = dry_run("--configfile", "config/presets/fast.yaml", "--", "all_figures")
+    assert (counts(jobs)["train"], decodes(jobs)) == (160, 510)
+    assert all('"beams": 1' in job.command for job in jobs if job.rule == "respond")
+
+
+def test_vllm_answers_from_whole_models_and_merges_the_adapters_for_it():
+    jobs = dry_run("--configfile", "config/presets/vllm.yaml", "--", "all_figures")
+    lora, full = (
+        [job.command for job in jobs if job.rule == "respond" and f"/responses/{method}/" in job.command]
+        for method in ("lora", "full")
+    )
+    assert counts(jobs)["merge"] == len(lora) == 64 + 40 + 16
+    assert all("--model results/vllm/merged/lora/" in command for command in lora)
+    assert all("--model results/vllm/models/full/" in command for command in full)
+    assert all("--method full " in command and "vllm serve {model}" in command for command in lora + full)
+
+
 def test_harmonised_is_as_many_runs_as_the_paper():
     jobs = dry_run("--configfile", "config/presets/harmonised.yaml", "--", "all_figures")
     assert (counts(jobs)["train"], decodes(jobs)) == (160, 510)

@@ -12,11 +12,13 @@ rule merge:
         script="workflow/scripts/merge_adapter.py",
         shared=imports_of("merge_adapter"),
         base=base_of,
-        adapter="<results>/models/lora/{model}/{recipe}",
+        adapter="<results>/models/{method}/{model}/{recipe}",
     output:
-        temp(directory("<results>/merged/lora/{model}/{recipe}")),
+        temp(directory("<results>/merged/{method}/{model}/{recipe}")),
     log:
-        "<logs>/merge/{model}/{recipe}.log",
+        "<logs>/merge/{method}/{model}/{recipe}.log",
+    wildcard_constraints:
+        method="lora",
     conda:
         "../../envs/main.yaml"
     resources:
