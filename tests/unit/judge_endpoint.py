@@ -16,8 +16,8 @@ USAGE = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
 class Endpoint(ThreadingHTTPServer):
     """Answers `[[2]]`; `fault(prompt, n)` may answer the n-th call for a prompt otherwise: (status, headers, text).
 
-    A text in bytes, or the dict of an error, is the whole body. A call is completed when its reply goes out to a client that is still there; what
-    it used is then charged. While the gate is closed, replies that would complete are held.
+    A text in bytes, or the dict of an error, is the whole body. A call is completed when its reply goes out to a client
+    that is still there; what it used is then charged. While the gate is closed, replies that would complete are held.
     """
 
     daemon_threads = True

