@@ -129,7 +129,7 @@ UNRATED = ["I would rather not say.", "Rating: [[5]]", "", b"{ no JSON", b"", b"
 MANGLED = b'{"choices": [{"message": {"content": "half a pair \\ud83d"}}], "usage": {"prompt_tokens": "many"}}'
 
 
-def transport_faults(seed, share=0.3, hangs=0.02):
+def transport_faults(seed, share=0.25, hangs=0.02):
     """429, 500, 503, dropped connections, and now and then no answer at all."""
 
     def fault(prompt, n):

@@ -148,11 +148,13 @@ class Endpoint:
                 asked = self._check(error)
                 now = time.monotonic()
                 first_failure = now if first_failure is None else first_failure
-                wait = pause * random.uniform(0.5, 1) if asked is None else asked
+                if asked is None:
+                    wait, pause = pause * random.uniform(0.5, 1), min(2 * pause, LONGEST_PAUSE)
+                else:
+                    wait = asked
                 if now + wait > first_failure + self._settings.patience:
                     raise self._ended(f"no answer in {self._settings.patience:g} s (patience)", error) from None
                 self._alive()
-                pause = min(2 * pause, LONGEST_PAUSE)
                 if self.stop.wait(wait):
                     raise Stopped from None
 
