@@ -105,6 +105,16 @@ def test_a_call_larger_than_what_a_minute_allows_goes_alone():
     assert clock.now == pytest.approx(100 + 2 * MINUTE, abs=0.4)
 
 
+def test_calls_of_a_job_before_count():
+    clock = Clock()
+    held = limiter(clock, requests=60, tokens=1000)
+    held.resume([(50, 600), (0.5, 300)])
+    held.start(100)
+    assert clock.now == pytest.approx(99.5 + MINUTE / 60)
+    held.start(600)
+    assert clock.now == pytest.approx(50 + MINUTE, abs=0.2), "when the first has left the window"
+
+
 def test_whoever_waits_when_the_job_ends_is_told():
     stop = threading.Event()
     held = Limiter(requests_per_minute=1, sleep=stop.wait)

@@ -6,7 +6,7 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spending import OVERHEAD, OverBudget, Spending, cost, journals, most, usages
+from spending import OVERHEAD, OverBudget, Spending, cost, journals, most, past
 
 PRICE = {"prompt": 0.5, "completion": 1.5}
 
@@ -15,8 +15,8 @@ def usage(prompt, completion):
     return {"prompt_tokens": prompt, "completion_tokens": completion}
 
 
-def line(*tokens):
-    return json.dumps({"key": "k", "value": {"text": "x", "usage": usage(*tokens)}}) + "\n"
+def line(*tokens, **others):
+    return json.dumps({"key": "k", "value": {"text": "x", "usage": usage(*tokens)} | others}) + "\n"
 
 
 def test_prices_are_for_a_million_tokens():
@@ -36,13 +36,20 @@ def test_all_journals_of_a_judge_count_once_and_broken_lines_not_at_all(tmp_path
     (tmp_path / "b.jsonl.server.log").write_text(line(1000, 1000))
     found = journals(own, tmp_path)
     assert sorted(map(str, found)) == sorted([str(own), str(tmp_path / "b.jsonl")])
-    assert sum(used["prompt_tokens"] for used in usages(found)) == 120
+    assert past(found, since=0) == (usage(120, 6), [])
     assert journals(own, None) == {own} and journals(tmp_path / "none.jsonl", None) == set()
     assert journals(own, tmp_path / "not" / "there") == {own}
 
 
+def test_replies_of_the_last_minute_are_told_one_by_one(tmp_path):
+    (tmp_path / "a.jsonl").write_text(line(10, 1, at=1000.0) + line(20, 2, at=1090.5) + line(40, 4))
+    (tmp_path / "b.jsonl").write_text(line(30, 3, at=1070.0))
+    before = past(journals(tmp_path / "a.jsonl", tmp_path), since=1050)
+    assert before == (usage(100, 10), [(1070.0, 33), (1090.5, 22)])
+
+
 def test_a_call_that_could_pass_the_budget_is_not_started():
-    spending = Spending(PRICE, budget=2.0, spent=0.5)
+    spending = Spending(PRICE, budget=2.0, used=usage(1_000_000, 0))
     bound = usage(1_000_000, 0)  # half a dollar
     for _ in range(3):
         spending.set_aside(bound)

@@ -15,7 +15,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,14 +23,13 @@ from files import InputError
 from judge_settings import JudgeSettings
 from limiter import Limiter, Stopped
 from served import HOST, Served
-from spending import Spending, Usage, most
+from spending import NOTHING, Spending, Usage, most
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 PASSING = {408, 409, 429}  # and all from 500
 REFUSALS = {400, 413, 422}
 NO_CREDIT = "insufficient_quota"  # the code of a 429 that no waiting mends
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries of a call
-NOTHING: Usage = {"prompt_tokens": 0, "completion_tokens": 0}
 
 
 class Refused(Exception):
@@ -100,7 +99,8 @@ def retry_after(headers: object) -> float | None:
 class Endpoint:
     """The `openai` client for one judge, for any number of threads. A call gives a reply as `as_reply` has it.
 
-    When `stop` is set no call is started any more. `alive` raises InputError when there is nobody left to answer.
+    When `stop` is set no call is started any more. `recent` are replies that jobs before this one had: when (s since
+    the epoch), and their tokens. `alive` raises InputError when there is nobody left to answer.
     """
 
     def __init__(
@@ -109,6 +109,7 @@ class Endpoint:
         base_url: str,
         key: str,
         spending: Spending,
+        recent: Iterable[tuple[float, int]] = (),
         alive: Callable[[], None] = lambda: None,
     ):
         import openai
@@ -117,6 +118,7 @@ class Endpoint:
         self.stop = threading.Event()
         self._settings, self._key, self._spending, self._alive = settings, key, spending, alive
         self._limiter = Limiter(settings.requests_per_minute, settings.tokens_per_minute, sleep=self.stop.wait)
+        self._limiter.resume((max(time.time() - came, 0.0), tokens) for came, tokens in recent)
         self._openai = openai
         self._client = client = openai.OpenAI(
             api_key=key or "none",
@@ -204,11 +206,13 @@ class Endpoint:
 
 
 @contextmanager
-def endpoint(settings: JudgeSettings, spending: Spending, log: Path) -> Iterator[Endpoint]:
+def endpoint(
+    settings: JudgeSettings, spending: Spending, recent: Iterable[tuple[float, int]], log: Path
+) -> Iterator[Endpoint]:
     """The judge, ready to be asked; one that the job serves is running for as long as the `with` lasts."""
     key = api_key(settings)
     if not settings.serve:
-        yield Endpoint(settings, settings.base_url, key, spending)
+        yield Endpoint(settings, settings.base_url, key, spending, recent)
         return
     with Served(settings.serve, log, without=[KEY_VARIABLE, key_variable(settings)]) as server:
         ask = Endpoint(settings, f"http://{HOST}:{server.port}/v1", key, spending, alive=server.check)

@@ -47,12 +47,13 @@ from queue import SimpleQueue
 from string import Template
 from typing import NamedTuple
 
-from endpoint import NOTHING, Endpoint, Refused, endpoint
+from endpoint import Endpoint, Refused, endpoint
 from files import InputError, command_line, read_jsonl, write_jsonl
 from journal import Journal
 from judge_settings import JudgeSettings, determinants, judge_settings, reply_key, sent_seed
+from limiter import MINUTE
 from ratings import parse_rating
-from spending import OverBudget, Spending, Usage, cost, journals, usages
+from spending import NOTHING, OverBudget, Past, Spending, Usage, cost, journals, past
 
 GRACE = 20.0  # seconds that calls under way have to end after a signal
 REFUSED_ALL = 10  # refusals, and nothing accepted, that end the job
@@ -136,7 +137,7 @@ class Judge:
         if ask is not None and key not in self._journal:
             reply = ask(question.prompt, sent_seed(self.settings, attempt, question.repeat))
             with self._lock:
-                self._journal[key] = reply
+                self._journal[key] = reply | {"at": time.time()}
                 self.asked += 1
         reply = self._journal[key]
         self._accepted = True
@@ -186,18 +187,21 @@ def rate_all(
             verdicts[question] = verdict
     except BaseException as error:
         ask.stop.set()
-        end = time.monotonic() + (GRACE if isinstance(error, SystemExit) else settings.timeout)
+        grace = GRACE if isinstance(error, SystemExit) else settings.timeout
+        print(f"judge {settings.name}: ending; calls under way have {grace:g} s", file=sys.stderr, flush=True)
+        end = time.monotonic() + grace
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
         raise
     return verdicts
 
 
-def ask_all(questions: list[Question], judge: Judge, spending: Spending, log: Path) -> dict[Question, Verdict]:
+def ask_all(questions: list[Question], judge: Judge, before: Past, log: Path) -> dict[Question, Verdict]:
     """Verdicts on questions that the journal cannot answer. Raises InputError when the budget ends."""
     settings = judge.settings
+    spending = Spending(settings.price, settings.budget, before.usage)
     try:
-        with endpoint(settings, spending, log) as ask:
+        with endpoint(settings, spending, before.recent, log) as ask:
             verdicts = rate_all(questions, lambda question: judge.rate(question, ask), ask, settings)
     except OverBudget:
         left = sum(judge.recall(question) is None for question in questions)
@@ -219,16 +223,9 @@ def judge_prompts(prompts: list[str], judge: Judge, spent_in: Path | None, journ
     if missing:
         if settings.api == "batch":
             raise InputError(f"judge {settings.name!r}: 'api: batch' cannot be used yet; leave it out")
-        verdicts |= ask_all(missing, judge, spending_of(settings, journal, spent_in), Path(f"{journal}.server.log"))
+        before = past(journals(journal, spent_in), since=time.time() - MINUTE)
+        verdicts |= ask_all(missing, judge, before, Path(f"{journal}.server.log"))
     return verdicts
-
-
-def spending_of(settings: JudgeSettings, journal: Path, spent_in: Path | None) -> Spending:
-    """The judge's spending so far; what was spent matters, and is summed, only where there is a budget."""
-    spent = 0.0
-    if settings.budget is not None:
-        spent = sum(cost(used, settings.price) for used in usages(journals(journal, spent_in)))
-    return Spending(settings.price, settings.budget, spent)
 
 
 def read_responses(path: str) -> list[dict]:

@@ -10,7 +10,7 @@ arrive, and of two that left a minute apart the first may be held up on its way.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 MINUTE = 60 / 0.98  # seconds
 LOOK = 0.1  # seconds between two looks for whether a call used less than it might have
@@ -67,6 +67,12 @@ class Limiter:
                 if self._sleep(wait):
                     raise Stopped
 
+    def resume(self, starts: Iterable[tuple[float, int]]) -> None:
+        """Before the first call: count those of jobs before this one, the oldest first: how long ago (s) they started,
+        and their tokens."""
+        for ago, tokens in starts:
+            self._take(self._clock() - ago, tokens)
+
     def used(self, slot: Slot, tokens: int) -> None:
         """Put right what a call used."""
         with self._lock:
@@ -91,7 +97,7 @@ class Limiter:
 
     def _take(self, now: float, tokens: int) -> Slot:
         slot = Slot(now, tokens)
-        self._next = now + self._interval
+        self._next = max(self._next, now + self._interval)
         if self._allowed is not None:
             self._window.append(slot)
             self._tokens += tokens

@@ -7,11 +7,13 @@ connection that broke) may have been charged for, so what was set aside for it s
 
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 Usage = dict[str, int]  # prompt_tokens, completion_tokens
 
+NOTHING: Usage = {"prompt_tokens": 0, "completion_tokens": 0}
 OVERHEAD = 64  # tokens that a chat template may add to a prompt: roles, separators, a system prompt of its own
 MILLION = 1_000_000
 
@@ -32,17 +34,29 @@ def cost(usage: Usage, price: dict[str, float]) -> float:
     return charged / MILLION
 
 
-def usages(paths: Iterable[Path]) -> Iterator[Usage]:
-    """What each reply in the journals used. Lines that are no reply are passed over, as when the journal itself reads
-    them: another job may be writing one."""
+class Past(NamedTuple):
+    """What all replies together used, and those of the last minutes: when they came (s since the epoch), tokens."""
+
+    usage: Usage
+    recent: list[tuple[float, int]]
+
+
+def past(paths: Iterable[Path], since: float) -> Past:
+    """What the replies in journals used; those that came after `since` one by one. Lines that are no reply are passed
+    over, as when a journal itself is read: another job may be writing one."""
+    usage, recent = NOTHING, []
     for path in paths:
         with path.open("rb") as stream:
             for line in stream:
                 try:
-                    used = json.loads(line)["value"]["usage"]
-                    yield {key: int(used[key]) for key in ("prompt_tokens", "completion_tokens")}
+                    reply = json.loads(line)["value"]
+                    used, came = {key: int(reply["usage"][key]) for key in usage}, float(reply.get("at", 0))
                 except (ValueError, KeyError, TypeError):
                     continue
+                usage = {key: usage[key] + used[key] for key in usage}
+                if came > since:
+                    recent.append((came, sum(used.values())))
+    return Past(usage, sorted(recent))
 
 
 def journals(own: Path, folder: Path | None) -> set[Path]:
@@ -54,9 +68,9 @@ def journals(own: Path, folder: Path | None) -> set[Path]:
 class Spending:
     """Money spent and set aside (US dollars); without a budget it only counts. For any number of threads."""
 
-    def __init__(self, price: dict[str, float] | None = None, budget: float | None = None, spent: float = 0.0):
-        self.spent = spent
+    def __init__(self, price: dict[str, float] | None = None, budget: float | None = None, used: Usage = NOTHING):
         self._price = price or {"prompt": 0.0, "completion": 0.0}
+        self.spent = cost(used, self._price)
         self._budget = budget
         self._aside = 0.0
         self._lock = threading.Lock()
