@@ -43,7 +43,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from string import Template
 from typing import NamedTuple
 
@@ -152,6 +152,15 @@ class Judge:
         return verdict
 
 
+def next_of(results: SimpleQueue) -> tuple:
+    """Wait for a result, looking up now and then: Python heeds no signal that comes just before it begins to wait."""
+    while True:
+        try:
+            return results.get(timeout=0.2)
+        except Empty:
+            continue
+
+
 def rate_all(
     questions: list[Question], rate: Callable[[Question], Verdict], ask: Endpoint, settings: JudgeSettings
 ) -> dict[Question, Verdict]:
@@ -181,7 +190,7 @@ def rate_all(
         for thread in threads:
             thread.start()
         for _ in tqdm(questions, desc="judge", unit="rating", mininterval=5):
-            question, verdict, error = results.get()
+            question, verdict, error = next_of(results)
             if error is not None:
                 raise error
             verdicts[question] = verdict
