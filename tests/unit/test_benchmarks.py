@@ -12,6 +12,7 @@ BENCHMARKS = REPOSITORY / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
 import gpu_training  # noqa: E402
+import judging  # noqa: E402
 import random_model  # noqa: E402
 import training  # noqa: E402
 from examples import NO_LABEL  # noqa: E402
@@ -89,6 +90,21 @@ def test_the_peers_batches_are_padded_to_a_multiple_and_padding_has_no_label():
 def test_a_loss_that_is_another_one_is_said_to_be():
     assert training.difference(9.741728, 9.741729) == "1e-07"
     assert "another loss" in training.difference(9.74, 9.75)
+
+
+def test_requests_are_counted_in_every_window_wherever_it_begins():
+    times = [0.0, 0.5, 0.9, 1.2, 1.4, 5.0, 5.9, 6.0]
+    assert judging.most_within(times, 1) == 4, "from 0.5 on"
+    assert judging.most_within(times, 60) == 8
+    assert judging.seen([3.0, 0.0, 1.0, 2.0]) == judging.Seen(4, 60.0, 4, 1)
+
+
+def test_the_judge_stays_within_a_limit_that_the_plain_client_passes():
+    ours, peer = (judging.ask(judging.Notebook(), way, 60) for way in (judging.OURS, judging.PEER))
+    assert ours.requests == peer.requests == 60
+    assert ours.pace < judging.ALLOWED < peer.pace
+    assert "| judge.py | 60 |" in judging.report(ours, peer)
+    assert "Ours PASSES the limit" in judging.report(peer, peer)
 
 
 def test_a_case_that_failed_is_a_line_of_the_table():

@@ -1,6 +1,7 @@
 """A configuration is refused in one line that names the key and the remedy."""
 
 import copy
+import dataclasses
 from pathlib import Path
 
 import check_config
@@ -8,6 +9,7 @@ import pytest
 import released
 import yaml
 from files import InputError
+from judge_settings import JudgeSettings
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -155,6 +157,46 @@ FAULTS = {
     ),
     "two judges of one name": ("judges", "twice", "judges: two have the same name"),
 }
+
+JUDGE_FAULTS = {
+    "a budget that cannot be reckoned": ({"budget": 5}, "judges[0].budget: needs judges[0].price"),
+    "half a price": ({"price": {"prompt": 1}}, "judges[0].price.completion: missing; Of replies."),
+    "a limit that lets nothing through": ({"requests_per_minute": 0}, "judges[0].requests_per_minute: 0 is less than"),
+    "GPUs for an endpoint elsewhere": ({"gpus": 1}, "judges[0].gpus: is for a judge that its job serves"),
+    "memory for a job without GPUs": ({"memory": "64GB", "serve": "x"}, "judges[0].memory: is for a job with gpus"),
+    "an interface that is none": ({"api": "mail"}, "judges[0].api: 'mail' is not one of"),
+    "a batch for a judge that its job serves": ({"api": "batch", "serve": "x"}, "judges[0].api: batch is for an"),
+    "two places": ({"serve": "x", "base_url": "http://x/v1"}, "judges[0]: give exactly one of base_url or serve"),
+}
+
+
+@pytest.mark.parametrize("fault", JUDGE_FAULTS)
+def test_a_fault_of_a_judge_names_its_key(fault):
+    settings, expected = JUDGE_FAULTS[fault]
+    judge = {"name": "n", "label": "l", "model": "m"} | settings
+    config = load("config.yaml") | {"judges": [judge if "serve" in judge else judge | {"base_url": "http://x/v1"}]}
+    with pytest.raises(InputError) as raised:
+        check_config.check(config)
+    assert expected in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_judge_may_say_all_that_is_described():
+    judge = {"name": "n", "label": "l", "model": "m", "serve": "vllm serve x --port {port}"}
+    judge |= {"temperature": 0.5, "max_tokens": 100, "seed": 1, "repeats": 3, "retries": 0, "concurrency": 64}
+    judge |= {
+        "requests_per_minute": 3000,
+        "tokens_per_minute": 1.0e6,
+        "timeout": 60,
+        "patience": 60,
+        "start_timeout": 900,
+    }
+    judge |= {"price": {"prompt": 0, "completion": 1.5}, "budget": 20, "api": "calls", "poll": 5}
+    judge |= {"key_env": "A_KEY", "files": [], "gpus": 2, "memory": "64GB", "runtime": "12h"}
+    check_config.check(load("config.yaml") | {"judges": [judge]})
+    schema = yaml.safe_load(check_config.SCHEMA.read_text(encoding="utf-8"))["properties"]["judges"]["items"]
+    assert set(schema["properties"]) == {*judge, "base_url"}
+    settings = {field.name for field in dataclasses.fields(JudgeSettings)}
+    assert settings == set(schema["properties"]) - {"label", "files", "gpus", "memory", "runtime"}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

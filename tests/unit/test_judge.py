@@ -1,7 +1,11 @@
 """The judge's job over real HTTP: against the stand-in that it serves itself, and against an endpoint with faults."""
 
+import contextlib
+import email.utils
+import itertools
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -9,12 +13,11 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import judge_settings
 import pytest
-from judge import Pace
+from judge_endpoint import RATED, Endpoint, chaos, transport_faults
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
@@ -68,15 +71,17 @@ class Job:
         self.output = folder / "ratings.jsonl"
         self.journal = folder / "journal.jsonl"
 
-    def start(self, judge, rows, template=TEMPLATE, key=KEY):
+    def start(self, judge, rows, template=TEMPLATE, key=KEY, spent_in=None, **variables):
         responses = write_rows(self.folder / "responses.jsonl", rows)
         settings = {"name": "tested", "model": "stand-in"} | judge
         environment = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
         if key:
             environment["OPENAI_API_KEY"] = key
+        environment |= variables
         command = [sys.executable, str(SCRIPTS / "judge.py")]
         command += ["--responses", str(responses), "--template", str(template), "--judge", json.dumps(settings)]
         command += ["--journal", str(self.journal), "--output", str(self.output)]
+        command += ["--spent-in", str(spent_in)] if spent_in else []
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=self.folder)
 
     def run(self, judge, rows, **options):
@@ -121,7 +126,7 @@ def test_the_served_stand_in_rates_by_its_rubric_and_rows_keep_the_order_of_the_
     rated = job.rows()
     assert [(row["lang"], row["id"]) for row in rated] == [(row["lang"], row["id"]) for row in rows]
     assert [row["rating"] for row in rated] == [3, 3, 2, 1, 1]
-    fields = ["lang", "id", "rating", "explanation", "attempts", "model", "fingerprint", "usage"]
+    fields = ["lang", "id", "repeat", "rating", "explanation", "attempts", "model", "fingerprint", "usage"]
     assert list(rated[0]) == fields
     assert rated[0]["explanation"].endswith("Rating: [[3]]")
     assert rated[0]["model"] == "stand-in" and rated[0]["fingerprint"].startswith("fp_")
@@ -216,62 +221,20 @@ def test_the_stand_in_says_that_it_is_one():
 # ---- an endpoint with faults
 
 
-class Endpoint(ThreadingHTTPServer):
-    """Answers `[[2]]`; `fault(prompt, n)` may answer the n-th call for a prompt otherwise: (status, headers, text)."""
-
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self, fault=lambda prompt, n: None):
-        super().__init__(("127.0.0.1", 0), EndpointHandler)
-        self.fault, self.lock = fault, threading.Lock()
-        self.calls, self.completed, self.keys, self.times = Counter(), Counter(), set(), []
-        self.url = f"http://127.0.0.1:{self.server_port}/v1"
-
-
-class EndpointHandler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-
-    def do_POST(self):
-        server = self.server
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        prompt = request["messages"][0]["content"]
-        with server.lock:
-            server.calls[prompt] += 1
-            server.times.append(time.monotonic())
-            server.keys.add(self.headers["Authorization"])
-            number = server.calls[prompt]
-        status, headers, text = server.fault(prompt, number) or (200, {}, "Rating: [[2]]")
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        usage = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
-        body = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
-        answer = json.dumps(body | {"usage": usage} if status == 200 else {"error": {"message": text}}).encode()
-        with server.lock:
-            server.completed[prompt] += status == 200
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", "Content-Length": len(answer), **headers}.items():
-            self.send_header(name, str(value))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def endpoint():
-    """Start endpoints with the fault given; they end with the test."""
+    """Start endpoints with the faults given; they end with the test."""
     servers = []
 
-    def start(*fault):
-        server = Endpoint(*fault)
+    def start(*fault, **options):
+        server = Endpoint(*fault, **options)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
         return server
 
     yield start
     for server in servers:
+        server.gate.set()
         server.shutdown()
         server.server_close()
 
@@ -354,14 +317,274 @@ def test_equal_prompts_share_one_call_and_dollar_signs_come_through(job, endpoin
     assert prompt.endswith("response]\n$5, ${instruction} or $$")
 
 
+def seeded(server, **others):
+    """A judge at the endpoint; its seed makes an attempt known to the endpoint: the first is sent 0, the second 1."""
+    return {"base_url": server.url, "seed": 0, "timeout": 1.5} | others
+
+
+def test_whatever_an_endpoint_does_every_response_has_a_rating_or_a_null_that_is_counted(job, endpoint):
+    server = endpoint(chaos(seed=1), hang=2.5)
+    status, last = job.run(seeded(server, retries=2), questions(150))
+    assert status == 0, job.errors
+    rows = job.rows()
+    assert len(rows) == 150 and {row["rating"] for row in rows} == {1, 2, 3, None}
+    refused = [row for row in rows if row["explanation"].startswith("refused: ")]
+    assert 0 < len(refused) < 20 and all("content filter" in row["explanation"] for row in refused)
+    assert all((row["rating"], row["attempts"]) == (None, 0) for row in refused)
+
+    assert max(server.asked.values()) == 1, "no attempt is completed, and paid for, twice"
+    assert server.held == 0 and sum(server.asked.values()) == sum(row["attempts"] for row in rows)
+    replies = {int(prompt.split("Question ")[1].split("?")[0]): [] for prompt, _ in server.replies}
+    for (prompt, _), text in sorted(server.replies.items(), key=lambda entry: entry[0][1]):
+        replies[int(prompt.split("Question ")[1].split("?")[0])].append(RATED.get(text))
+    for row in rows:
+        said = replies.get(int(row["id"]), [])
+        assert row["attempts"] == len(said) and row["rating"] == (said[-1] if said else None)
+        assert row["rating"] is not None or len(said) in (0, 3)
+    assert any("half a pair" in row["explanation"] for row in rows) or "half a pair" in job.journal.read_text("utf-8")
+
+    unrated = sum(row["rating"] is None for row in rows)
+    assert (
+        f"150 responses, mean rating {mean(rows):.2f}, {unrated} without a rating ({len(refused)} calls refused)"
+        in last
+    )
+    assert f"; {sum(server.asked.values())} calls now and 0 from the journal, " in last
+
+    _, last = job.run(seeded(server, retries=2), questions(150))
+    assert f"; 0 calls now and {sum(server.asked.values())} from the journal" in last, (
+        "only the refused are asked again"
+    )
+
+
+def mean(rows):
+    rated = [row["rating"] for row in rows if row["rating"] is not None]
+    return sum(rated) / len(rated)
+
+
+def wait_until(happened, process=None, seconds=30):
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end and (process is None or process.poll() is None)
+        time.sleep(0.005)
+
+
+def test_killed_ten_times_while_calls_fail_it_pays_for_no_reply_twice(job, endpoint):
+    """SIGTERM may come at any moment. After SIGKILL a reply is lost that had arrived and was not yet in the journal, at
+    most one a thread: so that the numbers are exact, the endpoint holds back replies for the moment of the kill."""
+    server = endpoint(transport_faults(seed=2), delay=0.03, hang=2.0)
+    judge, rows, chance = seeded(server, concurrency=4), questions(200), random.Random(3)
+    kills = [signal.SIGKILL] * 5 + [signal.SIGTERM] * 5
+    chance.shuffle(kills)
+    for kill in kills:
+        process = job.start(judge, rows)
+        target = sum(server.completed.values()) + chance.randint(1, 15)
+        wait_until(lambda target=target: sum(server.completed.values()) >= target, process)
+        if kill == signal.SIGKILL:
+            server.close_gate()
+            completed = sum(server.completed.values())
+            wait_until(lambda n=completed: job.journal.read_bytes().count(b"\n") == n and server.held > 0, process)
+        process.send_signal(kill)
+        process.communicate(timeout=30)
+        server.gate.set()
+        assert process.returncode == (-kill if kill == signal.SIGKILL else 128 + kill)
+        wait_until(lambda: server.held == 0)
+        assert not job.output.exists()
+    assert sum(server.completed.values()) < 200, "all kills came while there was work"
+
+    status, _ = job.run(judge, rows)
+    assert status == 0, job.errors
+    assert sum(server.completed.values()) == 200 and set(server.completed.values()) == {1}
+    assert [row["rating"] for row in job.rows()] == [2] * 200
+
+
+def test_a_signal_lets_calls_under_way_end_and_starts_no_more(job, endpoint):
+    server = endpoint()
+    server.close_gate()
+    process = job.start(seeded(server, concurrency=3, timeout=30), questions(9))
+    wait_until(lambda: server.held == 3, process)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)  # a terminal sends one, Snakemake the other
+    assert any("ending; calls under way have 20 s" in line for line in process.stderr)
+    server.gate.set()
+    process.communicate(timeout=30)
+    assert process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+    assert sum(server.calls.values()) == sum(server.completed.values()) == 3
+    _, last = job.run(seeded(server, concurrency=3), questions(9))
+    assert "6 calls now and 3 from the journal" in last
+
+
+def test_every_response_is_rated_as_often_as_asked_and_repeats_join_a_journal_without_them(job, endpoint):
+    server = endpoint(lambda prompt, n: (200, {}, f"Rating: [[{n}]]"))
+    once = seeded(server, concurrency=1, retries=3)
+    job.run(once, questions(2))
+    assert [(row["id"], row["repeat"], row["rating"]) for row in job.rows()] == [("0", 1, 1), ("1", 1, 1)]
+
+    status, last = job.run(once | {"repeats": 3}, questions(2))
+    assert status == 0 and "2 responses rated 3 times, mean rating 2.00, 0 without" in last
+    assert "4 calls now and 2 from the journal" in last
+    assert [(row["id"], row["repeat"], row["rating"]) for row in job.rows()] == [
+        (id, repeat, repeat) for id in "01" for repeat in (1, 2, 3)
+    ]
+    assert {seed for _, seed in server.asked} == {0, 4, 8}, "of four attempts each"
+
+
+def test_what_does_not_matter_to_a_reply_does_not_matter_to_the_journal(job, endpoint):
+    server = endpoint()
+    job.run({"base_url": server.url}, questions(3))
+    others = {
+        "repeats": 1,
+        "retries": 7,
+        "concurrency": 2,
+        "requests_per_minute": 10,
+        "tokens_per_minute": 100,
+        "timeout": 3,
+        "patience": 5,
+        "start_timeout": 9,
+        "price": {"prompt": 1, "completion": 2},
+        "budget": 0.01,
+        "api": "calls",
+        "poll": 5,
+        "key_env": "ANOTHER",
+        "name": "renamed",
+    }
+    status, last = job.run({"base_url": server.url} | others, questions(3), key=None)
+    assert status == 0 and "0 calls now and 3 from the journal" in last and last.endswith("30 + 9 tokens, $0.0000")
+
+
+def test_the_key_of_a_reply_is_that_of_journals_that_are_there():
+    settings = judge_settings.JudgeSettings(name="n", model="m", base_url="http://x/v1", seed=7)
+    depends = judge_settings.determinants(settings)
+    assert judge_settings.reply_key(depends, "What?", attempt=2, repeat=1) == "0471af05188dcda10f6d0037962153b1"
+
+
+def test_an_endpoint_that_goes_on_failing_ends_the_job_in_a_line_and_keeps_what_was_under_way(job, endpoint):
+    failing = [True]
+
+    def fault(prompt, n):
+        return (503, {}, "down for maintenance") if failing[0] and "Question 2?" in prompt else None
+
+    server = endpoint(fault, delay=0.2)
+    status, last = job.run(seeded(server, patience=1, concurrency=3, retries=0), questions(30))
+    assert status == 1 and "no answer in 1 s (patience): InternalServerError: " in last and "maintenance" in last
+    completed = sum(server.completed.values())
+    assert 0 < completed < 30 and not job.output.exists()
+    failing[0] = False
+    _, last = job.run(seeded(server), questions(30))
+    assert f"{30 - completed} calls now and {completed} from the journal" in last
+
+
+def test_a_wait_beyond_patience_is_not_begun(job, endpoint):
+    server = endpoint(lambda prompt, n: (429, {"Retry-After": "3600"}, "come back tomorrow"))
+    begin = time.monotonic()
+    status, last = job.run(seeded(server), questions(3))
+    assert status == 1 and "come back tomorrow" in last and time.monotonic() - begin < 15
+
+
+def test_retry_after_holds_all_callers_and_may_be_a_date(job, endpoint):
+    def fault(prompt, n):
+        if "Question 0?" in prompt and n == 1:
+            return 429, {"Retry-After": email.utils.formatdate(time.time() + 3, usegmt=True)}, "slow down"
+        return None
+
+    server = endpoint(fault, delay=0.1)
+    status, _ = job.run(seeded(server, concurrency=2), questions(20))
+    assert status == 0, job.errors
+    pauses = sorted(late - early for early, late in itertools.pairwise(server.times))
+    assert pauses[-1] >= 1.5 > pauses[-2], "a date has whole seconds"
+
+
+def test_an_account_without_credit_is_not_waited_for(job, endpoint):
+    quota = {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}
+    server = endpoint(lambda prompt, n: (429, {}, quota))
+    status, last = job.run(seeded(server), questions(3))
+    assert status == 1 and "RateLimitError: " in last and "exceeded your current quota" in last
+
+
+@pytest.mark.parametrize(("status", "name"), [(401, "Authentication"), (403, "PermissionDenied"), (404, "NotFound")])
+def test_what_would_be_said_against_every_call_ends_the_job_at_once(job, endpoint, status, name):
+    server = endpoint(lambda prompt, n: (status, {}, "not you"))
+    returned, last = job.run(seeded(server, concurrency=2), questions(30))
+    assert returned == 1 and f"the call failed: {name}Error: " in last and sum(server.calls.values()) <= 4
+
+
+def test_a_refused_prompt_is_null_and_asked_again_by_the_next_job(job, endpoint):
+    refusing = [True]
+    server = endpoint(lambda prompt, n: (413, {}, "too long") if refusing[0] and "Question 1?" in prompt else None)
+    status, last = job.run(seeded(server), questions(3))
+    assert status == 0 and "mean rating 2.00, 1 without a rating (1 calls refused); 2 calls now" in last
+    assert [row["rating"] for row in job.rows()] == [2, None, 2]
+    assert job.rows()[1]["explanation"].startswith("refused: ") and "too long" in job.rows()[1]["explanation"]
+    assert job.run(seeded(server), questions(3))[0] == 0, "others were accepted, though not now"
+    refusing[0] = False
+    status, last = job.run(seeded(server), questions(3))
+    assert "0 without a rating; 1 calls now and 2 from the journal" in last
+
+
+@pytest.mark.parametrize(("responses", "calls"), [(4, 4), (40, 10)])
+def test_an_endpoint_that_refuses_all_ends_the_job(job, endpoint, responses, calls):
+    server = endpoint(lambda prompt, n: (400, {}, "unknown parameter: max_tokens"))
+    status, last = job.run(seeded(server, concurrency=1), questions(responses))
+    assert status == 1 and f"each of {calls} calls was refused: " in last and "unknown parameter" in last
+    assert sum(server.calls.values()) == calls and not job.output.exists()
+
+
+PRICE = {"prompt": 10, "completion": 30}  # a call of USAGE costs $0.00019, and may cost some $0.03
+
+
+def dollars(server):
+    return sum(server.charged[f"{part}_tokens"] * PRICE[part] for part in PRICE) / 1e6
+
+
+def test_a_budget_is_never_passed_and_a_raised_one_pays_for_the_rest_alone(job, endpoint):
+    server = endpoint()
+    judge = seeded(server, price=PRICE, concurrency=2, max_tokens=16)
+    other = job.folder / "journals" / "other.jsonl"
+    spent = {"usage": {"prompt_tokens": 1000, "completion_tokens": 0}}
+    other.parent.mkdir()
+    write_rows(other, [{"key": "x", "value": spent}, {"key": "y", "value": spent}])
+
+    status, last = job.run(judge | {"budget": 0.0425}, questions(80), spent_in=other.parent)
+    completed = sum(server.completed.values())
+    assert status == 1 and 0 < completed < 80
+    assert dollars(server) <= 0.0425 - 0.02
+    assert last == (
+        "error: judge 'tested': the next call could pass the budget of $0.0425:"
+        f" ${0.02 + dollars(server):.4f} spent, {80 - completed} ratings of this run left;"
+        " raise judges.tested.budget and run again"
+    )
+    status, last = job.run(judge | {"budget": 1}, questions(80), spent_in=other.parent)
+    assert status == 0 and f"{80 - completed} calls now and {completed} from the journal" in last
+    assert last.endswith(f"800 + 240 tokens, ${80 * 0.00019:.4f}")
+    assert set(server.completed.values()) == {1}
+
+
 def test_the_api_key_reaches_the_endpoint_and_nothing_else(job, endpoint):
-    server = endpoint(lambda prompt, n: (401, {}, f"wrong key {KEY}") if "1?" in prompt else None)
-    process = job.start({"base_url": server.url}, questions(3))
-    arguments = " ".join(process.args)
+    """Not even where the endpoint says it back, in errors and in replies, or the client is asked to log all."""
+
+    def fault(prompt, n):
+        if "Question 1?" in prompt and n == 1:
+            return 500, {"X-Echo": f"Bearer {KEY}", "Retry-After-Ms": 1}, f"you sent Authorization: Bearer {KEY}"
+        if "Question 2?" in prompt:
+            return 400, {}, f"refused with key {KEY}"
+        if "Question 3?" in prompt:
+            return 401, {}, f"wrong key {KEY}"
+        return 200, {}, f"Your key is {KEY}. Rating: [[2]]"
+
+    server = endpoint(fault)
+    server.close_gate()
+    process = job.start(seeded(server), questions(3), OPENAI_LOG="debug")
+    wait_until(lambda: server.held == 2, process)
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            assert KEY.encode() not in command.read_bytes()
+    server.gate.set()
     errors = process.communicate(timeout=30)[1]
-    assert process.returncode == 1 and "AuthenticationError" in errors and "wrong key ***" in errors
+    assert process.returncode == 0, errors
+    assert [row["explanation"] for row in job.rows()][:2] == ["Your key is ***. Rating: [[2]]"] * 2
+    status, last = job.run(seeded(server), questions(4), OPENAI_LOG="debug")
+    assert status == 1 and "AuthenticationError" in last and "wrong key ***" in last
     assert server.keys == {f"Bearer {KEY}"}
-    assert KEY not in errors + arguments
+    assert KEY not in errors + job.errors + " ".join(process.args)
     files = [path for path in job.folder.rglob("*") if path.is_file()]
     assert job.journal in files and not any(KEY.encode() in path.read_bytes() for path in files)
 
@@ -380,6 +603,10 @@ def test_a_missing_key_is_one_line_that_names_the_variable(job):
     [
         ({"modle": "x"}, questions(1), None, "the key 'modle' is unknown"),
         ({}, questions(1), None, "give either 'base_url' or 'serve'"),
+        ({"base_url": "http://x/v1", "budget": 5}, questions(1), None, "'budget' needs 'price'"),
+        ({"base_url": "http://x/v1", "price": {"prompt": 1}}, questions(1), None, "'price' needs 'prompt' and 'co"),
+        ({"base_url": "http://x/v1", "repeats": 0}, questions(1), None, "'repeats' must be at least 1"),
+        ({"base_url": "http://x/v1", "api": "mail"}, questions(1), None, "'api' is calls or batch, not 'mail'"),
         ({"base_url": "http://x/v1"}, questions(1) * 2, None, "two responses for lang en, id 0"),
         ({"base_url": "http://x/v1"}, [{"lang": "en"}], None, "line 1: the field 'id' is missing"),
         ({"base_url": "http://x/v1"}, questions(1), "Rate ${response}!", "${instruction} and ${response}"),
@@ -395,22 +622,26 @@ def test_bad_input_is_one_line(job, judge, rows, template, message, tmp_path):
     assert status == 1 and job.errors.count("\n") == 1 and last.startswith("error: ") and message in last
 
 
-def test_requests_start_evenly_and_never_faster_than_allowed():
-    pace = Pace(per_minute=1200)
-    starts, threads = [], []
-    for _ in range(9):
-        threads.append(threading.Thread(target=lambda: (pace.wait(), starts.append(time.monotonic()))))
-        threads[-1].start()
-    for thread in threads:
-        thread.join()
-    assert 8 * 0.05 <= max(starts) - min(starts) + 0.01 < 0.8
-
-
-def test_the_rate_allowed_holds_for_the_clients_own_retries_too(job, endpoint):
+def test_the_rate_allowed_holds_for_calls_that_are_repeated_too(job, endpoint):
     server = endpoint(lambda prompt, n: (500, {"Retry-After-Ms": 1}, "oops") if n == 1 else None)
     status, _ = job.run({"base_url": server.url, "requests_per_minute": 600}, questions(4))
     assert status == 0, job.errors
     assert len(server.times) == 8 and server.times[-1] - server.times[0] >= 7 * 0.1 - 0.05
+
+
+def test_tokens_of_the_job_before_count_in_the_limit_of_the_next(job, endpoint):
+    server = endpoint()
+    other = job.folder / "journals"
+    job.journal = other / "one.jsonl"
+    job.run(seeded(server), questions(2))
+    job.journal = other / "another.jsonl"
+    process = job.start(seeded(server, tokens_per_minute=100), questions(3), spent_in=other)
+    wait_until(job.journal.exists, process)
+    time.sleep(2)
+    assert sum(server.calls.values()) == 2, "a call that may use more than all of them waits for the minute to pass"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=5)
+    assert process.returncode == 128 + signal.SIGTERM
 
 
 # ---- a judge that the job serves, and that fails
@@ -472,6 +703,13 @@ def test_a_server_that_dies_at_work_is_the_reason_given(job, served):
     judge = served.posting("print('CUDA error', flush=True); os._exit(7)")
     status, last = job.run(judge | {"retries": 1}, questions(2))
     assert status == 1 and "the server ended with status 7" in last and "CUDA error" in last
+
+
+def test_a_served_judge_has_no_api_key_in_its_environment(job, served, tmp_path):
+    judge = served(f"import json, os; json.dump(dict(os.environ), open({str(tmp_path / 'seen')!r}, 'w'))")
+    job.run(judge | {"key_env": "OURS"}, questions(1), OURS="secret", HARMLESS="1", OPENAI_API_KEY="secret")
+    seen = json.loads((tmp_path / "seen").read_text())
+    assert seen["HARMLESS"] == "1" and "secret" not in seen.values()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc; only Linux ends the children of a killed parent")

@@ -38,6 +38,34 @@ REPLIES = [
     ("Rating: [[2", None),
     ("x = [[1, 2], [3, 4]]", None),
     ("I cannot rate this response.", None),
+    # brackets of another script, escaped ones, emphasis
+    ("回答详细且准确，语言一致。评分：【【3】】", 3),
+    ("评分：［［2］］", 2),
+    ("回答【1】有误，但大体正确。\n评分：【2】", 2),
+    ("【评分】回答与问题无关。", None),
+    ("**评分：** [[１]]", 1),
+    (r"Rating: \[\[2\]\]", 2),
+    ("Rating: [[**3**]]", 3),
+    ("Bewertung: **[[`1`]]**", 1),
+    # as judges write them
+    (
+        "Die Antwort ist sachlich richtig, geht aber kaum auf die Frage ein.\n\n### Bewertung\n\nRating: [[2]]",
+        2,
+    ),
+    ("Explanation: the response repeats the instruction and adds nothing.\n\nRating: [[1]]\n\n", 1),
+    ("Ответ подробный, точный и написан по-русски.\n\nОценка: [[3]]", 3),
+    ("Отговорът е на английски, а въпросът е на български. Rating: [[1]].", 1),
+    ("La réponse est correcte mais trop brève ; une note de [[2]] convient.", 2),
+    ("उत्तर सही और उपयोगी है।\n\nRating: [[३]]", 3),
+    ("উত্তরটি আংশিক সঠিক। Rating: [[2]]", 2),
+    ("Svaret er greit, men på feil språk.\nVurdering: [[1]]", 1),
+    ("- Helpfulness: 3/3\n- Accuracy: 2/3\n- Language: as asked\n\nOverall, Rating: [[2]]", 2),
+    ("| criterion | mark |\n| --- | --- |\n| depth | [1] |\n\nRating: [[3]]", 3),
+    ("Rating: [[2/3]]", None),
+    ("Rating: [[2]]/[[3]]", 3),
+    ("Rating: [[2-3]]", None),
+    ("Rating: [[]]", None),
+    ("As an AI language model, I would give it two out of three.", None),
 ]
 
 

@@ -4,13 +4,16 @@ import ast
 import re
 
 import pytest
-from snake import DEMO, REPOSITORY, dry_run
+from snake import DEMO, REPOSITORY, dry_run, snakemake
 
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
+HEAD = r"^ *(?:use rule \w+ as (?=.* with)|rule )"
 RULES = [
     (path.name, *found)
     for path in sorted((REPOSITORY / "workflow" / "rules").glob("*.smk"))
-    for found in re.findall(r"^ *rule (\w+):\n(.*?)(?=^ *rule |\Z)", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for found in re.findall(
+        rf"{HEAD}(\w+)(?: with)?:\n(.*?)(?={HEAD}|\Z)", path.read_text(), flags=re.MULTILINE | re.DOTALL
+    )
 ]
 
 
@@ -27,6 +30,27 @@ def test_the_slurm_profile_sends_every_rule_that_asks_for_a_gpu_to_the_gpu_parti
     profile = (REPOSITORY / "profiles" / "slurm" / "config.yaml").read_text(encoding="utf-8")
     sent = re.findall(r"^  (\w+):.*\n    slurm_partition: .*SLURM_GPU_PARTITION", profile, flags=re.MULTILINE)
     assert set(sent) == asking != set()
+
+
+ONE_AT_A_TIME = """
+rule all:
+    input: expand("{n}", n=range(2))
+
+rule judge:
+    output: "{n}"
+    resources: judging=1
+    shell: "echo start >> times; sleep 0.5; echo end >> times; touch {output}"
+"""
+
+
+@pytest.mark.parametrize("profile", ["local", "slurm"])
+def test_both_profiles_let_one_job_at_a_time_call_a_judges_endpoint(profile, tmp_path):
+    (tmp_path / "Snakefile").write_text(ONE_AT_A_TIME)
+    place = ["--snakefile", str(tmp_path / "Snakefile"), "--directory", str(tmp_path)]
+    options = ["--profile", f"profiles/{profile}", "--executor", "local", "--cores", "4", "--jobs", "4"]
+    result = snakemake(*place, *options, "--max-jobs-per-timespan", "1000/10s")
+    assert result.returncode == 0, result.stdout
+    assert (tmp_path / "times").read_text().split() == ["start", "end"] * 2
 
 
 def test_an_import_of_an_import_is_an_input():

@@ -4,8 +4,9 @@
 # out  <results>/ratings/{judge}/{method}/{model}/{recipe}.jsonl
 #          lang, id, repeat, rating or null, explanation, attempts, model, fingerprint, usage
 #      <results>/judges.{md,csv}   all of them: counts, agreement, who answered, what it took
-# The journal, in which every call that was paid for is kept, lies in <results>/journals/judge/. The API key comes
-# from the environment and goes nowhere else.
+# The journal, in which every call that was paid for is kept, lies in <results>/journals/judge/{judge}/. The API key comes
+# from the environment and goes nowhere else. `judging`: profiles let one job at a time call endpoints, so that limits
+# and budget hold. `exec`: a shell in between would die of the signal that lets calls under way end.
 
 
 rule judge:
@@ -23,12 +24,30 @@ rule judge:
         "<benchmarks>/judge/{judge}/{method}/{model}/{recipe}.tsv"
     conda:
         "../../envs/main.yaml"
+    resources:
+        judging=lambda wildcards: 0 if "serve" in JUDGES[wildcards.judge] else 1,
     params:
         judge=judge_settings,
-        journal=f"{RESULTS}/journals/judge/{{judge}}/{{method}}/{{model}}/{{recipe}}.jsonl",
+        journals=f"{RESULTS}/journals/judge/{{judge}}",
+        run="{method}/{model}/{recipe}",
     shell:
-        "python {input.script} --responses {input.responses} --template {input.template} --judge {params.judge:q}"
-        " --journal {params.journal} --output {output} 2> {log}"
+        "exec python {input.script} --responses {input.responses} --template {input.template} --judge {params.judge:q}"
+        " --journal {params.journals}/{params.run}.jsonl --spent-in {params.journals} --output {output} 2> {log}"
+
+
+# A judge that its job serves on GPUs: a rule of its own, so that a cluster's profile can say where those are.
+use rule judge as judge_on_gpu with:
+    wildcard_constraints:
+        judge=names_with(JUDGES, "gpus"),
+    threads: lambda wildcards: JUDGES[wildcards.judge]["gpus"] * config["compute"]["cpus_per_rank"]
+    resources:
+        mem=lambda wildcards: JUDGES[wildcards.judge].get("memory", "64GB"),
+        runtime=lambda wildcards: JUDGES[wildcards.judge].get("runtime", "4h"),
+        gpu=lambda wildcards: gpus(JUDGES[wildcards.judge]["gpus"]),
+        nodes=1,
+
+
+ruleorder: judge_on_gpu > judge
 
 
 rule judge_report:

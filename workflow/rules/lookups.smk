@@ -261,8 +261,8 @@ def responding_settings(wildcards) -> str:
 
 
 def judge_settings(wildcards) -> str:
-    """What a judge is asked, as JSON; what it is called in figures does not matter to it."""
-    described = {"label", "files"}
+    """What a judge is asked, as JSON; what it is called in figures, and what its job gets, does not matter to it."""
+    described = {"label", "files", "gpus", "memory", "runtime"}
     return json.dumps({key: value for key, value in JUDGES[wildcards.judge].items() if key not in described})
 
 

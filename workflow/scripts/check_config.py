@@ -200,6 +200,21 @@ def _check_consistency(config: Mapping) -> None:
     names = [judge["name"] for judge in config["judges"]]
     if len(set(names)) < len(names):
         raise InputError("config: judges: two have the same name; their ratings would share a folder: rename one")
+    for position, judge in enumerate(config["judges"]):
+        _check_judge(f"judges[{position}]", judge)
+
+
+def _check_judge(key: str, judge: Mapping) -> None:
+    """What goes with a price, and what with a server."""
+    if "budget" in judge and "price" not in judge:
+        raise InputError(f"config: {key}.budget: needs {key}.price, US dollars a million tokens, to be reckoned with")
+    for name in ("gpus", "memory", "runtime"):
+        if name in judge and "serve" not in judge:
+            raise InputError(f"config: {key}.{name}: is for a judge that its job serves; leave it out")
+        if name in judge and "gpus" not in judge:
+            raise InputError(f"config: {key}.{name}: is for a job with gpus; say how many, or leave it out")
+    if judge.get("api") == "batch" and "serve" in judge:
+        raise InputError(f"config: {key}.api: batch is for an endpoint at base_url; a served judge is called")
 
 
 def _check_memory_savers(key: str, method: str, row: Mapping) -> None:

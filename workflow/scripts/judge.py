@@ -12,57 +12,58 @@ Each response is judged in a conversation of its own, by any endpoint that speak
     start_timeout         seconds that `serve` may take until it answers (default: 600)
     temperature           (default: 0)
     max_tokens            longest reply (default: 512)
-    seed                  sent with the first attempt, one more with each further one (default: none sent)
+    seed                  sent with the first attempt; every further one of a prompt has another (default: none sent)
+    repeats               ratings of each response (default: 1)
+    retries               further calls for a reply that holds no rating (default: 3)
     concurrency           calls at a time (default: 8)
     requests_per_minute   ceiling for calls, repeated ones too (default: none)
-    retries               times a call is repeated after 429, 5xx or a broken connection (Retry-After is honoured),
-                          and times a reply that holds no rating is asked for anew (default: 3)
+    tokens_per_minute     ceiling for tokens of prompts and replies (default: none)
     timeout               seconds a call may take (default: 120)
+    patience              seconds that a call goes on failing, in ways that pass, until the job ends (default: 600)
+    price                 {prompt, completion}: US dollars a million tokens (default: none)
+    budget                US dollars for all replies in the judge's journals, this job's and those in --spent-in; a
+                          call that could pass it is not started (default: none)
+    api                   calls, or batch (judge_batch.py; default: calls)
 
-A response without a rating after the last attempt gets the rating null; it is counted, never dropped. Every reply
-goes to the journal as it comes, so a job that is started again pays only for what is missing.
+A response without a rating after the last attempt gets the rating null; so does one whose prompt the endpoint refuses,
+with the explanation `refused: ...`. Both are counted, never dropped. `attempts` are the replies that a rating took.
+
+Every reply goes to the journal as it comes, so a job that is started again asks for what is missing alone: what was
+refused, and what it had not come to. On SIGTERM or SIGINT no more calls are started, and those under way are waited
+for, up to 20 s. Only a kill -9, or a machine that dies, loses replies that have been paid for: those which come in
+that very moment, at most as many as `concurrency`. Limits and budget hold for one job of a judge at a time.
 """
 
 import argparse
-import json
-import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from string import Template
+from typing import NamedTuple
 
-from files import InputError, command_line, read_jsonl, sha256, write_jsonl
-from journal import Journal, item_key
+from endpoint import Endpoint, Refused, endpoint
+from files import InputError, command_line, read_jsonl, write_jsonl
+from journal import Journal
+from judge_settings import JudgeSettings, determinants, judge_settings, reply_key, sent_seed
+from limiter import MINUTE
 from ratings import parse_rating
-from served import HOST, Served, command_words
-from settings import read_settings
+from spending import NOTHING, OverBudget, Past, Spending, Usage, cost, journals, past
 
-HASHED = 64 * 2**20  # bytes: files of the serve command up to this size enter the journal key by their content
+GRACE = 20.0  # seconds that calls under way have to end after a signal
+REFUSED_ALL = 10  # refusals, and nothing accepted, that end the job
 
 
-@dataclass(frozen=True)
-class JudgeSettings:
-    """The judge as the config describes it; see the head of this file."""
+class Question(NamedTuple):
+    """A prompt, and which of its ratings is asked for: 1, 2, ..."""
 
-    name: str
-    model: str
-    base_url: str | None = None
-    key_env: str | None = None
-    serve: str | list[str] | None = None
-    start_timeout: float = 600
-    temperature: float = 0
-    max_tokens: int = 512
-    seed: int | None = None
-    concurrency: int = 8
-    requests_per_minute: float | None = None
-    retries: int = 3
-    timeout: float = 120
+    prompt: str
+    repeat: int
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,7 @@ class Verdict:
     attempts: int
     model: str | None
     fingerprint: str | None
-    usage: dict[str, int]
-
-
-def judge_settings(argument: str) -> JudgeSettings:
-    """Read --judge. Raises InputError that names the key at fault."""
-    settings = read_settings(JudgeSettings, argument)
-    if bool(settings.serve) == bool(settings.base_url):
-        raise InputError(f"judge {settings.name!r}: give either 'base_url' or 'serve'")
-    return settings
+    usage: Usage
 
 
 def read_template(path: str) -> Template:
@@ -96,191 +89,151 @@ def read_template(path: str) -> Template:
     return template
 
 
-def determinants(settings: JudgeSettings) -> dict[str, object]:
-    """What a reply depends on besides the prompt: part of the key under which the journal keeps it.
-
-    For a served judge that is the command and the files it names.
-    """
-    depends = {key: getattr(settings, key) for key in ("model", "base_url", "temperature", "max_tokens", "seed")}
-    if settings.serve:
-        depends["serve"] = words = command_words(settings.serve)
-        named = [path for path in (Path(word.rpartition("=")[2]) for word in words[1:]) if path.is_file()]
-        depends["files"] = [sha256(p) if p.stat().st_size <= HASHED else p.stat().st_size for p in named]
-    return depends
-
-
-def api_key(settings: JudgeSettings) -> str:
-    """The key from the environment; the job's own server needs none. Raises InputError naming the variable."""
-    if settings.serve:
-        return "none"
-    variable = settings.key_env or "OPENAI_API_KEY"
-    if not os.environ.get(variable):
-        raise InputError(f"judge {settings.name!r}: no API key; set the environment variable {variable}")
-    return os.environ[variable]
-
-
-class Pace:
-    """Holds callers back so that they start at most `per_minute` requests a minute, evenly spaced."""
-
-    def __init__(self, per_minute: float):
-        self._interval = 60 / per_minute
-        self._next = 0.0
-        self._lock = threading.Lock()
-
-    def wait(self) -> None:
-        with self._lock:
-            now = time.monotonic()
-            start = max(now, self._next)
-            self._next = start + self._interval
-        time.sleep(start - now)
-
-
-class Endpoint:
-    """The `openai` client for one judge. A call gives a reply: text, model, fingerprint, usage."""
-
-    def __init__(self, settings: JudgeSettings, base_url: str, key: str):
-        import openai
-
-        pace = Pace(settings.requests_per_minute) if settings.requests_per_minute else None
-
-        def hold_back(request: object) -> None:
-            if pace and request.method == "POST":
-                pace.wait()
-
-        self._errors = openai.APIError
-        self._settings = settings
-        self._key = key
-        self._client = openai.OpenAI(
-            api_key=key,
-            base_url=base_url,
-            timeout=settings.timeout,
-            max_retries=settings.retries,
-            http_client=openai.DefaultHttpxClient(
-                event_hooks={"request": [hold_back]},  # a hook sees the client's own retries too
-                trust_env=f"//{HOST}:" not in base_url,  # a proxy in the environment cannot reach this machine
-            ),
-        )
-
-    def healthy(self) -> bool:
-        """Whether the endpoint lists its models."""
-        try:
-            self._client.with_options(max_retries=0, timeout=5).models.list()
-        except self._errors:
-            return False
-        return True
-
-    def __call__(self, prompt: str, attempt: int) -> dict:
-        """One reply. Raises InputError when the endpoint refuses or fails for good."""
-        settings = self._settings
-        request = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
-        if settings.seed is not None:
-            request["seed"] = settings.seed + attempt - 1
-        messages = [{"role": "user", "content": prompt}]
-        try:
-            completion = self._client.chat.completions.create(model=settings.model, messages=messages, **request)
-        except self._errors as error:
-            why = " ".join(str(error).replace(self._key, "***").split())[:400]
-            raise InputError(f"judge {settings.name!r}: {type(error).__name__}: {why}") from None
-        except json.JSONDecodeError:
-            completion = None  # answered, and perhaps charged, but nothing to read
-        return as_reply(completion)
-
-
-def as_reply(completion: object) -> dict:
-    """What is kept of a chat completion; parts that an endpoint left out become empty text, None or 0."""
-    choices = getattr(completion, "choices", None)
-    usage = getattr(completion, "usage", None)
-    return {
-        "text": (choices[0].message.content if choices and choices[0].message else None) or "",
-        "model": getattr(completion, "model", None),
-        "fingerprint": getattr(completion, "system_fingerprint", None),
-        "usage": {key: getattr(usage, key, None) or 0 for key in ("prompt_tokens", "completion_tokens")},
-    }
-
-
-@contextmanager
-def endpoint(settings: JudgeSettings, log: Path) -> Iterator[Endpoint]:
-    """The judge, ready to be asked; one that the job serves is running for as long as the `with` lasts."""
-    key = api_key(settings)
-    with ExitStack() as stack:
-        if not settings.serve:
-            yield Endpoint(settings, settings.base_url, key)
-            return
-        server = stack.enter_context(Served(settings.serve, log))
-        ask = Endpoint(settings, f"http://{HOST}:{server.port}/v1", key)
-        server.wait(ask.healthy, settings.start_timeout)
-        try:
-            yield ask
-        except InputError:
-            server.check()  # when it has died, that is the reason to report
-            raise
-
-
 class Judge:
     """Rates prompts by the replies in the journal and, where it has none, by asking."""
 
     def __init__(self, settings: JudgeSettings, journal: Journal):
         self.settings = settings
-        self.asked = 0  # calls made now, not found in the journal
+        self.asked = 0  # replies had now, not found in the journal
+        self.refused = 0
+        self._accepted = False  # whether the endpoint has ever answered one of our prompts
         self._journal = journal
         self._determinants = determinants(settings)
         self._lock = threading.Lock()
 
-    def recall(self, prompt: str) -> Verdict | None:
+    def recall(self, question: Question) -> Verdict | None:
         """The verdict if the journal holds all the replies it rests on."""
         try:
-            return self._verdict(prompt, ask=None)
+            return self._verdict(question, ask=None)
         except KeyError:
             return None
 
-    def rate(self, prompt: str, ask: Endpoint) -> Verdict:
+    def rate(self, question: Question, ask: Endpoint) -> Verdict:
         """The verdict, asking for the replies that are missing."""
-        return self._verdict(prompt, ask)
+        return self._verdict(question, ask)
 
-    def _verdict(self, prompt: str, ask: Endpoint | None) -> Verdict:
-        usage = {"prompt_tokens": 0, "completion_tokens": 0}
+    def check_accepted(self, refusal: str) -> None:
+        """Raise InputError when all that was asked has been refused: the fault is then not one prompt's."""
+        if self.refused and not self._accepted:
+            raise InputError(
+                f"judge {self.settings.name!r}: each of {self.refused} calls was {refusal}; mend the judge's settings"
+            )
+
+    def _verdict(self, question: Question, ask: Endpoint | None) -> Verdict:
+        usage, reply = NOTHING, {"model": None, "fingerprint": None}
         for attempt in range(1, self.settings.retries + 2):
-            reply = self._reply(prompt, attempt, ask)
+            try:
+                reply = self._reply(question, attempt, ask)
+            except Refused as refusal:
+                return self._refusal(str(refusal), attempt - 1, reply, usage)
             usage = {key: usage[key] + reply["usage"][key] for key in usage}
             rating = parse_rating(reply["text"])
             if rating is not None:
                 break
         return Verdict(rating, reply["text"], attempt, reply["model"], reply["fingerprint"], usage)
 
-    def _reply(self, prompt: str, attempt: int, ask: Endpoint | None) -> dict:
-        key = item_key(prompt=prompt, attempt=attempt, **self._determinants)
+    def _reply(self, question: Question, attempt: int, ask: Endpoint | None) -> dict:
+        key = reply_key(self._determinants, question.prompt, attempt, question.repeat)
         if ask is not None and key not in self._journal:
-            reply = ask(prompt, attempt)
+            reply = ask(question.prompt, sent_seed(self.settings, attempt, question.repeat))
             with self._lock:
-                self._journal[key] = reply
+                self._journal[key] = reply | {"at": time.time()}
                 self.asked += 1
-        return self._journal[key]
+        reply = self._journal[key]
+        self._accepted = True
+        return reply
+
+    def _refusal(self, why: str, replies: int, last: dict, usage: Usage) -> Verdict:
+        verdict = Verdict(None, f"refused: {why}", replies, last["model"], last["fingerprint"], usage)
+        with self._lock:
+            self.refused += 1
+            if self.refused >= REFUSED_ALL:
+                self.check_accepted(verdict.explanation)
+        return verdict
 
 
-def rate_all(prompts: Iterable[str], rate: Callable[[str], Verdict], concurrency: int) -> dict[str, Verdict]:
-    """Rate prompts, `concurrency` at a time. The first failure ends it; calls under way are waited for."""
+def next_of(results: SimpleQueue) -> tuple:
+    """Wait for a result, looking up now and then: Python heeds no signal that comes just before it begins to wait."""
+    while True:
+        try:
+            return results.get(timeout=0.2)
+        except Empty:
+            continue
+
+
+def rate_all(
+    questions: list[Question], rate: Callable[[Question], Verdict], ask: Endpoint, settings: JudgeSettings
+) -> dict[Question, Verdict]:
+    """Rate questions, `concurrency` at a time. The first failure, or a signal, ends it: calls under way are waited for.
+
+    The threads are daemons, which a job that ends does not wait for: one may be in a call that hangs.
+    """
     from tqdm import tqdm
 
-    with ThreadPoolExecutor(concurrency) as pool:
-        futures = {pool.submit(rate, prompt): prompt for prompt in prompts}
-        try:
-            with tqdm(total=len(futures), desc="judge", unit="response", mininterval=5) as progress:
-                for future in as_completed(futures):
-                    future.result()
-                    progress.update()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        return {prompt: future.result() for future, prompt in futures.items()}
+    waiting, results = deque(questions), SimpleQueue()
+
+    def work() -> None:
+        while waiting and not ask.stop.is_set():
+            try:
+                question = waiting.popleft()
+            except IndexError:  # another thread was faster
+                return
+            try:
+                results.put((question, rate(question), None))
+            except Exception as error:
+                ask.stop.set()
+                results.put((question, None, error))
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(settings.concurrency, len(questions)))]
+    verdicts = {}
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in tqdm(questions, desc="judge", unit="rating", mininterval=5):
+            question, verdict, error = next_of(results)
+            if error is not None:
+                raise error
+            verdicts[question] = verdict
+    except BaseException as error:
+        ask.stop.set()
+        grace = GRACE if isinstance(error, SystemExit) else settings.timeout
+        print(f"judge {settings.name}: ending; calls under way have {grace:g} s", file=sys.stderr, flush=True)
+        end = time.monotonic() + grace
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        raise
+    return verdicts
 
 
-def judge_prompts(prompts: list[str], judge: Judge, log: Path) -> dict[str, Verdict]:
-    """A verdict for every prompt. Equal prompts share one; nothing is started when the journal has them all."""
-    verdicts = {prompt: judge.recall(prompt) for prompt in prompts}
-    missing = [prompt for prompt, verdict in verdicts.items() if verdict is None]
+def ask_all(questions: list[Question], judge: Judge, before: Past, log: Path) -> dict[Question, Verdict]:
+    """Verdicts on questions that the journal cannot answer. Raises InputError when the budget ends."""
+    settings = judge.settings
+    spending = Spending(settings.price, settings.budget, before.usage)
+    try:
+        with endpoint(settings, spending, before.recent, log) as ask:
+            verdicts = rate_all(questions, lambda question: judge.rate(question, ask), ask, settings)
+    except OverBudget:
+        left = sum(judge.recall(question) is None for question in questions)
+        raise InputError(
+            f"judge {settings.name!r}: the next call could pass the budget of ${settings.budget:g}:"
+            f" ${spending.spent:.4f} spent, {left} ratings of this run left; raise judges.{settings.name}.budget and"
+            " run again"
+        ) from None
+    judge.check_accepted(next((v.explanation for v in verdicts.values() if v.explanation.startswith("refused:")), ""))
+    return verdicts
+
+
+def judge_prompts(prompts: list[str], judge: Judge, spent_in: Path | None, journal: Path) -> dict[Question, Verdict]:
+    """A verdict for every prompt and repeat. Equal prompts share them; nothing is started when the journal has all."""
+    settings = judge.settings
+    questions = [Question(prompt, repeat) for prompt in prompts for repeat in range(1, settings.repeats + 1)]
+    verdicts = {question: judge.recall(question) for question in questions}
+    missing = [question for question, verdict in verdicts.items() if verdict is None]
     if missing:
-        with endpoint(judge.settings, log) as ask:
-            verdicts |= rate_all(missing, lambda prompt: judge.rate(prompt, ask), judge.settings.concurrency)
+        if settings.api == "batch":
+            raise InputError(f"judge {settings.name!r}: 'api: batch' cannot be used yet; leave it out")
+        before = past(journals(journal, spent_in), since=time.time() - MINUTE)
+        verdicts |= ask_all(missing, judge, before, Path(f"{journal}.server.log"))
     return verdicts
 
 
@@ -295,18 +248,39 @@ def read_responses(path: str) -> list[dict]:
     return rows
 
 
-def summary(settings: JudgeSettings, ratings: list[int | None], verdicts: Iterable[Verdict], asked: int) -> str:
-    """One line on the whole run."""
-    verdicts = list(verdicts)
-    rated = [rating for rating in ratings if rating is not None]
+def rated_rows(
+    responses: list[dict], prompts: list[str], verdicts: dict[Question, Verdict], repeats: int
+) -> list[dict]:
+    """The output: responses in their order, each with its repeats."""
+    return [
+        {"lang": row["lang"], "id": row["id"], "repeat": repeat, **asdict(verdicts[Question(prompt, repeat)])}
+        for row, prompt in zip(responses, prompts, strict=True)
+        for repeat in range(1, repeats + 1)
+    ]
+
+
+def summary(judge: Judge, responses: int, rows: list[dict], verdicts: Iterable[Verdict]) -> str:
+    """One line on the whole run. What equal prompts share is counted once in calls, tokens and money."""
+    settings, verdicts = judge.settings, list(verdicts)
+    rated = [row["rating"] for row in rows if row["rating"] is not None]
     mean = f"{sum(rated) / len(rated):.2f}" if rated else "-"
-    tokens = {key: sum(verdict.usage[key] for verdict in verdicts) for key in ("prompt_tokens", "completion_tokens")}
+    usage = {key: sum(verdict.usage[key] for verdict in verdicts) for key in NOTHING}
+    repeated = f" rated {settings.repeats} times" if settings.repeats > 1 else ""
+    refused = f" ({judge.refused} calls refused)" if judge.refused else ""
+    money = f", ${cost(usage, settings.price):.4f}" if settings.price else ""
     return (
-        f"judge {settings.name}: {len(ratings)} responses, mean rating {mean}, "
-        f"{len(ratings) - len(rated)} without a rating; "
-        f"{asked} calls now and {sum(verdict.attempts for verdict in verdicts) - asked} from the journal, "
-        f"{tokens['prompt_tokens']} + {tokens['completion_tokens']} tokens"
+        f"judge {settings.name}: {responses} responses{repeated}, mean rating {mean}, "
+        f"{len(rows) - len(rated)} without a rating{refused}; "
+        f"{judge.asked} calls now and {sum(verdict.attempts for verdict in verdicts) - judge.asked} from the journal, "
+        f"{usage['prompt_tokens']} + {usage['completion_tokens']} tokens{money}"
     )
+
+
+def end_by_signal(number: int, _: object) -> None:
+    """End with the signal's status; a second signal, as a terminal and Snakemake send both, changes nothing."""
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def main() -> None:
@@ -314,8 +288,9 @@ def main() -> None:
     parser.add_argument("--responses", required=True, help="JSON lines: lang, id, prompt, response")
     parser.add_argument("--template", required=True, help="prompt with ${instruction} and ${response}")
     parser.add_argument("--judge", required=True, metavar="JSON", help="the judge's settings, as above")
-    parser.add_argument("--journal", required=True, help="replies so far; kept when the job fails")
-    parser.add_argument("--output", required=True, help="JSON lines: a rating for each response, in its order")
+    parser.add_argument("--journal", required=True, type=Path, help="replies so far; kept when the job fails")
+    parser.add_argument("--spent-in", type=Path, metavar="FOLDER", help="this judge's journals, whose cost counts")
+    parser.add_argument("--output", required=True, help="JSON lines: a rating for each response and repeat, in order")
     arguments = parser.parse_args()
 
     settings = judge_settings(arguments.judge)
@@ -323,16 +298,14 @@ def main() -> None:
     responses = read_responses(arguments.responses)
     prompts = [template.substitute(instruction=row["prompt"], response=row["response"]) for row in responses]
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that a served judge is stopped
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, end_by_signal)
     with Journal(arguments.journal) as journal:
         judge = Judge(settings, journal)
-        verdicts = judge_prompts(prompts, judge, Path(f"{arguments.journal}.server.log"))
-    ratings = [verdicts[prompt] for prompt in prompts]
-    write_jsonl(
-        arguments.output,
-        ({"lang": row["lang"], "id": row["id"], **vars(it)} for row, it in zip(responses, ratings, strict=True)),
-    )
-    print(summary(settings, [it.rating for it in ratings], verdicts.values(), judge.asked), file=sys.stderr)
+        verdicts = judge_prompts(prompts, judge, arguments.spent_in, arguments.journal)
+    rows = rated_rows(responses, prompts, verdicts, settings.repeats)
+    write_jsonl(arguments.output, rows)
+    print(summary(judge, len(responses), rows, verdicts.values()), file=sys.stderr)
 
 
 if __name__ == "__main__":

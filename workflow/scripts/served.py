@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from files import InputError
@@ -39,20 +39,23 @@ def end_with_parent() -> None:
 class Served:
     """A command that serves on a free port, from `with` to its end. `{port}` in its words is replaced.
 
-    `python` in the command is the Python that runs the job. Its output goes to the file `log`.
+    `python` in the command is the Python that runs the job. Its output goes to the file `log`. Variables that
+    `without` names are not in its environment.
 
     >>> with Served("python -m http.server {port}", log) as server:
     ...     server.wait(lambda: answers(server.port), timeout=60)
     ...     use(server.port)
     """
 
-    def __init__(self, command: str | Sequence[str], log: Path | str):
+    def __init__(self, command: str | Sequence[str], log: Path | str, without: Iterable[str] = ()):
         self.port = free_port()
         self.log = Path(log)
         self._words = [word.replace("{port}", str(self.port)) for word in command_words(command)]
+        self._without = set(without)
 
     def __enter__(self) -> "Served":
-        environment = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+        environment = {name: value for name, value in os.environ.items() if name not in self._without}
+        environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
             try:

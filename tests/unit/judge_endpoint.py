@@ -1,0 +1,155 @@
+"""An endpoint for judges, over real HTTP, that misbehaves as it is told and counts what it did."""
+
+import json
+import random
+import select
+import socket
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+HANG, DROP = "hang", "drop"  # in place of a status: no answer, and a connection that is closed
+USAGE = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
+
+
+class Endpoint(ThreadingHTTPServer):
+    """Answers `[[2]]`; `fault(prompt, n)` may answer the n-th call for a prompt otherwise: (status, headers, text).
+
+    A text in bytes, or the dict of an error, is the whole body. A call is completed when its reply goes out to a client
+    that is still there; what it used is then charged. While the gate is closed, replies that would complete are held.
+    """
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, fault=lambda prompt, n: None, delay=0.0, hang=2.0):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.fault, self.delay, self.hang = fault, delay, hang
+        self.lock, self.gate = threading.Lock(), threading.Event()
+        self.gate.set()
+        self.calls, self.completed, self.asked, self.replies = Counter(), Counter(), Counter(), {}
+        self.keys, self.times, self.charged = set(), [], Counter()
+        self.held = 0
+        self.url = f"http://127.0.0.1:{self.server_port}/v1"
+
+    def close_gate(self):
+        """After this no call is completed until the gate is opened."""
+        with self.lock:
+            self.gate.clear()
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+
+    def do_GET(self):
+        self.send(200, {}, json.dumps({"object": "list", "data": []}).encode())
+
+    def do_POST(self):
+        server = self.server
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        prompt = request["messages"][0]["content"]
+        with server.lock:
+            server.calls[prompt] += 1
+            server.times.append(time.monotonic())
+            server.keys.add(self.headers["Authorization"])
+            number = server.calls[prompt]
+        status, headers, text = server.fault(prompt, number) or (200, {}, "Rating: [[2]]")
+        time.sleep(server.hang if status == HANG else server.delay)
+        if status in (HANG, DROP):
+            self.close_connection = True
+        elif status != 200:
+            body = text if isinstance(text, dict) else {"error": {"message": text}}
+            self.send(status, headers, json.dumps(body).encode())
+        elif self.complete(prompt, request, text):
+            self.send(status, headers, text if isinstance(text, bytes) else completion(text))
+
+    def complete(self, prompt, request, text):
+        """Wait for the gate; count the call if its client is still there."""
+        server = self.server
+        with server.lock:
+            server.held += 1
+        while True:
+            server.gate.wait()
+            with server.lock:
+                if not server.gate.is_set():  # closed again before we had the lock
+                    continue
+                server.held -= 1
+                if gone(self.connection):
+                    self.close_connection = True
+                    return False
+                server.completed[prompt] += 1
+                server.asked[prompt, request.get("seed")] += 1
+                server.replies[prompt, request.get("seed")] = text
+                server.charged.update(USAGE)
+                return True
+
+    def send(self, status, headers, body):
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", "Content-Length": len(body), **headers}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def completion(text):
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    body = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": USAGE}
+    return json.dumps(body).encode()
+
+
+def gone(connection):
+    """Whether the client has closed the connection; one that waits for its reply has sent nothing more."""
+    readable, _, _ = select.select([connection], [], [], 0)
+    try:
+        return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""
+    except OSError:
+        return True
+
+
+# ---- what goes wrong, at random from a seed
+
+RETRY_NOW = {"Retry-After-Ms": 20}
+TRANSPORT = [
+    (429, {"Retry-After": "0.05"}, "slow down"),
+    (500, RETRY_NOW, "oops"),
+    (503, RETRY_NOW, "overloaded"),
+    (DROP, {}, ""),
+]
+RATED = {  # what the judge says: its rating
+    "Two minds: at first [[1]], and yet [[3]].": 3,
+    "La respuesta es correcta, aber zu kurz: 还可以。 **Rating: [[2]]**": 2,
+    "Rating: [[1]]": 1,
+}
+UNRATED = ["I would rather not say.", "Rating: [[5]]", "", b"{ no JSON", b"", b"[]", b'{"choices": []}']
+MANGLED = b'{"choices": [{"message": {"content": "half a pair \\ud83d"}}], "usage": {"prompt_tokens": "many"}}'
+
+
+def transport_faults(seed, share=0.25, hangs=0.02):
+    """429, 500, 503, dropped connections, and now and then no answer at all."""
+
+    def fault(prompt, n):
+        chance = random.Random(f"{seed} {prompt} {n}")
+        if chance.random() < hangs:
+            return HANG, {}, ""
+        return chance.choice(TRANSPORT) if chance.random() < share else None
+
+    return fault
+
+
+def chaos(seed):
+    """All that, and replies of every kind; one prompt in twenty is refused."""
+    transport = transport_faults(seed)
+
+    def fault(prompt, n):
+        if random.Random(f"{seed} {prompt}").random() < 0.05:
+            return 400, {}, "the content filter says no"
+        chance = random.Random(f"{seed} {prompt} {n} reply")
+        said = chance.choice([*RATED, *RATED, *UNRATED, MANGLED])
+        return transport(prompt, n) or (200, {}, said)
+
+    return fault
