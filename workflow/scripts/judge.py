@@ -18,6 +18,9 @@ Each response is judged in a conversation of its own, by any endpoint that speak
     retries               times a call is repeated after 429, 5xx or a broken connection (Retry-After is honoured),
                           and times a reply that holds no rating is asked for anew (default: 3)
     timeout               seconds a call may take (default: 120)
+    api                   calls, or batch for OpenAI's Batch API, see judge_batch.py (default: calls)
+    poll                  seconds between two looks at a batch (default: 60)
+    patience              seconds for which a request about a batch is repeated while it fails (default: 600)
 
 A response without a rating after the last attempt gets the rating null; it is counted, never dropped. Every reply
 goes to the journal as it comes, so a job that is started again pays only for what is missing.
@@ -39,6 +42,7 @@ from string import Template
 
 from files import InputError, command_line, read_jsonl, sha256, write_jsonl
 from journal import Journal, item_key
+from judge_batch import Batches
 from ratings import parse_rating
 from served import HOST, Served, command_words
 from settings import read_settings
@@ -63,6 +67,9 @@ class JudgeSettings:
     requests_per_minute: float | None = None
     retries: int = 3
     timeout: float = 120
+    api: str = "calls"
+    poll: float = 60
+    patience: float = 600
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,12 @@ def judge_settings(argument: str) -> JudgeSettings:
     settings = read_settings(JudgeSettings, argument)
     if bool(settings.serve) == bool(settings.base_url):
         raise InputError(f"judge {settings.name!r}: give either 'base_url' or 'serve'")
+    if settings.api not in ("calls", "batch"):
+        raise InputError(f"judge {settings.name!r}: 'api' is calls or batch, not {settings.api!r}")
+    if settings.api == "batch" and settings.serve:
+        raise InputError(
+            f"judge {settings.name!r}: 'api: batch' needs 'base_url'; one that is served is asked by calls"
+        )
     return settings
 
 
@@ -172,18 +185,25 @@ class Endpoint:
     def __call__(self, prompt: str, attempt: int) -> dict:
         """One reply. Raises InputError when the endpoint refuses or fails for good."""
         settings = self._settings
-        request = {"temperature": settings.temperature, "max_tokens": settings.max_tokens}
-        if settings.seed is not None:
-            request["seed"] = settings.seed + attempt - 1
-        messages = [{"role": "user", "content": prompt}]
         try:
-            completion = self._client.chat.completions.create(model=settings.model, messages=messages, **request)
+            completion = self._client.chat.completions.create(**request_body(settings, prompt, attempt))
         except self._errors as error:
             why = " ".join(str(error).replace(self._key, "***").split())[:400]
             raise InputError(f"judge {settings.name!r}: {type(error).__name__}: {why}") from None
         except json.JSONDecodeError:
             completion = None  # answered, and perhaps charged, but nothing to read
         return as_reply(completion)
+
+
+def request_body(settings: JudgeSettings, prompt: str, attempt: int) -> dict:
+    """What is asked: the prompt, in a conversation of its own."""
+    body = {
+        "model": settings.model,
+        "messages": [{"role": "user", "content": prompt}],
+        "temperature": settings.temperature,
+        "max_tokens": settings.max_tokens,
+    }
+    return body if settings.seed is None else body | {"seed": settings.seed + attempt - 1}
 
 
 def as_reply(completion: object) -> dict:
@@ -248,13 +268,42 @@ class Judge:
         return Verdict(rating, reply["text"], attempt, reply["model"], reply["fingerprint"], usage)
 
     def _reply(self, prompt: str, attempt: int, ask: Endpoint | None) -> dict:
-        key = item_key(prompt=prompt, attempt=attempt, **self._determinants)
+        key = self._key(prompt, attempt)
         if ask is not None and key not in self._journal:
-            reply = ask(prompt, attempt)
-            with self._lock:
-                self._journal[key] = reply
-                self.asked += 1
+            self._keep(key, ask(prompt, attempt))
         return self._journal[key]
+
+    def _key(self, prompt: str, attempt: int) -> str:
+        return item_key(prompt=prompt, attempt=attempt, **self._determinants)
+
+    def _keep(self, key: str, reply: dict) -> None:
+        with self._lock:
+            self._journal[key] = reply
+            self.asked += 1
+
+    def ask_in_batches(self, prompts: Iterable[str]) -> None:
+        """Fill the journal with all the replies that the verdicts rest on. Raises InputError when one is refused."""
+        prompts = list(prompts)
+        job = item_key(first=sorted(self._key(prompt, 1) for prompt in prompts))
+        refused = Batches(
+            self.settings,
+            api_key(self.settings),
+            job,
+            requests=lambda attempt: self._wanted(prompts, attempt),
+            keep=lambda key, completion: self._keep(key, as_reply(completion)),
+        ).ask()
+        for why in refused.values():
+            raise InputError(f"judge {self.settings.name!r}: {len(refused)} prompts were refused: {why}")
+
+    def _wanted(self, prompts: list[str], attempt: int) -> dict[str, dict]:
+        """By journal key, the requests of an attempt that have no reply, though all replies before hold no rating."""
+        wanted = {}
+        for prompt in prompts:
+            *before, key = (self._key(prompt, number) for number in range(1, attempt + 1))
+            rated = (k not in self._journal or parse_rating(self._journal[k]["text"]) is not None for k in before)
+            if key not in self._journal and not any(rated):
+                wanted[key] = request_body(self.settings, prompt, attempt)
+        return wanted
 
 
 def rate_all(prompts: Iterable[str], rate: Callable[[str], Verdict], concurrency: int) -> dict[str, Verdict]:
@@ -278,7 +327,10 @@ def judge_prompts(prompts: list[str], judge: Judge, log: Path) -> dict[str, Verd
     """A verdict for every prompt. Equal prompts share one; nothing is started when the journal has them all."""
     verdicts = {prompt: judge.recall(prompt) for prompt in prompts}
     missing = [prompt for prompt, verdict in verdicts.items() if verdict is None]
-    if missing:
+    if missing and judge.settings.api == "batch":
+        judge.ask_in_batches(verdicts)
+        verdicts |= {prompt: judge.recall(prompt) for prompt in missing}
+    elif missing:
         with endpoint(judge.settings, log) as ask:
             verdicts |= rate_all(missing, lambda prompt: judge.rate(prompt, ask), judge.settings.concurrency)
     return verdicts
