@@ -28,8 +28,9 @@ class BatchEndpoint(ThreadingHTTPServer):
 
     `texts(prompt, seed)` is what the judge says. `fails(prompt, n)` may give the status and message, or the code alone,
     with which the n-th processing of a prompt in batches fails. `invalid` is the message with which validation fails,
-    `cancelled` has a batch cancelled after its first half. `troubles[phase]` are what goes wrong the next times, in turn:
-    a status, or `drop` (hang up instead of answering; what was asked is done), or `half` (hang up half-way).
+    `cancelled` has batches cancelled after their first half. `troubles[phase]` are what goes wrong the next times, in
+    turn: a status, or `drop` (hang up instead of answering; what was asked is done), or `half` (hang up half-way), or
+    `page` (answer with one, as a gateway may).
 
     Phases are the requests upload, create, retrieve, list, download and chat, `half`, when half of a file is sent, and
     `process`, the work on a batch.
@@ -44,7 +45,7 @@ class BatchEndpoint(ThreadingHTTPServer):
         self.texts = texts or rated_by_hash
         self.fails: Callable[[str, int], tuple[int, str] | str | None] = lambda prompt, n: None
         self.invalid = ""
-        self.cancelled = self.shuffled = self.hidden = False
+        self.cancelled = self.shuffled = False
         self.extra_lines: list[bytes] = []  # put in front of each file of results
         self.troubles: dict[str, list[int | str]] = {}
         self.tried: Counter[str] = Counter()  # processed in batches, by prompt
@@ -116,7 +117,7 @@ class BatchEndpoint(ThreadingHTTPServer):
     def listed(self, limit: int, after: str | None) -> dict:
         """A page of the list, the newest first."""
         with self.lock:
-            newest = [] if self.hidden else list(reversed(self.batches.values()))
+            newest = list(reversed(self.batches.values()))
         begin = [batch["id"] for batch in newest].index(after) + 1 if after else 0
         page = newest[begin : begin + limit]
         return {"object": "list", "data": page, "has_more": begin + limit < len(newest)}
@@ -193,6 +194,7 @@ def rated_by_hash(prompt: str, seed: int | None) -> str:
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
+    disable_nagle_algorithm = True  # an answer goes out in two pieces
     server: BatchEndpoint
 
     def log_message(self, *_: object) -> None:
@@ -231,16 +233,19 @@ class Handler(BaseHTTPRequestHandler):
     def reply(self, status: int, value: object, trouble: str | None = None) -> None:
         if trouble == "drop":
             raise Gone
+        kind = "application/jsonl" if isinstance(value, bytes) else "application/json"
+        if trouble == "page":
+            kind, value = "text/html", b"<h1>Please wait</h1>"
         content = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json" if not isinstance(value, bytes) else "application/jsonl")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Retry-After-Ms", "1")
         self.end_headers()
         half = len(content) // 2
         self.wfile.write(content[:half])
         self.wfile.flush()
-        if isinstance(value, bytes):
+        if kind == "application/jsonl":
             self.server.passes("half")
         if trouble == "half":
             raise Gone

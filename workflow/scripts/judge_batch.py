@@ -15,7 +15,7 @@ and is asked again. A file that was uploaded and then not used is never run; the
 
 Creating a batch is the one request that is not simply repeated when its answer is lost: the endpoint may have done
 it. It is looked for first, by the file that it reads. All others are repeated, for `patience` seconds at most, while
-the endpoint fails in ways that pass.
+the endpoint fails in ways that pass. All this trusts that what an endpoint has created is in its list.
 """
 
 import json
@@ -112,7 +112,9 @@ class Batches:
         import openai
 
         try:
-            listed = list(sound(self._client.batches.list(limit=100)))
+            listed = list(self._client.batches.list(limit=100))
+        except AttributeError:  # the client's own, of a list that is text
+            raise Garbled("a list of batches that is not JSON") from None
         except openai.APIStatusError as error:
             if error.status_code not in (404, 405):
                 raise
@@ -201,7 +203,7 @@ class Batches:
             raise self._failure(f"batch {batch.id} was cancelled; what was answered is kept: run again for the rest")
 
     def _fetch(self, file: str, batch: object, number: int, history: bool) -> None:
-        """Take in a file of results, line by line as it comes. Ids that are not asked for, or no more, are passed by."""
+        """Take in a file of results, a line at a time. Ids that are not asked for, or no longer, are passed by."""
         import openai
 
         wanted, stray = self._missing(number), []
