@@ -6,7 +6,7 @@
 #      <results>/judges.{md,csv}   all of them: counts, agreement, who answered, what it took
 # The journal, in which every call that was paid for is kept, lies in <results>/journals/judge/{judge}/. The API key comes
 # from the environment and goes nowhere else. `judging`: profiles let one job at a time call endpoints, so that limits
-# and budget hold. `exec`: a shell in between would die of the signal that lets calls under way end.
+# and budget hold; batches without a budget wait side by side. `exec`: a shell in between would die of the signal that lets calls under way end.
 
 
 rule judge:
@@ -25,7 +25,7 @@ rule judge:
     conda:
         "../../envs/main.yaml"
     resources:
-        judging=lambda wildcards: 0 if "serve" in JUDGES[wildcards.judge] else 1,
+        judging=judging,
     params:
         judge=judge_settings,
         journals=f"{RESULTS}/journals/judge/{{judge}}",

@@ -266,6 +266,12 @@ def judge_settings(wildcards) -> str:
     return json.dumps({key: value for key, value in JUDGES[wildcards.judge].items() if key not in described})
 
 
+def judging(wildcards) -> int:
+    """Whether a judge's jobs share limits or a budget, and so come one after another."""
+    judge = JUDGES[wildcards.judge]
+    return 0 if "serve" in judge or (judge.get("api") == "batch" and "budget" not in judge) else 1
+
+
 # ---- langid
 
 

@@ -47,13 +47,14 @@ from queue import Empty, SimpleQueue
 from string import Template
 from typing import NamedTuple
 
-from endpoint import Endpoint, Refused, endpoint
+from endpoint import Endpoint, Refused, api_key, as_reply, endpoint, request_body
 from files import InputError, command_line, read_jsonl, write_jsonl
-from journal import Journal
+from journal import Journal, item_key
+from judge_batch import Batches, Requests
 from judge_settings import JudgeSettings, determinants, judge_settings, reply_key, sent_seed
 from limiter import MINUTE
 from ratings import parse_rating
-from spending import NOTHING, OverBudget, Past, Spending, Usage, cost, journals, past
+from spending import NOTHING, OverBudget, Past, Spending, Usage, cost, journals, most, past
 
 GRACE = 20.0  # seconds that calls under way have to end after a signal
 REFUSED_ALL = 10  # refusals, and nothing accepted, that end the job
@@ -100,6 +101,7 @@ class Judge:
         self._journal = journal
         self._determinants = determinants(settings)
         self._lock = threading.Lock()
+        self._refusals: dict[str, str] = {}  # of batches: journal key -> why
 
     def recall(self, question: Question) -> Verdict | None:
         """The verdict if the journal holds all the replies it rests on."""
@@ -133,15 +135,60 @@ class Judge:
         return Verdict(rating, reply["text"], attempt, reply["model"], reply["fingerprint"], usage)
 
     def _reply(self, question: Question, attempt: int, ask: Endpoint | None) -> dict:
-        key = reply_key(self._determinants, question.prompt, attempt, question.repeat)
+        key = self._key(question, attempt)
+        if key in self._refusals:
+            raise Refused(self._refusals[key])
         if ask is not None and key not in self._journal:
-            reply = ask(question.prompt, sent_seed(self.settings, attempt, question.repeat))
-            with self._lock:
-                self._journal[key] = reply | {"at": time.time()}
-                self.asked += 1
+            self._keep(key, ask(question.prompt, sent_seed(self.settings, attempt, question.repeat)))
         reply = self._journal[key]
         self._accepted = True
         return reply
+
+    def _key(self, question: Question, attempt: int) -> str:
+        return reply_key(self._determinants, question.prompt, attempt, question.repeat)
+
+    def _keep(self, key: str, reply: dict) -> None:
+        with self._lock:
+            self._journal[key] = reply | {"at": time.time()}
+            self.asked += 1
+
+    def ask_in_batches(self, questions: Iterable[Question], spent_in: Path | None) -> None:
+        """Have all the replies that the verdicts rest on in the journal, but for what is refused."""
+        questions = list(questions)
+        self._refusals = Batches(
+            self.settings,
+            api_key(self.settings),
+            job=item_key(first=sorted({self._key(question, 1) for question in questions})),
+            requests=lambda attempt: self._wanted(questions, attempt),
+            keep=lambda key, completion: self._keep(key, as_reply(completion)),
+            afford=lambda requests: self._afford(requests, spent_in),
+        ).ask()
+
+    def _wanted(self, questions: list[Question], attempt: int) -> Requests:
+        """By journal key, the requests of an attempt that have no reply, though all replies before hold no rating."""
+        wanted = {}
+        for question in questions:
+            *before, key = (self._key(question, number) for number in range(1, attempt + 1))
+            due = all(k in self._journal and parse_rating(self._journal[k]["text"]) is None for k in before)
+            if due and key not in self._journal:
+                seed = sent_seed(self.settings, attempt, question.repeat)
+                wanted[key] = request_body(self.settings, question.prompt, seed)
+        return wanted
+
+    def _afford(self, requests: Requests, spent_in: Path | None) -> None:
+        """Before a batch. Raises InputError when it could pass the budget: there is no ending it half-way."""
+        settings = self.settings
+        if settings.budget is None:
+            return
+        bounds = (most(body["messages"][0]["content"], settings.max_tokens) for body in requests.values())
+        batch = sum(cost(bound, settings.price) for bound in bounds)
+        spent = cost(past(journals(self._journal.path, spent_in)).usage, settings.price)
+        if spent + batch > settings.budget:
+            raise InputError(
+                f"judge {settings.name!r}: a batch of {len(requests)} requests could cost ${batch:.4f}, and"
+                f" ${spent:.4f} of the budget of ${settings.budget:g} is spent; raise judges.{settings.name}.budget,"
+                " or use api: calls, which go as far as it reaches"
+            )
 
     def _refusal(self, why: str, replies: int, last: dict, usage: Usage) -> Verdict:
         verdict = Verdict(None, f"refused: {why}", replies, last["model"], last["fingerprint"], usage)
@@ -205,6 +252,11 @@ def rate_all(
     return verdicts
 
 
+def refusal_in(verdicts: Iterable[Verdict]) -> str:
+    """The first refusal, if there is one."""
+    return next((verdict.explanation for verdict in verdicts if verdict.explanation.startswith("refused:")), "")
+
+
 def ask_all(questions: list[Question], judge: Judge, before: Past, log: Path) -> dict[Question, Verdict]:
     """Verdicts on questions that the journal cannot answer. Raises InputError when the budget ends."""
     settings = judge.settings
@@ -219,7 +271,7 @@ def ask_all(questions: list[Question], judge: Judge, before: Past, log: Path) ->
             f" ${spending.spent:.4f} spent, {left} ratings of this run left; raise judges.{settings.name}.budget and"
             " run again"
         ) from None
-    judge.check_accepted(next((v.explanation for v in verdicts.values() if v.explanation.startswith("refused:")), ""))
+    judge.check_accepted(refusal_in(verdicts.values()))
     return verdicts
 
 
@@ -229,9 +281,11 @@ def judge_prompts(prompts: list[str], judge: Judge, spent_in: Path | None, journ
     questions = [Question(prompt, repeat) for prompt in prompts for repeat in range(1, settings.repeats + 1)]
     verdicts = {question: judge.recall(question) for question in questions}
     missing = [question for question, verdict in verdicts.items() if verdict is None]
-    if missing:
-        if settings.api == "batch":
-            raise InputError(f"judge {settings.name!r}: 'api: batch' cannot be used yet; leave it out")
+    if missing and settings.api == "batch":
+        judge.ask_in_batches(verdicts, spent_in)
+        verdicts |= {question: judge.recall(question) for question in missing}
+        judge.check_accepted(refusal_in(verdicts.values()))
+    elif missing:
         before = past(journals(journal, spent_in), since=time.time() - MINUTE)
         verdicts |= ask_all(missing, judge, before, Path(f"{journal}.server.log"))
     return verdicts
@@ -251,12 +305,16 @@ def read_responses(path: str) -> list[dict]:
 def rated_rows(
     responses: list[dict], prompts: list[str], verdicts: dict[Question, Verdict], repeats: int
 ) -> list[dict]:
-    """The output: responses in their order, each with its repeats."""
-    return [
-        {"lang": row["lang"], "id": row["id"], "repeat": repeat, **asdict(verdicts[Question(prompt, repeat)])}
-        for row, prompt in zip(responses, prompts, strict=True)
-        for repeat in range(1, repeats + 1)
-    ]
+    """The output: responses in their order, each with its repeats. Of responses that share a call the first has its
+    usage, so that the rows' add up to what was used."""
+    rows, told = [], set()
+    for response, prompt in zip(responses, prompts, strict=True):
+        for repeat in range(1, repeats + 1):
+            question = Question(prompt, repeat)
+            row = {"lang": response["lang"], "id": response["id"], "repeat": repeat, **asdict(verdicts[question])}
+            rows.append(row | {"usage": NOTHING} if question in told else row)
+            told.add(question)
+    return rows
 
 
 def summary(judge: Judge, responses: int, rows: list[dict], verdicts: Iterable[Verdict]) -> str:

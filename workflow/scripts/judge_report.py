@@ -4,8 +4,8 @@
 lang and id the ratings of two judges are known to be of the same response.
 
 --prices is a JSON object, in full or in a file: US dollars a million tokens of each judge whose price is known,
-such as {"gpt-3.5-turbo": {"prompt": 0.5, "completion": 1.5}}. Tokens are added up over the ratings; responses of a
-run that are equal share a call and count it each, so the sum is not below what was paid.
+such as {"gpt-3.5-turbo": {"prompt": 0.5, "completion": 1.5}}. Tokens are added up over the ratings; of
+responses of a run that share a call, being equal, one has its tokens.
 
 Agreement is told between the repeats of a judge, and between every two judges by the first rating that each gave to
 a response: the share of pairs of ratings that are equal, Krippendorff's alpha for ordinal ratings with a 95 %

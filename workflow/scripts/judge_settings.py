@@ -52,6 +52,8 @@ def judge_settings(argument: str) -> JudgeSettings:
         raise InputError(f"{judge}: 'budget' needs 'price', US dollars a million tokens, to be reckoned with")
     if settings.api not in ("calls", "batch"):
         raise InputError(f"{judge}: 'api' is calls or batch, not {settings.api!r}")
+    if settings.api == "batch" and settings.serve:
+        raise InputError(f"{judge}: 'api: batch' needs 'base_url'; one that is served is asked by calls")
     return settings
 
 

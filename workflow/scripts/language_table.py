@@ -4,7 +4,7 @@
                 paper's 0 or 1
   line pass     share of the answers, among those with a line to judge, all of whose lines are in that language
   word pass     share of the answers, among those that pass on lines and are asked for in a script other than Latin,
-                with no word of English
+                with no lower-case word in Latin letters
   probability   mean probability of the label, over the answers in which there was something to identify
 
 Line and word pass rate are those of Marchisio et al. (2024), "Understanding and Mitigating Language Confusion in
@@ -30,8 +30,8 @@ COLUMNS = ("label", "probability", "match", "lines_match", "words_match")
 SHARES = ("match", "line pass", "word pass", "probability")
 CAPTION = (
     "Answers in the language asked for. *Match*: by the label of the whole answer, as in the paper. *Line pass*: every"
-    " line of the answer. *Word pass*: no English word, of the answers that pass on lines in a language that is not"
-    " written in Latin script (both after Marchisio et al., 2024). *Probability*: mean, of the label."
+    " line of the answer. *Word pass*: no lower-case Latin word, of the answers that pass on lines in a language"
+    " that is not written in Latin script (both after Marchisio et al., 2024). *Probability*: mean, of the label."
 )
 
 

@@ -6,6 +6,7 @@ connection that broke) may have been charged for, so what was set aside for it s
 """
 
 import json
+import math
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,7 +42,7 @@ class Past(NamedTuple):
     recent: list[tuple[float, int]]
 
 
-def past(paths: Iterable[Path], since: float) -> Past:
+def past(paths: Iterable[Path], since: float = math.inf) -> Past:
     """What the replies in journals used; those that came after `since` one by one. Lines that are no reply are passed
     over, as when a journal itself is read: another job may be writing one."""
     usage, recent = NOTHING, []
