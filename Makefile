@@ -1,7 +1,7 @@
 # make demo   the miniature, from nothing to Figures 2-7
 # make test   every check, fast ones first
-# make bench  translation, training and judging against other ways to do it; make bench-training BENCH="--help" tells
-#             what can be chosen, and so for the others and bench-gpu
+# make bench  translation, training, responding and judging against other ways to do it; make bench-training
+#             BENCH="--help" tells what can be chosen, and so for the others and bench-gpu
 # All make the environments they need; a second call finds them made.
 
 MAIN      := .venv
@@ -11,7 +11,7 @@ ACTIVE    := PATH="$(CURDIR)/$(MAIN)/bin:$$PATH"
 SNAKEMAKE := $(ACTIVE) snakemake --profile profiles/local
 TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/demo/grammar.yaml
 
-.PHONY: help env demo test lint unit workflow bench bench-translation bench-training bench-judging bench-gpu demo-text demo-models clean
+.PHONY: help env demo test lint unit workflow bench bench-translation bench-training bench-responding bench-judging bench-gpu demo-text demo-models clean
 .DEFAULT_GOAL := help
 
 help: ## show these targets
@@ -55,15 +55,18 @@ unit: env
 workflow: env
 	@$(ACTIVE) pytest -m demo tests/workflow
 
-bench: ## measure translation, training and judging, twenty-five minutes
-	@$(if $(BENCH),$(error BENCH is for one of them: make bench-translation, bench-training, bench-judging or bench-gpu))
-	@$(MAKE) --no-print-directory bench-translation bench-training bench-judging
+bench: ## measure translation, training, responding and judging, half an hour
+	@$(if $(BENCH),$(error BENCH is for one of them: make bench-translation, bench-training, bench-responding, bench-judging or bench-gpu))
+	@$(MAKE) --no-print-directory bench-translation bench-training bench-responding bench-judging
 
 bench-translation: env $(PEERS)/.made ## measure the translation, six minutes; BENCH has options
 	@$(ACTIVE) python benchmarks/translation.py $(BENCH)
 
 bench-training: env $(PEERS)/.made ## measure the training, a quarter of an hour; BENCH has options
 	@$(ACTIVE) python benchmarks/training.py $(BENCH)
+
+bench-responding: env ## measure answering in batches, five minutes; BENCH has options
+	@$(ACTIVE) python benchmarks/responding.py $(BENCH)
 
 bench-judging: env ## measure how much of a rate limit the judge reaches, two minutes; BENCH has options
 	@$(ACTIVE) python benchmarks/judging.py $(BENCH)

@@ -9,14 +9,15 @@ import sys
 
 import fetch_tuned
 import hub
+import language_models
 import pytest
-import respond
 import tiny
 import torch
 from files import InputError, read_json, sha256
 from loopback import serving
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
+from tuned_model import load_tuned
 
 ADAPTER, FULL, LEGACY = "authors/sft-lora-es-tiny", "authors/sft-fpft-es-tiny", "authors/legacy"
 MODULES = {"bloom": ["query_key_value"], "llama": ["q_proj", "k_proj", "v_proj"]}
@@ -25,7 +26,7 @@ MODULES = {"bloom": ["query_key_value"], "llama": ["q_proj", "k_proj", "v_proj"]
 def adapter(folder, base, modules, named="bigscience/tiny", rank=2):
     """An adapter as it is after some training: lora_B is not zero."""
     config = LoraConfig(r=rank, target_modules=modules, init_lora_weights=False, task_type="CAUSAL_LM")
-    get_peft_model(respond.language_models.load_model(base, "fp32"), config).save_pretrained(folder)
+    get_peft_model(language_models.load_model(base, "fp32"), config).save_pretrained(folder)
     config = read_json(folder / "adapter_config.json") | {"base_model_name_or_path": named}
     (folder / "adapter_config.json").write_text(json.dumps(config))
     return folder
@@ -74,8 +75,8 @@ def test_an_adapter_on_this_machine_answers_as_a_trained_one_does(house, tmp_pat
         adapted, plain = (
             model(input_ids=ids).logits
             for model in (
-                respond.load("lora", base, output, "fp32"),
-                respond.language_models.load_model(base, "fp32").eval(),
+                load_tuned("lora", base, output, "fp32"),
+                language_models.load_model(base, "fp32").eval(),
             )
         )
     assert not torch.allclose(adapted, plain)
@@ -86,7 +87,7 @@ def test_a_full_model_on_this_machine_is_taken_with_its_hashes(house, tmp_path):
     record = read_json(output / "source.json")
     assert record["path"] == str(house / FULL)
     assert record["sha256"]["model.safetensors"] == sha256(house / FULL / "model.safetensors")
-    assert respond.load("full", house / "bloom", output, "fp32").config.model_type == "bloom"
+    assert load_tuned("full", house / "bloom", output, "fp32").config.model_type == "bloom"
 
 
 def test_only_the_files_of_the_model_are_taken(house, tmp_path):
@@ -194,14 +195,14 @@ def test_an_adapter_converted_as_documented_is_taken(house, tmp_path):
 
 def test_a_full_model_converted_as_documented_is_taken(house, tmp_path):
     folder = shutil.copytree(house / FULL, tmp_path / "fetched")
-    torch.save(respond.language_models.load_model(folder, "fp32").state_dict(), folder / "pytorch_model.bin")
+    torch.save(language_models.load_model(folder, "fp32").state_dict(), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
     subprocess.run([sys.executable, "-c", documented(1)], cwd=tmp_path, check=True)
     output = take(house, tmp_path / "out", tmp_path / "converted", method="full")
     ids = torch.tensor([[7, 8, 9]])
     with torch.no_grad():
         wanted, taken = (
-            respond.load("full", house / "bloom", path, "fp32")(input_ids=ids).logits for path in (house / FULL, output)
+            load_tuned("full", house / "bloom", path, "fp32")(input_ids=ids).logits for path in (house / FULL, output)
         )
     assert torch.equal(wanted, taken)
 

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 import tiny
-from generation import generate, padded
+from files import InputError
+from generation import generate, generate_in_memory, padded
 from pretrain import build
 from real_prompts import AUTHORS, real_prompts
 from template import Template
@@ -66,6 +67,31 @@ def test_the_authors_prompts_are_answered_by_beam_search_in_batches_as_one_by_on
     alone = [generate(model, [prompt], BEAM, tokenizer)[0] for prompt in prompts]
     assert in_batches(model, prompts, BEAM, tokenizer, 16) == alone
     assert len({tuple(tokens) for tokens, _ in alone}) > 0.9 * len(alone), "the answers are too alike to tell"
+
+
+@pytest.mark.parametrize("room", [3, 1, 0])
+def test_a_batch_that_the_gpu_has_no_memory_for_is_answered_in_parts(tmp_path, capfd, room):
+    """The model runs out of memory, as on a GPU, with more than `room` prompts at once."""
+    import torch
+
+    tokenizer = Tokenizer(tiny.tokenizer(tmp_path / "tokenizer"))
+    model = build(tiny.ARCHITECTURES["llama"] | {"initializer_range": 0.3}, tokenizer, 1).eval()
+    prompts = [tokenizer.encode_prompt(f"Tell me of the {word}.") for word in tiny.WORDS]
+    alone = [generate(model, [prompt], BEAM, tokenizer)[0] for prompt in prompts]
+    whole = model.generate
+
+    def small(input_ids, **options):
+        if len(input_ids) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(input_ids=input_ids, **options)
+
+    model.generate = small
+    if room:
+        assert generate_in_memory(model, prompts, BEAM, tokenizer) == alone
+        assert "no memory for 16 prompts at once, halved" in capfd.readouterr().err
+    else:
+        with pytest.raises(InputError, match="no memory to answer a prompt of"):
+            generate_in_memory(model, prompts, BEAM, tokenizer)
 
 
 def test_padding_stands_on_the_left_and_is_masked():

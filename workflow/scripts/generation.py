@@ -6,11 +6,13 @@ remains of a batch's part in an answer is the order in which numbers are added u
 tests, in bf16 it may decide between two tokens that are nearly as likely.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import language_models  # noqa: F401  (first, it settles threads and network)
+from files import InputError
 from tokenizer import Tokenizer
 from tuned_model import load_tuned
 
@@ -48,6 +50,26 @@ def generate(model, prompts: list[list[int]], settings, tokenizer: Tokenizer) ->
     return answers
 
 
+def generate_in_memory(model, prompts: list[list[int]], settings, tokenizer: Tokenizer) -> list[tuple[list[int], bool]]:
+    """As `generate`, in halves where the GPU has no memory for the batch. Raises InputError when it has none for one
+    prompt."""
+    import torch
+
+    try:
+        return generate(model, prompts, settings, tokenizer)
+    except torch.OutOfMemoryError:
+        if len(prompts) == 1:
+            raise InputError(
+                f"the GPU has no memory to answer a prompt of {len(prompts[0])} tokens with beam {settings.beams};"
+                " take a larger one, or fewer respond.<method>.beams or max_new_tokens"
+            ) from None
+    torch.cuda.empty_cache()  # outside of the except clause, which holds the tensors of the failure
+    print(f"no memory for {len(prompts)} prompts at once, halved: lower respond.<method>.batch", file=sys.stderr)
+    half = len(prompts) // 2
+    halves = (prompts[:half], prompts[half:])
+    return [answer for part in halves for answer in generate_in_memory(model, part, settings, tokenizer)]
+
+
 def engine() -> dict[str, str]:
     """What answers, for the metadata."""
     import torch
@@ -61,4 +83,4 @@ def engine() -> dict[str, str]:
 def loaded(method: str, base: Path, folder: Path, settings, tokenizer: Tokenizer) -> Iterator[Callable]:
     """The tuned model as a function of a batch of prompts; its adapter is not merged into the base."""
     model = load_tuned(method, base, folder, settings.precision)
-    yield lambda prompts: generate(model, prompts, settings, tokenizer)
+    yield lambda prompts: generate_in_memory(model, prompts, settings, tokenizer)
