@@ -1,7 +1,8 @@
 # figures, tables, summary: what a reader looks at.
 #
 # in   <results>/scores/{judge}/... of the runs that a figure shows (the first judge); <results>/scores.parquet
-# out  <results>/figures/figure{number}.{pdf,png,csv}
+# out  <results>/figures/figure{number}.{pdf,png,csv,json}, figure{number}-column.{pdf,png}
+#          as wide as a page's text, and as a column; every plotted number; where they come from
 #      <results>/tables/{table1,table2,languages}.{md,csv}
 #      <results>/summary.md
 #      <results>/config.yaml   the merged config that all of it was made with
@@ -12,10 +13,13 @@ rule figure:
         script="workflow/scripts/figure.py",
         shared=imports_of("figure"),
         scores=shown_scores,
+        config="<results>/config.yaml",
     output:
         pdf=report("<results>/figures/figure{number}.pdf", category="Figures", caption="../report/figure.rst"),
         png="<results>/figures/figure{number}.png",
         csv="<results>/figures/figure{number}.csv",
+        json="<results>/figures/figure{number}.json",
+        column=expand("<results>/figures/figure{{number}}-column.{kind}", kind=["pdf", "png"]),
     log:
         "<logs>/figure/{number}.log",
     conda:
@@ -24,8 +28,8 @@ rule figure:
         settings=figure_settings,
         prefix=lambda wildcards, output: output.pdf.removesuffix(".pdf"),
     shell:
-        "python {input.script} --scores {input.scores} --figure {params.settings:q} --output-prefix {params.prefix}"
-        " 2> {log}"
+        "python {input.script} --scores {input.scores} --figure {params.settings:q} --config {input.config}"
+        " --output-prefix {params.prefix} 2> {log}"
 
 
 rule table1:

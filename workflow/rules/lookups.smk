@@ -292,7 +292,8 @@ def score_of(run: Run, judge: str) -> str:
 
 FIRST_JUDGE = config["judges"][0]
 FIGURES = [figure.removeprefix("figure") for figure in config["figures"]]
-FIGURE_FILES = expand("<results>/figures/figure{number}.{kind}", number=FIGURES, kind=["pdf", "png", "csv"])
+DRAWN = [".pdf", ".png", ".csv", ".json", "-column.pdf", "-column.png"]  # the files of a figure
+FIGURE_FILES = expand("<results>/figures/figure{number}{kind}", number=FIGURES, kind=DRAWN)
 TABLE_FILES = expand("<results>/tables/{table}.{kind}", table=["table1", "table2", "languages"], kind=["md", "csv"])
 JUDGE_FILES = expand("<results>/judges.{kind}", kind=["md", "csv"])
 
@@ -305,7 +306,7 @@ def artifacts_of(figure: str) -> list[str]:
         *expand("<results>/responses/{run}.jsonl", run=runs),
         *expand("<results>/ratings/{judge}/{run}.jsonl", judge=FIRST_JUDGE["name"], run=runs),
         *expand("<results>/langid/{run}.jsonl", run=runs),
-        *expand("<results>/figures/{figure}.{kind}", figure=figure, kind=["pdf", "png", "csv"]),
+        *expand("<results>/figures/{figure}{kind}", figure=figure, kind=DRAWN),
     ]
 
 
@@ -313,6 +314,7 @@ def shown_scores(wildcards) -> list[str]:
     return [score_of(run, FIRST_JUDGE["name"]) for run in runs_of(f"figure{wildcards.number}")]
 
 
+UNCERTAINTY = config["uncertainty"] | {"seed": config["random_seed"]}
 METHOD_NAMES = {"lora": "LoRA", "full": "full-parameter"}
 TITLES = {
     "size": "{methods} fine-tuning on {families} at different sizes",
@@ -351,6 +353,7 @@ def figure_settings(wildcards) -> str:
         "languages": {lang: LANGUAGE_NAMES[lang] for lang in panels},
         "panels": panels,
         "maximum": 3 * config["data"]["prompts_expected"],
+        "uncertainty": UNCERTAINTY,
         "judge": FIRST_JUDGE["label"],
         "note": config["note"],
     }

@@ -1,4 +1,7 @@
-"""Draw one of the paper's result figures (2-7) from score tables: PREFIX.pdf, PREFIX.png and PREFIX.csv.
+"""Draw one of the paper's result figures (2-7) from score tables.
+
+PREFIX.pdf and .png are as wide as a page's text, PREFIX-column.pdf and .png as one of two columns; PREFIX.csv has every
+plotted number with its interval, PREFIX.json says where they come from (provenance.py).
 
 --figure is a JSON object, in full or in a file; the workflow works it out from the selection in the config:
 
@@ -10,8 +13,10 @@
   languages   {"en": "English", ...}: names for the panels
   panels      ["en", "es", ...]: the test languages, in order
   maximum     150: the highest score, 3 for each prompt in a language
+  uncertainty {"level": 0.95, "resamples": 2000, "seed": 42}: bands, from prompts drawn again (bootstrap.py)
   judge       the judge's label, for the footer
   note        what else the footer must say, such as that a stand-in judged; "" for nothing
+  watermark   written across the panels; may be left out
 
 A series is a training recipe: multilingual (square), monolingual in the language of the panel (star), English
 only (circle), downsampled multilingual (triangle). A point is one model's summed score in one language.
@@ -25,79 +30,43 @@ only (circle), downsampled multilingual (triangle). A point is one model's summe
 Conventions. In the English panel the monolingual model is the English-only one: it is drawn once, as monolingual.
 A missing rating counts 0. In Figure 6 a difference of zero has no place on a log axis, so the axis is linear below the
 smallest difference that can occur (one point in one language) and zero sits on a tick of its own: no value is clipped.
-A point whose scores are absent or do not cover every prompt is left out, its line is broken there, its csv value is
-empty, and one line on stderr says so. Lines join the sizes of one family only.
+A point whose scores are absent or do not cover every prompt is left out: its line is broken there, a cross at the
+panel's foot marks it, its csv value is empty, and one line on stderr says so. Lines join the sizes of one family only.
 """
 
 import argparse
 import csv
+import json
 import math
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from files import InputError, beside, command_line
-from scoretable import METHODS, read_scores
+from bootstrap import PromptScores, by_prompt, draw, interval, redrawn
+from drawing import WIDTHS, Words, absent, band, bar, marks, panel_grid, prepare, save, surround
+from files import InputError, beside, command_line, write_text
+from provenance import in_short, provenance
+from scoretable import METHODS, read_scores, recipe_of
 from settings import read_object
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH = 7.0  # inches: a figure across both columns of the page
-PANEL_HEIGHT = 1.7  # inches
-RESOLUTION = 200  # dots per inch of the png
-LOOK = {  # over seaborn's "paper": sizes in points, at the printed width
-    "pdf.fonttype": 42,  # TrueType: journals refuse the Type 3 fonts that are matplotlib's default
-    "axes.linewidth": 0.8,
-    "axes.titlepad": 4,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "legend.fontsize": 8,
-    "legend.title_fontsize": 8.5,
-    "xtick.labelsize": 6.5,
-    "ytick.labelsize": 7,
-    "xtick.major.size": 3,
-    "ytick.major.size": 3,
-    "ytick.minor.size": 1.5,
-    "xtick.major.width": 0.8,
-    "ytick.major.width": 0.8,
-    "ytick.minor.width": 0.6,
-    "grid.color": "0.92",
-    "grid.linewidth": 0.6,
-    "lines.linewidth": 1.1,
-    "lines.markeredgewidth": 1.0,
-}
+PANEL_HEIGHT = 1.45  # inches
 BEST_RATING = 3
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a series looks: its name in the legend, its marker, and its place in seaborn's colorblind palette."""
-
-    label: str
-    marker: str
-    colour: int
-    size: float  # points; markers of equal size do not look equal
-
-
-SERIES = {
-    "multilingual": Style("Multilingual", "s", 0, 5.0),
-    "monolingual": Style("Monolingual", "*", 3, 8.0),
-    "English": Style("English-only", "o", 2, 5.2),
-    "downsampled": Style("Downsampled", "^", 4, 5.6),
-}
 SERIES_OF_KIND = {
     "size": ("multilingual", "monolingual", "English", "downsampled"),
     "unseen": ("multilingual", "English", "downsampled"),
     "consistency": ("multilingual", "monolingual", "English", "downsampled"),
     "family": ("multilingual", "monolingual", "downsampled"),
 }
+LINES = {"size": "-", "unseen": "-", "consistency": "--", "family": "none"}
 KEYS = {
     "number": int,
     "kind": str,
@@ -107,6 +76,7 @@ KEYS = {
     "languages": dict,
     "panels": list,
     "maximum": int,
+    "uncertainty": dict,
     "judge": str,
     "note": str,
 }
@@ -124,7 +94,10 @@ class Panel:
 
 @dataclass(frozen=True)
 class Point:
-    """One plotted number, and a row of the csv; `value` is None where the scores are missing or incomplete."""
+    """One plotted number, and a row of the csv; `value`, `low`, `high` are None where scores are missing or incomplete.
+
+    `low` and `high` are the ends of the interval over prompts.
+    """
 
     number: int
     panel: str
@@ -136,12 +109,10 @@ class Point:
     recipe: str
     lang: str
     value: float | None
+    low: float | None
+    high: float | None
     prompts: int
     unrated: int  # of the prompts, those without a rating: they count 0
-
-
-# (method, model, recipe, lang) -> over its prompts: score, difference (what language ID takes off), prompts, unrated
-Sums = dict[tuple[str, str, str, str], dict[str, float]]
 
 
 # --- what is plotted -------------------------------------------------------------------------------------------------
@@ -167,6 +138,9 @@ def check(figure: dict) -> dict:
         raise InputError(
             "--figure: 'panels' or 'runs' is empty, there is nothing to draw; select a language and a model"
         )
+    for key in ("level", "resamples", "seed"):
+        if not isinstance(figure["uncertainty"].get(key), int | float):
+            raise InputError(f"--figure: {key!r} of 'uncertainty' is missing or no number; see figure.py --help")
     if figure["maximum"] <= 0 or figure["maximum"] % BEST_RATING:
         raise InputError(f"--figure: 'maximum' is {figure['maximum']}; give {BEST_RATING} times the number of prompts")
     return figure
@@ -197,44 +171,27 @@ def by_size(names: Sequence[str], models: dict) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (families.index(models[name]["family"]), models[name]["billions"])))
 
 
-def sum_up(scores: "pl.DataFrame") -> Sums:
-    """Sum each run's answers in each language; a missing rating adds nothing to either sum.
-
-    Raises InputError when the scores come from more than one judge: their ratings do not share a scale.
-    """
-    import polars as pl
-
+def one_judge(scores: "pl.DataFrame") -> "pl.DataFrame":
+    """The scores, as they are. Raises InputError when two judges gave them: their ratings do not share a scale."""
     judges = scores["judge"].unique(maintain_order=True).to_list()
     if len(judges) > 1:
         raise InputError(f"--scores: scores of two judges, {judges[0]!r} and {judges[1]!r}; give the files of one")
-    cell = ["method", "model", "recipe", "lang"]
-    rating, score = pl.col("rating"), pl.col("score")
-    sums = scores.group_by(cell).agg(
-        score=score.sum().round(6),  # thirds do not add up to the last bit in any order
-        difference=(rating - score).sum().round(6),
-        prompts=pl.len(),
-        unrated=rating.null_count(),
-    )
-    return {tuple(row.pop(name) for name in cell): row for row in sums.iter_rows(named=True)}
+    return scores
 
 
-def recipe_of(series: str, lang: str) -> str:
-    """The training recipe whose model answers prompts in `lang` for a series."""
-    return {"monolingual": f"mono-{lang}", "English": "mono-en"}.get(series, series)
-
-
-def points(figure: dict, sums: Sums) -> Iterator[Point]:
+def points(figure: dict, scores: PromptScores) -> Iterator[Point]:
     """Every number of the figure, panel by panel, series by series."""
-    measure = "difference" if figure["kind"] == "consistency" else "score"
-    expected = figure["maximum"] // BEST_RATING
+    measure = "lost" if figure["kind"] == "consistency" else "score"
+    uncertainty = figure["uncertainty"]
+    drawn = draw(figure["maximum"] // BEST_RATING, uncertainty["resamples"], uncertainty["seed"])
     for panel in panels(figure):
         for series in SERIES_OF_KIND[figure["kind"]]:
             if series == "English" and panel.langs == ("en",):
                 continue  # the same model as the monolingual one of this panel
             recipes = {lang: recipe_of(series, lang) for lang in panel.langs}
             for model in panel.models:
-                cells = [sums.get((panel.method, model, recipes[lang], lang)) for lang in panel.langs]
-                whole = all(cell and cell["prompts"] == expected for cell in cells)
+                cells = [(panel.method, model, recipes[lang], lang) for lang in panel.langs]
+                value, low, high = estimate([scores.of(cell, measure) for cell in cells], drawn, uncertainty["level"])
                 yield Point(
                     number=figure["number"],
                     panel=panel.title,
@@ -245,15 +202,29 @@ def points(figure: dict, sums: Sums) -> Iterator[Point]:
                     billions=figure["models"][model]["billions"],
                     recipe=" ".join(dict.fromkeys(recipes.values())),
                     lang=" ".join(panel.langs),
-                    value=sum(cell[measure] for cell in cells) / len(cells) if whole else None,
-                    prompts=sum(cell["prompts"] for cell in cells if cell),
-                    unrated=sum(cell["unrated"] for cell in cells if cell),
+                    value=value,
+                    low=low,
+                    high=high,
+                    prompts=sum(scores.answers.get(cell, 0) for cell in cells),
+                    unrated=sum(scores.unrated.get(cell, 0) for cell in cells),
                 )
 
 
-def missing(drawn: Sequence[Point], expected: int) -> str | None:
+def estimate(
+    cells: "Sequence[np.ndarray | None]", drawn: "np.ndarray", level: float
+) -> tuple[float, float, float] | tuple[None, None, None]:
+    """The sum over the prompts, averaged over the cells, and its interval; None for all if a cell is not whole."""
+    if any(cell is None for cell in cells):
+        return None, None, None
+    by_prompts = sum(cells)
+    low, high = interval(redrawn(by_prompts, drawn), level)
+    value, low, high = (round(float(total) / len(cells), 6) for total in (by_prompts.sum(), low, high))
+    return value, low, high  # rounded: thirds do not add up to the last bit in any order
+
+
+def missing(shown: Sequence[Point], expected: int) -> str | None:
     """One line on the points that cannot be drawn, or None when there are none."""
-    lost = [point for point in drawn if point.value is None]
+    lost = [point for point in shown if point.value is None]
     if not lost:
         return None
     named = [
@@ -262,113 +233,100 @@ def missing(drawn: Sequence[Point], expected: int) -> str | None:
         for point in lost[:3]
     ]
     rest = [f"{len(lost) - 3} more"] if len(lost) > 3 else []
-    return f"{len(lost)} of {len(drawn)} points are missing: {'; '.join(named + rest)}"
+    return f"{len(lost)} of {len(shown)} points are missing: {'; '.join(named + rest)}"
 
 
-def write_csv(path: Path, drawn: Sequence[Point]) -> None:
-    """Write the points, one a row; a missing value is an empty field."""
+def write_csv(path: Path, shown: Sequence[Point], origin: dict[str, str]) -> None:
+    """Write the points, one a row, each with where it comes from; a missing value is an empty field."""
     with beside(path) as written, written.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, [field.name for field in fields(Point)], lineterminator="\n")
+        writer = csv.DictWriter(stream, [*(field.name for field in fields(Point)), *origin], lineterminator="\n")
         writer.writeheader()
-        for point in drawn:
-            value = "" if point.value is None else f"{point.value:.10g}"
-            writer.writerow(asdict(point) | {"value": value})
+        for point in shown:
+            row = asdict(point)
+            numbers = {
+                key: "" if row[key] is None else f"{row[key]:.10g}" for key in ("billions", "value", "low", "high")
+            }
+            writer.writerow(row | numbers | origin)
 
 
 # --- how it is drawn -------------------------------------------------------------------------------------------------
 
 
-def draw(figure: dict, drawn: Sequence[Point]) -> "Figure":
+def draw_figure(figure: dict, shown: Sequence[Point], width: float) -> "Figure":
     """Draw the points; the panels share their y axis, and their x axis where it means the same in all of them."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
     import seaborn as sns
 
-    sns.set_theme(context="paper", style="ticks", font="DejaVu Sans", rc=LOOK)  # the font ships with matplotlib
-
+    prepare()
     layout = panels(figure)
-    columns = columns_for(len(layout), figure)
-    rows = math.ceil(len(layout) / columns)
+    columns = columns_for(len(layout), figure, width)
     consistency, family = figure["kind"] == "consistency", figure["kind"] == "family"
-    height = rows * PANEL_HEIGHT + 0.8
-    canvas, grid = plt.subplots(
-        rows, columns, sharex=not consistency, sharey=True, squeeze=False, figsize=(WIDTH, height)
-    )
-    canvas.set_layout_engine("constrained", h_pad=0.04, w_pad=0.04, hspace=0.03, wspace=0.03)
-    label(canvas, figure, drawn)
-
-    for position, axes in enumerate(grid.flat):
-        if position >= len(layout):
-            axes.remove()
-            continue
-        panel = layout[position]
-        here = [point for point in drawn if (point.method, point.panel) == (panel.method, panel.title)]
+    canvas, grid = panel_grid(len(layout), columns, width, PANEL_HEIGHT, share_x=not consistency)
+    for position, (axes, panel) in enumerate(zip(grid, layout, strict=True)):
+        here = [point for point in shown if (point.method, point.panel) == (panel.method, panel.title)]
         axes.set_title(panel.title)
-        axes.grid(axis="y")
         if position % columns == 0:
             axes.set_ylabel("score difference" if consistency else "evaluation score")
         if family:
             draw_families(axes, here)
             family_axis(axes, panel, figure["models"])
         else:
-            draw_sizes(axes, here, "--" if consistency else "-")
-            size_axis(axes, panel, figure["models"])
-        if position + columns >= len(layout):  # nothing below it, even where the last row is short
-            axes.tick_params(labelbottom=True)
+            draw_sizes(axes, here, figure["kind"])
+            size_axis(axes, panel, figure["models"], width / columns)
     if consistency:
-        difference_axis(grid[0, 0], drawn, figure)
+        difference_axis(grid[0], shown, figure)
     else:
-        score_axis(grid[0, 0], figure["maximum"])
+        score_axis(grid[0], figure["maximum"])
     sns.despine(canvas)
+    surround(canvas, SERIES_OF_KIND[figure["kind"]], LINES[figure["kind"]], words(figure, shown))
     return canvas
 
 
-def columns_for(count: int, figure: dict) -> int:
-    """How many panels stand beside one another: a row a method where there are several, else up to three."""
+def columns_for(count: int, figure: dict, width: float) -> int:
+    """How many panels stand beside one another: a row a method where there are several, else up to three; in a column
+    of the page up to two."""
+    most = 3 if width > 5 else 2
     methods = sum(map(bool, figure["runs"].values()))
-    if figure["kind"] != "consistency" and methods > 1 and len(figure["panels"]) <= 4:
-        return len(figure["panels"])
-    return count if count <= 3 else 2 if count == 4 else 3
+    if figure["kind"] != "consistency" and methods > 1 and len(figure["panels"]) <= most + 1:
+        return min(len(figure["panels"]), most)
+    return count if count <= most else 2 if count == 4 else most
 
 
-def draw_sizes(axes: "Axes", here: Sequence[Point], dashes: str) -> None:
+def draw_sizes(axes: "Axes", here: Sequence[Point], kind: str) -> None:
     """Lines over the sizes, one a series and family. A missing value breaks its line, which seaborn would bridge."""
     for (series, _), line in groupby(here, key=lambda point: (point.series, point.family)):
         line = list(line)
-        values = [math.nan if point.value is None else point.value for point in line]
-        draw_marks(axes, [point.billions for point in line], values, series, dashes)
+        sizes = [point.billions for point in line]
+        value, low, high = (
+            [math.nan if number is None else number for number in numbers]
+            for numbers in zip(*((point.value, point.low, point.high) for point in line), strict=True)
+        )
+        band(axes, sizes, low, high, series)
+        marks(axes, sizes, value, series, LINES[kind])
+        lost = [point.billions for point in line if point.value is None]
+        if lost:
+            absent(axes, lost, series, SERIES_OF_KIND[kind])
 
 
 def draw_families(axes: "Axes", here: Sequence[Point]) -> None:
     """Markers over the model families, the series beside one another so that equal values do not hide each other."""
     order = list(dict.fromkeys(point.model for point in here))
-    shown = SERIES_OF_KIND["family"]
+    series_shown = SERIES_OF_KIND["family"]
     for series, group in groupby(here, key=lambda point: point.series):
-        group = [point for point in group if point.value is not None]
-        shift = 0.22 * (shown.index(series) - (len(shown) - 1) / 2)
-        places = [order.index(point.model) + shift for point in group]
-        draw_marks(axes, places, [point.value for point in group], series, "none")
+        group = list(group)
+        shift = 0.25 * (series_shown.index(series) - (len(series_shown) - 1) / 2)
+        places = {point.model: order.index(point.model) + shift for point in group}
+        there = [point for point in group if point.value is not None]
+        for point in there:
+            bar(axes, places[point.model], point.low, point.high, series)
+        marks(axes, [places[point.model] for point in there], [point.value for point in there], series, "none")
+        lost = [places[point.model] for point in group if point.value is None]
+        if lost:
+            absent(axes, lost, series, series_shown)
 
 
-def draw_marks(axes: "Axes", x: Sequence[float], y: Sequence[float], series: str, line: str) -> None:
-    """One line with hollow markers. The outlines lie above all lines, so that points that coincide all show."""
-    axes.plot(x, y, linestyle=line, clip_on=False, zorder=3, **look_of(series) | {"markeredgecolor": "none"})
-    axes.plot(x, y, linestyle="none", clip_on=False, zorder=4, **look_of(series) | {"markerfacecolor": "none"})
-
-
-def look_of(series: str) -> dict:
-    """Colour and marker of a series, as matplotlib takes them."""
-    import seaborn as sns
-
-    style = SERIES[series]
-    colour = sns.color_palette("colorblind")[style.colour]
-    return {"color": colour, "marker": style.marker, "markersize": style.size, "markerfacecolor": "white"}
-
-
-def size_axis(axes: "Axes", panel: Panel, models: dict) -> None:
-    """A log axis whose ticks are the sizes themselves, in billions of parameters (millions for a miniature)."""
+def size_axis(axes: "Axes", panel: Panel, models: dict, width: float) -> None:
+    """A log axis whose ticks are the sizes themselves, in billions of parameters (millions for a miniature); `width` of
+    the panel is in inches."""
     unit, _ = size_unit(models)
     sizes = sorted({models[name]["billions"] for name in panel.models})
     axes.set_xscale("log")
@@ -376,7 +334,7 @@ def size_axis(axes: "Axes", panel: Panel, models: dict) -> None:
     axes.set_xlim(sizes[0] / margin, sizes[-1] * margin)
     axes.set_xticks(sizes, [f"{size * unit:g}" for size in sizes])
     axes.minorticks_off()
-    if len(sizes) > 8:  # more than the largest of the paper's figures
+    if len(sizes) > 4 * width:
         axes.tick_params(axis="x", labelrotation=90)
         return
     for (left, right), ticks in zip(pairwise(sizes), pairwise(axes.xaxis.get_major_ticks()), strict=True):
@@ -398,7 +356,7 @@ def family_axis(axes: "Axes", panel: Panel, models: dict) -> None:
         for name, text in zip(panel.models, labels, strict=True)
     ]
     axes.set_xticks(range(len(ticks)), ticks)
-    if len(ticks) > 4:
+    if len(ticks) > 2:
         axes.tick_params(axis="x", labelrotation=30)
     axes.set_xlim(-0.5, len(ticks) - 0.5)
 
@@ -409,12 +367,12 @@ def score_axis(axes: "Axes", maximum: int) -> None:
     axes.set_yticks(range(0, maximum + 1, maximum // BEST_RATING))
 
 
-def difference_axis(axes: "Axes", drawn: Sequence[Point], figure: dict) -> None:
+def difference_axis(axes: "Axes", shown: Sequence[Point], figure: dict) -> None:
     """Logarithmic from the smallest difference that can occur up to the largest one seen; zero on a tick below."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
     smallest = 1 / len(figure["panels"])
-    largest = max([point.value for point in drawn if point.value is not None] + [1.0])
+    largest = max([point.high for point in shown if point.high is not None] + [1.0])
     axes.set_yscale("symlog", linthresh=smallest, linscale=0.3)
     axes.set_ylim(0, largest * 1.25)
     ticks = [0, *(value for value in (0.1, 1, 10, 100, 1000) if smallest <= value <= largest * 1.25)]
@@ -424,44 +382,20 @@ def difference_axis(axes: "Axes", drawn: Sequence[Point], figure: dict) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def label(canvas: "Figure", figure: dict, drawn: Sequence[Point]) -> None:
-    """Title, one legend, names of the axes, and the footer: the judge, the note, how many points are missing."""
-    from matplotlib.lines import Line2D
-
-    kind = figure["kind"]
-    line = {"size": "-", "unseen": "-", "consistency": "--", "family": "none"}[kind]
-    handles = [
-        Line2D([], [], linestyle=line, label=SERIES[series].label, **look_of(series)) for series in SERIES_OF_KIND[kind]
+def words(figure: dict, shown: Sequence[Point]) -> Words:
+    """What stands around the panels; in the footer the judge, what bands are, how many points are missing, the note."""
+    lost = sum(point.value is None for point in shown)
+    unrated = sum({(point.method, point.model, point.recipe, point.lang): point.unrated for point in shown}.values())
+    level = f"{100 * figure['uncertainty']['level']:g} %"
+    footer = [
+        f"Judge: {figure['judge']}",
+        f"{'Bars' if figure['kind'] == 'family' else 'Bands'}: {level} of the scores with prompts drawn again",
+        f"{unrated} answers have no rating and count 0" if unrated else "",
+        f"{lost} of {len(shown)} points are missing" if lost else "",
+        figure["note"],
     ]
-    canvas.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, title=figure["title"])
-    inch = 1 / canvas.get_figheight()
-    footer = footer_lines(figure, drawn)
-    below = (len(footer) * 0.11 + 0.06) * inch
-    canvas.text(0.995, 0.03 * inch, "\n".join(footer), ha="right", va="bottom", fontsize=6, color="0.35")
-    name = "model family" if kind == "family" else f"model size ({size_unit(figure['models'])[1]})"
-    canvas.text(0.53, below, name, ha="center", va="bottom", fontsize=8)
-    below += 0.16 * inch
-    canvas.get_layout_engine().set(rect=(0, below, 1, 1 - below))
-
-
-def footer_lines(figure: dict, drawn: Sequence[Point]) -> list[str]:
-    """Who judged, the note, and how many points are missing."""
-    lost = sum(point.value is None for point in drawn)
-    absent = f"{lost} of {len(drawn)} points are missing" if lost else ""
-    sentences = [part.rstrip(".") + "." for part in (f"Judge: {figure['judge']}", figure["note"], absent) if part]
-    return textwrap.wrap(" ".join(sentences), 140)
-
-
-def save(canvas: "Figure", prefix: str, figure: dict) -> None:
-    """Write the pdf (vector, TrueType fonts embedded) and the png; without a date, so that equal input, equal bytes."""
-    title = f"Figure {figure['number']}: {figure['title']}"
-    saved: list[tuple[str, dict]] = [
-        (".pdf", {"metadata": {"CreationDate": None, "Title": title, "Subject": figure["note"] or None}}),
-        (".png", {"metadata": {"Software": None, "Title": title}, "dpi": RESOLUTION}),
-    ]
-    for suffix, options in saved:
-        with beside(f"{prefix}{suffix}") as written:
-            canvas.savefig(written, **options)
+    below = "model family" if figure["kind"] == "family" else f"model size ({size_unit(figure['models'])[1]})"
+    return Words(figure["title"], below, footer, figure.get("watermark", ""))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -470,21 +404,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet) of one judge"
     )
     parser.add_argument("--figure", required=True, metavar="JSON", help="the selection: a JSON object or its file")
+    parser.add_argument("--config", required=True, metavar="FILE", help="the run's configuration, for its hash")
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the figure, without suffix")
     options = parser.parse_args(arguments)
 
     figure = check(read_object(options.figure))
-    sums = sum_up(read_scores(options.scores, ("rating", "score")))
-    drawn = list(points(figure, sums))
-    absent = missing(drawn, figure["maximum"] // BEST_RATING)
-    if all(point.value is None for point in drawn):
-        raise InputError(f"{options.scores[0]}: none of the figure's points can be drawn; {absent}")
+    scores = one_judge(read_scores(options.scores, ("rating", "score", "judge_model", "fingerprint")))
+    prompts = figure["maximum"] // BEST_RATING
+    shown = list(points(figure, by_prompt(scores, prompts)))
+    lacking = missing(shown, prompts)
+    if all(point.value is None for point in shown):
+        raise InputError(f"{options.scores[0]}: none of the figure's points can be drawn; {lacking}")
     name = Path(options.output_prefix).name
-    if absent:
-        print(f"warning: {name}: {absent}", file=sys.stderr)
-    write_csv(Path(f"{options.output_prefix}.csv"), drawn)
-    save(draw(figure, drawn), options.output_prefix, figure)
-    print(f"{name}: {sum(point.value is not None for point in drawn)} points drawn", file=sys.stderr)
+    if lacking:
+        print(f"warning: {name}: {lacking}", file=sys.stderr)
+
+    known = provenance(options.config, scores, options.scores, figure["uncertainty"])
+    origin = in_short(known)
+    metadata = {
+        "Title": f"Figure {figure['number']}: {figure['title']}",
+        "Subject": figure["note"],
+        "Keywords": ", ".join(f"{key} {value}" for key, value in origin.items()),
+    }
+    write_csv(Path(f"{options.output_prefix}.csv"), shown, origin)
+    write_text(f"{options.output_prefix}.json", json.dumps({"figure": figure["number"]} | known, indent=1) + "\n")
+    for added, width in WIDTHS.items():
+        save(draw_figure(figure, shown, width), f"{options.output_prefix}{added}", metadata)
+    print(f"{name}: {sum(point.value is not None for point in shown)} points drawn", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,11 @@ def read_scores(paths: Iterable[Path | str], columns: Sequence[str] = ()) -> "pl
     return scores
 
 
+def recipe_of(series: str, lang: str) -> str:
+    """The training recipe whose model answers prompts in `lang` for a series of the figures."""
+    return {"monolingual": f"mono-{lang}", "English": "mono-en"}.get(series, series)
+
+
 def in_order(values: Sequence[str], wanted: Sequence[str]) -> list[str]:
     """The values, each once: those `wanted` first, in that order."""
     return sorted(dict.fromkeys(values), key=lambda value: wanted.index(value) if value in wanted else len(wanted))
