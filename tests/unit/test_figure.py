@@ -1,15 +1,19 @@
 import csv
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import figure
 import polars as pl
 import pytest
+from bootstrap import by_prompt
 from files import InputError
+from PIL import Image
 
 SCRIPT = Path(figure.__file__)
 MODELS = {
@@ -30,6 +34,7 @@ def selection(kind="size", **changes):
         "languages": LANGUAGES,
         "panels": ["en", "es"],
         "maximum": 6,  # two prompts
+        "uncertainty": {"level": 0.95, "resamples": 200, "seed": 7},
         "judge": "a judge",
         "note": "Not results.",
     }
@@ -49,6 +54,8 @@ def answers(method, model, recipe, lang, *pairs):
             "rating": rating,
             "match": match,
             "score": (rating or 0) * match,
+            "judge_model": "judge-1",
+            "fingerprint": None,
         }
         for number, (rating, match) in enumerate(pairs)
     ]
@@ -65,13 +72,26 @@ def whole(method="lora", models=("bloom-s", "bloom-m"), langs=("en", "es")):
     return rows
 
 
+def table(rows):
+    types = {"rating": pl.Float64, "score": pl.Float64, "fingerprint": pl.String}
+    return pl.DataFrame(rows, schema_overrides=types)
+
+
+def drawn(settings, rows=(), width=6.3):
+    """The figure as matplotlib has it, from rows of a score table."""
+    scores = by_prompt(table(rows or answers("lora", "none", "none", "en", (1, True))), settings["maximum"] // 3)
+    return figure.draw_figure(settings, list(figure.points(settings, scores)), width)
+
+
 def make(folder, rows, settings, name="figure3"):
     """Draw the figure; return its csv as rows by (panel, series, model), and the prefix of its files."""
     scores = folder / "scores.parquet"
-    pl.DataFrame(rows, schema_overrides={"rating": pl.Float64, "score": pl.Float64}).write_parquet(scores)
+    config = folder / "config.yaml"
+    config.write_text("experiment: test\n", encoding="utf-8")
+    table(rows).write_parquet(scores)
     prefix = folder / "figures" / name
     figure.main(
-        ["--scores", str(scores), "--figure", json.dumps(settings), "--output-prefix", str(prefix)],
+        f"--scores {scores} --config {config} --output-prefix {prefix} --figure".split() + [json.dumps(settings)]
     )
     with Path(f"{prefix}.csv").open(encoding="utf-8", newline="") as stream:
         return {(row["panel"], row["series"], row["model"]): row for row in csv.DictReader(stream)}, prefix
@@ -97,9 +117,11 @@ def test_a_value_is_the_sum_of_rating_times_match_over_the_prompts(tmp_path):
         "recipe": "multilingual",
         "lang": "es",
         "value": "3",
+        "low": "0",
+        "high": "6",
         "prompts": "2",
         "unrated": "0",
-    }
+    } | {key: point[key] for key in ("config", "code", "judge", "seed")}
     assert points["Spanish", "English", "bloom-m"]["value"] == "0"
     assert points["Spanish", "monolingual", "bloom-m"]["recipe"] == "mono-es"
 
@@ -158,12 +180,14 @@ def test_a_missing_point_breaks_its_line(tmp_path):
     settings = figure.check(selection(models={**MODELS, "bloom-l": {**MODELS["bloom-m"], "billions": 7}}))
     settings["runs"] = {"lora": ["bloom-s", "bloom-m", "bloom-l"]}
     rows = [row for row in whole(models=settings["runs"]["lora"]) if row["model"] != "bloom-m"]
-    drawn = list(figure.points(settings, figure.sum_up(pl.DataFrame(rows))))
-    canvas = figure.draw(settings, drawn)
+    canvas = drawn(settings, rows)
     spanish = canvas.axes[1]
     assert spanish.get_title() == "Spanish"
-    values = spanish.lines[0].get_ydata()
+    values = next(line for line in spanish.lines if line.get_marker() == "s").get_ydata()
     assert [value == value for value in values] == [True, False, True]  # NaN in the middle: no line across
+    crosses = [line for line in spanish.lines if line.get_gid() == "absent"]
+    assert len(crosses) == 4 and all(list(line.get_xdata()) == [3] for line in crosses)
+    assert "missing" in [text.get_text() for text in canvas.legends[0].get_texts()]
     assert "7 of 21 points are missing" in " ".join(text.get_text() for text in canvas.texts)
 
 
@@ -201,17 +225,18 @@ def test_families_stand_in_the_order_of_the_selection(tmp_path):
     points, _ = make(tmp_path, whole(models=["bloom-s", "pythia-m"]), settings)
     assert [key[2] for key in points if key[:2] == ("Spanish", "downsampled")] == ["pythia-m", "bloom-s"]
     assert {series for _, series, _ in points} == {"multilingual", "monolingual", "downsampled"}
-    canvas = figure.draw(settings, list(figure.points(settings, {})))
+    canvas = drawn(settings)
     assert [tick.get_text() for tick in canvas.axes[0].get_xticklabels()] == ["Pythia", "BLOOM"]
 
 
 def test_every_size_has_its_tick_and_the_footer_names_judge_and_note():
     settings = selection()
-    canvas = figure.draw(settings, list(figure.points(settings, {})))
+    canvas = drawn(settings)
     assert [tick.get_text() for tick in canvas.axes[0].get_xticklabels()] == ["0.5", "3"]
     assert canvas.axes[0].get_ylim() == (0, 6)
     text = " ".join(text.get_text() for text in canvas.texts)
-    assert "Judge: a judge. Not results." in text
+    assert "Judge: a judge. Bands: 95 % of the scores with prompts drawn again." in text
+    assert "14 of 14 points are missing. Not results." in text
 
 
 def test_the_pdf_embeds_truetype_fonts_and_no_other(tmp_path):
@@ -227,8 +252,9 @@ def test_the_same_input_gives_the_same_bytes_in_another_process_and_at_another_t
     _, prefix = make(tmp_path, whole(), selection())
     command = [sys.executable, str(SCRIPT), "--scores", str(tmp_path / "scores.parquet")]
     command += ["--figure", json.dumps(selection()), "--output-prefix", str(tmp_path / "again" / "figure3")]
+    command += ["--config", str(tmp_path / "config.yaml")]
     subprocess.run(command, check=True, env=os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"})
-    for suffix in (".pdf", ".png", ".csv"):
+    for suffix in (".pdf", ".png", ".csv", ".json", "-column.pdf", "-column.png"):
         assert Path(f"{prefix}{suffix}").read_bytes() == (tmp_path / "again" / f"figure3{suffix}").read_bytes(), suffix
 
 
@@ -242,6 +268,7 @@ def test_the_same_input_gives_the_same_bytes_in_another_process_and_at_another_t
         ({"panels": []}, "nothing to draw"),
         ({"maximum": 100}, "give 3 times the number of prompts"),
         ({"judge": None}, "'judge' is missing"),
+        ({"uncertainty": {"level": 0.95, "seed": 7}}, "'resamples' of 'uncertainty' is missing"),
     ],
 )
 def test_a_bad_selection_is_told_in_one_line(changes, complaint):
@@ -258,3 +285,57 @@ def test_scores_that_hold_nothing_of_the_selection_or_too_much_stop_it(tmp_path)
     with pytest.raises(InputError, match=r"judge/lora/bloom-s/mono-en/en/0 is scored more than once"):
         make(tmp_path, whole() + whole(), selection())
     assert not (tmp_path / "figures").exists()
+
+
+def test_a_figure_leads_back_to_its_configuration_code_judge_and_seeds(tmp_path):
+    points, prefix = make(tmp_path, whole(), selection())
+    origin = json.loads(Path(f"{prefix}.json").read_text(encoding="utf-8"))
+    sha256 = hashlib.sha256((tmp_path / "config.yaml").read_bytes()).hexdigest()
+    assert origin["config"] == {"file": str(tmp_path / "config.yaml"), "sha256": sha256}
+    assert origin["judges"] == [{"name": "judge", "models": ["judge-1"], "fingerprints": []}]
+    assert (origin["seed"], origin["bootstrap"]) == (7, {"level": 0.95, "resamples": 200})
+    assert len(origin["code"]["scripts_sha256"]) == 64
+    short = {"config": sha256[:12], "code": origin["code"]["version"], "judge": "judge judge-1", "seed": "7"}
+    for row in points.values():
+        assert {key: row[key] for key in short} == short
+    keywords = ", ".join(f"{key} {value}" for key, value in short.items())
+    assert keywords.encode() in Path(f"{prefix}.pdf").read_bytes()
+    assert keywords.encode() in Path(f"{prefix}.png").read_bytes()
+
+
+def test_a_figure_is_drawn_for_the_page_and_for_a_column_with_the_same_sizes_of_type(tmp_path):
+    _, prefix = make(tmp_path, whole(), selection())
+    widths = [Image.open(f"{prefix}{added}.png").width / 300 for added in ("", "-column")]
+    assert widths == pytest.approx([6.3, 3.03], abs=0.01)
+    page, column = drawn(selection(), whole()), drawn(selection(), whole(), 3.03)
+    assert page.axes[0].title.get_fontsize() == column.axes[0].title.get_fontsize()
+
+
+def test_bands_are_wider_where_answers_differ_more_and_none_where_they_agree(tmp_path):
+    rows = []
+    for recipe, ratings in (("multilingual", [2] * 10), ("mono-es", [1, 2, 3, 2, 2] * 2), ("downsampled", [1, 3] * 5)):
+        rows += answers("lora", "bloom-s", recipe, "es", *((rating, True) for rating in ratings))
+    settings = selection(runs={"lora": ["bloom-s"]}, panels=["es"], maximum=30)
+    points, _ = make(tmp_path, rows, settings)
+    width = {series: float(row["high"]) - float(row["low"]) for (_, series, _), row in points.items() if row["value"]}
+    assert width["multilingual"] == 0 < width["monolingual"] < width["downsampled"]
+    assert 20 - 10 < float(points["Spanish", "downsampled", "bloom-s"]["low"]) < 20
+
+
+def test_a_watermark_is_written_across_the_panels():
+    canvas = drawn(selection(watermark="SYNTHETIC"), whole())
+    assert "SYNTHETIC" in [text.get_text() for text in canvas.texts]
+
+
+@pytest.mark.parametrize("width", [6.3, 3.03])
+def test_labels_of_sizes_do_not_touch_one_another(width):
+    sizes = {"70m": 0.07, "160m": 0.16, "410m": 0.41, "1b": 1, "1.4b": 1.4, "2.8b": 2.8, "6.9b": 6.9, "12b": 12}
+    models = {name: {"family": "pythia", "label": "Pythia", "billions": size} for name, size in sizes.items()}
+    settings = selection(
+        models=models, runs={"lora": list(models)}, panels=["en", "es", "zh"], languages=LANGUAGES, maximum=6
+    )
+    canvas = drawn(settings, whole(models=list(models), langs=["en", "es", "zh"]), width)
+    canvas.canvas.draw()
+    boxes = [label.get_window_extent() for label in canvas.axes[-1].get_xticklabels()]
+    assert len(boxes) == 8
+    assert not any(left.overlaps(right) for left, right in pairwise(boxes))

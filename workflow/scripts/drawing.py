@@ -152,11 +152,12 @@ def surround(canvas: "Figure", series: Sequence[str], line: str, words: Words) -
     handles = [Line2D([], [], linestyle=line, label=SERIES[name].label, **look_of(name)) for name in series]
     if any(drawn.get_gid() == "absent" for axes in canvas.axes for drawn in axes.lines):
         handles.append(Line2D([], [], linestyle="none", marker="x", markersize=3.2, color="0.35", label="missing"))
-    title = textwrap.fill(words.title, int(width * 15))
+    title = textwrap.fill(words.title, int(width * 16))
     columns = len(handles) if width > 5 else 2
-    canvas.legend(
+    legend = canvas.legend(
         handles=handles, loc="outside upper center", ncols=columns, frameon=False, title=title, handlelength=2
     )
+    legend.get_title().set_multialignment("center")
     sentences = " ".join(sentence.rstrip(".") + "." for sentence in words.footer if sentence)
     footer = textwrap.wrap(sentences, int(width * 22))
     below = (len(footer) * 0.1 + 0.06) * inch

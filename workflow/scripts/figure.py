@@ -39,6 +39,7 @@ import csv
 import json
 import math
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import groupby, pairwise
@@ -59,6 +60,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANEL_HEIGHT = 1.45  # inches
+Y_LABELS = 0.35  # inches of a panel, about
+CHARACTER = 0.055  # inches of a tick's label, about
 BEST_RATING = 3
 SERIES_OF_KIND = {
     "size": ("multilingual", "monolingual", "English", "downsampled"),
@@ -263,7 +266,7 @@ def draw_figure(figure: dict, shown: Sequence[Point], width: float) -> "Figure":
     canvas, grid = panel_grid(len(layout), columns, width, PANEL_HEIGHT, share_x=not consistency)
     for position, (axes, panel) in enumerate(zip(grid, layout, strict=True)):
         here = [point for point in shown if (point.method, point.panel) == (panel.method, panel.title)]
-        axes.set_title(panel.title)
+        axes.set_title(textwrap.fill(panel.title, int(13 * width / columns)))
         if position % columns == 0:
             axes.set_ylabel("score difference" if consistency else "evaluation score")
         if family:
@@ -325,21 +328,28 @@ def draw_families(axes: "Axes", here: Sequence[Point]) -> None:
 
 
 def size_axis(axes: "Axes", panel: Panel, models: dict, width: float) -> None:
-    """A log axis whose ticks are the sizes themselves, in billions of parameters (millions for a miniature); `width` of
-    the panel is in inches."""
+    """A log axis whose ticks are the sizes themselves, in billions of parameters (millions for a miniature).
+
+    `width` of the panel is in inches: labels that would touch stand upright, and those of neighbours that are too close
+    even so lean apart, as Pythia's 1 and 1.4 in a column.
+    """
     unit, _ = size_unit(models)
     sizes = sorted({models[name]["billions"] for name in panel.models})
+    labels = [f"{size * unit:g}" for size in sizes]
     axes.set_xscale("log")
     margin = (sizes[-1] / sizes[0]) ** max(0.05, 0.3 / len(sizes)) if len(sizes) > 1 else 2.0
     axes.set_xlim(sizes[0] / margin, sizes[-1] * margin)
-    axes.set_xticks(sizes, [f"{size * unit:g}" for size in sizes])
+    axes.set_xticks(sizes, labels)
     axes.minorticks_off()
-    if len(sizes) > 4 * width:
-        axes.tick_params(axis="x", labelrotation=90)
+    inches = (width - Y_LABELS) / math.log(sizes[-1] / sizes[0] * margin**2)
+    gaps = [math.log(right / left) * inches for left, right in pairwise(sizes)]
+    widths = [CHARACTER * (len(left) + len(right)) / 2 for left, right in pairwise(labels)]
+    if all(gap > taken + CHARACTER / 2 for gap, taken in zip(gaps, widths, strict=True)):
         return
-    for (left, right), ticks in zip(pairwise(sizes), pairwise(axes.xaxis.get_major_ticks()), strict=True):
-        if math.log(right / left) < 0.09 * math.log(sizes[-1] / sizes[0]):
-            ticks[0].label1.set_horizontalalignment("right")  # both fit when they lean apart, as Pythia's 1 and 1.4
+    axes.tick_params(axis="x", labelrotation=90)
+    for gap, ticks in zip(gaps, pairwise(axes.xaxis.get_major_ticks()), strict=True):
+        if gap < 2 * CHARACTER:
+            ticks[0].label1.set_horizontalalignment("right")
             ticks[1].label1.set_horizontalalignment("left")
 
 
@@ -357,7 +367,8 @@ def family_axis(axes: "Axes", panel: Panel, models: dict) -> None:
     ]
     axes.set_xticks(range(len(ticks)), ticks)
     if len(ticks) > 2:
-        axes.tick_params(axis="x", labelrotation=30)
+        for text in axes.get_xticklabels():
+            text.set(rotation=30, horizontalalignment="right", rotation_mode="anchor")
     axes.set_xlim(-0.5, len(ticks) - 0.5)
 
 
