@@ -91,7 +91,7 @@ def make(folder, rows, settings, name="figure3"):
     table(rows).write_parquet(scores)
     prefix = folder / "figures" / name
     figure.main(
-        f"--scores {scores} --config {config} --output-prefix {prefix} --figure".split() + [json.dumps(settings)]
+        [*f"--scores {scores} --config {config} --output-prefix {prefix} --figure".split(), json.dumps(settings)]
     )
     with Path(f"{prefix}.csv").open(encoding="utf-8", newline="") as stream:
         return {(row["panel"], row["series"], row["model"]): row for row in csv.DictReader(stream)}, prefix
