@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import yaml
@@ -106,6 +107,24 @@ def test_every_figure_can_be_asked_for_alone():
     trainings = {2: 64, 3: 40, 4: 40, 5: 30, 6: 144, 7: 32}
     for number, expected in trainings.items():
         assert counts(dry_run(f"figure{number}"))["train"] == expected, f"figure{number}"
+
+
+def test_figures_of_the_runs_that_have_scores_ask_for_no_other_run(tmp_path):
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for name in ("Snakefile", "workflow", "config", "resources"):
+        source = REPOSITORY / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, checkout / name)
+    scores = checkout / "results" / "demo" / "scores" / "stand-in" / "lora"
+    for run in ("tiny-pythia-s/multilingual", "tiny-pythia-m/mono-es"):
+        (scores / run).parent.mkdir(parents=True, exist_ok=True)
+        (scores / f"{run}.parquet").touch()
+    jobs = dry_run(*DEMO, "--config", "runs=scored", "--", "all_figures", directory=checkout)
+    shown = {re.search(r'"number": (\d)', job.command)[1]: job.command for job in jobs if job.rule == "figure"}
+    assert sorted(shown) == ["2", "6", "7"], "the others have no run that is scored"
+    assert "tiny-pythia-m/mono-es.parquet" in shown["2"] and "multilingual.parquet" not in shown["7"]
+    assert "tiny-bloom-s" in shown["6"], "models without scores are still part of the figure, as missing"
+    assert counts(jobs)["respond"] == 2
 
 
 def test_one_model_and_recipe_can_be_asked_for_by_its_path():

@@ -1,6 +1,7 @@
 # The matrix: which model, tuned by which method on which recipe, answers which language, for which figure.
 # Everything follows from the config's lists `languages`, `recipes`, `select` and `figures`.
 
+from pathlib import Path
 from typing import NamedTuple
 
 import yaml
@@ -44,6 +45,12 @@ def selected_models(selections: list[str]) -> list[str]:
     return list(dict.fromkeys(model for name in selections for model in config["select"][name]))
 
 
+def is_shown(run: Run) -> bool:
+    """Whether a run is part of the matrix: all are, or with `runs: scored` those whose scores are there."""
+    scores = Path(f"results/{config['experiment']}/scores")
+    return config["runs"] == "all" or all((scores / judge / f"{run.path()}.parquet").exists() for judge in JUDGES)
+
+
 def runs_of(figure: str) -> dict[Run, list[str]]:
     """The runs that a figure shows, each with the languages that it answers there."""
     content = config["figures"][figure]
@@ -54,7 +61,7 @@ def runs_of(figure: str) -> dict[Run, list[str]]:
                 answered = runs.setdefault(Run(method, model, recipe), [])
                 if lang not in answered:
                     answered.append(lang)
-    return runs
+    return {run: languages for run, languages in runs.items() if is_shown(run)}
 
 
 def answered_languages() -> dict[Run, list[str]]:
@@ -67,6 +74,7 @@ def answered_languages() -> dict[Run, list[str]]:
 
 
 RUNS = answered_languages()
+FIGURES = [figure.removeprefix("figure") for figure in config["figures"] if runs_of(figure)]
 
 
 wildcard_constraints:

@@ -291,7 +291,6 @@ def score_of(run: Run, judge: str) -> str:
 # ---- figures
 
 FIRST_JUDGE = config["judges"][0]
-FIGURES = [figure.removeprefix("figure") for figure in config["figures"]]
 DRAWN = [".pdf", ".png", ".csv", ".json", "-column.pdf", "-column.png"]  # the files of a figure
 FIGURE_FILES = expand("<results>/figures/figure{number}{kind}", number=FIGURES, kind=DRAWN)
 TABLE_FILES = expand("<results>/tables/{table}.{kind}", table=["table1", "table2", "languages"], kind=["md", "csv"])
