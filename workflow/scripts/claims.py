@@ -1,0 +1,347 @@
+"""What the scores say of the paper's statements: PREFIX.csv and PREFIX.md.
+
+Each claim of --claims (resources/claims.yaml explains how they are written) is answered for each judge with the effect,
+its interval and a verdict: holds, does not hold, cannot tell. Intervals come from prompts drawn again, the same ones in
+every run and language (bootstrap.py), so that runs are compared prompt by prompt.
+
+--selection is a JSON object, in full or in a file; the workflow works it out from the config:
+
+  figures     {"figure2": {"lora": ["pythia-70m", ...]}, ...}: models of each method
+  models      {"pythia-70m": {"family": "pythia", "billions": 0.07}, ...}
+  languages   {"seen": ["en", ...], "unseen": ["bn", ...]}
+  names       {"en": "English", ...}
+  prompts     50: in each language
+  uncertainty {"level": 0.95, "resamples": 2000, "seed": 42}
+
+A pair of cells is compared where both have an answer to every prompt; how many of them were, of how many that the claim
+is about, stands beside the effect. Nothing is filled in: without a pair, nobody can tell. A claim of which one part has
+none (one language of "every other language") cannot hold.
+"""
+
+import argparse
+import csv
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
+
+from bootstrap import Cell, PromptScores, by_prompt, draw, interval
+from claim_rules import UNKNOWN, read_claims, together, verdict
+from files import InputError, beside, command_line, write_text
+from scoretable import METHODS, markdown_table, read_scores, recipe_of
+from settings import read_object
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BEST_RATING = 3
+KEYS = {"figures": dict, "models": dict, "languages": dict, "names": dict, "prompts": int, "uncertainty": dict}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a claim compares in one model and language: a cell, and the one that it is set against, if any."""
+
+    method: str
+    model: str
+    lang: str
+    series: str
+    cell: Cell
+    against: Cell | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A part of a claim, and a row of the csv; effect, low and high are None where nothing could be compared."""
+
+    judge: str
+    claim: str
+    part: str
+    verdict: str
+    effect: float | None
+    low: float | None
+    high: float | None
+    unit: str
+    compared: int
+    cases: int
+    ahead: int | None  # of those compared, the cases in which the first series is ahead
+    unrated: int  # answers without a rating among those compared: they count 0
+    statement: str
+
+
+def cases(claim: Mapping, selection: Mapping) -> Iterator[Case]:
+    """Everything that a claim is about, whether it was measured or not."""
+    seen, unseen = selection["languages"]["seen"], selection["languages"]["unseen"]
+    langs = {
+        "seen": seen,
+        "others": [lang for lang in seen if lang != "en"],
+        "english": [lang for lang in seen if lang == "en"],
+        "unseen": unseen,
+    }[claim["languages"]]
+    size = claim.get("sizes", {})
+    met = set()
+    for figure in claim["figures"]:
+        for method, models in selection["figures"].get(figure, {}).items():
+            for model in models if method in claim.get("methods", METHODS) else ():
+                billions = selection["models"][model]["billions"]
+                if (method, model) in met or not size.get("from", 0) <= billions < size.get("below", math.inf):
+                    continue
+                met.add((method, model))
+                yield from (case for lang in langs for case in comparisons(claim, method, model, lang))
+
+
+def comparisons(claim: Mapping, method: str, model: str, lang: str) -> Iterator[Case]:
+    """The cells that a claim compares in one model and language; none where they are one and the same."""
+    for series in listed(claim["compare"]):
+        for other in listed(claim["with"]) if "with" in claim else [None]:
+            cell = (method, model, recipe_of(series, lang), lang)
+            against = (method, model, recipe_of(other, lang), lang) if other else None
+            if cell != against:
+                several = other if isinstance(claim.get("with"), list) else series
+                yield Case(method, model, lang, several, cell, against)
+
+
+def listed(value: str | Sequence[str]) -> Sequence[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def parts(claim: Mapping, found: Sequence[Case], selection: Mapping) -> dict[str, list[Case]]:
+    """The cases of each part of a claim, by what the part is called; "" where the claim is one part."""
+    keys = {
+        None: lambda case: "",
+        "language": lambda case: selection["names"][case.lang],
+        "method": lambda case: METHODS[case.method],
+        "series": lambda case: case.series,
+    }
+    grouped: dict[str, list[Case]] = {}
+    for case in found:
+        grouped.setdefault(keys[claim.get("each")](case), []).append(case)
+    return grouped
+
+
+def slopes(compared: Sequence[Case], models: Mapping) -> "np.ndarray":
+    """Weights of shape (cases,) whose product with the cases' values is the least-squares slope over log10 of the size,
+    with an intercept of its own for each family, method, language and series; all 0 where no size differs."""
+    import numpy as np
+
+    groups: dict[tuple, list[int]] = {}
+    for place, case in enumerate(compared):
+        groups.setdefault((models[case.model]["family"], case.method, case.lang, case.series), []).append(place)
+    size = np.log10([models[case.model]["billions"] for case in compared])
+    for places in groups.values():
+        size[places] -= size[places].mean()
+    spread = (size**2).sum()
+    return size / spread if spread > 1e-12 else np.zeros_like(size)
+
+
+def estimate(
+    statistic: str, values: "np.ndarray", drawn: "np.ndarray", compared: Sequence[Case], models: Mapping, highest: float
+) -> "tuple[float, np.ndarray] | None":
+    """A statistic of the cases' values (cases, prompts), and of every draw, in hundredths; None if it has no value.
+
+    `highest` is the highest score: what mean and slope are hundredths of.
+    """
+    import numpy as np
+
+    prompts = values.shape[1]
+    scale = 100 / highest * (prompts / max(prompts - 1, 1))
+    if statistic == "not_behind":
+        level = -1e-9  # thirds do not add up to the last bit
+        return 100 * float((values.sum(1) > level).mean()), 100 * (values @ drawn > level).mean(0)
+    weights = slopes(compared, models) if statistic == "slope" else np.full(len(compared), 1 / len(compared))
+    if not weights.any():
+        return None
+    weighted = weights @ values
+    return 100 / highest * float(weighted.sum()), weighted @ drawn * scale
+
+
+def answer(
+    judge: str,
+    name: str,
+    part: str,
+    claim: Mapping,
+    found: Sequence[Case],
+    scores: PromptScores,
+    drawn: "np.ndarray",
+    selection: Mapping,
+) -> Answer:
+    """One part of a claim, answered."""
+    import numpy as np
+
+    highest = BEST_RATING * selection["prompts"]
+    compared = [
+        case for case in found if case.cell in scores.rows and (case.against is None or case.against in scores.rows)
+    ]
+    known = None
+    if compared:
+        matrix = getattr(scores, claim.get("measure", "score"))
+        values = matrix[[scores.rows[case.cell] for case in compared]]
+        if "with" in claim:
+            values = values - matrix[[scores.rows[case.against] for case in compared]]
+        known = estimate(claim["statistic"], values, drawn, compared, selection["models"], highest)
+    used = {cell for case in compared for cell in (case.cell, case.against) if cell}
+    effect = low = high = None
+    if known:
+        level = selection["uncertainty"]["level"]
+        effect, (low, high) = known[0], interval(known[1], level)
+        effect, low, high = (round(number, 6) for number in (effect, low, high))
+    unit = "% of cases" if claim["statistic"] == "not_behind" else f"% of {highest}"
+    return Answer(
+        judge=judge,
+        claim=name,
+        part=part,
+        verdict=verdict(low, high, claim["expect"]) if known else UNKNOWN,
+        effect=effect,
+        low=low,
+        high=high,
+        unit=unit + (" for ten times the size" if claim["statistic"] == "slope" else ""),
+        compared=len(compared),
+        cases=len(found),
+        ahead=int((values.sum(1) > 1e-9).sum()) if compared and "with" in claim else None,
+        unrated=sum(scores.unrated[cell] for cell in used),
+        statement=claim["claim"],
+    )
+
+
+def answers(judge: str, claims: Mapping, scores: PromptScores, drawn: "np.ndarray", selection: Mapping) -> list[Answer]:
+    """All claims, part by part, as one judge's scores answer them."""
+    found = []
+    for name, claim in claims.items():
+        grouped = parts(claim, list(cases(claim, selection)), selection) or {"": []}
+        for part, members in grouped.items():
+            found.append(answer(judge, name, part, claim, members, scores, drawn, selection))
+    return found
+
+
+def by_claim(found: Sequence[Answer]) -> dict[str, list[Answer]]:
+    """The parts of each claim, in order."""
+    grouped: dict[str, list[Answer]] = {}
+    for part in found:
+        grouped.setdefault(part.claim, []).append(part)
+    return grouped
+
+
+# --- for a reader ----------------------------------------------------------------------------------------------------
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.1f}".replace("-", "−")
+
+
+def effect_of(part: Answer) -> str:
+    """The effect with its interval, as a reader sees it."""
+    if part.effect is None:
+        return "–"
+    return f"{number(part.effect)} [{number(part.low)}, {number(part.high)}] {part.unit}"
+
+
+def compared_of(part: Answer) -> str:
+    return f"{part.compared} of {part.cases}"
+
+
+def reason(found: Sequence[Answer]) -> str:
+    """Why nobody can tell, where the scores are not there."""
+    if any(part.cases == 0 for part in found):
+        return " (no such model in this configuration)"
+    absent = sum(part.effect is None for part in found)
+    if absent == len(found):
+        return " (no scores to compare)" if not any(part.compared for part in found) else " (one size only)"
+    return f" ({absent} of {len(found)} parts without scores)" if absent else ""
+
+
+def claim_rows(claims: Mapping, found: Sequence[Answer]) -> Iterator[dict]:
+    """One row a claim; of one with parts the effects stand in a table of their own."""
+    for name, members in by_claim(found).items():
+        claim, whole = claims[name], together([part.verdict for part in members])
+        yield {
+            "claim": claim["claim"] + (" **" + "bold in the paper**" if claim["bold"] == "yes" else ""),
+            "section": claim["section"],
+            "effect": effect_of(members[0]) if len(members) == 1 else f"{len(members)} parts, below",
+            "verdict": f"**{whole}**" + (reason(members) if whole == UNKNOWN else ""),
+            "compared": f"{sum(part.compared for part in members)} of {sum(part.cases for part in members)}",
+        }
+
+
+def part_rows(found: Sequence[Answer]) -> Iterator[dict]:
+    """One row a part of the claims that have several."""
+    for members in by_claim(found).values():
+        for part in members if len(members) > 1 else ():
+            yield {
+                "claim": part.claim,
+                "part": part.part,
+                "effect": effect_of(part),
+                "verdict": part.verdict,
+                "ahead": f"{part.ahead} of {part.compared}" if part.ahead is not None else "–",
+                "compared": compared_of(part),
+            }
+
+
+def markdown(claims: Mapping, found: Mapping[str, list[Answer]], selection: Mapping, note: str) -> str:
+    """The claims of every judge as Markdown."""
+    uncertainty = selection["uncertainty"]
+    text = ["# What the scores say of the paper's claims"]
+    if note:
+        text.append(f"**{note}**")
+    for judge, members in found.items():
+        rows = list(claim_rows(claims, members))
+        text += [f"## Judge: {judge}", markdown_table(rows, right=["compared"])]
+        lines = list(part_rows(members))
+        if lines:
+            text.append(markdown_table(lines, right=["ahead", "compared"]))
+        unrated = sum(part.unrated for part in members)
+        if unrated:
+            text.append(f"Answers without a rating count 0: {unrated} uses of one in the comparisons above.")
+    text.append(
+        f"Effects have {100 * uncertainty['level']:g} % intervals from {uncertainty['resamples']} draws of the"
+        f" {selection['prompts']} prompts (seed {uncertainty['seed']}), the same ones in both runs that are compared. They"
+        " are of the prompts alone: neither of other trainings with another seed, nor of another judge. A claim holds if"
+        " its whole interval is where the claim says, does not hold if none of it is. *compared*: models and languages of"
+        " the claim whose answers are all there. Shares of cases do not change smoothly, so that their intervals are rough."
+    )
+    return "\n\n".join(text) + "\n"
+
+
+def check(selection: Mapping) -> Mapping:
+    """The selection, found sound. Raises InputError naming the key at fault."""
+    for key, kind in KEYS.items():
+        if not isinstance(selection.get(key), kind):
+            raise InputError(f"--selection: {key!r} is missing or not of type {kind.__name__}; see claims.py --help")
+    return selection
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet)")
+    parser.add_argument("--claims", required=True, metavar="FILE", help="the claims (YAML)")
+    parser.add_argument(
+        "--selection", required=True, metavar="JSON", help="models and languages, or the file with them"
+    )
+    parser.add_argument("--note", default="", metavar="TEXT", help="a sentence on what these results are")
+    parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the files, without suffix")
+    options = parser.parse_args(arguments)
+
+    claims = read_claims(options.claims)
+    selection = check(read_object(options.selection))
+    scores = read_scores(options.scores, ("rating", "score"))
+    uncertainty = selection["uncertainty"]
+    drawn = draw(selection["prompts"], uncertainty["resamples"], uncertainty["seed"])
+    found = {
+        table["judge"][0]: answers(table["judge"][0], claims, by_prompt(table, selection["prompts"]), drawn, selection)
+        for table in scores.partition_by("judge", maintain_order=True)
+    }
+    with beside(f"{options.output_prefix}.csv") as path, path.open("w", encoding="utf-8", newline="") as stream:
+        columns = [field.name for field in fields(Answer)] + [*uncertainty, "prompts"]
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
+        for part in (part for members in found.values() for part in members):
+            writer.writerow(asdict(part) | uncertainty | {"prompts": selection["prompts"]})
+    write_text(f"{options.output_prefix}.md", markdown(claims, found, selection, options.note))
+    for judge, members in found.items():
+        whole = [together([part.verdict for part in group]) for group in by_claim(members).values()]
+        counted = ", ".join(f"{whole.count(each)} {each}" for each in dict.fromkeys(whole))
+        print(f"claims: {judge}: {counted}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)
