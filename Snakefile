@@ -38,6 +38,7 @@ include: "workflow/rules/judge.smk"
 include: "workflow/rules/langid.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/claims.smk"
 
 
 # What to ask for. Any file or folder below results/ can be asked for by its path as well. A figure's target lists
@@ -50,6 +51,7 @@ rule all_figures:
         [artifacts_of(f"figure{number}") for number in FIGURES],
         TABLE_FILES,
         JUDGE_FILES,
+        CLAIM_FILES,
         "<results>/summary.md",
         "<results>/config.yaml",
 

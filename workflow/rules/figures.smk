@@ -97,7 +97,7 @@ rule summary:
         shared=imports_of("summary"),
         scores="<results>/scores.parquet",
         figures=FIGURE_FILES,
-        tables=[*TABLE_FILES, *JUDGE_FILES],
+        tables=[*TABLE_FILES, *JUDGE_FILES, *CLAIM_FILES],
     output:
         "<results>/summary.md",
     log:

@@ -295,6 +295,7 @@ DRAWN = [".pdf", ".png", ".csv", ".json", "-column.pdf", "-column.png"]  # the f
 FIGURE_FILES = expand("<results>/figures/figure{number}{kind}", number=FIGURES, kind=DRAWN)
 TABLE_FILES = expand("<results>/tables/{table}.{kind}", table=["table1", "table2", "languages"], kind=["md", "csv"])
 JUDGE_FILES = expand("<results>/judges.{kind}", kind=["md", "csv"])
+CLAIM_FILES = expand("<results>/claims.{kind}", kind=["md", "csv"])
 
 
 def artifacts_of(figure: str) -> list[str]:
@@ -357,6 +358,24 @@ def figure_settings(wildcards) -> str:
         "note": config["note"],
     }
     return json.dumps(settings)
+
+
+def claims_selection() -> str:
+    """What the claims are about, as JSON: every figure's models, measured or not."""
+    selection = {
+        "figures": {
+            figure: {method: selected_models(selections) for method, selections in content["runs"].items()}
+            for figure, content in config["figures"].items()
+        },
+        "models": {
+            model: {key: entry[key] for key in ("family", "billions")} for model, entry in config["models"].items()
+        },
+        "languages": {"seen": SEEN, "unseen": UNSEEN},
+        "names": {lang: LANGUAGE_NAMES[lang] for lang in TESTED},
+        "prompts": config["data"]["prompts_expected"],
+        "uncertainty": UNCERTAINTY,
+    }
+    return json.dumps(selection)
 
 
 def table1_settings() -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import yaml
+from claim_rules import read_claims
 from files import InputError, command_line, read_json, read_jsonl
 from flags import FLAGS
 from jsonschema import Draft202012Validator
@@ -346,6 +347,7 @@ def _check_files(config: Mapping) -> None:
     for key, path in _named_files(config):
         if not (REPOSITORY / path).exists():
             raise InputError(f"config: {key}: {path} does not exist; mend the path or put the file there")
+    read_claims(config["claims"])
     seed = config["sources"][config["data"]["seed"]]
     if "path" in seed:
         path = Path(seed["path"])
@@ -378,6 +380,7 @@ def _named_files(config: Mapping) -> Iterator[tuple[str, str]]:
     for method, model, recipe in _released_runs(config):
         if folder := folder_of(config, method, model, recipe):
             yield f"released.{method}.path", f"{folder}/{CONFIGS[method]}"
+    yield "claims", config["claims"]
     for method in METHODS:
         yield "tokenize.template", training_template(config, method)
         yield f"respond.{method}.template", answering_template(config, method)

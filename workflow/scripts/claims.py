@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
-from bootstrap import Cell, PromptScores, by_prompt, draw, interval
+from bootstrap import Cell, PromptScores, by_prompt, draw, interval, redrawn
 from claim_rules import UNKNOWN, read_claims, together, verdict
 from files import InputError, beside, command_line, write_text
 from scoretable import METHODS, markdown_table, read_scores, recipe_of
@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     import numpy as np
 
 BEST_RATING = 3
+ROUNDING = 1e-9  # thirds do not add up to the last bit
+UNITS = {
+    "mean": "points of {highest}",
+    "slope": "points of {highest} for ten times the size",
+    "not_behind": "% of cases",
+}
 KEYS = {"figures": dict, "models": dict, "languages": dict, "names": dict, "prompts": int, "uncertainty": dict}
 
 
@@ -120,11 +126,16 @@ def parts(claim: Mapping, found: Sequence[Case], selection: Mapping) -> dict[str
     return grouped
 
 
-def slopes(compared: Sequence[Case], models: Mapping) -> "np.ndarray":
-    """Weights of shape (cases,) whose product with the cases' values is the least-squares slope over log10 of the size,
-    with an intercept of its own for each family, method, language and series; all 0 where no size differs."""
+def weights_of(statistic: str, compared: Sequence[Case], models: Mapping) -> "np.ndarray":
+    """Weights of shape (cases,) that make the mean of the cases' values, or their slope.
+
+    The slope is that of least squares over log10 of the size, with an intercept of its own for each family, method,
+    language and series; its weights are all 0 where no size differs.
+    """
     import numpy as np
 
+    if statistic != "slope":
+        return np.full(len(compared), 1 / max(len(compared), 1))
     groups: dict[tuple, list[int]] = {}
     for place, case in enumerate(compared):
         groups.setdefault((models[case.model]["family"], case.method, case.lang, case.series), []).append(place)
@@ -132,28 +143,27 @@ def slopes(compared: Sequence[Case], models: Mapping) -> "np.ndarray":
     for places in groups.values():
         size[places] -= size[places].mean()
     spread = (size**2).sum()
-    return size / spread if spread > 1e-12 else np.zeros_like(size)
+    return size / spread if spread > ROUNDING else np.zeros_like(size)
 
 
 def estimate(
-    statistic: str, values: "np.ndarray", drawn: "np.ndarray", compared: Sequence[Case], models: Mapping, highest: float
-) -> "tuple[float, np.ndarray] | None":
-    """A statistic of the cases' values (cases, prompts), and of every draw, in hundredths; None if it has no value.
+    statistic: str, values: "np.ndarray", drawn: "np.ndarray", level: float, weights: "np.ndarray"
+) -> tuple[float, float, float] | None:
+    """A statistic of the cases' values (cases, prompts) and its interval; None if it has no value.
 
-    `highest` is the highest score: what mean and slope are hundredths of.
+    Mean and slope are sums of the cases by `weights`. A count of cases does not change smoothly, so that its draws would
+    not even lie around it: its interval goes from the cases that are surely not behind to those that are not surely
+    behind, by intervals that all hold together (Bonferroni).
     """
-    import numpy as np
-
-    prompts = values.shape[1]
-    scale = 100 / highest * (prompts / max(prompts - 1, 1))
     if statistic == "not_behind":
-        level = -1e-9  # thirds do not add up to the last bit
-        return 100 * float((values.sum(1) > level).mean()), 100 * (values @ drawn > level).mean(0)
-    weights = slopes(compared, models) if statistic == "slope" else np.full(len(compared), 1 / len(compared))
+        ahead = values.sum(1) > -ROUNDING
+        each = [interval(row, 1 - (1 - level) / len(values)) for row in redrawn(values, drawn)]
+        surely, perhaps = ([end > -ROUNDING for end in ends] for ends in zip(*each, strict=True))
+        return tuple(100 * sum(counted) / len(values) for counted in (ahead, surely, perhaps))
     if not weights.any():
         return None
-    weighted = weights @ values
-    return 100 / highest * float(weighted.sum()), weighted @ drawn * scale
+    by_prompts = weights @ values
+    return float(by_prompts.sum()), *interval(redrawn(by_prompts, drawn), level)
 
 
 def answer(
@@ -167,38 +177,32 @@ def answer(
     selection: Mapping,
 ) -> Answer:
     """One part of a claim, answered."""
-    import numpy as np
-
-    highest = BEST_RATING * selection["prompts"]
+    highest, level = BEST_RATING * selection["prompts"], selection["uncertainty"]["level"]
     compared = [
         case for case in found if case.cell in scores.rows and (case.against is None or case.against in scores.rows)
     ]
-    known = None
-    if compared:
-        matrix = getattr(scores, claim.get("measure", "score"))
-        values = matrix[[scores.rows[case.cell] for case in compared]]
-        if "with" in claim:
-            values = values - matrix[[scores.rows[case.against] for case in compared]]
-        known = estimate(claim["statistic"], values, drawn, compared, selection["models"], highest)
+    matrix = getattr(scores, claim.get("measure", "score"))
+    values = matrix[[scores.rows[case.cell] for case in compared]]
+    if "with" in claim:
+        values = values - matrix[[scores.rows[case.against] for case in compared]]
+    weights = weights_of(claim["statistic"], compared, selection["models"])
+    known = estimate(claim["statistic"], values, drawn, level, weights) if compared else None
+    effect, low, high = (round(number, 6) for number in known) if known else (None, None, None)
+    whole = 100 if claim["statistic"] == "not_behind" else highest
+    expect = {side: bound * whole / 100 for side, bound in claim["expect"].items()}
     used = {cell for case in compared for cell in (case.cell, case.against) if cell}
-    effect = low = high = None
-    if known:
-        level = selection["uncertainty"]["level"]
-        effect, (low, high) = known[0], interval(known[1], level)
-        effect, low, high = (round(number, 6) for number in (effect, low, high))
-    unit = "% of cases" if claim["statistic"] == "not_behind" else f"% of {highest}"
     return Answer(
         judge=judge,
         claim=name,
         part=part,
-        verdict=verdict(low, high, claim["expect"]) if known else UNKNOWN,
+        verdict=verdict(low, high, expect) if known else UNKNOWN,
         effect=effect,
         low=low,
         high=high,
-        unit=unit + (" for ten times the size" if claim["statistic"] == "slope" else ""),
+        unit=UNITS[claim["statistic"]].format(highest=highest),
         compared=len(compared),
         cases=len(found),
-        ahead=int((values.sum(1) > 1e-9).sum()) if compared and "with" in claim else None,
+        ahead=int((values.sum(1) > ROUNDING).sum()) if "with" in claim else None,
         unrated=sum(scores.unrated[cell] for cell in used),
         statement=claim["claim"],
     )
@@ -241,13 +245,13 @@ def compared_of(part: Answer) -> str:
 
 
 def reason(found: Sequence[Answer]) -> str:
-    """Why nobody can tell, where the scores are not there."""
-    if any(part.cases == 0 for part in found):
+    """Why nobody can tell, where it is not the interval."""
+    if all(part.cases == 0 for part in found):
         return " (no such model in this configuration)"
+    if all(part.compared == 0 for part in found):
+        return " (no scores to compare)"
     absent = sum(part.effect is None for part in found)
-    if absent == len(found):
-        return " (no scores to compare)" if not any(part.compared for part in found) else " (one size only)"
-    return f" ({absent} of {len(found)} parts without scores)" if absent else ""
+    return f" ({absent} of {len(found)} parts cannot be compared)" if absent else ""
 
 
 def claim_rows(claims: Mapping, found: Sequence[Answer]) -> Iterator[dict]:
@@ -255,8 +259,8 @@ def claim_rows(claims: Mapping, found: Sequence[Answer]) -> Iterator[dict]:
     for name, members in by_claim(found).items():
         claim, whole = claims[name], together([part.verdict for part in members])
         yield {
-            "claim": claim["claim"] + (" **" + "bold in the paper**" if claim["bold"] == "yes" else ""),
-            "section": claim["section"],
+            "claim": f"{name}: {claim['claim']}",
+            "section": claim["section"] + (", bold" if claim["bold"] == "yes" else ""),
             "effect": effect_of(members[0]) if len(members) == 1 else f"{len(members)} parts, below",
             "verdict": f"**{whole}**" + (reason(members) if whole == UNKNOWN else ""),
             "compared": f"{sum(part.compared for part in members)} of {sum(part.cases for part in members)}",
@@ -294,10 +298,11 @@ def markdown(claims: Mapping, found: Mapping[str, list[Answer]], selection: Mapp
             text.append(f"Answers without a rating count 0: {unrated} uses of one in the comparisons above.")
     text.append(
         f"Effects have {100 * uncertainty['level']:g} % intervals from {uncertainty['resamples']} draws of the"
-        f" {selection['prompts']} prompts (seed {uncertainty['seed']}), the same ones in both runs that are compared. They"
-        " are of the prompts alone: neither of other trainings with another seed, nor of another judge. A claim holds if"
-        " its whole interval is where the claim says, does not hold if none of it is. *compared*: models and languages of"
-        " the claim whose answers are all there. Shares of cases do not change smoothly, so that their intervals are rough."
+        f" {selection['prompts']} prompts (seed {uncertainty['seed']}), the same ones in both runs that are compared."
+        " They are of the prompts alone: neither of other trainings with another seed, nor of another judge. A claim"
+        " holds if its whole interval is where the claim says, does not hold if none of it is. *Compared*: models and"
+        " languages of the claim whose answers are all there. Of cases, the interval goes from those that are surely not"
+        " behind to those that are not surely behind."
     )
     return "\n\n".join(text) + "\n"
 

@@ -1,0 +1,27 @@
+# claims: what the scores say of the paper's statements, as data in the file that the config's `claims` names.
+#
+# in   <results>/scores.parquet, resources/claims.yaml
+# out  <results>/claims.{md,csv}   effect, interval over prompts, and verdict of each claim and its parts, by judge
+
+
+rule claims:
+    input:
+        script="workflow/scripts/claims.py",
+        shared=imports_of("claims"),
+        schema="workflow/schemas/claims.schema.yaml",
+        scores="<results>/scores.parquet",
+        claims=config["claims"],
+    output:
+        md="<results>/claims.md",
+        csv=report("<results>/claims.csv", category="Claims", caption="../report/claims.rst"),
+    log:
+        "<logs>/claims.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        selection=claims_selection(),
+        note=config["note"],
+        prefix=lambda wildcards, output: output.md.removesuffix(".md"),
+    shell:
+        "python {input.script} --scores {input.scores} --claims {input.claims} --selection {params.selection:q}"
+        " --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
