@@ -151,9 +151,9 @@ def estimate(
 ) -> tuple[float, float, float] | None:
     """A statistic of the cases' values (cases, prompts) and its interval; None if it has no value.
 
-    Mean and slope are sums of the cases by `weights`. A count of cases does not change smoothly, so that its draws would
-    not even lie around it: its interval goes from the cases that are surely not behind to those that are not surely
-    behind, by intervals that all hold together (Bonferroni).
+    Mean and slope are sums of the cases by `weights`. A count of cases does not change smoothly; its draws would not even
+    lie around it. So its interval goes from the cases that are surely not behind to those that are not surely behind,
+    by intervals that all hold together (Bonferroni).
     """
     if statistic == "not_behind":
         ahead = values.sum(1) > -ROUNDING
@@ -237,7 +237,8 @@ def effect_of(part: Answer) -> str:
     """The effect with its interval, as a reader sees it."""
     if part.effect is None:
         return "–"
-    return f"{number(part.effect)} [{number(part.low)}, {number(part.high)}] {part.unit}"
+    effect, low, high = (number(value) for value in (part.effect, part.low, part.high))
+    return f"{effect} [{low}, {high}] {part.unit}"
 
 
 def compared_of(part: Answer) -> str:
@@ -301,8 +302,8 @@ def markdown(claims: Mapping, found: Mapping[str, list[Answer]], selection: Mapp
         f" {selection['prompts']} prompts (seed {uncertainty['seed']}), the same ones in both runs that are compared."
         " They are of the prompts alone: neither of other trainings with another seed, nor of another judge. A claim"
         " holds if its whole interval is where the claim says, does not hold if none of it is. *Compared*: models and"
-        " languages of the claim whose answers are all there. Of cases, the interval goes from those that are surely not"
-        " behind to those that are not surely behind."
+        " languages of the claim whose answers are all there. Of cases, the interval goes from those that are surely"
+        " not behind to those that are not surely behind."
     )
     return "\n\n".join(text) + "\n"
 

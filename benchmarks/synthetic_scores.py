@@ -1,0 +1,170 @@
+"""Scores of the paper's whole matrix that nobody measured, with effects that are known: for tests and benchmarks.
+
+A plan says what a cell (method, family, size, recipe, language) is expected to have: a rating between 1 and 3, and the
+chance that an answer is in the right language. Ratings are drawn so that these are exactly their means over all prompts
+that could have been asked: `1 + Binomial(2, (rating - 1) / 2)`, by a normal that a prompt shares between all cells (its
+difficulty) and one of the answer's own. So runs are correlated by prompt, as real ones are.
+
+The judge is called "synthetic", and figures of these scores bear the watermark SYNTHETIC.
+"""
+
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.append(str(REPOSITORY / "workflow" / "scripts"))
+
+import numpy as np  # noqa: E402
+import polars as pl  # noqa: E402
+from bootstrap import Cell, PromptScores  # noqa: E402
+
+JUDGE = "synthetic"
+WATERMARK = "SYNTHETIC"
+SHARED = 0.5  # of the variance that is the prompt's
+
+
+class Expected(NamedTuple):
+    """What a cell has over all prompts that could be asked: mean rating, and share of answers in the right language."""
+
+    rating: float
+    match: float
+
+
+# A plan: (method, family, billions, recipe, language) -> what is expected there.
+Plan = Callable[[str, str, float, str, str], Expected]
+
+
+def paper(method: str, family: str, billions: float, recipe: str, lang: str) -> Expected:
+    """Everything that the paper states is so."""
+    english = recipe == "mono-en" and lang != "en"
+    rating = 1.55 + 0.2 * math.log10(10 * billions) - (0.1 if lang in ("bn", "no") else 0)
+    if method == "lora":
+        gain = 0.9 * min(max(math.log10(billions) / math.log10(6.9), 0), 1)
+        if lang == "en" and family in ("pythia", "bloom"):
+            gain = -0.15 * (billions > 2)
+        match = {"multilingual": 0.99, "downsampled": 0.95}.get(recipe, 0.3 if english else 0.98)
+    else:
+        gain = -0.3
+        match = {"multilingual": 0.9, "downsampled": 0.9}.get(recipe, 0.3 if english else 0.98)
+    rating += {"multilingual": gain, "downsampled": gain - 0.1}.get(recipe, 0)
+    if lang in ("bn", "no") and recipe == "downsampled":
+        rating += 0.3
+    return Expected(rating, match)
+
+
+def reverse(method: str, family: str, billions: float, recipe: str, lang: str) -> Expected:
+    """The opposite of everything that the paper states is so."""
+    english = recipe == "mono-en" and lang != "en"
+    rating = 2.4 - 0.2 * math.log10(10 * billions)
+    if method == "lora":
+        gain = 0.4 if lang == "en" and family in ("pythia", "bloom") else -0.3 - 0.2 * math.log10(10 * billions)
+        match = {"multilingual": 0.75, "downsampled": 0.85}.get(recipe, 0.99 if english else 0.85)
+    else:
+        gain = 0.3
+        match = {"multilingual": 0.95, "downsampled": 0.7}.get(recipe, 0.99 if english else 0.7)
+    rating += {"multilingual": gain, "downsampled": gain + 0.3 * (lang not in ("bn", "no"))}.get(recipe, 0)
+    if english:
+        rating += 0.3
+    if lang == "en":
+        match = 0.9
+    return Expected(rating, match)
+
+
+def nothing(method: str, family: str, billions: float, recipe: str, lang: str) -> Expected:
+    """All cells are alike."""
+    return Expected(2.0, 0.8)
+
+
+def read_config() -> dict:
+    return yaml.safe_load((REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8"))
+
+
+def matrix(config: Mapping) -> list[Cell]:
+    """Every (method, model, recipe, language) that the figures of a configuration show."""
+    seen, unseen = config["languages"]["seen"], config["languages"]["unseen"]
+    cells: dict[Cell, None] = {}
+    for content in config["figures"].values():
+        for method, selections in content["runs"].items():
+            for model in (model for name in selections for model in config["select"][name]):
+                for lang in unseen if content["kind"] == "unseen" else seen:
+                    recipes = ["multilingual", "downsampled"]
+                    recipes += ["mono-en"] if content["kind"] != "family" else []
+                    recipes += [f"mono-{lang}"] if content["kind"] != "unseen" else []
+                    cells |= dict.fromkeys((method, model, recipe, lang) for recipe in recipes)
+    return list(cells)
+
+
+def expected(plan: Plan, cells: Iterable[Cell], config: Mapping) -> list[Expected]:
+    """What a plan says of cells."""
+    models = config["models"]
+    return [
+        plan(method, models[model]["family"], models[model]["billions"], recipe, lang)
+        for method, model, recipe, lang in cells
+    ]
+
+
+def drawn(planned: list[Expected], prompts: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ratings (1 to 3) and matches (0 or 1), both of shape (cells, prompts)."""
+    random = np.random.default_rng(seed)
+    rating, match = np.array(planned).T[:, :, None]
+    assert ((rating >= 1) & (rating <= 3)).all(), "a plan that no ratings can follow"
+    own = random.normal(size=(len(planned), prompts))
+    difficulty = random.normal(size=prompts)
+    normal = math.sqrt(SHARED) * difficulty + math.sqrt(1 - SHARED) * own
+    uniform = _normal_cdf(normal)
+    good = (rating - 1) / 2
+    ratings = 1.0 + (uniform > (1 - good) ** 2) + (uniform > 1 - good**2)
+    return ratings, (random.random(size=own.shape) < match).astype(float)
+
+
+def _normal_cdf(values: np.ndarray) -> np.ndarray:
+    return 0.5 * (1 + np.vectorize(math.erf)(values / math.sqrt(2)))
+
+
+def prompt_scores(cells: list[Cell], ratings: np.ndarray, matches: np.ndarray) -> PromptScores:
+    """The same as claims and figures have them, without a table between."""
+    answers = dict.fromkeys(cells, ratings.shape[1])
+    rows = {cell: row for row, cell in enumerate(cells)}
+    return PromptScores(rows, ratings * matches, ratings * (1 - matches), answers, dict.fromkeys(cells, 0))
+
+
+def planted(cells: list[Cell], planned: list[Expected], prompts: int) -> PromptScores:
+    """Scores that are what is expected at every prompt: what statistics of them come to is what was planted."""
+    rating, match = (np.repeat(column[:, None], prompts, axis=1) for column in np.array(planned).T)
+    return prompt_scores(cells, rating, match)
+
+
+def full_matrix(plan: Plan = paper, seed: int = 1, config: Mapping | None = None) -> pl.DataFrame:
+    """A score table of the paper's whole matrix, with score.py's columns."""
+    config = config or read_config()
+    prompts, cells = config["data"]["prompts_expected"], matrix(config)
+    ratings, matches = drawn(expected(plan, cells, config), prompts, seed)
+    size = len(cells) * prompts
+    columns = dict(zip(("method", "model", "recipe", "lang"), zip(*cells, strict=True), strict=True))
+    rating, match = ratings.ravel(), matches.ravel().astype(bool)
+    table = pl.DataFrame({name: np.repeat(values, prompts) for name, values in columns.items()}).with_columns(
+        judge=pl.lit(JUDGE),
+        id=pl.Series(np.tile([f"prompt-{number:02}" for number in range(prompts)], len(cells))),
+        prompt=pl.lit("What is synthetic?"),
+        response=pl.lit("This is."),
+        response_sha256=pl.lit("0" * 64),
+        decoding=pl.lit("synthetic"),
+        rating=pl.Series(rating),
+        ratings=pl.Series([[int(value)] for value in rating], dtype=pl.List(pl.Int8)),
+        explanation=pl.lit("It was drawn."),
+        judge_model=pl.lit(JUDGE),
+        fingerprint=pl.lit(None, pl.String),
+        label=pl.Series(np.where(match, "right", "eng_Latn")),
+        probability=pl.lit(0.9),
+        match=pl.Series(match),
+        lines_match=pl.Series(match),
+        words_match=pl.Series(match),
+        score=pl.Series(rating * match),
+    )
+    assert len(table) == size
+    return table.select("judge", pl.all().exclude("judge"))

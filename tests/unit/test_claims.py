@@ -1,0 +1,288 @@
+"""The paper's claims, asked of scores whose effects were planted."""
+
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+
+import claim_rules
+import claims
+import numpy as np
+import polars as pl
+import pytest
+from bootstrap import draw
+from files import InputError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.append(str(REPOSITORY / "benchmarks"))
+
+import synthetic_scores  # noqa: E402
+
+RULES = REPOSITORY / "resources" / "claims.yaml"
+CLAIMS = claim_rules.read_claims(RULES)
+CONFIG = synthetic_scores.read_config()
+CELLS = synthetic_scores.matrix(CONFIG)
+PROMPTS = 50
+SELECTION = {
+    "figures": {
+        figure: {
+            method: [model for name in names for model in CONFIG["select"][name]]
+            for method, names in content["runs"].items()
+        }
+        for figure, content in CONFIG["figures"].items()
+    },
+    "models": CONFIG["models"],
+    "languages": CONFIG["languages"],
+    "names": {"en": "English", "es": "Spanish", "fr": "French", "bg": "Bulgarian", "ru": "Russian", "zh": "Chinese"},
+    "prompts": PROMPTS,
+    "uncertainty": {"level": 0.95, "resamples": 1000, "seed": 42},
+}
+DRAWN = draw(PROMPTS, 1000, 42)
+
+
+def asked(scores, wanted=CLAIMS, selection=SELECTION):
+    """Verdict on each claim, and its parts."""
+    found = claims.by_claim(claims.answers("judge", wanted, scores, DRAWN, selection))
+    return {name: (claim_rules.together([part.verdict for part in parts]), parts) for name, parts in found.items()}
+
+
+def simulated(plan, seed, cells=CELLS):
+    planned = synthetic_scores.expected(plan, cells, CONFIG)
+    return synthetic_scores.prompt_scores(cells, *synthetic_scores.drawn(planned, PROMPTS, seed))
+
+
+def verdicts(plan, seed=1):
+    return {name: verdict for name, (verdict, _) in asked(simulated(plan, seed)).items()}
+
+
+def make(folder, table, rules=RULES, selection=SELECTION):
+    """Run the program; return the csv's rows by (claim, part), and the Markdown."""
+    scores = folder / "scores.parquet"
+    table.write_parquet(scores)
+    prefix = folder / "claims"
+    claims.main(
+        [*f"--scores {scores} --claims {rules} --output-prefix {prefix} --selection".split(), json.dumps(selection)]
+    )
+    with Path(f"{prefix}.csv").open(encoding="utf-8", newline="") as stream:
+        rows = {(row["claim"], row["part"]): row for row in csv.DictReader(stream)}
+    return rows, Path(f"{prefix}.md").read_text(encoding="utf-8")
+
+
+# --- verdicts --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expect", "verdict"),
+    [
+        (0.1, 2, {"above": 0}, "holds"),
+        (0, 2, {"above": 0}, "cannot tell"),
+        (0, 2, {"at_least": 0}, "holds"),
+        (-1, 2, {"above": 0}, "cannot tell"),
+        (-2, 0, {"above": 0}, "does not hold"),
+        (-2, -1, {"at_least": 0}, "does not hold"),
+        (-2, -1, {"below": 0}, "holds"),
+        (-2, 0, {"at_most": 0}, "holds"),
+        (-2, 2, {"above": -3, "below": 3}, "holds"),
+        (-2, 4, {"above": -3, "below": 3}, "cannot tell"),
+        (4, 6, {"above": -3, "below": 3}, "does not hold"),
+        (-6, -4, {"above": -3, "below": 3}, "does not hold"),
+        (-6, 6, {"above": -3, "below": 3}, "cannot tell"),
+    ],
+)
+def test_a_verdict_is_where_the_interval_lies(low, high, expect, verdict):
+    assert claim_rules.verdict(low, high, expect) == verdict
+
+
+def test_a_claim_holds_if_all_its_parts_do_and_fails_if_one_does():
+    assert claim_rules.together(["holds", "holds"]) == "holds"
+    assert claim_rules.together(["holds", "cannot tell"]) == "cannot tell"
+    assert claim_rules.together(["cannot tell", "does not hold", "holds"]) == "does not hold"
+
+
+def test_where_all_the_paper_says_is_planted_every_claim_holds():
+    assert {name: verdict for name, verdict in verdicts(synthetic_scores.paper).items() if verdict != "holds"} == {}
+
+
+def test_where_the_opposite_is_planted_no_claim_holds():
+    found = verdicts(synthetic_scores.reverse)
+    assert {name: verdict for name, verdict in found.items() if verdict != "does not hold"} == {}
+
+
+def test_where_nothing_is_planted_nobody_can_tell():
+    found = verdicts(synthetic_scores.nothing)
+    no_difference = {name: found.pop(name) for name in ("lora-small", "lora-english")}  # what these two claim
+    assert set(no_difference.values()) <= {"holds", "cannot tell"}
+    assert set(found.values()) == {"cannot tell"}
+
+
+def test_where_nothing_is_planted_something_is_found_as_seldom_as_the_level_says():
+    directed = {name: claim for name, claim in CLAIMS.items() if list(claim["expect"].values()) == [0]}
+    found = [
+        part.verdict
+        for seed in range(60)
+        for _, parts in asked(simulated(synthetic_scores.nothing, seed), directed).values()
+        for part in parts
+    ]
+    assert 0.03 <= 1 - found.count("cannot tell") / len(found) <= 0.07
+
+
+def test_the_claims_have_what_the_paper_has_in_bold():
+    bold = {claim["section"] for claim in CLAIMS.values() if claim["bold"] == "yes"}
+    assert {section for sections in bold for section in sections.split(", ")} == {"4.1", "4.2", "4.3", "4.4", "4.5"}
+    assert len([part for part in asked(simulated(synthetic_scores.paper, 1))["budget"][1]]) == 5
+
+
+# --- effects and intervals -------------------------------------------------------------------------------------------
+
+
+def test_effects_are_those_that_one_reads_off_the_scores():
+    scores = simulated(synthetic_scores.paper, 5)
+    found = {name: parts for name, (_, parts) in asked(scores).items()}
+    by_hand = [
+        scores.of(("full", model, f"mono-{lang}", lang)).sum() - scores.of(("full", model, "multilingual", lang)).sum()
+        for model in CONFIG["select"]["bloom"]
+        for lang in CONFIG["languages"]["seen"]
+    ]
+    [full] = found["full-monolingual"]
+    assert (full.compared, full.cases, full.ahead) == (30, 30, sum(value > 0 for value in by_hand))
+    assert full.effect == pytest.approx(np.mean(by_hand), abs=1e-6)
+    [families] = found["families"]
+    ahead = [
+        scores.of(("lora", model, "multilingual", lang)).sum() >= scores.of(("lora", model, f"mono-{lang}", lang)).sum()
+        for model in CONFIG["select"]["seven-billion"]
+        for lang in CONFIG["languages"]["seen"]
+    ]
+    assert (families.cases, families.effect) == (24, pytest.approx(100 * sum(ahead) / 24, abs=1e-6))
+
+
+def test_a_slope_is_that_of_the_lines_through_each_family():
+    plan = lambda method, family, billions, recipe, lang: synthetic_scores.Expected(  # noqa: E731
+        1.5 + 0.1 * np.log10(billions) * (recipe == "multilingual") + 0.2 * (family == "bloom"), 1.0
+    )
+    planned = synthetic_scores.expected(plan, CELLS, CONFIG)
+    [grows] = asked(synthetic_scores.planted(CELLS, planned, PROMPTS))["lora-grows"][1]
+    assert grows.effect == pytest.approx(0.1 * PROMPTS, abs=1e-6)
+    assert grows.unit == "points of 150 for ten times the size"
+
+
+def test_intervals_cover_what_was_planted_in_93_to_97_of_100_simulations():
+    smooth = {name: claim for name, claim in CLAIMS.items() if claim["statistic"] != "not_behind"}
+    planned = synthetic_scores.expected(synthetic_scores.paper, CELLS, CONFIG)
+    true = {
+        (part.claim, part.part): part.effect
+        for part in claims.answers("judge", smooth, synthetic_scores.planted(CELLS, planned, PROMPTS), DRAWN, SELECTION)
+    }
+    covered = {key: 0 for key in true}
+    simulations = 400
+    for seed in range(simulations):
+        drawn = draw(PROMPTS, 500, 1000 + seed)
+        for part in claims.answers("judge", smooth, simulated(synthetic_scores.paper, seed), drawn, SELECTION):
+            covered[part.claim, part.part] += part.low <= true[part.claim, part.part] <= part.high
+    shares = {key: count / simulations for key, count in covered.items()}
+    assert 0.93 <= np.mean(list(shares.values())) <= 0.97
+    assert all(0.91 <= share <= 0.98 for share in shares.values()), shares  # one claim's own share is known to 0.011
+
+
+def test_a_count_of_cases_lies_within_its_interval_and_so_does_what_was_planted():
+    counted = {name: claim for name, claim in CLAIMS.items() if claim["statistic"] == "not_behind"}
+    for seed in range(20):
+        for _, [part] in asked(simulated(synthetic_scores.paper, seed), counted).values():
+            assert part.low <= part.effect <= part.high
+            assert part.low <= 100 * 22 / 24 + 1e-6 <= part.high + 1e-6
+
+
+# --- what is absent --------------------------------------------------------------------------------------------------
+
+
+def test_without_a_model_its_cases_are_left_out_and_counted(tmp_path):
+    table = synthetic_scores.full_matrix().filter(pl.col("model") != "pythia-12b")
+    rows, text = make(tmp_path, table)
+    assert (rows["lora-multilingual", ""]["compared"], rows["lora-multilingual", ""]["cases"]) == ("60", "65")
+    assert "60 of 65" in text
+
+
+def test_without_a_language_no_claim_about_every_language_holds(tmp_path):
+    rows, text = make(tmp_path, synthetic_scores.full_matrix().filter(pl.col("lang") != "zh"))
+    chinese = rows["budget", "Chinese"]
+    assert (chinese["verdict"], chinese["effect"], chinese["compared"]) == ("cannot tell", "", "0")
+    assert "**cannot tell** (1 of 5 parts cannot be compared)" in text
+
+
+def test_without_any_run_nobody_can_tell_and_the_reason_is_told(tmp_path):
+    _, text = make(tmp_path, synthetic_scores.full_matrix().filter(pl.col("method") == "lora"))
+    assert "**cannot tell** (no scores to compare)" in text
+    selection = SELECTION | {"figures": {"figure2": SELECTION["figures"]["figure2"]}}
+    _, text = make(tmp_path, synthetic_scores.full_matrix(), selection=selection)
+    assert "**cannot tell** (no such model in this configuration)" in text
+
+
+def test_answers_without_a_rating_count_0_and_are_counted(tmp_path):
+    table = synthetic_scores.full_matrix().with_row_index("row")
+    spoilt = table.with_columns(
+        rating=pl.when(pl.col("row") % 97 == 0).then(None).otherwise(pl.col("rating")),
+        score=pl.when(pl.col("row") % 97 == 0).then(0.0).otherwise(pl.col("score")),
+    ).drop("row")
+    rows, text = make(tmp_path, spoilt)
+    assert int(rows["lora-multilingual", ""]["unrated"]) > 50
+    assert "Answers without a rating count 0" in text
+
+
+def test_a_prompt_whose_id_differs_in_one_language_is_still_the_same_prompt(tmp_path):
+    table = synthetic_scores.full_matrix()
+    other = table.with_columns(
+        id=pl.when((pl.col("lang") == "zh") & (pl.col("id") == "prompt-12")).then(pl.lit("x")).otherwise(pl.col("id"))
+    )
+    (tmp_path / "other").mkdir()
+    assert make(tmp_path, table) == make(tmp_path / "other", other)
+
+
+def test_every_judge_is_asked(tmp_path):
+    table = synthetic_scores.full_matrix()
+    _, text = make(tmp_path, pl.concat([table, table.with_columns(judge=pl.lit("another"))]))
+    assert re.findall(r"## Judge: (\w+)", text) == ["synthetic", "another"]
+
+
+def test_the_same_scores_give_the_same_bytes(tmp_path):
+    table = synthetic_scores.full_matrix()
+    make(tmp_path, table)
+    first = [(tmp_path / f"claims.{kind}").read_bytes() for kind in ("csv", "md")]
+    make(tmp_path, table)
+    assert first == [(tmp_path / f"claims.{kind}").read_bytes() for kind in ("csv", "md")]
+
+
+# --- bad input -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"statistics": "mean"}, "mine: Additional properties are not allowed ('statistics' was unexpected)"),
+        ({"statistic": "median"}, "mine.statistic: 'median' is not one of"),
+        ({"compare": "bilingual"}, "mine.compare"),
+        ({"expect": {}}, "mine.expect"),
+        ({"languages": "all"}, "mine.languages: 'all' is not one of"),
+        ({"figures": []}, "mine.figures"),
+        ({"statistic": "not_behind", "with": None}, "mine.with: missing"),
+    ],
+)
+def test_a_bad_claim_is_told_in_one_line_with_file_claim_and_key(tmp_path, change, complaint):
+    claim = CLAIMS["full-monolingual"] | change
+    path = tmp_path / "claims.yaml"
+    path.write_text(json.dumps({"mine": {key: value for key, value in claim.items() if value is not None}}))
+    with pytest.raises(InputError, match=re.escape(complaint)) as error:
+        claim_rules.read_claims(path)
+    assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
+
+
+def test_a_file_that_is_missing_or_not_yaml_is_named(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        claim_rules.read_claims(tmp_path / "none.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [")
+    with pytest.raises(InputError, match=r"bad\.yaml: not YAML \(line"):
+        claim_rules.read_claims(tmp_path / "bad.yaml")
+
+
+def test_a_selection_that_lacks_a_key_is_told():
+    with pytest.raises(InputError, match="'uncertainty' is missing"):
+        claims.check({key: value for key, value in SELECTION.items() if key != "uncertainty"})
