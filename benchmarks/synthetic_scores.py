@@ -62,12 +62,12 @@ def reverse(method: str, family: str, billions: float, recipe: str, lang: str) -
     english = recipe == "mono-en" and lang != "en"
     rating = 2.4 - 0.2 * math.log10(10 * billions)
     if method == "lora":
-        gain = 0.4 if lang == "en" and family in ("pythia", "bloom") else -0.3 - 0.2 * math.log10(10 * billions)
+        gain = 0.4 if lang == "en" and family in ("pythia", "bloom") else -0.3 - 0.27 * math.log10(10 * billions)
         match = {"multilingual": 0.75, "downsampled": 0.85}.get(recipe, 0.99 if english else 0.85)
     else:
         gain = 0.3
         match = {"multilingual": 0.95, "downsampled": 0.7}.get(recipe, 0.99 if english else 0.7)
-    rating += {"multilingual": gain, "downsampled": gain + 0.3 * (lang not in ("bn", "no"))}.get(recipe, 0)
+    rating += {"multilingual": gain, "downsampled": gain + 0.3 * (lang not in ("bn", "no", "en"))}.get(recipe, 0)
     if english:
         rating += 0.3
     if lang == "en":

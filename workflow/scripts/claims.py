@@ -151,19 +151,20 @@ def estimate(
 ) -> tuple[float, float, float] | None:
     """A statistic of the cases' values (cases, prompts) and its interval; None if it has no value.
 
-    Mean and slope are sums of the cases by `weights`. A count of cases does not change smoothly; its draws would not even
-    lie around it. So its interval goes from the cases that are surely not behind to those that are not surely behind,
+    Mean and slope are sums of the cases by `weights`. A count of cases does not change smoothly, so that its draws need
+    not lie around it: its interval goes from the cases that are surely not behind to those that are not surely behind,
     by intervals that all hold together (Bonferroni).
     """
+    prompts = values.shape[1]
     if statistic == "not_behind":
         ahead = values.sum(1) > -ROUNDING
-        each = [interval(row, 1 - (1 - level) / len(values)) for row in redrawn(values, drawn)]
+        each = [interval(row, 1 - (1 - level) / len(values), prompts) for row in redrawn(values, drawn)]
         surely, perhaps = ([end > -ROUNDING for end in ends] for ends in zip(*each, strict=True))
         return tuple(100 * sum(counted) / len(values) for counted in (ahead, surely, perhaps))
     if not weights.any():
         return None
     by_prompts = weights @ values
-    return float(by_prompts.sum()), *interval(redrawn(by_prompts, drawn), level)
+    return float(by_prompts.sum()), *interval(redrawn(by_prompts, drawn), level, prompts)
 
 
 def answer(

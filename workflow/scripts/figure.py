@@ -220,7 +220,7 @@ def estimate(
     if any(cell is None for cell in cells):
         return None, None, None
     by_prompts = sum(cells)
-    low, high = interval(redrawn(by_prompts, drawn), level)
+    low, high = interval(redrawn(by_prompts, drawn), level, len(by_prompts))
     value, low, high = (round(float(total) / len(cells), 6) for total in (by_prompts.sum(), low, high))
     return value, low, high  # rounded: thirds do not add up to the last bit in any order
 
