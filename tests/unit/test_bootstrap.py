@@ -10,7 +10,7 @@ from bootstrap import by_prompt, draw, interval, redrawn, student
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
-import synthetic_scores  # noqa: E402
+import synthetic_scores
 
 TABLE = synthetic_scores.full_matrix()
 ROW = ("lora", "bloom-3b", "multilingual")
