@@ -38,6 +38,7 @@ include: "workflow/rules/judge.smk"
 include: "workflow/rules/langid.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/costs.smk"
 include: "workflow/rules/claims.smk"
 
 

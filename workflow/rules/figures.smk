@@ -3,7 +3,7 @@
 # in   <results>/scores/{judge}/... of the runs that a figure shows (the first judge); <results>/scores.parquet
 # out  <results>/figures/figure{number}.{pdf,png,csv,json}, figure{number}-column.{pdf,png}
 #          as wide as a page's text, and as a column; every plotted number; where they come from
-#      <results>/tables/{table1,table2,languages}.{md,csv}
+#      <results>/tables/{table1,table2,languages}.{md,csv}, scores.{md,csv,tex}
 #      <results>/summary.md
 #      <results>/config.yaml   the merged config that all of it was made with
 
@@ -67,6 +67,33 @@ rule table2:
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python {input.script} --scores {input.scores} --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
+
+
+rule score_table:
+    input:
+        script="workflow/scripts/score_table.py",
+        shared=imports_of("score_table"),
+        scores="<results>/scores.parquet",
+    output:
+        md="<results>/tables/scores.md",
+        csv=report("<results>/tables/scores.csv", category="Tables", caption="../report/scores.rst"),
+        tex="<results>/tables/scores.tex",
+    log:
+        "<logs>/score_table.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        prompts=config["data"]["prompts_expected"],
+        uncertainty=UNCERTAINTY,
+        models=list(dict.fromkeys(run.model for run in RUNS)),
+        languages=[f"{lang}={LANGUAGE_NAMES[lang]}" for lang in TESTED],
+        note=config["note"],
+        prefix=lambda wildcards, output: output.md.removesuffix(".md"),
+    shell:
+        "python {input.script} --scores {input.scores} --prompts {params.prompts}"
+        " --level {params.uncertainty[level]} --resamples {params.uncertainty[resamples]}"
+        " --seed {params.uncertainty[seed]} --models {params.models} --languages {params.languages:q}"
+        " --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
 
 
 rule language_table:

@@ -292,8 +292,15 @@ def score_of(run: Run, judge: str) -> str:
 
 FIRST_JUDGE = config["judges"][0]
 DRAWN = [".pdf", ".png", ".csv", ".json", "-column.pdf", "-column.png"]  # the files of a figure
-FIGURE_FILES = expand("<results>/figures/figure{number}{kind}", number=FIGURES, kind=DRAWN)
-TABLE_FILES = expand("<results>/tables/{table}.{kind}", table=["table1", "table2", "languages"], kind=["md", "csv"])
+FIGURE_FILES = [
+    *expand("<results>/figures/figure{number}{kind}", number=FIGURES, kind=DRAWN),
+    *expand("<results>/figures/budget{kind}", kind=DRAWN),
+]
+TABLES = ["table1", "table2", "scores", "languages", "costs"]
+TABLE_FILES = [
+    *expand("<results>/tables/{table}.{kind}", table=TABLES, kind=["md", "csv"]),
+    "<results>/tables/scores.tex",
+]
 JUDGE_FILES = expand("<results>/judges.{kind}", kind=["md", "csv"])
 CLAIM_FILES = expand("<results>/claims.{kind}", kind=["md", "csv"])
 
@@ -331,18 +338,22 @@ def title_of(content: dict, labels: list[str]) -> str:
     return title[0].upper() + title[1:]
 
 
+def described(model: str) -> dict:
+    """What a figure says of a model."""
+    entry = config["models"][model]
+    return {
+        "family": entry["family"],
+        "label": config["families"][entry["family"]]["label"],
+        "billions": entry["billions"],
+    }
+
+
 def figure_settings(wildcards) -> str:
     """What a figure shows, as JSON."""
     content = config["figures"][f"figure{wildcards.number}"]
     runs = {method: selected_models(selections) for method, selections in content["runs"].items()}
-    models = {
-        model: {
-            "family": config["models"][model]["family"],
-            "label": config["families"][config["models"][model]["family"]]["label"],
-            "billions": config["models"][model]["billions"],
-        }
-        for model in selected_models([name for names in content["runs"].values() for name in names])
-    }
+    shown = selected_models([name for names in content["runs"].values() for name in names])
+    models = {model: described(model) for model in shown}
     panels = UNSEEN if content["kind"] == "unseen" else SEEN
     settings = {
         "number": int(wildcards.number),
@@ -358,6 +369,24 @@ def figure_settings(wildcards) -> str:
         "note": config["note"],
     }
     return json.dumps(settings)
+
+
+def budget_selection() -> str:
+    """What the figure of budgets shows, as JSON: every model whose tuning on the languages of the study is part of it."""
+    runs: dict[str, list[str]] = {}
+    for content in config["figures"].values():
+        for method, selections in content["runs"].items():
+            runs[method] = list(dict.fromkeys([*runs.get(method, []), *selected_models(selections)]))
+    selection = {
+        "runs": runs,
+        "models": {model: described(model) for models in runs.values() for model in models},
+        "langs": SEEN,
+        "prompts": config["data"]["prompts_expected"],
+        "uncertainty": UNCERTAINTY,
+        "judge": {key: FIRST_JUDGE[key] for key in ("name", "label")},
+        "note": config["note"],
+    }
+    return json.dumps(selection)
 
 
 def claims_selection() -> str:

@@ -66,7 +66,7 @@ class Words:
     """What stands around the panels."""
 
     title: str
-    below: str  # what the x axes are
+    below: str  # what the x axes are, where all are the same
     footer: Sequence[str]  # sentences: who judged, what is missing
     watermark: str = ""
 
@@ -162,8 +162,9 @@ def surround(canvas: "Figure", series: Sequence[str], line: str, words: Words) -
     footer = textwrap.wrap(sentences, int(width * 22))
     below = (len(footer) * 0.1 + 0.06) * inch
     canvas.text(0.995, 0.03 * inch, "\n".join(footer), ha="right", va="bottom", fontsize=5.5, color="0.35")
-    canvas.text(0.53, below, words.below, ha="center", va="bottom", fontsize=7.5)
-    below += 0.16 * inch
+    if words.below:
+        canvas.text(0.53, below, words.below, ha="center", va="bottom", fontsize=7.5)
+        below += 0.16 * inch
     canvas.get_layout_engine().set(rect=(0, below, 1, 1 - below))
     if words.watermark:
         size = 62 * width / max(len(words.watermark), 6)

@@ -1,0 +1,52 @@
+# costs: what the trainings cost, as measured, and what a budget buys.
+#
+# in   the training.json of every tuned model; <results>/scores.parquet
+# out  <results>/tables/costs.{md,csv}          a row a training: tokens, device-hours, FLOPs, MFU, memory
+#      <results>/figures/budget.{pdf,png,csv,json}, budget-column.{pdf,png}   score against cost, with the frontier
+
+
+rule costs:
+    input:
+        script="workflow/scripts/costs.py",
+        shared=imports_of("costs"),
+        models=expand("<results>/models/{run}", run=[run.path() for run in RUNS]),
+    output:
+        md="<results>/tables/costs.md",
+        csv=report("<results>/tables/costs.csv", category="Costs", caption="../report/costs.rst"),
+    log:
+        "<logs>/costs.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        order=list(dict.fromkeys(run.model for run in RUNS)),
+        languages=SEEN,
+        note=config["note"],
+        prefix=lambda wildcards, output: output.md.removesuffix(".md"),
+    shell:
+        "python {input.script} --models {input.models} --order {params.order} --languages {params.languages}"
+        " --judges judges.md --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
+
+
+rule budget:
+    input:
+        script="workflow/scripts/budget.py",
+        shared=imports_of("budget"),
+        scores="<results>/scores.parquet",
+        costs="<results>/tables/costs.csv",
+        config="<results>/config.yaml",
+    output:
+        pdf="<results>/figures/budget.pdf",
+        png=report("<results>/figures/budget.png", category="Figures", caption="../report/budget.rst"),
+        csv="<results>/figures/budget.csv",
+        json="<results>/figures/budget.json",
+        column=expand("<results>/figures/budget-column.{kind}", kind=["pdf", "png"]),
+    log:
+        "<logs>/budget.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        selection=budget_selection(),
+        prefix=lambda wildcards, output: output.pdf.removesuffix(".pdf"),
+    shell:
+        "python {input.script} --scores {input.scores} --costs {input.costs} --selection {params.selection:q}"
+        " --config {input.config} --output-prefix {params.prefix} 2> {log}"

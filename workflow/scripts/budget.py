@@ -1,0 +1,290 @@
+"""What a budget buys: the score of each recipe against what its training cost, as measured.
+
+PREFIX.pdf and .png are as wide as a page's text, PREFIX-column.pdf and .png as one of two columns; PREFIX.csv has every
+plotted number, PREFIX.json says where they come from (provenance.py). The paper has no such figure.
+
+A point is one model and recipe: its score, averaged over the languages trained on, against the cost of all trainings
+that it takes to serve them. English-only, downsampled and multilingual tuning take one; monolingual tuning takes one
+for each language. There is a row of panels for each method; x is the tokens learned from, and the hours of all devices,
+both logarithmic. The grey line is the frontier: the best score that can be had at a cost or less. Its points bear their
+model's name.
+
+--selection is a JSON object, in full or in a file; the workflow works it out from the config:
+
+  runs        {"lora": ["pythia-70m", ...], "full": [...]}: methods and models
+  models      {"pythia-70m": {"family": "pythia", "label": "Pythia", "billions": 0.07}, ...}
+  langs       ["en", "es", ...]: the languages trained on that are tested
+  prompts     50: in each language
+  uncertainty {"level": 0.95, "resamples": 2000, "seed": 42}
+  judge       {"name": ..., "label": ...}: the one whose scores are shown
+  note        what else the footer must say; "" for nothing
+  watermark   written across the panels; may be left out
+
+A point of which a score or a cost is missing (released models were not trained here) is left out and counted: its csv
+row is empty there. Costs on different devices are not the same; the axis names them.
+"""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bootstrap import PromptScores, by_prompt, draw, interval, redrawn
+from drawing import SERIES, WIDTHS, Words, look_of, marks, panel_grid, prepare, save, surround
+from files import InputError, beside, command_line, write_text
+from provenance import in_short, provenance
+from scoretable import METHODS, read_scores, recipe_of
+from settings import read_object
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANEL_HEIGHT = 1.9  # inches
+COSTS = ("tokens", "device_hours")
+BEST_RATING = 3
+KEYS = {"runs": dict, "models": dict, "langs": list, "prompts": int, "uncertainty": dict, "judge": dict, "note": str}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model and recipe, and a row of the csv; numbers that are not known are None."""
+
+    method: str
+    model: str
+    family: str
+    billions: float
+    series: str
+    trainings: int
+    tokens: float | None
+    device_hours: float | None
+    device: str
+    score: float | None
+    low: float | None
+    high: float | None
+
+
+def read_costs(path: Path | str) -> dict[tuple[str, str, str], dict]:
+    """The csv of costs.py by (method, model, recipe). Raises InputError naming the file and what it lacks."""
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; make it with costs.py") from None
+    for column in ("method", "model", "recipe", "device", *COSTS):
+        if rows and column not in rows[0]:
+            raise InputError(f"{path}: the column {column!r} is missing; make it again with costs.py")
+    return {(row["method"], row["model"], row["recipe"]): row for row in rows}
+
+
+def points(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[Point]:
+    """Every model and recipe, whether it was measured or not."""
+    uncertainty, langs = selection["uncertainty"], selection["langs"]
+    drawn = draw(selection["prompts"], uncertainty["resamples"], uncertainty["seed"])
+    found = []
+    for method, models in selection["runs"].items():
+        for model in models:
+            for series in SERIES:
+                recipes = dict.fromkeys(recipe_of(series, lang) for lang in langs)
+                trained = [costs.get((method, model, recipe)) for recipe in recipes]
+                cells = [scores.of((method, model, recipe_of(series, lang), lang)) for lang in langs]
+                score = low = high = None
+                if all(cell is not None for cell in cells):
+                    mean = sum(cells) / len(langs)
+                    ends = interval(redrawn(mean, drawn), uncertainty["level"], selection["prompts"])
+                    score, low, high = (round(float(number), 6) for number in (mean.sum(), *ends))
+                found.append(
+                    Point(
+                        method=method,
+                        model=model,
+                        family=selection["models"][model]["family"],
+                        billions=selection["models"][model]["billions"],
+                        series=series,
+                        trainings=len(recipes),
+                        **{cost: summed(trained, cost) for cost in COSTS},
+                        device=", ".join(dict.fromkeys(row["device"] for row in trained if row and row["device"])),
+                        score=score,
+                        low=low,
+                        high=high,
+                    )
+                )
+    return found
+
+
+def summed(trained: Sequence[Mapping | None], cost: str) -> float | None:
+    """The cost of several trainings; None unless all were measured."""
+    if not all(row and row[cost] for row in trained):
+        return None
+    return float(f"{sum(float(row[cost]) for row in trained):.6g}")
+
+
+def frontier(shown: Sequence[Point], cost: str) -> list[Point]:
+    """The points that no other beats at its cost or less, by cost."""
+    known = [point for point in shown if point.score is not None and getattr(point, cost) is not None]
+    best: list[Point] = []
+    for point in sorted(known, key=lambda point: (getattr(point, cost), -point.score)):
+        if not best or point.score > best[-1].score:
+            best.append(point)
+    return best
+
+
+def write_csv(path: Path, shown: Sequence[Point], origin: Mapping[str, str]) -> None:
+    """Write the points, one a row, with the frontiers that they are on and where they come from."""
+    on = {
+        cost: {point for method in {point.method for point in shown} for point in frontier(of(shown, method), cost)}
+        for cost in COSTS
+    }
+    columns = [*(field.name for field in fields(Point)), *(f"on_{cost}_frontier" for cost in COSTS), *origin]
+    with beside(path) as written, written.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
+        for point in shown:
+            row = {key: f"{value:.10g}" if isinstance(value, float) else value for key, value in asdict(point).items()}
+            writer.writerow(
+                row | {f"on_{cost}_frontier": "yes" if point in on[cost] else "no" for cost in COSTS} | origin
+            )
+
+
+def of(shown: Sequence[Point], method: str) -> list[Point]:
+    return [point for point in shown if point.method == method]
+
+
+# --- how it is drawn -------------------------------------------------------------------------------------------------
+
+
+def draw_figure(selection: Mapping, shown: Sequence[Point], width: float) -> "Figure":
+    """A row of panels a method, a column a cost."""
+    import seaborn as sns
+
+    prepare()
+    methods = [method for method, models in selection["runs"].items() if models]
+    canvas, grid = panel_grid(len(COSTS) * len(methods), len(COSTS), width, PANEL_HEIGHT, share_x=False)
+    for position, axes in enumerate(grid):
+        method, cost = methods[position // len(COSTS)], COSTS[position % len(COSTS)]
+        axes.set_title(METHODS[method])
+        draw_panel(axes, of(shown, method), cost)
+        axes.set_xlabel("tokens trained on" if cost == "tokens" else hours_label(of(shown, method)))
+        if cost == COSTS[0]:
+            axes.set_ylabel("mean evaluation score")
+    grid[0].set_ylim(0, BEST_RATING * selection["prompts"])
+    grid[0].set_yticks([selection["prompts"] * rating for rating in range(BEST_RATING + 1)])
+    sns.despine(canvas)
+    surround(canvas, list(SERIES), "none", words(selection, shown))
+    return canvas
+
+
+def draw_panel(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
+    """Points with their intervals, and the frontier with the names of its models."""
+    axes.set_xscale("log")
+    for series in SERIES:
+        known = [
+            point
+            for point in shown
+            if point.series == series and point.score is not None and getattr(point, cost) is not None
+        ]
+        x = [getattr(point, cost) for point in known]
+        axes.vlines(
+            x,
+            [point.low for point in known],
+            [point.high for point in known],
+            color=look_of(series)["color"],
+            alpha=0.25,
+            linewidth=1.2,
+            zorder=1,
+        )
+        marks(axes, x, [point.score for point in known], series, "none")
+    best = frontier(shown, cost)
+    if not best:
+        return
+    x = [getattr(point, cost) for point in best]
+    end = max(getattr(point, cost) for point in shown if getattr(point, cost) is not None)
+    axes.step([*x, max(end, x[-1])], [*(point.score for point in best), best[-1].score], where="post", color="0.6",
+              linewidth=1, zorder=0)  # fmt: skip
+    for point in best:
+        axes.annotate(
+            point.model,
+            (getattr(point, cost), point.score),
+            xytext=(-2, 4),
+            textcoords="offset points",
+            ha="right",
+            fontsize=4.5,
+            color="0.3",
+        )
+
+
+def hours_label(shown: Sequence[Point]) -> str:
+    """What the hours are of: the devices that were used."""
+    devices = list(dict.fromkeys(name for point in shown for name in point.device.split(", ") if name))
+    if devices in ([], ["cpu"]):
+        return "hours of CPU ranks" if devices else "device-hours"
+    return f"GPU-hours ({', '.join(devices)})"
+
+
+def words(selection: Mapping, shown: Sequence[Point]) -> Words:
+    """Title and footer: the judge, what bars and line are, how many points are missing, the note."""
+    scoreless = sum(point.score is None for point in shown)
+    costless = sum(any(getattr(point, cost) is None for cost in COSTS) for point in shown)
+    footer = [
+        f"Judge: {selection['judge']['label']}",
+        f"Bars: {100 * selection['uncertainty']['level']:g} % of the scores with prompts drawn again",
+        "Grey: the best score at a cost or less",
+        f"{scoreless} of {len(shown)} points lack a score" if scoreless else "",
+        f"{costless} of {len(shown)} points lack a measured cost" if costless else "",
+        selection["note"],
+    ]
+    return Words("What a training budget buys", "", footer, selection.get("watermark", ""))
+
+
+def check(selection: Mapping) -> Mapping:
+    """The selection, found sound. Raises InputError naming the key at fault."""
+    for key, kind in KEYS.items():
+        if not isinstance(selection.get(key), kind):
+            raise InputError(f"--selection: {key!r} is missing or not of type {kind.__name__}; see budget.py --help")
+    return selection
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet)")
+    parser.add_argument("--costs", required=True, metavar="FILE", help="the csv of costs.py")
+    parser.add_argument("--selection", required=True, metavar="JSON", help="the selection: a JSON object or its file")
+    parser.add_argument("--config", required=True, metavar="FILE", help="the run's configuration, for its hash")
+    parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the figure, without suffix")
+    options = parser.parse_args(arguments)
+
+    import polars as pl
+
+    selection = check(read_object(options.selection))
+    everyone = read_scores(options.scores, ("rating", "score", "judge_model", "fingerprint"))
+    scores = everyone.filter(pl.col("judge") == selection["judge"]["name"])
+    shown = points(selection, by_prompt(scores, selection["prompts"]), read_costs(options.costs))
+    drawn = [point for point in shown if point.score is not None and point.tokens is not None]
+    if len(drawn) < len(shown):
+        lost = [point for point in shown if point not in drawn]
+        named = "; ".join(f"{point.method}/{point.model}/{point.series}" for point in lost[:3])
+        more = f"; {len(lost) - 3} more" if len(lost) > 3 else ""
+        print(
+            f"warning: budget: {len(lost)} of {len(shown)} points lack a score or a cost: {named}{more}",
+            file=sys.stderr,
+        )
+
+    known = provenance(options.config, scores, options.scores, selection["uncertainty"])
+    origin = in_short(known)
+    metadata = {
+        "Title": "What a training budget buys",
+        "Subject": selection["note"],
+        "Keywords": ", ".join(f"{key} {value}" for key, value in origin.items()),
+    }
+    write_csv(Path(f"{options.output_prefix}.csv"), shown, origin)
+    write_text(f"{options.output_prefix}.json", json.dumps({"figure": "budget"} | known, indent=1) + "\n")
+    for added, width in WIDTHS.items():
+        save(draw_figure(selection, shown, width), f"{options.output_prefix}{added}", metadata)
+    print(f"budget: {len(drawn)} of {len(shown)} points drawn", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)

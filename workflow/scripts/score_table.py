@@ -1,0 +1,126 @@
+"""The scores of all runs as tables: PREFIX.csv, PREFIX.md and PREFIX.tex.
+
+The csv has a row a judge, run and language: the score (the sum over the prompts), the ends of its interval from prompts
+drawn again (bootstrap.py), how many prompts were answered and how many answers have no rating (they count 0). The
+Markdown and the LaTeX (booktabs) have a row a tuned model and a column a language; a dash stands where a run did not
+answer, a star where it did not answer all prompts, whose csv row has no interval.
+"""
+
+import argparse
+import csv
+import re
+import sys
+from collections.abc import Sequence
+from itertools import groupby
+
+from bootstrap import by_prompt, draw, interval, redrawn
+from files import InputError, beside, command_line, write_text
+from scoretable import ABSENT, METHODS, in_order, markdown_table, method_place, plain, read_scores, recipe_order
+
+COLUMNS = ("judge", "method", "model", "recipe", "lang", "score", "low", "high", "prompts", "unrated")
+CAPTION = "Evaluation scores of all tuned models: the sum over {prompts} prompts, of {maximum}."
+
+
+def score_rows(table, prompts: int, level: float, resamples: int, seed: int) -> list[dict]:
+    """One judge's rows of the csv, in no order."""
+    import polars as pl
+
+    scores, drawn = by_prompt(table, prompts), draw(prompts, resamples, seed)
+    sums = table.group_by("method", "model", "recipe", "lang").agg(pl.col("score").sum().round(6))
+    rows = []
+    for *cell, score in sums.iter_rows():
+        values = scores.of(tuple(cell))
+        ends = (None, None) if values is None else interval(redrawn(values, drawn), level, prompts)
+        low, high = (None if end is None else round(end, 6) for end in ends)
+        known = (score, low, high, scores.answers[tuple(cell)], scores.unrated[tuple(cell)])
+        rows.append(dict(zip(COLUMNS, (table["judge"][0], *cell, *known), strict=True)))
+    return rows
+
+
+def in_reading_order(rows: Sequence[dict], models: Sequence[str], languages: Sequence[str]) -> list[dict]:
+    """Rows by judge, method, model, recipe and language."""
+    judges = list(dict.fromkeys(row["judge"] for row in rows))
+    models = in_order([row["model"] for row in rows], models)
+    languages, place = in_order([row["lang"] for row in rows], languages), recipe_order(languages)
+
+    def order(row: dict) -> tuple:
+        run = (judges.index(row["judge"]), method_place(row["method"]), models.index(row["model"]))
+        return (*run, place(row["recipe"]), row["recipe"], languages.index(row["lang"]))
+
+    return sorted(rows, key=order)
+
+
+def wide(rows: Sequence[dict], languages: Sequence[str], prompts: int, names: dict[str, str]) -> list[dict[str, str]]:
+    """One row a tuned model, one column a language."""
+    languages = in_order([row["lang"] for row in rows], languages)
+    judges = {row["judge"] for row in rows}
+    found = []
+    for run, cells in groupby(rows, key=lambda row: (row["judge"], row["method"], row["model"], row["recipe"])):
+        scores = {cell["lang"]: plain(cell["score"]) + "*" * (cell["prompts"] < prompts) for cell in cells}
+        coordinates = dict(zip(("judge", "method", "model", "recipe"), run, strict=True))
+        coordinates["method"] = METHODS.get(coordinates["method"], coordinates["method"])
+        if len(judges) == 1:
+            del coordinates["judge"]
+        found.append(coordinates | {names.get(lang, lang): scores.get(lang, ABSENT) for lang in languages})
+    return found
+
+
+def latex(rows: Sequence[dict[str, str]], numbers: Sequence[str], caption: str) -> str:
+    """The table as a longtable in booktabs style, which may go over pages."""
+    import pandas as pd
+
+    frame = pd.DataFrame([{name: text.replace(ABSENT, "--") for name, text in row.items()} for row in rows])
+    escaped = re.sub(r"([%_&#$])", r"\\\1", caption)
+    table = frame.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
+    aligned = "".join("r" if name in numbers else "l" for name in rows[0])
+    options = {"hrules": True, "environment": "longtable", "column_format": aligned, "label": "tab:scores"}
+    return "% \\usepackage{booktabs, longtable}\n" + table.to_latex(caption=escaped, **options)
+
+
+def named(text: str) -> tuple[str, str]:
+    """CODE=NAME of a language."""
+    code, equals, name = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not CODE=NAME")
+    return code, name
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet)")
+    parser.add_argument("--prompts", required=True, type=int, metavar="N", help="prompts in a language")
+    parser.add_argument("--level", required=True, type=float, metavar="SHARE", help="level of the intervals")
+    parser.add_argument("--resamples", required=True, type=int, metavar="N", help="draws of the prompts")
+    parser.add_argument("--seed", required=True, type=int, metavar="N", help="seed of the draws")
+    parser.add_argument("--models", nargs="*", default=[], metavar="NAME", help="order of the models")
+    parser.add_argument("--languages", nargs="*", default=[], type=named, metavar="CODE=NAME", help="order, and names")
+    parser.add_argument("--note", default="", metavar="TEXT", help="a sentence for the captions")
+    parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the table, without suffix")
+    options = parser.parse_args(arguments)
+    if options.prompts < 1:
+        raise InputError(f"--prompts: {options.prompts}; give the number of prompts in a language")
+
+    names = dict(options.languages)
+    scores = read_scores(options.scores, ("rating", "score"))
+    found = [
+        row
+        for table in scores.partition_by("judge", maintain_order=True)
+        for row in score_rows(table, options.prompts, options.level, options.resamples, options.seed)
+    ]
+    rows = in_reading_order(found, options.models, list(names))
+    with beside(f"{options.output_prefix}.csv") as path, path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    table = wide(rows, list(names), options.prompts, names)
+    numbers = [name for name in table[0] if name not in ("judge", "method", "model", "recipe")]
+    caption = CAPTION.format(prompts=options.prompts, maximum=3 * options.prompts) + (
+        f" {options.note}" * bool(options.note)
+    )
+    write_text(f"{options.output_prefix}.md", f"{markdown_table(table, right=numbers)}\n\n{caption}\n")
+    write_text(f"{options.output_prefix}.tex", latex(table, numbers, caption))
+    print(f"scores: {len(table)} tuned models, {len(rows)} scores", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)
