@@ -7,7 +7,7 @@ A point is one model and recipe: its score, averaged over the languages trained 
 that it takes to serve them. English-only, downsampled and multilingual tuning take one; monolingual tuning takes one
 for each language. There is a row of panels for each method; x is the tokens learned from, and the hours of all devices,
 both logarithmic. The grey line is the frontier: the best score that can be had at a cost or less. Its points bear their
-model's name.
+model's name where there is room.
 
 --selection is a JSON object, in full or in a file; the workflow works it out from the config:
 
@@ -27,6 +27,7 @@ row is empty there. Costs on different devices are not the same; the axis names 
 import argparse
 import csv
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANEL_HEIGHT = 1.9  # inches
+WIDE = 30  # times the least cost: from there on a panel has no room for ticks between powers of ten
 COSTS = ("tokens", "device_hours")
 BEST_RATING = 3
 KEYS = {"runs": dict, "models": dict, "langs": list, "prompts": int, "uncertainty": dict, "judge": dict, "note": str}
@@ -174,12 +176,14 @@ def draw_figure(selection: Mapping, shown: Sequence[Point], width: float) -> "Fi
     grid[0].set_yticks([selection["prompts"] * rating for rating in range(BEST_RATING + 1)])
     sns.despine(canvas)
     surround(canvas, list(SERIES), "none", words(selection, shown))
+    keep_names_apart(canvas)
     return canvas
 
 
 def draw_panel(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
     """Points with their intervals, and the frontier with the names of its models."""
-    axes.set_xscale("log")
+    costs = [getattr(point, cost) for point in shown if getattr(point, cost) is not None]
+    cost_axis(axes, cost, costs)
     for series in SERIES:
         known = [
             point
@@ -201,19 +205,46 @@ def draw_panel(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
     if not best:
         return
     x = [getattr(point, cost) for point in best]
-    end = max(getattr(point, cost) for point in shown if getattr(point, cost) is not None)
-    axes.step([*x, max(end, x[-1])], [*(point.score for point in best), best[-1].score], where="post", color="0.6",
-              linewidth=1, zorder=0)  # fmt: skip
-    for point in best:
+    scores = [point.score for point in best]
+    axes.step([*x, max(costs)], [*scores, scores[-1]], where="post", color="0.6", linewidth=1, zorder=0)
+    for place, point in zip(x, best, strict=True):
+        left = place < math.sqrt(
+            min(costs) * max(costs)
+        )  # in the panel: its name goes to the right, and to the left else
         axes.annotate(
             point.model,
-            (getattr(point, cost), point.score),
-            xytext=(-2, 4),
+            (place, point.score),
+            xytext=(4 if left else -3, 4),
             textcoords="offset points",
-            ha="right",
-            fontsize=4.5,
+            ha="left" if left else "right",
+            fontsize=5,
             color="0.3",
         )
+
+
+def cost_axis(axes: "Axes", cost: str, costs: Sequence[float]) -> None:
+    """Logarithmic, with a tick at each power of ten, and at 2 and 5 of it where they are few."""
+    from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.margins(x=0.08)
+    wide = max(costs, default=1) > WIDE * min(costs, default=1)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
+    axes.xaxis.set_major_formatter(EngFormatter(sep="") if cost == "tokens" else FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def keep_names_apart(canvas: "Figure") -> None:
+    """Take names away that would lie over another, the better model's first; the csv has them all."""
+    canvas.draw_without_rendering()
+    for axes in canvas.axes:
+        kept = []
+        for text in reversed(list(axes.texts)):
+            box = text.get_window_extent()
+            if any(box.overlaps(other) for other in kept):
+                text.remove()
+            else:
+                kept.append(box)
 
 
 def hours_label(shown: Sequence[Point]) -> str:

@@ -1,0 +1,242 @@
+"""What trainings cost, and what a budget buys."""
+
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+
+import budget
+import costs
+import polars as pl
+import pytest
+from bootstrap import by_prompt
+from files import InputError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.append(str(REPOSITORY / "benchmarks"))
+
+import synthetic_scores  # noqa: E402
+
+RECORD = {
+    "device": "NVIDIA A100-SXM4-80GB",
+    "ranks": 4,
+    "tokens": 36_000_000,
+    "padded_tokens": 37_000_000,
+    "examples": 52_000,
+    "steps": 1000,
+    "flops": 4e18,
+    "mfu": 0.4,
+    "tokens_per_second": 10_000.0,
+    "peak_memory": 3 * 2**30,
+    "resumed_from_step": None,
+    "seconds": 3600.0,
+}
+MODELS = {
+    "bloom-s": {"family": "bloom", "label": "BLOOM", "billions": 0.5},
+    "bloom-m": {"family": "bloom", "label": "BLOOM", "billions": 3},
+}
+SELECTION = {
+    "runs": {"lora": ["bloom-s", "bloom-m"]},
+    "models": MODELS,
+    "langs": ["en", "es"],
+    "prompts": 2,
+    "uncertainty": {"level": 0.95, "resamples": 200, "seed": 7},
+    "judge": {"name": "judge", "label": "a judge"},
+    "note": "Not results.",
+}
+
+
+def trained(folder, run, **changes):
+    """A tuned model's folder with its record; without one where `changes` is record=None."""
+    path = folder / "models" / run
+    path.mkdir(parents=True)
+    if "record" not in changes:
+        (path / "training.json").write_text(json.dumps(RECORD | changes), encoding="utf-8")
+    return path
+
+
+def cost_rows(folder, *models):
+    costs.main(["--output-prefix", str(folder / "costs"), "--models", *map(str, models)])
+    with (folder / "costs.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream)), (folder / "costs.md").read_text(encoding="utf-8")
+
+
+# --- costs -----------------------------------------------------------------------------------------------------------
+
+
+def test_hours_are_those_of_all_devices(tmp_path):
+    [row], _ = cost_rows(tmp_path, trained(tmp_path, "lora/bloom-s/multilingual"))
+    assert (row["method"], row["model"], row["recipe"]) == ("lora", "bloom-s", "multilingual")
+    assert (row["device_hours"], row["tokens"], row["peak_memory_gib"]) == ("4.0", "36000000", "3.0")
+
+
+def test_a_training_that_went_on_costs_what_one_costs_that_was_not_interrupted(tmp_path):
+    went_on = trained(tmp_path, "lora/bloom-s/mono-en", resumed_from_step=900, seconds=360.0)
+    whole = trained(tmp_path, "lora/bloom-s/mono-es")
+    rows, _ = cost_rows(tmp_path, whole, went_on)
+    assert len({row["device_hours"] for row in rows}) == 1
+    assert [row["resumed_from_step"] for row in rows] == ["", "900"]
+
+
+def test_models_that_were_not_trained_here_are_not_measured_and_totals_say_so(tmp_path):
+    models = [trained(tmp_path, "full/bloom-s/mono-en"), trained(tmp_path, "full/bloom-s/mono-es", record=None)]
+    rows, text = cost_rows(tmp_path, *models)
+    assert [row["tokens"] for row in rows] == ["36000000", ""]
+    assert re.search(r"\| all .* 1 of 2 \| +4 \| +36 M \|", text)
+
+
+def test_rows_stand_by_method_model_and_recipe_in_the_order_asked_for(tmp_path):
+    runs = ["full/a/mono-es", "lora/b/downsampled", "lora/b/mono-en", "lora/a/multilingual", "lora/b/mono-es"]
+    models = [str(trained(tmp_path, run)) for run in runs]
+    costs.main(
+        [
+            "--output-prefix",
+            str(tmp_path / "costs"),
+            "--order",
+            "b",
+            "a",
+            "--languages",
+            "es",
+            "en",
+            "--models",
+            *models,
+        ]
+    )
+    order = pl.read_csv(tmp_path / "costs.csv").select("method", "model", "recipe").rows()
+    assert ["/".join(row) for row in order] == [
+        "lora/b/mono-es", "lora/b/mono-en", "lora/b/downsampled", "lora/a/multilingual", "full/a/mono-es",
+    ]  # fmt: skip
+
+
+def test_a_record_that_lacks_a_key_and_a_folder_that_is_missing_are_named(tmp_path):
+    path = trained(tmp_path, "lora/a/mono-en")
+    (path / "training.json").write_text("{}")
+    with pytest.raises(InputError, match=r"lora/a/mono-en/training\.json: the key 'device' is missing"):
+        cost_rows(tmp_path, path)
+    with pytest.raises(InputError, match=r"lora/a/none: no such folder"):
+        cost_rows(tmp_path, tmp_path / "models/lora/a/none")
+    assert not (tmp_path / "costs.csv").exists()
+
+
+# --- budget ----------------------------------------------------------------------------------------------------------
+
+
+def table(ratings):
+    """Two answers a cell: {(model, recipe, lang): rating}."""
+    return pl.DataFrame(
+        [
+            {"judge": "judge", "method": "lora", "model": model, "recipe": recipe, "lang": lang, "id": str(number)}
+            | {"rating": float(rating), "score": float(rating), "judge_model": "judge-1", "fingerprint": None}
+            for (model, recipe, lang), rating in ratings.items()
+            for number in range(2)
+        ],
+        schema_overrides={"fingerprint": pl.String},
+    )
+
+
+RATINGS = {
+    (model, recipe, lang): rating
+    for model, more in (("bloom-s", 0), ("bloom-m", 1))
+    for lang in ("en", "es")
+    for recipe, rating in {f"mono-{lang}": 2 + more, "mono-en": 1, "multilingual": 1 + more, "downsampled": 1}.items()
+}
+COSTS = {
+    ("lora", model, recipe): {
+        "device": "A100",
+        "tokens": str(tokens * times),
+        "device_hours": str(times * tokens / 100),
+    }
+    for model, times in (("bloom-s", 1), ("bloom-m", 10))
+    for recipe, tokens in (("mono-en", 100), ("mono-es", 100), ("multilingual", 500), ("downsampled", 100))
+}
+
+
+def bought(ratings=RATINGS, known=COSTS):
+    found = budget.points(SELECTION, by_prompt(table(ratings), 2), known)
+    return {(point.model, point.series): point for point in found}
+
+
+def test_monolingual_tuning_costs_a_training_for_each_language_and_the_others_one():
+    found = bought()
+    assert {point.series: (point.trainings, point.tokens) for point in found.values() if point.model == "bloom-s"} == {
+        "multilingual": (1, 500),
+        "monolingual": (2, 200),
+        "English": (1, 100),
+        "downsampled": (1, 100),
+    }
+    assert found["bloom-s", "monolingual"].score == (2 * 1 + 2 * 2) / 2, "mono-en in English, mono-es in Spanish"
+
+
+def test_the_frontier_is_what_no_other_beats_at_its_cost():
+    best = budget.frontier(list(bought().values()), "tokens")
+    assert [point.tokens for point in best] == sorted(point.tokens for point in best)
+    assert [point.score for point in best] == sorted({point.score for point in best})
+    for point in bought().values():
+        assert any(other.tokens <= point.tokens and other.score >= point.score for other in best)
+
+
+def test_a_point_without_a_score_or_a_cost_is_not_filled_in():
+    scoreless = bought({key: value for key, value in RATINGS.items() if key != ("bloom-s", "multilingual", "es")})
+    assert scoreless["bloom-s", "multilingual"].score is None
+    assert scoreless["bloom-s", "multilingual"].tokens == 500
+    costless = bought(known={key: value for key, value in COSTS.items() if key != ("lora", "bloom-m", "mono-es")})
+    assert costless["bloom-m", "monolingual"].tokens is None
+    assert costless["bloom-m", "monolingual"] not in budget.frontier(list(costless.values()), "tokens")
+
+
+def test_the_figure_says_what_is_missing_and_its_csv_has_every_number(tmp_path, capsys):
+    table({key: value for key, value in RATINGS.items() if key != ("bloom-s", "multilingual", "es")}).write_parquet(
+        tmp_path / "scores.parquet"
+    )
+    (tmp_path / "config.yaml").write_text("experiment: test\n")
+    with (tmp_path / "costs.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, ["method", "model", "recipe", "device", "tokens", "device_hours"])
+        writer.writeheader()
+        for (method, model, recipe), row in COSTS.items():
+            writer.writerow({"method": method, "model": model, "recipe": recipe} | row)
+    folder = str(tmp_path)
+    arguments = f"--scores {folder}/scores.parquet --costs {folder}/costs.csv --config {folder}/config.yaml"
+    budget.main([*arguments.split(), "--output-prefix", f"{folder}/budget", "--selection", json.dumps(SELECTION)])
+    assert "1 of 8 points lack a score or a cost: lora/bloom-s/multilingual" in capsys.readouterr().err
+    with (tmp_path / "budget.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["score"] for row in rows if (row["model"], row["series"]) == ("bloom-s", "multilingual")] == [""]
+    assert {row["on_tokens_frontier"] for row in rows} == {"yes", "no"}
+    assert all(len(row["config"]) == 12 and row["seed"] == "7" for row in rows)
+    for suffix in (".pdf", ".png", "-column.pdf", "-column.png", ".json"):
+        assert (tmp_path / f"budget{suffix}").stat().st_size > 100
+    shown = budget.draw_figure(SELECTION, list(bought().values()), 6.3)
+    text = " ".join(text.get_text() for text in shown.texts)
+    assert "Judge: a judge" in text and [axes.get_xlabel() for axes in shown.axes] == [
+        "tokens trained on",
+        "GPU-hours (A100)",
+    ]
+
+
+def test_names_on_the_frontier_do_not_lie_over_one_another():
+    config = synthetic_scores.read_config()
+    cells = synthetic_scores.matrix(config)
+    models = {model: config["models"][model] | {"label": model} for _, model, _, _ in cells}
+    selection = SELECTION | {
+        "runs": {"lora": config["select"]["pythia"] + config["select"]["bloom"]},
+        "models": models,
+        "langs": config["languages"]["seen"],
+        "prompts": 50,
+    }
+    known = {
+        cell[:3]: {"device": "A100", "tokens": "1000", "device_hours": str(models[cell[1]]["billions"])}
+        for cell in cells
+    }
+    scores = by_prompt(synthetic_scores.full_matrix(), 50)
+    canvas = budget.draw_figure(selection, budget.points(selection, scores, known), 6.3)
+    canvas.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in canvas.axes[1].texts]
+    assert len(boxes) > 2
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+
+
+@pytest.mark.parametrize("key", ["runs", "langs", "uncertainty", "judge"])
+def test_a_selection_that_lacks_a_key_is_told_in_one_line(key):
+    with pytest.raises(InputError, match=re.escape(f"--selection: {key!r} is missing")):
+        budget.check({name: value for name, value in SELECTION.items() if name != key})
