@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from statistics import NormalDist
 from typing import NamedTuple
 
 import yaml
@@ -25,6 +26,7 @@ from bootstrap import Cell, PromptScores  # noqa: E402
 
 JUDGE = "synthetic"
 WATERMARK = "SYNTHETIC"
+NORMAL = NormalDist()
 SHARED = 0.5  # of the variance that is the prompt's
 
 
@@ -116,14 +118,15 @@ def drawn(planned: list[Expected], prompts: int, seed: int) -> tuple[np.ndarray,
     own = random.normal(size=(len(planned), prompts))
     difficulty = random.normal(size=prompts)
     normal = math.sqrt(SHARED) * difficulty + math.sqrt(1 - SHARED) * own
-    uniform = _normal_cdf(normal)
     good = (rating - 1) / 2
-    ratings = 1.0 + (uniform > (1 - good) ** 2) + (uniform > 1 - good**2)
+    ratings = 1.0 + (normal > _quantiles((1 - good) ** 2)) + (normal > _quantiles(1 - good**2))
     return ratings, (random.random(size=own.shape) < match).astype(float)
 
 
-def _normal_cdf(values: np.ndarray) -> np.ndarray:
-    return 0.5 * (1 + np.vectorize(math.erf)(values / math.sqrt(2)))
+def _quantiles(probabilities: np.ndarray) -> np.ndarray:
+    """Of the normal distribution; infinite at 0 and 1."""
+    ends = {0.0: -math.inf, 1.0: math.inf}
+    return np.vectorize(lambda share: ends[share] if share in ends else NORMAL.inv_cdf(share))(probabilities)
 
 
 def prompt_scores(cells: list[Cell], ratings: np.ndarray, matches: np.ndarray) -> PromptScores:

@@ -42,8 +42,13 @@ def test_a_figures_caption_names_its_axes_judge_and_maximum(number, words):
 
 def test_captions_repeat_the_note_so_that_a_stand_in_is_called_one():
     note = "Miniature with a stand-in judge."
-    for name in ("figure.rst", "table2.rst", "judges.rst", "languages.rst"):
+    for name in ("figure.rst", "table2.rst", "judges.rst", "languages.rst", "claims.rst"):
         assert note in caption(name, note, number="2"), name
+
+
+def test_the_caption_of_the_claims_names_the_level_of_their_intervals():
+    text = " ".join(caption("claims.rst").split())
+    assert "95 % interval over prompts drawn again" in text and "in points of the score" in text
 
 
 def test_table_1_is_said_to_come_from_the_settings():

@@ -174,14 +174,14 @@ def test_intervals_cover_what_was_planted_in_93_to_97_of_100_simulations():
         for part in claims.answers("judge", smooth, synthetic_scores.planted(CELLS, planned, PROMPTS), DRAWN, SELECTION)
     }
     covered = {key: 0 for key in true}
-    simulations = 400
+    simulations = 2000  # the share of one claim is known to 0.005
     for seed in range(simulations):
         drawn = draw(PROMPTS, 500, 1000 + seed)
         for part in claims.answers("judge", smooth, simulated(synthetic_scores.paper, seed), drawn, SELECTION):
             covered[part.claim, part.part] += part.low <= true[part.claim, part.part] <= part.high
     shares = {key: count / simulations for key, count in covered.items()}
-    assert 0.93 <= np.mean(list(shares.values())) <= 0.97
-    assert all(0.91 <= share <= 0.98 for share in shares.values()), shares  # one claim's own share is known to 0.011
+    assert 0.94 <= np.mean(list(shares.values())) <= 0.96
+    assert all(0.93 <= share <= 0.97 for share in shares.values()), shares
 
 
 def test_a_count_of_cases_lies_within_its_interval_and_so_does_what_was_planted():
@@ -212,9 +212,58 @@ def test_without_a_language_no_claim_about_every_language_holds(tmp_path):
 def test_without_any_run_nobody_can_tell_and_the_reason_is_told(tmp_path):
     _, text = make(tmp_path, synthetic_scores.full_matrix().filter(pl.col("method") == "lora"))
     assert "**cannot tell** (no scores to compare)" in text
-    selection = SELECTION | {"figures": {"figure2": SELECTION["figures"]["figure2"]}}
-    _, text = make(tmp_path, synthetic_scores.full_matrix(), selection=selection)
+    _, text = make(tmp_path, synthetic_scores.full_matrix(), selection=only("figure2"))
     assert "**cannot tell** (no such model in this configuration)" in text
+
+
+def only(*figures):
+    return SELECTION | {"figures": {figure: SELECTION["figures"][figure] for figure in figures}}
+
+
+def row_of(text, name):
+    """The cells of a claim's row in the Markdown, and of those of its parts."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if f"| {name}" in line]
+
+
+def test_a_claim_about_figures_of_which_one_is_not_configured_says_so(tmp_path):
+    _, text = make(tmp_path, synthetic_scores.full_matrix(), selection=only("figure2", "figure4"))
+    [row] = row_of(text, "lora-multilingual:")
+    assert row[4:] == ["**holds** (without figure3, not in this configuration)", "40 of 40"]
+    [row] = row_of(text, "full-monolingual:")
+    assert row[4:] == ["**holds**", "30 of 30"]
+
+
+def test_a_slope_over_one_size_cannot_be_told(tmp_path):
+    rows, text = make(tmp_path, synthetic_scores.full_matrix().filter(pl.col("model") == "pythia-1b"))
+    assert (rows["lora-grows", ""]["compared"], rows["lora-grows", ""]["verdict"]) == ("5", "cannot tell")
+    assert row_of(text, "lora-grows:")[0][4] == "**cannot tell** (models of one size only)"
+
+
+def test_a_reader_sees_what_was_expected_and_how_the_verdict_on_all_parts_comes_about(tmp_path):
+    rows, text = make(tmp_path, synthetic_scores.full_matrix(synthetic_scores.reverse))
+    assert row_of(text, "lora-small:")[0][3] == rows["lora-small", ""]["expected"] == "> −4.5 and < 4.5"
+    assert row_of(text, "families:")[0][3] == "≥ 91.6"
+    budget = {part: row for (claim, part), row in rows.items() if claim == "budget"}
+    assert list(budget) == ["Spanish", "French", "Bulgarian", "Russian", "Chinese"]
+    whole, *parts = [*row_of(text, "budget:"), *row_of(text, "budget ")]
+    assert whole[2:5] == ["5 parts, below", "> 0", "**does not hold**"]
+    assert [row[1] for row in parts] == list(budget)
+    assert {row["whole"] for row in budget.values()} == {"does not hold"}
+
+
+def test_series_that_are_compared_one_by_one_are_called_after_those_that_differ():
+    names = {
+        ("monolingual", "multilingual"): {"monolingual"},
+        ("multilingual", ("downsampled", "English")): {"downsampled", "English"},
+        (("multilingual", "downsampled"), "monolingual"): {"multilingual", "downsampled"},
+        (("multilingual", "downsampled"), ("English", "monolingual")): {
+            f"{one} and {other}" for one in ("multilingual", "downsampled") for other in ("English", "monolingual")
+        },
+    }
+    for (compare, other), expected in names.items():
+        as_yaml = [list(series) if isinstance(series, tuple) else series for series in (compare, other)]
+        claim = CLAIMS["full-monolingual"] | {"compare": as_yaml[0], "with": as_yaml[1], "each": "series"}
+        assert set(claims.parts(claim, list(claims.cases(claim, SELECTION)), SELECTION)) == expected
 
 
 def test_answers_without_a_rating_count_0_and_are_counted(tmp_path):
@@ -224,7 +273,9 @@ def test_answers_without_a_rating_count_0_and_are_counted(tmp_path):
         score=pl.when(pl.col("row") % 97 == 0).then(0.0).otherwise(pl.col("score")),
     ).drop("row")
     rows, text = make(tmp_path, spoilt)
-    assert int(rows["lora-multilingual", ""]["unrated"]) > 50
+    unrated = rows["lora-multilingual", ""]["unrated"]
+    assert int(unrated) > 50
+    assert row_of(text, "lora-multilingual:")[0][5] == f"65 of 65, {unrated} unrated"
     assert "Answers without a rating count 0" in text
 
 
@@ -259,11 +310,17 @@ def test_the_same_scores_give_the_same_bytes(tmp_path):
     [
         ({"statistics": "mean"}, "mine: Additional properties are not allowed ('statistics' was unexpected)"),
         ({"statistic": "median"}, "mine.statistic: 'median' is not one of"),
-        ({"compare": "bilingual"}, "mine.compare"),
         ({"expect": {}}, "mine.expect"),
         ({"languages": "all"}, "mine.languages: 'all' is not one of"),
         ({"figures": []}, "mine.figures"),
+        ({"figures": ["figur4"]}, "mine.figures.0: 'figur4' does not match"),
+        ({"bold": True}, 'mine.bold: YAML reads an unquoted yes or no as true or false; write "yes" or "no" in quotes'),
+        ({"compare": "bilingual"}, "mine.compare: 'bilingual' is neither one of multilingual, monolingual, English, "),
         ({"statistic": "not_behind", "with": None}, "mine.with: missing"),
+        ({"with": ["downsampled", "monolingual"]}, "mine.with: monolingual would be compared with itself"),
+        ({"languages": "unseen"}, "mine.languages: no monolingual model is of an unseen language"),
+        ({"sizes": {"from": 7, "below": 1.7}}, "mine.sizes: nothing lies from 7 to 1.7"),
+        ({"expect": {"at_least": 3, "below": -3}}, "mine.expect: nothing lies from 3 to -3"),
     ],
 )
 def test_a_bad_claim_is_told_in_one_line_with_file_claim_and_key(tmp_path, change, complaint):
@@ -278,9 +335,14 @@ def test_a_bad_claim_is_told_in_one_line_with_file_claim_and_key(tmp_path, chang
 def test_a_file_that_is_missing_or_not_yaml_is_named(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         claim_rules.read_claims(tmp_path / "none.yaml")
-    (tmp_path / "bad.yaml").write_text("a: [")
-    with pytest.raises(InputError, match=r"bad\.yaml: not YAML \(line"):
-        claim_rules.read_claims(tmp_path / "bad.yaml")
+    for text, complaint in {
+        b"a: [": r"bad\.yaml, line 1: not YAML of claims",
+        b"a: \xff": r"bad\.yaml: not UTF-8",
+        b"mine: {}\nmine: {}": r"bad\.yaml, line 2: not YAML of claims \('mine' comes twice\)",
+    }.items():
+        (tmp_path / "bad.yaml").write_bytes(text)
+        with pytest.raises(InputError, match=complaint):
+            claim_rules.read_claims(tmp_path / "bad.yaml")
 
 
 def test_a_selection_that_lacks_a_key_is_told():

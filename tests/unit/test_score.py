@@ -214,6 +214,14 @@ def test_score_tables_are_collected_in_the_order_of_their_coordinates(tmp_path):
     assert coordinates == sorted(coordinates) and len(set(coordinates)) == 9
 
 
+def test_collected_answers_stay_in_the_order_of_the_prompts_by_which_languages_belong_together(tmp_path):
+    path, _ = score(tmp_path, ratings(1, 2, 3))
+    table = pl.read_parquet(path).with_columns(id=pl.Series(["b", "c", "a"]))
+    table.write_parquet(tmp_path / "unsorted.parquet")
+    program("collect_scores", "--scores", tmp_path / "unsorted.parquet", "--output", tmp_path / "all.parquet")
+    assert pl.read_parquet(tmp_path / "all.parquet")["id"].to_list() == ["b", "c", "a"]
+
+
 def test_collecting_refuses_a_run_given_twice_and_files_of_another_kind(tmp_path):
     path, _ = score(tmp_path, ratings(1, 2, 3))
     output = tmp_path / "scores.parquet"

@@ -94,3 +94,15 @@ def test_bad_prompts_are_refused_in_one_line(kind, tmp_path):
     line = refusal(overlay)
     assert f"{tmp_path}/bg.jsonl" in line
     assert expected in line
+
+
+def test_a_bad_claim_is_refused_in_one_line_before_any_job(tmp_path):
+    claims, overlay = tmp_path / "claims.yaml", tmp_path / "overlay.yaml"
+    text = (REPOSITORY / "resources" / "claims.yaml").read_text(encoding="utf-8")
+    claims.write_text(text.replace("compare: downsampled", "compare: downsmpled", 1), encoding="utf-8")
+    overlay.write_text(f"claims: {claims}\n", encoding="utf-8")
+    assert refusal(overlay).startswith(
+        f"error: {claims}: budget.compare: 'downsmpled' is neither one of multilingual, "
+    )
+    overlay.write_text("claims: nowhere.yaml\n", encoding="utf-8")
+    assert "config: claims: nowhere.yaml does not exist" in refusal(overlay)

@@ -44,7 +44,31 @@ def test_the_judges_report_has_every_rating_of_every_judge_and_their_prices(tmp_
 def test_what_a_reader_looks_at_is_made_once():
     made = counts(dry_run("all_figures"))
     assert [made[rule] for rule in ("table1", "table2", "language_table", "judge_report", "summary")] == [1] * 5
+    assert made["claims"] == 1
     assert made["figure"] == 6
+
+
+def test_claims_are_about_every_figures_models_measured_or_not(tmp_path):
+    [command] = [job.command for job in dry_run("results/paper/claims.md") if job.rule == "claims"]
+    selection = json.loads(re.search(r"--selection '(.*?)' --note", command)[1])
+    assert {
+        figure: {method: len(models) for method, models in runs.items()}
+        for figure, runs in selection["figures"].items()
+    } == {
+        "figure2": {"lora": 8},
+        "figure3": {"lora": 5},
+        "figure4": {"full": 5},
+        "figure5": {"lora": 5, "full": 5},
+        "figure6": {"lora": 13, "full": 5},
+        "figure7": {"lora": 4},
+    }
+    assert (selection["languages"]["unseen"], selection["names"]["no"]) == (["bn", "no"], "Norwegian")
+    assert selection["uncertainty"] == {"level": 0.95, "resamples": 2000, "seed": 42}
+    overlay = tmp_path / "mine.yaml"
+    mine = shutil.copy(REPOSITORY / "resources" / "claims.yaml", tmp_path / "my-claims.yaml")
+    overlay.write_text(json.dumps({"claims": str(mine)}))
+    jobs = dry_run("--configfile", str(overlay), "--", "results/paper/claims.md")
+    assert f"--claims {mine} " in next(job.command for job in jobs if job.rule == "claims")
 
 
 def test_full_pythia_adds_64_trainings_184_decodes_and_9200_judge_calls():

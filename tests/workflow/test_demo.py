@@ -67,13 +67,21 @@ def test_figures_tables_and_summary_are_made():
     for number in range(2, 8):
         for kind in ("pdf", "png", "csv"):
             assert (RESULTS / f"figures/figure{number}.{kind}").stat().st_size > 100
-    for name in ("tables/table1", "tables/table2", "tables/languages", "judges"):
+    for name in ("tables/table1", "tables/table2", "tables/languages", "judges", "claims"):
         for kind in ("md", "csv"):
             assert (RESULTS / f"{name}.{kind}").stat().st_size > 100
     summary = (RESULTS / "summary.md").read_text(encoding="utf-8")
     assert "results/demo/figures/figure2" in summary
-    assert "results/demo/judges" in summary
+    assert "results/demo/judges" in summary and "results/demo/claims" in summary
     assert "stand-in" in summary, "a reader must see that the judge is a stand-in"
+
+
+def test_claims_are_answered_where_the_miniature_has_what_they_are_about():
+    claims = pl.read_csv(RESULTS / "claims.csv")
+    assert claims.filter(pl.col("cases") == 0)["claim"].to_list() == ["lora-english", "full-monolingual-7b"]
+    assert (claims["compared"] == claims["cases"]).all()
+    budget = claims.filter(pl.col("claim") == "budget")
+    assert budget["verdict"].to_list() == ["holds"] * 3, "English alone answers in English"
 
 
 def test_every_response_has_a_score(scores):

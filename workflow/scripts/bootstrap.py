@@ -8,7 +8,7 @@ sqrt((n - 1) / n); and the percentiles lie as far out as Student's t is wider th
 coverage.
 
 Prompts are told apart by their place in a language's file and not by their id, which in published prompts may differ
-between languages that agree otherwise.
+between languages that agree otherwise. Score tables keep that order (score.py, collect_scores.py).
 """
 
 from collections.abc import Iterable
@@ -50,14 +50,21 @@ class PromptScores:
 def by_prompt(scores: "pl.DataFrame", prompts: int) -> PromptScores:
     """Set one judge's score table (method, model, recipe, lang, id, rating, score) out by prompt.
 
-    A cell is left out of the matrices unless it answers all `prompts` prompts of its language once.
+    A cell is left out of the matrices unless it answers all `prompts` prompts of its language once. A prompt's place is
+    that of its row in the language's first cell that has so many: one that lacks an answer does not know all places.
     """
     import numpy as np
     import polars as pl
 
     cell = ["method", "model", "recipe", "lang"]
-    places = scores.group_by("lang", maintain_order=True).agg(pl.col("id").unique(maintain_order=True))
-    places = places.with_columns(place=pl.int_ranges(pl.col("id").list.len())).explode("id", "place")
+    places = (
+        scores.group_by(cell, maintain_order=True)
+        .agg(pl.col("id"), place=pl.int_range(pl.len()))
+        .filter(pl.col("id").list.len() == prompts)
+        .unique("lang", keep="first", maintain_order=True)
+        .select("lang", "id", "place")
+        .explode("id", "place")
+    )
     placed = scores.join(places, on=["lang", "id"], how="left", maintain_order="left").with_columns(
         score=pl.col("score").fill_null(0.0), lost=(pl.col("rating") - pl.col("score")).fill_null(0.0)
     )

@@ -15,7 +15,9 @@ every run and language (bootstrap.py), so that runs are compared prompt by promp
 
 A pair of cells is compared where both have an answer to every prompt; how many of them were, of how many that the claim
 is about, stands beside the effect. Nothing is filled in: without a pair, nobody can tell. A claim of which one part has
-none (one language of "every other language") cannot hold.
+none (one language of "every other language") cannot hold. Figures of a claim that the selection lacks are named.
+
+PREFIX.csv has a line a judge, claim and part; `whole` is the verdict on the claim, from all of its parts.
 """
 
 import argparse
@@ -27,7 +29,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 from bootstrap import Cell, PromptScores, by_prompt, draw, interval, redrawn
-from claim_rules import UNKNOWN, read_claims, together, verdict
+from claim_rules import UNKNOWN, listed, read_claims, together, verdict
 from files import InputError, beside, command_line, write_text
 from scoretable import METHODS, markdown_table, read_scores, recipe_of
 from settings import read_object
@@ -42,6 +44,7 @@ UNITS = {
     "slope": "points of {highest} for ten times the size",
     "not_behind": "% of cases",
 }
+SIGNS = {"above": ">", "at_least": "≥", "below": "<", "at_most": "≤"}
 KEYS = {"figures": dict, "models": dict, "languages": dict, "names": dict, "prompts": int, "uncertainty": dict}
 
 
@@ -68,6 +71,7 @@ class Answer:
     effect: float | None
     low: float | None
     high: float | None
+    expected: str
     unit: str
     compared: int
     cases: int
@@ -104,12 +108,13 @@ def comparisons(claim: Mapping, method: str, model: str, lang: str) -> Iterator[
             cell = (method, model, recipe_of(series, lang), lang)
             against = (method, model, recipe_of(other, lang), lang) if other else None
             if cell != against:
-                several = other if isinstance(claim.get("with"), list) else series
-                yield Case(method, model, lang, several, cell, against)
+                yield Case(method, model, lang, series_of(claim, series, other), cell, against)
 
 
-def listed(value: str | Sequence[str]) -> Sequence[str]:
-    return [value] if isinstance(value, str) else value
+def series_of(claim: Mapping, series: str, other: str | None) -> str:
+    """What a comparison is called: after the series that differ between those of the claim."""
+    several = [name for key, name in (("compare", series), ("with", other)) if isinstance(claim.get(key), list)]
+    return " and ".join(several) or series
 
 
 def parts(claim: Mapping, found: Sequence[Case], selection: Mapping) -> dict[str, list[Case]]:
@@ -190,7 +195,7 @@ def answer(
     known = estimate(claim["statistic"], values, drawn, level, weights) if compared else None
     effect, low, high = (round(number, 6) for number in known) if known else (None, None, None)
     whole = 100 if claim["statistic"] == "not_behind" else highest
-    expect = {side: bound * whole / 100 for side, bound in claim["expect"].items()}
+    expect = {side: round(bound * whole / 100, 6) for side, bound in claim["expect"].items()}
     used = {cell for case in compared for cell in (case.cell, case.against) if cell}
     return Answer(
         judge=judge,
@@ -200,6 +205,7 @@ def answer(
         effect=effect,
         low=low,
         high=high,
+        expected=" and ".join(f"{SIGNS[side]} {bound:g}" for side, bound in expect.items()).replace("-", "−"),
         unit=UNITS[claim["statistic"]].format(highest=highest),
         compared=len(compared),
         cases=len(found),
@@ -239,24 +245,39 @@ def effect_of(part: Answer) -> str:
     if part.effect is None:
         return "–"
     effect, low, high = (number(value) for value in (part.effect, part.low, part.high))
-    return f"{effect} [{low}, {high}] {part.unit}"
+    told = f"{effect} [{low}, {high}] {part.unit}"
+    return told.replace("+", "") if part.unit == UNITS["not_behind"] else told
 
 
-def compared_of(part: Answer) -> str:
-    return f"{part.compared} of {part.cases}"
+def compared_of(found: Sequence[Answer]) -> str:
+    """How much of what is claimed was compared, and how many answers in it lack a rating."""
+    compared, cases, unrated = (sum(getattr(part, key) for part in found) for key in ("compared", "cases", "unrated"))
+    return f"{compared} of {cases}" + (f", {unrated} unrated" if unrated else "")
 
 
-def reason(found: Sequence[Answer]) -> str:
+def reason(found: Sequence[Answer]) -> str | None:
     """Why nobody can tell, where it is not the interval."""
     if all(part.cases == 0 for part in found):
-        return " (no such model in this configuration)"
+        return "no such model in this configuration"
     if all(part.compared == 0 for part in found):
-        return " (no scores to compare)"
-    absent = sum(part.effect is None for part in found)
-    return f" ({absent} of {len(found)} parts cannot be compared)" if absent else ""
+        return "no scores to compare"
+    absent = sum(part.compared == 0 for part in found)
+    if absent:
+        return f"{absent} of {len(found)} parts cannot be compared"
+    return "models of one size only" if any(part.effect is None for part in found) else None
 
 
-def claim_rows(claims: Mapping, found: Sequence[Answer]) -> Iterator[dict]:
+def remarks(claim: Mapping, found: Sequence[Answer], whole: str, figures: Mapping) -> str:
+    """In brackets, what to know with a verdict: why nobody can tell, and which figures it does without."""
+    absent = [figure for figure in claim["figures"] if figure not in figures]
+    told = [
+        reason(found) if whole == UNKNOWN else None,
+        f"without {', '.join(absent)}, not in this configuration" if 0 < len(absent) < len(claim["figures"]) else None,
+    ]
+    return "".join(f" ({remark})" for remark in told if remark)
+
+
+def claim_rows(claims: Mapping, found: Sequence[Answer], figures: Mapping) -> Iterator[dict]:
     """One row a claim; of one with parts the effects stand in a table of their own."""
     for name, members in by_claim(found).items():
         claim, whole = claims[name], together([part.verdict for part in members])
@@ -264,8 +285,9 @@ def claim_rows(claims: Mapping, found: Sequence[Answer]) -> Iterator[dict]:
             "claim": f"{name}: {claim['claim']}",
             "section": claim["section"] + (", bold" if claim["bold"] == "yes" else ""),
             "effect": effect_of(members[0]) if len(members) == 1 else f"{len(members)} parts, below",
-            "verdict": f"**{whole}**" + (reason(members) if whole == UNKNOWN else ""),
-            "compared": f"{sum(part.compared for part in members)} of {sum(part.cases for part in members)}",
+            "expected": members[0].expected,
+            "verdict": f"**{whole}**{remarks(claim, members, whole, figures)}",
+            "compared": compared_of(members),
         }
 
 
@@ -279,7 +301,7 @@ def part_rows(found: Sequence[Answer]) -> Iterator[dict]:
                 "effect": effect_of(part),
                 "verdict": part.verdict,
                 "ahead": f"{part.ahead} of {part.compared}" if part.ahead is not None else "–",
-                "compared": compared_of(part),
+                "compared": compared_of([part]),
             }
 
 
@@ -290,21 +312,21 @@ def markdown(claims: Mapping, found: Mapping[str, list[Answer]], selection: Mapp
     if note:
         text.append(f"**{note}**")
     for judge, members in found.items():
-        rows = list(claim_rows(claims, members))
+        rows = list(claim_rows(claims, members, selection["figures"]))
         text += [f"## Judge: {judge}", markdown_table(rows, right=["compared"])]
         lines = list(part_rows(members))
         if lines:
             text.append(markdown_table(lines, right=["ahead", "compared"]))
-        unrated = sum(part.unrated for part in members)
-        if unrated:
-            text.append(f"Answers without a rating count 0: {unrated} uses of one in the comparisons above.")
+        if any(part.unrated for part in members):
+            text.append("Answers without a rating count 0.")
     text.append(
         f"Effects have {100 * uncertainty['level']:g} % intervals from {uncertainty['resamples']} draws of the"
         f" {selection['prompts']} prompts (seed {uncertainty['seed']}), the same ones in both runs that are compared."
         " They are of the prompts alone: neither of other trainings with another seed, nor of another judge. A claim"
-        " holds if its whole interval is where the claim says, does not hold if none of it is. *Compared*: models and"
+        " holds if its whole interval is where it is *expected*, in the unit of the effect, and does not hold if none"
+        " of it is; one of several parts holds if all do, and does not if one does not. *Compared*: models and"
         " languages of the claim whose answers are all there. Of cases, the interval goes from those that are surely"
-        " not behind to those that are not surely behind."
+        " not behind to those that are not surely behind; it is rough, since counts do not change smoothly."
     )
     return "\n\n".join(text) + "\n"
 
@@ -338,11 +360,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for table in scores.partition_by("judge", maintain_order=True)
     }
     with beside(f"{options.output_prefix}.csv") as path, path.open("w", encoding="utf-8", newline="") as stream:
-        columns = [field.name for field in fields(Answer)] + [*uncertainty, "prompts"]
+        columns = [field.name for field in fields(Answer)] + ["whole", *uncertainty, "prompts"]
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
-        for part in (part for members in found.values() for part in members):
-            writer.writerow(asdict(part) | uncertainty | {"prompts": selection["prompts"]})
+        for group in (group for members in found.values() for group in by_claim(members).values()):
+            all_parts = {"whole": together([part.verdict for part in group])}
+            common = all_parts | uncertainty | {"prompts": selection["prompts"]}
+            writer.writerows(asdict(part) | common for part in group)
     write_text(f"{options.output_prefix}.md", markdown(claims, found, selection, options.note))
     for judge, members in found.items():
         whole = [together([part.verdict for part in group]) for group in by_claim(members).values()]

@@ -1,4 +1,8 @@
-"""Put the score tables of many runs into one, sorted by judge, method, model, recipe, language and id."""
+"""Put the score tables of many runs into one, sorted by judge, method, model, recipe and language.
+
+Answers of a run in a language stay in the order of its prompts, by which prompts of two languages belong together: ids
+may differ between them (one of the published Chinese prompts has an id of its own), and sorted by them would not.
+"""
 
 import argparse
 import sys
@@ -28,7 +32,7 @@ def main() -> None:
             raise InputError(
                 f"{path}: columns differ from those of {arguments.scores[0]}; make both again with score.py"
             )
-    scores = pl.concat(tables).sort(KEY)
+    scores = pl.concat(tables).sort(KEY[:-1], maintain_order=True)  # all but the id
     twice = scores.filter(scores.select(KEY).is_duplicated())
     if len(twice):
         first = "/".join(twice.select(KEY).row(0))
