@@ -11,6 +11,9 @@ min_version("9.14")  # pathvars
 configfile: "config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 sys.path.insert(0, "workflow/scripts")
 
 from check_config import check_or_exit

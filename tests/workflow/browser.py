@@ -1,6 +1,6 @@
 """A real browser without a window or a network, driven over the pipe of Chromium's DevTools protocol.
 
-https://chromedevtools.github.io/devtools-protocol: messages are JSON objects that end with a zero byte; the browser reads
+https://chromedevtools.github.io/devtools-protocol: messages are JSON objects that end with a zero byte; it reads
 them from file descriptor 3 and writes answers and events to 4. No library, because none comes without a browser or a
 second driver of its own.
 """

@@ -13,7 +13,12 @@ rule claims:
         claims=config["claims"],
     output:
         md="<results>/claims.md",
-        csv=report("<results>/claims.csv", category="Claims", caption="../report/claims.rst"),
+        csv=report(
+            "<results>/claims.csv",
+            category="Claims",
+            caption="../report/claims.rst",
+            labels={"table": "Claims of the paper"},
+        ),
     log:
         "<logs>/claims.log",
     conda:

@@ -12,7 +12,12 @@ rule costs:
         models=expand("<results>/models/{run}", run=[run.path() for run in RUNS]),
     output:
         md="<results>/tables/costs.md",
-        csv=report("<results>/tables/costs.csv", category="Costs", caption="../report/costs.rst"),
+        csv=report(
+            "<results>/tables/costs.csv",
+            category="Costs",
+            caption="../report/costs.rst",
+            labels={"table": "Trainings"},
+        ),
     log:
         "<logs>/costs.log",
     conda:
@@ -36,7 +41,12 @@ rule budget:
         config="<results>/config.yaml",
     output:
         pdf="<results>/figures/budget.pdf",
-        png=report("<results>/figures/budget.png", category="Figures", caption="../report/budget.rst"),
+        png=report(
+            "<results>/figures/budget.png",
+            category="Figures",
+            caption="../report/budget.rst",
+            labels={"figure": "What a training budget buys"},
+        ),
         csv="<results>/figures/budget.csv",
         json="<results>/figures/budget.json",
         column=expand("<results>/figures/budget-column.{kind}", kind=["pdf", "png"]),

@@ -15,8 +15,13 @@ rule figure:
         scores=shown_scores,
         config="<results>/config.yaml",
     output:
-        pdf=report("<results>/figures/figure{number}.pdf", category="Figures", caption="../report/figure.rst"),
-        png="<results>/figures/figure{number}.png",
+        pdf="<results>/figures/figure{number}.pdf",
+        png=report(
+            "<results>/figures/figure{number}.png",
+            category="Figures",
+            caption="../report/figure.rst",
+            labels={"figure": "Figure {number}"},
+        ),
         csv="<results>/figures/figure{number}.csv",
         json="<results>/figures/figure{number}.json",
         column=expand("<results>/figures/figure{{number}}-column.{kind}", kind=["pdf", "png"]),
@@ -38,7 +43,12 @@ rule table1:
         shared=imports_of("table1"),
     output:
         md="<results>/tables/table1.md",
-        csv=report("<results>/tables/table1.csv", category="Tables", caption="../report/table1.rst"),
+        csv=report(
+            "<results>/tables/table1.csv",
+            category="Tables",
+            caption="../report/table1.rst",
+            labels={"table": "Table 1: hyperparameters"},
+        ),
     log:
         "<logs>/table1.log",
     conda:
@@ -57,7 +67,12 @@ rule table2:
         scores="<results>/scores.parquet",
     output:
         md="<results>/tables/table2.md",
-        csv=report("<results>/tables/table2.csv", category="Tables", caption="../report/table2.rst"),
+        csv=report(
+            "<results>/tables/table2.csv",
+            category="Tables",
+            caption="../report/table2.rst",
+            labels={"table": "Table 2: wrong languages that were rated highly"},
+        ),
     log:
         "<logs>/table2.log",
     conda:
@@ -76,7 +91,12 @@ rule score_table:
         scores="<results>/scores.parquet",
     output:
         md="<results>/tables/scores.md",
-        csv=report("<results>/tables/scores.csv", category="Tables", caption="../report/scores.rst"),
+        csv=report(
+            "<results>/tables/scores.csv",
+            category="Tables",
+            caption="../report/scores.rst",
+            labels={"table": "Scores of all runs"},
+        ),
         tex="<results>/tables/scores.tex",
     log:
         "<logs>/score_table.log",
@@ -103,7 +123,12 @@ rule language_table:
         scores="<results>/scores.parquet",
     output:
         md="<results>/tables/languages.md",
-        csv=report("<results>/tables/languages.csv", category="Tables", caption="../report/languages.rst"),
+        csv=report(
+            "<results>/tables/languages.csv",
+            category="Tables",
+            caption="../report/languages.rst",
+            labels={"table": "Languages of the answers"},
+        ),
     log:
         "<logs>/language_table.log",
     conda:
