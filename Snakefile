@@ -11,9 +11,6 @@ min_version("9.14")  # pathvars
 configfile: "config/config.yaml"
 
 
-report: "workflow/report/workflow.rst"
-
-
 sys.path.insert(0, "workflow/scripts")
 
 from check_config import check_or_exit
@@ -43,6 +40,7 @@ include: "workflow/rules/score.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/costs.smk"
 include: "workflow/rules/claims.smk"
+include: "workflow/rules/report.smk"
 
 
 # What to ask for. Any file or folder below results/ can be asked for by its path as well. A figure's target lists
@@ -56,6 +54,7 @@ rule all_figures:
         TABLE_FILES,
         JUDGE_FILES,
         CLAIM_FILES,
+        PAGE_FILES,
         "<results>/summary.md",
         "<results>/config.yaml",
 

@@ -41,6 +41,13 @@ def dry_run(*arguments: str, directory: Path = REPOSITORY) -> list[Job]:
     ]
 
 
+def run(*arguments: str, directory: Path = REPOSITORY) -> str:
+    """Run the miniature's `snakemake ARGUMENTS`, which must succeed; what it said."""
+    result = snakemake("--profile", "profiles/local", *DEMO, *arguments, directory=directory)
+    assert result.returncode == 0, result.stdout[-4000:]
+    return result.stdout
+
+
 def _field(text: str, label: str) -> str:
     found = re.search(rf"^{label}(.*)$", text, flags=re.MULTILINE)
     return found.group(1) if found else ""

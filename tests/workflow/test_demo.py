@@ -6,30 +6,17 @@ The tests share one run in results/demo, made first if it is not there, and chan
 import os
 import re
 import shutil
-from pathlib import Path
 
 import polars as pl
 import pytest
 from files import read_json
-from snake import DEMO, REPOSITORY, counts, dry_run, snakemake
+from snake import DEMO, REPOSITORY, counts, dry_run, run
 
-pytestmark = pytest.mark.demo
+pytestmark = [pytest.mark.demo, pytest.mark.usefixtures("miniature")]
 RESULTS = REPOSITORY / "results" / "demo"
 TRAINED, SEEN, UNSEEN = ["en", "es", "fr", "bg", "ru", "zh"], ["en", "es", "bg", "zh"], ["bn", "no"]
 # Folders that a checkout needs to run the miniature, linked or copied into a copy of it.
 CHECKOUT = ["Snakefile", "workflow", "config", "profiles", "resources", "envs", ".venv-bergamot"]
-
-
-def run(*arguments: str, directory: Path = REPOSITORY) -> str:
-    result = snakemake("--profile", "profiles/local", *DEMO, *arguments, directory=directory)
-    assert result.returncode == 0, result.stdout[-4000:]
-    return result.stdout
-
-
-@pytest.fixture(scope="session", autouse=True)
-def miniature():
-    """All figures of the miniature."""
-    run("--", "all_figures")
 
 
 @pytest.fixture

@@ -13,12 +13,7 @@ rule claims:
         claims=config["claims"],
     output:
         md="<results>/claims.md",
-        csv=report(
-            "<results>/claims.csv",
-            category="Claims",
-            caption="../report/claims.rst",
-            labels={"table": "Claims of the paper"},
-        ),
+        csv="<results>/claims.csv",
     log:
         "<logs>/claims.log",
     conda:

@@ -12,12 +12,7 @@ rule costs:
         models=expand("<results>/models/{run}", run=[run.path() for run in RUNS]),
     output:
         md="<results>/tables/costs.md",
-        csv=report(
-            "<results>/tables/costs.csv",
-            category="Costs",
-            caption="../report/costs.rst",
-            labels={"table": "Trainings"},
-        ),
+        csv="<results>/tables/costs.csv",
     log:
         "<logs>/costs.log",
     conda:

@@ -43,12 +43,7 @@ rule table1:
         shared=imports_of("table1"),
     output:
         md="<results>/tables/table1.md",
-        csv=report(
-            "<results>/tables/table1.csv",
-            category="Tables",
-            caption="../report/table1.rst",
-            labels={"table": "Table 1: hyperparameters"},
-        ),
+        csv="<results>/tables/table1.csv",
     log:
         "<logs>/table1.log",
     conda:
@@ -67,12 +62,7 @@ rule table2:
         scores="<results>/scores.parquet",
     output:
         md="<results>/tables/table2.md",
-        csv=report(
-            "<results>/tables/table2.csv",
-            category="Tables",
-            caption="../report/table2.rst",
-            labels={"table": "Table 2: wrong languages that were rated highly"},
-        ),
+        csv="<results>/tables/table2.csv",
     log:
         "<logs>/table2.log",
     conda:
@@ -91,12 +81,7 @@ rule score_table:
         scores="<results>/scores.parquet",
     output:
         md="<results>/tables/scores.md",
-        csv=report(
-            "<results>/tables/scores.csv",
-            category="Tables",
-            caption="../report/scores.rst",
-            labels={"table": "Scores of all runs"},
-        ),
+        csv="<results>/tables/scores.csv",
         tex="<results>/tables/scores.tex",
     log:
         "<logs>/score_table.log",
@@ -123,12 +108,7 @@ rule language_table:
         scores="<results>/scores.parquet",
     output:
         md="<results>/tables/languages.md",
-        csv=report(
-            "<results>/tables/languages.csv",
-            category="Tables",
-            caption="../report/languages.rst",
-            labels={"table": "Languages of the answers"},
-        ),
+        csv="<results>/tables/languages.csv",
     log:
         "<logs>/language_table.log",
     conda:

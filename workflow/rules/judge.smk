@@ -57,9 +57,7 @@ rule judge_report:
         ratings=expand("<results>/ratings/{judge}/{run}.jsonl", judge=JUDGES, run=[run.path() for run in RUNS]),
     output:
         md="<results>/judges.md",
-        csv=report(
-            "<results>/judges.csv", category="Tables", caption="../report/judges.rst", labels={"table": "Judges"}
-        ),
+        csv="<results>/judges.csv",
     log:
         "<logs>/judge_report.log",
     conda:

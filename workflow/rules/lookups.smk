@@ -304,6 +304,23 @@ TABLE_FILES = [
 JUDGE_FILES = expand("<results>/judges.{kind}", kind=["md", "csv"])
 CLAIM_FILES = expand("<results>/claims.{kind}", kind=["md", "csv"])
 
+# ---- report
+
+PAGES = {  # category and title in the report
+    "claims": ("Claims", "Claims of the paper"),
+    "table1": ("Tables", "Table 1: hyperparameters"),
+    "table2": ("Tables", "Table 2: answers in the wrong language that were rated highly"),
+    "scores": ("Tables", "Scores of all runs"),
+    "languages": ("Tables", "Languages of the answers"),
+    "judges": ("Tables", "Judges"),
+    "costs": ("Costs", "Trainings"),
+}
+PAGE_FILES = expand("<results>/pages/{page}.html", page=PAGES)
+
+
+def markdown_of(page: str) -> str:
+    return f"<results>/tables/{page}.md" if page in TABLES else f"<results>/{page}.md"
+
 
 def artifacts_of(figure: str) -> list[str]:
     """A figure's files, and those of the runs that it shows, stage by stage."""

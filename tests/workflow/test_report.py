@@ -1,0 +1,112 @@
+"""`snakemake --report` is one file that a real browser shows without a network: captions, figures, tables, claims, runtimes
+and costs."""
+
+import re
+from pathlib import Path
+
+import pytest
+from browser import BROWSER, Browser
+from snake import DEMO, REPOSITORY, snakemake
+
+pytestmark = [
+    pytest.mark.demo,
+    pytest.mark.usefixtures("miniature"),
+    pytest.mark.skipif(not BROWSER, reason="no Chromium or Chrome on the PATH to open the report with"),
+]
+FIGURES = [*(f"Figure {number}" for number in range(2, 8)), "What a training budget buys"]
+SHOW, TELL = "eye", "information-circle"  # the two buttons of a result: itself, and its caption
+SHOWN = "[...document.images].filter(image => image.src.startsWith('data:image/png') && image.naturalWidth > 1000)"
+FRAME = "document.querySelector('iframe')?.contentDocument?.body?.innerText"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory, miniature) -> Path:
+    """The report, away from the results that it was made of."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    made = snakemake("--profile", "profiles/local", *DEMO, "--report", str(path))
+    assert made.returncode == 0, made.stdout[-2000:]
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with Browser() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser, report):
+    """The report, just opened; in the end nothing was asked of a network, and nothing went wrong."""
+    browser.open(report)
+    browser.until("document.body.innerText.includes('Statistics')")
+    yield browser
+    assert browser.complaints == []
+    assert {re.split("[:,;]", address)[0] for address in browser.requests} <= {"file", "data", "blob"}
+
+
+def results(page: Browser) -> list[str]:
+    """What the category that is open lists."""
+    page.until("document.querySelectorAll('a[iconname=information-circle]').length > 0")
+    return page.run("[...document.querySelectorAll('tbody tr')].map(row => row.cells[0].innerText.trim())")
+
+
+def press(page: Browser, result: str, button: str) -> None:
+    row = f"[...document.querySelectorAll('tbody tr')].find(row => row.cells[0].innerText.trim() == '{result}')"
+    page.run(f"{row}.querySelector('a[iconname={button}]').click()")
+
+
+def test_the_first_page_says_what_the_study_is_and_lists_what_there_is(page):
+    for category in ("Claims", "Costs", "Figures", "Tables"):
+        assert category in page.text()
+    page.click("Workflow")
+    page.until("document.body.innerText.includes('Which instruction-tuning data makes a better multilingual model')")
+    assert "stand-in judge" in page.text()
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_a_figure_is_seen_and_its_caption_read(page, figure):
+    page.click("Figures")
+    assert results(page) == FIGURES
+    press(page, figure, SHOW)
+    page.until(f"{SHOWN}.length == 1")
+    press(page, figure, TELL)
+    page.until("document.body.innerText.includes('Squares: multilingual')")
+    assert "Judge: stand-in judge" in page.text()
+
+
+@pytest.mark.parametrize(
+    ("category", "table", "words", "caption"),
+    [
+        ("Claims", "Claims of the paper", "separate monolingual tuning", "interval over prompts drawn again"),
+        ("Costs", "Trainings", "tiny-pythia-s", "hours of all devices"),
+        ("Tables", "Table 1: hyperparameters", "scaling factor", "from the settings of this run"),
+        ("Tables", "Scores of all runs", "tiny-open-llama", "Evaluation scores of all tuned models"),
+        ("Tables", "Judges", "stand-in", "How the judges rated"),
+        ("Tables", "Languages of the answers", "tiny-bloom-m", "in the language asked for"),
+    ],
+)
+def test_a_table_is_read_as_a_table_and_its_caption_too(page, category, table, words, caption):
+    page.click(category)
+    assert table in results(page)
+    press(page, table, SHOW)
+    assert words in page.until(f"{FRAME} || ''")
+    assert page.run("document.querySelector('iframe').contentDocument.querySelectorAll('tbody tr').length") > 2
+    press(page, table, TELL)
+    page.until(f"document.body.innerText.replace(/\\s+/g, ' ').includes({caption!r})")
+
+
+def test_the_runtimes_of_all_rules_are_drawn(page):
+    page.click("Statistics")
+    page.until("document.querySelectorAll('canvas, svg.marks').length == 2")
+    drawn = page.until("[...document.querySelectorAll('canvas')].map(canvas => canvas.width * canvas.height)")
+    assert all(size > 10_000 for size in drawn)
+    runtimes = Path(page.run("decodeURIComponent(location.pathname)")).read_text(encoding="utf-8")
+    for rule in ("train", "respond", "judge", "figure"):
+        assert f'"rule": "{rule}"' in runtimes
+
+
+def test_the_report_is_one_file_that_needs_no_other(report):
+    text = report.read_text(encoding="utf-8")
+    assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"'](?!data:|#)([^\"']+)", text)
+    assert [path.name for path in report.parent.iterdir()] == ["report.html"]
+    assert REPOSITORY.as_posix() not in text

@@ -1,0 +1,33 @@
+# report: the tables as pages that `snakemake --report` shows; figures are marked for it where they are made.
+#
+# in   <results>/{claims,judges}.md, <results>/tables/*.md
+# out  <results>/pages/{claims,judges,table1,...}.html
+
+
+report: "../report/workflow.rst"
+
+
+for name, (category, title) in PAGES.items():
+
+    rule:
+        name:
+            f"page_{name}"
+        input:
+            script="workflow/scripts/page.py",
+            shared=imports_of("page"),
+            markdown=markdown_of(name),
+        output:
+            report(
+                f"<results>/pages/{name}.html",
+                category=category,
+                caption=f"../report/{name}.rst",
+                labels={"table": title},
+            ),
+        log:
+            f"<logs>/page/{name}.log",
+        conda:
+            "../../envs/main.yaml"
+        params:
+            title=title,
+        shell:
+            "python {input.script} --markdown {input.markdown} --title {params.title:q} --output {output} 2> {log}"
