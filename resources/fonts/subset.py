@@ -28,7 +28,10 @@ sys.path.insert(0, str(REPOSITORY / "workflow" / "scripts"))
 
 from files import InputError, beside, command_line, write_text  # noqa: E402
 
-JOINERS = (0x200C, 0x200D)  # ask a script that joins its letters not to, or to; they have to be in the font of the letters
+JOINERS = (
+    0x200C,
+    0x200D,
+)  # ask a script that joins its letters not to, or to; they have to be in the font of the letters
 DOTTED_CIRCLE = 0x25CC  # bears a vowel sign that has no letter
 DANDAS = (0x0964, 0x0965)  # the full stops of Indian scripts: encoded with Devanagari, drawn by each font its own way
 VEDIC = range(0x1CD0, 0x1D00)
