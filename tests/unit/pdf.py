@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fontTools.ttLib import TTFont
 
+TOKEN = re.compile(rb"\(((?:[^\\()]|\\.)*)\)|([^\s\[\]()]+)", re.DOTALL)  # a string, or a number, name or operator
 ESCAPES = {b"\\n": b"\n", b"\\r": b"\r"}  # in a string; any other sign means itself behind a backslash
 
 
@@ -19,6 +20,19 @@ class Font:
     kinds: tuple[str, str]  # of the font and of its descendant
     file: TTFont
     glyphs: tuple[int, ...]
+
+    def width(self, glyph: int) -> float:
+        """How far a glyph moves the pen, in thousandths of the size."""
+        return 1000 * self.file["hmtx"][self.file.getGlyphName(glyph)][0] / self.file["head"].unitsPerEm
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A glyph on the page: its font, its number in the font's file, and how far right of its text's start it stands."""
+
+    font: Font
+    glyph: int
+    x: float  # points
 
 
 class Pdf:
@@ -39,15 +53,33 @@ class Pdf:
         listed = self._dictionary(self._reference(self._reference(self._page, "Resources"), "Font"))
         return {name.decode(): self._font(int(number)) for name, number in re.findall(rb"/(F\d+) (\d+) 0 R", listed)}
 
-    def shown(self) -> list[tuple[Font, int]]:
-        """The glyphs of the page in the order in which they are drawn: each a font and a glyph's number in its file."""
-        fonts, font, shown = self.fonts(), None, []
-        content = self._stream(self._reference(self._page, "Contents"))
-        for chosen, text in re.findall(rb"/(F\d+) \S+ Tf|\(((?:[^\\()]|\\.)*)\)", content, re.DOTALL):
-            if chosen:
-                font = fonts[chosen.decode()]
-            codes = re.sub(rb"\\.", lambda found: ESCAPES.get(found[0], found[0][1:]), text, flags=re.DOTALL)
-            shown += [(font, font.glyphs[code]) for code in two_bytes_each(codes)]
+    def shown(self) -> list[Shown]:
+        """The glyphs of the page in the order in which they are drawn."""
+        fonts, shown, operands = self.fonts(), [], []
+        font, size, start, x = None, 0.0, 0.0, 0.0
+        for match in TOKEN.finditer(self._stream(self._reference(self._page, "Contents"))):
+            text, word = match.groups()
+            if text is not None:
+                operands.append(two_bytes_each(re.sub(rb"\\.", unescaped, text, flags=re.DOTALL)))
+                continue
+            operands.append(word.decode())
+            match operands:
+                case [*_, "BT"]:
+                    start = x = 0.0
+                case [*_, name, points, "Tf"]:
+                    font, size = fonts[name.removeprefix("/")], float(points)
+                case [*_, right, _, "Td"]:  # from where the line before started
+                    start = x = start + float(right)
+                case [*items, "TJ"]:
+                    for item in items:
+                        if isinstance(item, str):
+                            x -= float(item) * size / 1000
+                            continue
+                        for code in item:
+                            shown.append(Shown(font, font.glyphs[code], x))
+                            x += font.width(font.glyphs[code]) * size / 1000
+            if word[:1].isalpha():
+                operands = []
         return shown
 
     def _font(self, number: int) -> Font:
@@ -73,6 +105,11 @@ class Pdf:
     def _stream(self, number: int) -> bytes:
         raw = self._objects[number].split(b"stream\n", 1)[1].rsplit(b"\nendstream", 1)[0]
         return zlib.decompress(raw) if b"/FlateDecode" in self._dictionary(number) else raw
+
+
+def unescaped(sign: re.Match) -> bytes:
+    """What a sign behind a backslash means."""
+    return ESCAPES.get(sign[0], sign[0][1:])
 
 
 def two_bytes_each(data: bytes) -> tuple[int, ...]:

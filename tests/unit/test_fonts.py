@@ -28,6 +28,7 @@ SENTENCES = yaml.safe_load((Path(__file__).parent / "sentences.yaml").read_text(
 LANGUAGES = read_table(REPOSITORY / "resources" / "languages.yaml")
 SHIPPED = sorted(FOLDER.glob("*.ttf"))
 LATIN = "DejaVuSans"
+SIZE = 8  # points
 FONT_OF = {"bn": "NotoSansBengali-Regular", "hi": "NotoSansDevanagari-Regular", "zh": "NotoSansSC-Regular"}
 INDIAN = {"bn", "hi"}  # both end a sentence with a danda, which comes from the first font that has it: the Bengali one
 
@@ -50,17 +51,17 @@ def texts(code):
     return [LANGUAGES[code]["own"], *sentences, *(json.loads(line)["prompt"] for line in lines)]
 
 
-def draw(lines, path):
+def draw(lines, path, **settings):
     """Write lines of text in the fonts at hand, to a .pdf or a .png."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({"font.family": fonts.FAMILY, "pdf.fonttype": 42}):
+    with matplotlib.rc_context({"font.family": fonts.FAMILY, "pdf.fonttype": 42} | settings):
         canvas = Figure(figsize=(8, 0.2 * len(lines)))
         for number, line in enumerate(lines):
-            canvas.text(0.01, 1 - (number + 0.7) / len(lines), line, fontsize=8, parse_math=False)
+            canvas.text(0.01, 1 - (number + 0.7) / len(lines), line, fontsize=SIZE, parse_math=False)
         canvas.savefig(path, dpi=100)
     return path
 
@@ -91,7 +92,7 @@ def test_a_pdf_carries_the_fonts_of_a_languages_texts_as_truetype(code, tmp_path
 def test_no_text_is_drawn_as_an_empty_box(code, tmp_path):
     shown = Pdf(draw(texts(code), tmp_path / "drawn.pdf")).shown()
     assert len(shown) >= len(LANGUAGES[code]["own"]) // 2  # Indian letters join to fewer glyphs than characters
-    assert all(glyph for _, glyph in shown)
+    assert all(drawn.glyph for drawn in shown)
     draw(texts(code), tmp_path / "drawn.png")  # warns, were there one
 
 
@@ -110,7 +111,7 @@ def test_the_authors_prompts_are_drawn_without_an_empty_box(code, tmp_path):
         pytest.skip("no prompts in this language")
     lines = path.read_text(encoding="utf-8").splitlines()  # as they are: those in Hindi are not all JSON
     assert all(fonts.can_show(line) for line in lines)
-    assert all(glyph for _, glyph in Pdf(draw(lines, tmp_path / "drawn.pdf")).shown())
+    assert all(drawn.glyph for drawn in Pdf(draw(lines, tmp_path / "drawn.pdf")).shown())
 
 
 # ---- shaped
@@ -118,7 +119,7 @@ def test_the_authors_prompts_are_drawn_without_an_empty_box(code, tmp_path):
 
 def drawn_glyphs(text, path):
     """The outlines of the glyphs that a text is drawn with, in their order."""
-    return [outline(font.file, glyph) for font, glyph in Pdf(draw([text], path)).shown()]
+    return [outline(drawn.font.file, drawn.glyph) for drawn in Pdf(draw([text], path)).shown()]
 
 
 def outlines_of(text, name):
@@ -154,6 +155,26 @@ def test_a_joiner_shapes_its_letters_and_is_not_seen(tmp_path):
     plain, joined = (drawn_glyphs(text, tmp_path / "drawn.pdf") for text in ("র্যা", "র\u200d্যা"))
     assert plain != joined
     assert joined[0] == outlines_of("র", "NotoSansBengali.ttf")[0]
+
+
+# ---- placed
+
+
+def places(text):
+    """How far right of a text's start its glyphs stand, in points, where they are drawn without a PDF."""
+    from matplotlib.font_manager import findfont, get_font
+    from matplotlib.textpath import text_to_path
+
+    font = get_font([findfont(family) for family in fonts.FAMILY])
+    font.set_size(text_to_path.FONT_SCALE, text_to_path.DPI)
+    return [x * SIZE / text_to_path.FONT_SCALE for _, x, *_ in text_to_path.get_glyphs_with_font(font, text)[0]]
+
+
+@pytest.mark.parametrize("post_script", [3, 42])  # by which matplotlib splits a PDF's font into parts as well
+@pytest.mark.parametrize("text", ["কিছু? টি, (স্টে)", "স্টেশনের", "हूँ? कृपया, (हिन्दी)", "РА, Та. AV: Тé", "中文？AV"])
+def test_a_glyph_in_another_font_than_the_one_before_it_stands_where_it_belongs(text, post_script, tmp_path):
+    shown = Pdf(draw([text], tmp_path / "drawn.pdf", **{"ps.fonttype": post_script})).shown()
+    assert [drawn.x for drawn in shown] == pytest.approx(places(text), abs=SIZE / 50)
 
 
 # ---- asked

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from files import InputError
@@ -51,6 +52,7 @@ def register(folder: Path | str = "resources/fonts") -> None:
         except (OSError, RuntimeError):
             raise InputError(f"{file}: not a font that matplotlib can read; replace or remove it") from None
     FAMILY[:] = dict.fromkeys([LATIN, *families])
+    _mend_places_in_pdf()
 
 
 def _check_outlines(file: Path) -> None:
@@ -87,6 +89,30 @@ def _font_manager() -> "FontManager":
         from matplotlib.font_manager import fontManager
     os.environ.pop("MPL_IGNORE_SYSTEM_FONTS", None)
     return fontManager
+
+
+def _mend_places_in_pdf() -> None:
+    """Let a PDF's glyph stand where it belongs when its font is not that of the glyph before it.
+
+    matplotlib 3.11 then goes to the glyph's place and kerns it once more. After a Bengali vowel sign, which is placed
+    by kerning, that is a third of a letter: too far for the question mark of another font. The place is of use to the
+    PDF at such a change alone, so it is given less the kerning.
+    """
+    from matplotlib import _text_helpers
+    from matplotlib.backends import backend_pdf
+
+    def layout(*arguments: object, **options: object) -> Iterator[SimpleNamespace]:
+        for item in _text_helpers.layout(*arguments, **options):
+            yield SimpleNamespace(
+                ft_object=item.ft_object,
+                char=item.char,
+                glyph_index=item.glyph_index,
+                x=item.x - item.prev_kern,
+                y=item.y,
+                prev_kern=item.prev_kern,
+            )
+
+    backend_pdf._text_helpers = SimpleNamespace(layout=layout)
 
 
 @contextmanager
