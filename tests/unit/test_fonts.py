@@ -39,7 +39,13 @@ pytestmark = pytest.mark.filterwarnings("error")  # matplotlib warns of a charac
 
 
 @pytest.fixture(autouse=True)
-def registered():
+def registered(monkeypatch):
+    """The shipped fonts, and after the test what matplotlib was before, for tests that register none."""
+    from matplotlib.backends import backend_pdf
+    from matplotlib.font_manager import fontManager
+
+    monkeypatch.setattr(fontManager, "ttflist", fontManager.ttflist)
+    monkeypatch.setattr(backend_pdf, "_text_helpers", backend_pdf._text_helpers)
     fonts.register(FOLDER)
 
 
