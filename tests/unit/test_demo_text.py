@@ -253,6 +253,7 @@ def test_languages_have_a_name_and_openlid_labels():
     assert set(table) == {*TESTED, "cs", "de", "fi", "hi"}
     labels = [label for entry in table.values() for label in entry["labels"]]
     assert len(labels) == len(set(labels))
+    assert len({entry["own"] for entry in table.values()}) == len(table)
     assert all(re.fullmatch(r"[a-z]{3}_[A-Z][a-z]{3}", label) for label in labels)
     assert table["no"]["labels"] == ["nob_Latn", "nno_Latn"]
     assert table["zh"]["labels"] == ["zho_Hans", "zho_Hant"]

@@ -8,7 +8,7 @@ FASTTEXT_MARK = "__label__"  # what fastText writes before each label
 
 
 def read_table(path: Path | str) -> dict[str, dict]:
-    """Read the language table: our code to its entry, `name` and `labels`.
+    """Read the language table: our code to its entry, `name`, `labels` and, where it is given, `own`.
 
     Raises InputError for an entry without labels and for a bare `no`, which YAML reads as false.
     """
