@@ -14,6 +14,7 @@ rule figure:
         shared=imports_of("figure"),
         scores=shown_scores,
         config="<results>/config.yaml",
+        fonts=FONTS,
     output:
         pdf="<results>/figures/figure{number}.pdf",
         png=report(
@@ -34,7 +35,7 @@ rule figure:
         prefix=lambda wildcards, output: output.pdf.removesuffix(".pdf"),
     shell:
         "python {input.script} --scores {input.scores} --figure {params.settings:q} --config {input.config}"
-        " --output-prefix {params.prefix} 2> {log}"
+        " --fonts resources/fonts --output-prefix {params.prefix} 2> {log}"
 
 
 rule table1:
