@@ -156,7 +156,8 @@ def surround(canvas: "Figure", series: Sequence[str], line: str, words: Words) -
     handles = [Line2D([], [], linestyle=line, label=SERIES[name].label, **look_of(name)) for name in series]
     if any(drawn.get_gid() == "absent" for axes in canvas.axes for drawn in axes.lines):
         handles.append(Line2D([], [], linestyle="none", marker="x", markersize=3.2, color="0.35", label="missing"))
-    title = textwrap.fill(words.title, int(width * 16))
+    lines = math.ceil(len(words.title) / (width * 16))
+    title = textwrap.fill(words.title, math.ceil(len(words.title) / lines) + 8)  # lines of about one length
     columns = len(handles) if width > 5 else 2
     legend = canvas.legend(
         handles=handles, loc="outside upper center", ncols=columns, frameon=False, title=title, handlelength=2
@@ -174,7 +175,7 @@ def surround(canvas: "Figure", series: Sequence[str], line: str, words: Words) -
         size = 62 * width / max(len(words.watermark), 6)
         canvas.text(
             0.5, 0.5, words.watermark, ha="center", va="center", rotation=28, fontsize=size, color="0.5", alpha=0.16,
-            zorder=10, weight="bold",
+            zorder=10, weight="bold", family=fonts.LATIN,
         )  # fmt: skip
 
 

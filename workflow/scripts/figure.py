@@ -267,7 +267,7 @@ def draw_figure(figure: dict, shown: Sequence[Point], width: float) -> "Figure":
     canvas, grid = panel_grid(len(layout), columns, width, PANEL_HEIGHT, share_x=not consistency)
     for position, (axes, panel) in enumerate(zip(grid, layout, strict=True)):
         here = [point for point in shown if (point.method, point.panel) == (panel.method, panel.title)]
-        axes.set_title(heading(panel, figure.get("own", {}), int(13 * width / columns)), parse_math=False)
+        axes.set_title(heading(panel, figure.get("own", {}), int(14.5 * width / columns)), parse_math=False)
         if position % columns == 0:
             axes.set_ylabel("score difference" if consistency else "evaluation score")
         if family:
@@ -290,7 +290,7 @@ def heading(panel: Panel, own: dict[str, str], width: int) -> str:
     name = own.get(panel.langs[0], "") if len(panel.langs) == 1 else ""
     if not name or name in panel.title or not can_show(name):
         return textwrap.fill(panel.title, width)
-    return textwrap.fill(f"{panel.title} · {name}", width)
+    return textwrap.fill(f"{panel.title} ·\u00a0{name}", width)  # the dot stays with the name
 
 
 def columns_for(count: int, figure: dict, width: float) -> int:
