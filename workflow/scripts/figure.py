@@ -290,7 +290,7 @@ def heading(panel: Panel, own: dict[str, str], width: int) -> str:
     name = own.get(panel.langs[0], "") if len(panel.langs) == 1 else ""
     if not name or name in panel.title or not can_show(name):
         return textwrap.fill(panel.title, width)
-    return textwrap.fill(f"{panel.title} ·\u00a0{name}", width)  # the dot stays with the name
+    return textwrap.fill(f"{panel.title}\u00a0·\u00a0{name}", width)  # broken before neither
 
 
 def columns_for(count: int, figure: dict, width: float) -> int:
