@@ -598,6 +598,15 @@ def test_a_missing_key_is_one_line_that_names_the_variable(job):
     assert "variable SECRET_OF_OURS" in job.run(judge | {"key_env": "SECRET_OF_OURS"}, questions(1))[1]
 
 
+@pytest.mark.parametrize("key", ["“sk-4711”", "sk-4711\r", "sk-47\n11"])
+def test_a_key_that_no_header_can_hold_is_one_line_without_it_and_no_reply(job, endpoint, key):
+    server = endpoint()
+    status, last = job.run({"base_url": server.url}, questions(1), key=key)
+    assert status == 1 and job.errors.count("\n") == 1
+    assert "the API key in the environment variable OPENAI_API_KEY holds a character" in last and "47" not in last
+    assert not server.calls and not job.journal.read_bytes() and not job.output.exists()
+
+
 @pytest.mark.parametrize(
     ("judge", "rows", "template", "message"),
     [
@@ -609,6 +618,7 @@ def test_a_missing_key_is_one_line_that_names_the_variable(job):
         ({"base_url": "http://x/v1", "api": "mail"}, questions(1), None, "'api' is calls or batch, not 'mail'"),
         ({"base_url": "http://x/v1"}, questions(1) * 2, None, "two responses for lang en, id 0"),
         ({"base_url": "http://x/v1"}, [{"lang": "en"}], None, "line 1: the field 'id' is missing"),
+        ({"base_url": "http://x/v1"}, [response("en", "a", "?", None)], None, "id a: the response is missing or"),
         ({"base_url": "http://x/v1"}, questions(1), "Rate ${response}!", "${instruction} and ${response}"),
         ({"serve": "no-such-command {port}"}, questions(1), None, "cannot start the server 'no-such-command'"),
     ],

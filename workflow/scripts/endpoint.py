@@ -9,6 +9,7 @@ The API key is read from the environment and sent; it is cut out of all that com
 """
 
 import email.utils
+import json
 import logging
 import math
 import os
@@ -47,7 +48,13 @@ def api_key(settings: JudgeSettings) -> str:
     variable = key_variable(settings)
     if not os.environ.get(variable):
         raise InputError(f"judge {settings.name!r}: no API key; set the environment variable {variable}")
-    return os.environ[variable]
+    key = os.environ[variable]
+    if not key.isascii() or not key.isprintable():  # no header can hold it, and what the client says of that misleads
+        raise InputError(
+            f"judge {settings.name!r}: the API key in the environment variable {variable} holds a character that no"
+            " key has, such as a typographic quote or a line end; set it again"
+        )
+    return key
 
 
 def request_body(settings: JudgeSettings, prompt: str, seed: int | None) -> dict:
@@ -172,7 +179,7 @@ class Endpoint:
             self._limiter.used(slot, 0)
             self._spending.settle(bound, NOTHING)
             raise
-        except ValueError:  # not JSON, or not UTF-8: answered, and perhaps charged, but nothing to read
+        except (json.JSONDecodeError, UnicodeDecodeError):  # answered, and perhaps charged, but nothing to read
             completion = None
         reply = as_reply(completion)
         used = reply["usage"] if any(reply["usage"].values()) else bound  # what is not said is taken for the most
