@@ -14,10 +14,14 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import judge_settings
 import pytest
+from files import InputError
+from judge import Question, rate_all
 from judge_endpoint import RATED, Endpoint, chaos, transport_faults
+from limiter import Stopped
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
@@ -471,6 +475,27 @@ def test_an_endpoint_that_goes_on_failing_ends_the_job_in_a_line_and_keeps_what_
     failing[0] = False
     _, last = job.run(seeded(server), questions(30))
     assert f"{30 - completed} calls now and {completed} from the journal" in last
+
+
+def test_the_failure_that_stops_the_others_is_the_one_that_is_raised():
+    settings = judge_settings.JudgeSettings("tested", "m", "http://x/v1", concurrency=2)
+
+    class Stop(threading.Event):
+        def set(self):
+            if not self.is_set():
+                super().set()
+                time.sleep(0.2)  # so that the other thread is done with being stopped
+
+    ask = SimpleNamespace(stop=Stop())
+
+    def rate(question):
+        if question.prompt == "fails":
+            raise InputError("the reason")
+        ask.stop.wait(10)
+        raise Stopped
+
+    with pytest.raises(InputError, match="the reason"):
+        rate_all([Question("waits", 1), Question("fails", 1)], rate, ask, settings)
 
 
 def test_a_wait_beyond_patience_is_not_begun(job, endpoint):

@@ -228,8 +228,8 @@ def rate_all(
             try:
                 results.put((question, rate(question), None))
             except Exception as error:
+                results.put((question, None, error))  # before the others are Stopped: the first in is what is raised
                 ask.stop.set()
-                results.put((question, None, error))
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(settings.concurrency, len(questions)))]
     verdicts = {}
