@@ -498,6 +498,13 @@ def test_the_failure_that_stops_the_others_is_the_one_that_is_raised():
         rate_all([Question("waits", 1), Question("fails", 1)], rate, ask, settings)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_endpoint_that_asks_for_no_wait_is_not_called_in_a_row(job, endpoint, status):
+    server = endpoint(lambda prompt, n: (status, {"Retry-After": 0}, "busy"))
+    assert job.run({"base_url": server.url, "patience": 2}, questions(1))[0] == 1
+    assert 2 <= sum(server.calls.values()) <= 6, "pauses double"
+
+
 def test_a_wait_beyond_patience_is_not_begun(job, endpoint):
     server = endpoint(lambda prompt, n: (429, {"Retry-After": "3600"}, "come back tomorrow"))
     begin = time.monotonic()

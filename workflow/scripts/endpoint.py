@@ -157,7 +157,7 @@ class Endpoint:
                 asked = self._check(error)
                 now = time.monotonic()
                 first_failure = now if first_failure is None else first_failure
-                if asked is None:
+                if not asked:  # "at once" is no wish that calls in a row may fulfil
                     wait, pause = pause * random.uniform(0.5, 1), min(2 * pause, LONGEST_PAUSE)
                 else:
                     wait = asked
