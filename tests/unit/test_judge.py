@@ -590,6 +590,20 @@ def test_a_budget_is_never_passed_and_a_raised_one_pays_for_the_rest_alone(job, 
     assert set(server.completed.values()) == {1}
 
 
+def test_a_budget_holds_between_jobs_where_the_endpoint_does_not_say_what_a_call_used(job, endpoint, tmp_path):
+    said = b'{"choices": [{"message": {"role": "assistant", "content": "Rating: [[2]]"}}]}'
+    server = endpoint(lambda prompt, n: (200, {}, said))
+    judge = {"base_url": server.url, "price": {"prompt": 0, "completion": 1000}, "max_tokens": 1000, "budget": 3.5}
+    folder = tmp_path / "journals"
+    job.journal = folder / "one.jsonl"
+    assert job.run(judge, questions(3), spent_in=folder)[0] == 0
+    assert job.rows()[0]["usage"] == {"prompt_tokens": 0, "completion_tokens": 0}
+    job.journal = folder / "another.jsonl"
+    status, last = job.run(judge, questions(3), spent_in=folder)
+    assert status == 1 and "the budget of $3.5: $3.0000 spent, 3 ratings of this run left" in last
+    assert sum(server.calls.values()) == 3
+
+
 def test_the_api_key_reaches_the_endpoint_and_nothing_else(job, endpoint):
     """Not even where the endpoint says it back, in errors and in replies, or the client is asked to log all."""
 

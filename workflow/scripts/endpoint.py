@@ -182,7 +182,9 @@ class Endpoint:
         except (json.JSONDecodeError, UnicodeDecodeError):  # answered, and perhaps charged, but nothing to read
             completion = None
         reply = as_reply(completion)
-        used = reply["usage"] if any(reply["usage"].values()) else bound  # what is not said is taken for the most
+        if not any(reply["usage"].values()):
+            reply["bound"] = bound  # what is not said is taken for the most, by the jobs after this one too
+        used = reply.get("bound", reply["usage"])
         self._limiter.used(slot, sum(used.values()))
         self._spending.settle(bound, used)
         return {name: self._without_key(value) if isinstance(value, str) else value for name, value in reply.items()}
