@@ -158,7 +158,7 @@ class Judge:
         self._refusals = Batches(
             self.settings,
             api_key(self.settings),
-            job=item_key(first=sorted({self._key(question, 1) for question in questions})),
+            job=item_key(first=sorted({self._key(q, 1) for q in questions if q.repeat == 1})),
             requests=lambda attempt: self._wanted(questions, attempt),
             keep=lambda key, completion: self._keep(key, as_reply(completion)),
             afford=lambda requests: self._afford(requests, spent_in),
