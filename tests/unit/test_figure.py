@@ -352,7 +352,11 @@ def test_panels_bear_what_a_language_calls_itself_where_a_font_can_show_it(tmp_p
     settings = selection("unseen", panels=["bn", "zh", "en"], own=own | {"en": "ไทย"})
     rows = whole(langs=["bn", "zh", "en"])
     canvas = drawn(settings, rows)
-    assert [axes.get_title() for axes in canvas.axes] == ["Bengali\u00a0·\u00a0বাংলা", "Chinese\u00a0·\u00a0中文", "English"]
+    assert [axes.get_title() for axes in canvas.axes] == [
+        "Bengali\u00a0·\u00a0বাংলা",
+        "Chinese\u00a0·\u00a0中文",
+        "English",
+    ]
     assert drawn(selection(own=own), whole()).axes[0].get_title() == "English", "not twice"
     _, prefix = make(tmp_path, rows, settings)
     pdf = Path(f"{prefix}.pdf").read_bytes()

@@ -24,7 +24,7 @@ rule costs:
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python {input.script} --models {input.models} --order {params.order} --languages {params.languages}"
-        " --judges judges.md --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
+        " --judges judges.md --note={params.note:q} --output-prefix {params.prefix} 2> {log}"
 
 
 rule budget:

@@ -72,7 +72,7 @@ rule table2:
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script} --scores {input.scores} --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
+        "python {input.script} --scores {input.scores} --note={params.note:q} --output-prefix {params.prefix} 2> {log}"
 
 
 rule score_table:
@@ -99,7 +99,7 @@ rule score_table:
         "python {input.script} --scores {input.scores} --prompts {params.prompts}"
         " --level {params.uncertainty[level]} --resamples {params.uncertainty[resamples]}"
         " --seed {params.uncertainty[seed]} --models {params.models} --languages {params.languages:q}"
-        " --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
+        " --note={params.note:q} --output-prefix {params.prefix} 2> {log}"
 
 
 rule language_table:
@@ -121,7 +121,7 @@ rule language_table:
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python {input.script} --scores {input.scores} --models {params.models} --languages {params.languages}"
-        " --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
+        " --note={params.note:q} --output-prefix {params.prefix} 2> {log}"
 
 
 rule summary:
@@ -145,7 +145,7 @@ rule summary:
     shell:
         "python {input.script} --scores {input.scores} --figures {input.figures} --tables {input.tables}"
         " --models {params.models} --languages {params.languages}"
-        " --judge {params.judge:q} --note {params.note:q} --output {output} 2> {log}"
+        " --judge {params.judge:q} --note={params.note:q} --output {output} 2> {log}"
 
 
 rule config_copy:
