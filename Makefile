@@ -1,6 +1,6 @@
 # make demo   the miniature, from nothing to Figures 2-7
 # make test   every check, fast ones first
-# make bench  translation, training, responding and judging against other ways to do it; make bench-training
+# make bench  translation, training, responding, judging and figures against other ways; make bench-training
 #             BENCH="--help" tells what can be chosen, and so for the others and bench-gpu
 # All make the environments they need; a second call finds them made.
 
@@ -11,7 +11,7 @@ ACTIVE    := PATH="$(CURDIR)/$(MAIN)/bin:$$PATH"
 SNAKEMAKE := $(ACTIVE) snakemake --profile profiles/local
 TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/demo/grammar.yaml
 
-.PHONY: help env demo test lint unit workflow bench bench-translation bench-training bench-responding bench-judging bench-gpu demo-text demo-models clean
+.PHONY: help env demo test lint unit workflow bench bench-translation bench-training bench-responding bench-judging bench-figures bench-gpu report demo-text demo-models clean
 .DEFAULT_GOAL := help
 
 help: ## show these targets
@@ -40,6 +40,9 @@ demo: env ## run the miniature and show its scores
 	@$(SNAKEMAKE) --configfile config/demo.yaml -- all_figures
 	@cat results/demo/summary.md
 
+report: demo ## put the miniature's figures, tables and claims into one file, results/demo/report.html
+	@$(SNAKEMAKE) --configfile config/demo.yaml --report results/demo/report.html
+
 test: lint unit workflow ## run every check, fast ones first
 
 lint: env
@@ -55,9 +58,9 @@ unit: env
 workflow: env
 	@$(ACTIVE) pytest -m demo tests/workflow
 
-bench: ## measure translation, training, responding and judging, half an hour
-	@$(if $(BENCH),$(error BENCH is for one of them: make bench-translation, bench-training, bench-responding, bench-judging or bench-gpu))
-	@$(MAKE) --no-print-directory bench-translation bench-training bench-responding bench-judging
+bench: ## measure translation, training, responding, judging and figures, half an hour
+	@$(if $(BENCH),$(error BENCH is for one of them: make bench-translation, bench-training, bench-responding, bench-judging, bench-figures or bench-gpu))
+	@$(MAKE) --no-print-directory bench-translation bench-training bench-responding bench-judging bench-figures
 
 bench-translation: env $(PEERS)/.made ## measure the translation, six minutes; BENCH has options
 	@$(ACTIVE) python benchmarks/translation.py $(BENCH)
@@ -70,6 +73,9 @@ bench-responding: env ## measure answering in batches, five minutes; BENCH has o
 
 bench-judging: env ## measure how much of a rate limit the judge reaches, two minutes; BENCH has options
 	@$(ACTIVE) python benchmarks/judging.py $(BENCH)
+
+bench-figures: env ## measure the way from scores to figures, two minutes; BENCH has options
+	@$(ACTIVE) python benchmarks/figures.py $(BENCH)
 
 bench-gpu: env ## measure the training on a GPU, nine minutes; BENCH has options
 	@$(ACTIVE) python benchmarks/gpu_training.py $(BENCH)

@@ -11,9 +11,11 @@ import costs
 import polars as pl
 import pytest
 from bootstrap import by_prompt
+from drawing import prepare
 from files import InputError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+FONTS = REPOSITORY / "resources" / "fonts"
 sys.path.append(str(REPOSITORY / "benchmarks"))
 
 import synthetic_scores  # noqa: E402
@@ -210,7 +212,9 @@ def test_the_figure_says_what_is_missing_and_its_csv_has_every_number(tmp_path, 
         for (method, model, recipe), row in COSTS.items():
             writer.writerow({"method": method, "model": model, "recipe": recipe} | row)
     folder = str(tmp_path)
-    arguments = f"--scores {folder}/scores.parquet --costs {folder}/costs.csv --config {folder}/config.yaml"
+    arguments = (
+        f"--fonts {FONTS} --scores {folder}/scores.parquet --costs {folder}/costs.csv --config {folder}/config.yaml"
+    )
     budget.main([*arguments.split(), "--output-prefix", f"{folder}/budget", "--selection", json.dumps(SELECTION)])
     assert "1 of 8 points lack a score or a cost: lora/bloom-s/multilingual" in capsys.readouterr().err
     with (tmp_path / "budget.csv").open(encoding="utf-8", newline="") as stream:
@@ -229,6 +233,7 @@ def test_the_figure_says_what_is_missing_and_its_csv_has_every_number(tmp_path, 
 
 
 def test_names_on_the_frontier_do_not_lie_over_one_another():
+    prepare(FONTS)
     config = synthetic_scores.read_config()
     cells = synthetic_scores.matrix(config)
     models = {model: config["models"][model] | {"label": model} for _, model, _, _ in cells}

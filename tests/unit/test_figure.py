@@ -12,10 +12,12 @@ import figure
 import polars as pl
 import pytest
 from bootstrap import by_prompt
+from drawing import prepare
 from files import InputError
 from PIL import Image
 
 SCRIPT = Path(figure.__file__)
+FONTS = SCRIPT.parents[2] / "resources" / "fonts"
 MODELS = {
     "bloom-s": {"family": "bloom", "label": "BLOOM", "billions": 0.5},
     "bloom-m": {"family": "bloom", "label": "BLOOM", "billions": 3},
@@ -79,6 +81,7 @@ def table(rows):
 
 def drawn(settings, rows=(), width=6.3):
     """The figure as matplotlib has it, from rows of a score table."""
+    prepare(FONTS)
     scores = by_prompt(table(rows or answers("lora", "none", "none", "en", (1, True))), settings["maximum"] // 3)
     return figure.draw_figure(settings, list(figure.points(settings, scores)), width)
 
@@ -91,7 +94,10 @@ def make(folder, rows, settings, name="figure3"):
     table(rows).write_parquet(scores)
     prefix = folder / "figures" / name
     figure.main(
-        [*f"--scores {scores} --config {config} --output-prefix {prefix} --figure".split(), json.dumps(settings)]
+        [
+            *f"--scores {scores} --config {config} --fonts {FONTS} --output-prefix {prefix} --figure".split(),
+            json.dumps(settings),
+        ]
     )
     with Path(f"{prefix}.csv").open(encoding="utf-8", newline="") as stream:
         return {(row["panel"], row["series"], row["model"]): row for row in csv.DictReader(stream)}, prefix
@@ -252,7 +258,7 @@ def test_the_same_input_gives_the_same_bytes_in_another_process_and_at_another_t
     _, prefix = make(tmp_path, whole(), selection())
     command = [sys.executable, str(SCRIPT), "--scores", str(tmp_path / "scores.parquet")]
     command += ["--figure", json.dumps(selection()), "--output-prefix", str(tmp_path / "again" / "figure3")]
-    command += ["--config", str(tmp_path / "config.yaml")]
+    command += ["--config", str(tmp_path / "config.yaml"), "--fonts", str(FONTS)]
     subprocess.run(command, check=True, env=os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"})
     for suffix in (".pdf", ".png", ".csv", ".json", "-column.pdf", "-column.png"):
         assert Path(f"{prefix}{suffix}").read_bytes() == (tmp_path / "again" / f"figure3{suffix}").read_bytes(), suffix
@@ -339,3 +345,21 @@ def test_labels_of_sizes_do_not_touch_one_another(width):
     boxes = [label.get_window_extent() for label in canvas.axes[-1].get_xticklabels()]
     assert len(boxes) == 8
     assert not any(left.overlaps(right) for left, right in pairwise(boxes))
+
+
+def test_panels_bear_what_a_language_calls_itself_where_a_font_can_show_it(tmp_path):
+    own = {"en": "English", "es": "español", "zh": "中文", "bn": "বাংলা"}
+    settings = selection("unseen", panels=["bn", "zh", "en"], own=own | {"en": "ไทย"})
+    rows = whole(langs=["bn", "zh", "en"])
+    canvas = drawn(settings, rows)
+    assert [axes.get_title() for axes in canvas.axes] == [
+        "Bengali\u00a0·\u00a0বাংলা",
+        "Chinese\u00a0·\u00a0中文",
+        "English",
+    ]
+    assert drawn(selection(own=own), whole()).axes[0].get_title() == "English", "not twice"
+    _, prefix = make(tmp_path, rows, settings)
+    pdf = Path(f"{prefix}.pdf").read_bytes()
+    for font in (b"DejaVuSans", b"NotoSansBengali", b"NotoSansSC"):
+        assert re.search(rb"/FontName /[A-Z]{6}\+" + font, pdf) or re.search(rb"/BaseFont /[^ ]*" + font, pdf), font
+    assert b"/Type3" not in pdf

@@ -14,10 +14,14 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import judge_settings
 import pytest
+from files import InputError
+from judge import Question, rate_all
 from judge_endpoint import RATED, Endpoint, chaos, transport_faults
+from limiter import Stopped
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
@@ -473,6 +477,34 @@ def test_an_endpoint_that_goes_on_failing_ends_the_job_in_a_line_and_keeps_what_
     assert f"{30 - completed} calls now and {completed} from the journal" in last
 
 
+def test_the_failure_that_stops_the_others_is_the_one_that_is_raised():
+    settings = judge_settings.JudgeSettings("tested", "m", "http://x/v1", concurrency=2)
+
+    class Stop(threading.Event):
+        def set(self):
+            if not self.is_set():
+                super().set()
+                time.sleep(0.2)  # so that the other thread is done with being stopped
+
+    ask = SimpleNamespace(stop=Stop())
+
+    def rate(question):
+        if question.prompt == "fails":
+            raise InputError("the reason")
+        ask.stop.wait(10)
+        raise Stopped
+
+    with pytest.raises(InputError, match="the reason"):
+        rate_all([Question("waits", 1), Question("fails", 1)], rate, ask, settings)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_endpoint_that_asks_for_no_wait_is_not_called_in_a_row(job, endpoint, status):
+    server = endpoint(lambda prompt, n: (status, {"Retry-After": 0}, "busy"))
+    assert job.run({"base_url": server.url, "patience": 2}, questions(1))[0] == 1
+    assert 2 <= sum(server.calls.values()) <= 6, "pauses double"
+
+
 def test_a_wait_beyond_patience_is_not_begun(job, endpoint):
     server = endpoint(lambda prompt, n: (429, {"Retry-After": "3600"}, "come back tomorrow"))
     begin = time.monotonic()
@@ -558,6 +590,20 @@ def test_a_budget_is_never_passed_and_a_raised_one_pays_for_the_rest_alone(job, 
     assert set(server.completed.values()) == {1}
 
 
+def test_a_budget_holds_between_jobs_where_the_endpoint_does_not_say_what_a_call_used(job, endpoint, tmp_path):
+    said = b'{"choices": [{"message": {"role": "assistant", "content": "Rating: [[2]]"}}]}'
+    server = endpoint(lambda prompt, n: (200, {}, said))
+    judge = {"base_url": server.url, "price": {"prompt": 0, "completion": 1000}, "max_tokens": 1000, "budget": 3.5}
+    folder = tmp_path / "journals"
+    job.journal = folder / "one.jsonl"
+    assert job.run(judge, questions(3), spent_in=folder)[0] == 0
+    assert job.rows()[0]["usage"] == {"prompt_tokens": 0, "completion_tokens": 0}
+    job.journal = folder / "another.jsonl"
+    status, last = job.run(judge, questions(3), spent_in=folder)
+    assert status == 1 and "the budget of $3.5: $3.0000 spent, 3 ratings of this run left" in last
+    assert sum(server.calls.values()) == 3
+
+
 def test_the_api_key_reaches_the_endpoint_and_nothing_else(job, endpoint):
     """Not even where the endpoint says it back, in errors and in replies, or the client is asked to log all."""
 
@@ -598,6 +644,15 @@ def test_a_missing_key_is_one_line_that_names_the_variable(job):
     assert "variable SECRET_OF_OURS" in job.run(judge | {"key_env": "SECRET_OF_OURS"}, questions(1))[1]
 
 
+@pytest.mark.parametrize("key", ["“sk-4711”", "sk-4711\r", "sk-47\n11"])
+def test_a_key_that_no_header_can_hold_is_one_line_without_it_and_no_reply(job, endpoint, key):
+    server = endpoint()
+    status, last = job.run({"base_url": server.url}, questions(1), key=key)
+    assert status == 1 and job.errors.count("\n") == 1
+    assert "the API key in the environment variable OPENAI_API_KEY holds a character" in last and "47" not in last
+    assert not server.calls and not job.journal.read_bytes() and not job.output.exists()
+
+
 @pytest.mark.parametrize(
     ("judge", "rows", "template", "message"),
     [
@@ -609,6 +664,7 @@ def test_a_missing_key_is_one_line_that_names_the_variable(job):
         ({"base_url": "http://x/v1", "api": "mail"}, questions(1), None, "'api' is calls or batch, not 'mail'"),
         ({"base_url": "http://x/v1"}, questions(1) * 2, None, "two responses for lang en, id 0"),
         ({"base_url": "http://x/v1"}, [{"lang": "en"}], None, "line 1: the field 'id' is missing"),
+        ({"base_url": "http://x/v1"}, [response("en", "a", "?", None)], None, "id a: the response is missing or"),
         ({"base_url": "http://x/v1"}, questions(1), "Rate ${response}!", "${instruction} and ${response}"),
         ({"serve": "no-such-command {port}"}, questions(1), None, "cannot start the server 'no-such-command'"),
     ],

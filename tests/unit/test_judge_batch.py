@@ -394,6 +394,18 @@ def test_repeats_are_asked_in_one_batch_each_under_its_seed_and_give_what_calls_
     assert [line["body"]["seed"] for line in endpoint.requests(first)] == [5, 8] * 6
 
 
+def test_repeats_that_are_added_while_a_batch_is_under_way_do_not_ask_for_its_replies_again(job, endpoint):
+    reached = endpoint.hold("process")
+    process = job.start(endpoint.url)
+    assert reached.wait(20)
+    process.kill()
+    process.communicate()
+    endpoint.let_go()
+    assert job.run(endpoint.url, repeats=2)[0] == 0, job.errors
+    assert [len(endpoint.requests(batch)) for batch in endpoint.batches.values()] == [6, 6]
+    assert set(endpoint.paid.values()) == {1} and len(endpoint.paid) == 12
+
+
 @pytest.mark.parametrize("status", [404, 405])
 def test_an_endpoint_without_batches_is_one_line_that_says_so(job, endpoint, status):
     endpoint.troubles = {"list": [status]}

@@ -113,10 +113,19 @@ class Browser:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-    def until(self, expression: str, what: Callable[[object], bool] = bool) -> object:
+    def run_in_frame(self, expression: str) -> object:
+        """The value of a JavaScript expression in the page's frame; None where there is none."""
+        frames = self.send("Page.getFrameTree")["frameTree"].get("childFrames", [])
+        if not frames:
+            return None
+        world = self.send("Page.createIsolatedWorld", frameId=frames[0]["frame"]["id"])["executionContextId"]
+        result = self.send("Runtime.evaluate", expression=expression, returnByValue=True, contextId=world)
+        return result["result"].get("value")
+
+    def until(self, expression: str, run: Callable[[str], object] | None = None) -> object:
         """The value of an expression once it is true."""
         end = time.monotonic() + PATIENCE
-        while not what(value := self.run(expression)):
+        while not (value := (run or self.run)(expression)):
             assert time.monotonic() < end, f"never so: {expression}; the page: {self.text()[:2000]}"
             time.sleep(0.1)
         return value

@@ -41,8 +41,15 @@ def test_the_judges_report_has_every_rating_of_every_judge_and_their_prices(tmp_
     assert ('"other"' in report, "--missing zero" in report) == (False, True), "its price is not known"
 
 
+def test_an_empty_note_is_still_an_argument():
+    noted = [job for job in dry_run("all_figures") if "--note" in job.command]
+    assert {"table2", "claims", "costs", "summary"} <= {job.rule for job in noted}
+    assert all("--note= " in job.command for job in noted), "the paper's note is empty"
+
+
 def test_what_a_reader_looks_at_is_made_once():
     made = counts(dry_run("all_figures"))
+    assert [made[rule] for rule in ("claims", "costs", "budget", "score_table", "page_claims")] == [1] * 5
     assert [made[rule] for rule in ("table1", "table2", "language_table", "judge_report", "summary")] == [1] * 5
     assert made["claims"] == 1
     assert made["figure"] == 6

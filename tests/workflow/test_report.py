@@ -1,5 +1,5 @@
-"""`snakemake --report` is one file that a real browser shows without a network: captions, figures, tables, claims, runtimes
-and costs."""
+"""`snakemake --report` is one file that a real browser shows without a network: captions, figures, tables, claims,
+runtimes and costs."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,6 @@ pytestmark = [
 FIGURES = [*(f"Figure {number}" for number in range(2, 8)), "What a training budget buys"]
 SHOW, TELL = "eye", "information-circle"  # the two buttons of a result: itself, and its caption
 SHOWN = "[...document.images].filter(image => image.src.startsWith('data:image/png') && image.naturalWidth > 1000)"
-FRAME = "document.querySelector('iframe')?.contentDocument?.body?.innerText"
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +88,8 @@ def test_a_table_is_read_as_a_table_and_its_caption_too(page, category, table, w
     page.click(category)
     assert table in results(page)
     press(page, table, SHOW)
-    assert words in page.until(f"{FRAME} || ''")
-    assert page.run("document.querySelector('iframe').contentDocument.querySelectorAll('tbody tr').length") > 2
+    assert words in page.until("document.body?.innerText", page.run_in_frame)
+    assert page.run_in_frame("document.querySelectorAll('tbody tr').length") > 2
     press(page, table, TELL)
     page.until(f"document.body.innerText.replace(/\\s+/g, ' ').includes({caption!r})")
 

@@ -24,4 +24,4 @@ rule claims:
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python {input.script} --scores {input.scores} --claims {input.claims} --selection {params.selection:q}"
-        " --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
+        " --note={params.note:q} --output-prefix {params.prefix} 2> {log}"

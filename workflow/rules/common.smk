@@ -11,9 +11,8 @@ UNSEEN = config["languages"]["unseen"]
 TESTED = [*SEEN, *UNSEEN]
 MIXED = ["multilingual", "downsampled"]
 RECIPES = {f"mono-{lang}": {"languages": [lang], "rows": "all"} for lang in SEEN} | config["recipes"]
-LANGUAGE_NAMES = {
-    lang: entry["name"] for lang, entry in yaml.safe_load(open("resources/languages.yaml", encoding="utf-8")).items()
-}
+LANGUAGES = yaml.safe_load(open("resources/languages.yaml", encoding="utf-8"))
+LANGUAGE_NAMES = {lang: entry["name"] for lang, entry in LANGUAGES.items()}
 JUDGES = {judge["name"]: judge for judge in config["judges"]}
 
 

@@ -24,7 +24,7 @@ rule costs:
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python {input.script} --models {input.models} --order {params.order} --languages {params.languages}"
-        " --judges judges.md --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
+        " --judges judges.md --note={params.note:q} --output-prefix {params.prefix} 2> {log}"
 
 
 rule budget:
@@ -34,6 +34,7 @@ rule budget:
         scores="<results>/scores.parquet",
         costs="<results>/tables/costs.csv",
         config="<results>/config.yaml",
+        fonts=FONTS,
     output:
         pdf="<results>/figures/budget.pdf",
         png=report(
@@ -54,4 +55,4 @@ rule budget:
         prefix=lambda wildcards, output: output.pdf.removesuffix(".pdf"),
     shell:
         "python {input.script} --scores {input.scores} --costs {input.costs} --selection {params.selection:q}"
-        " --config {input.config} --output-prefix {params.prefix} 2> {log}"
+        " --config {input.config} --fonts resources/fonts --output-prefix {params.prefix} 2> {log}"

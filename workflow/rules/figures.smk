@@ -14,6 +14,7 @@ rule figure:
         shared=imports_of("figure"),
         scores=shown_scores,
         config="<results>/config.yaml",
+        fonts=FONTS,
     output:
         pdf="<results>/figures/figure{number}.pdf",
         png=report(
@@ -34,7 +35,7 @@ rule figure:
         prefix=lambda wildcards, output: output.pdf.removesuffix(".pdf"),
     shell:
         "python {input.script} --scores {input.scores} --figure {params.settings:q} --config {input.config}"
-        " --output-prefix {params.prefix} 2> {log}"
+        " --fonts resources/fonts --output-prefix {params.prefix} 2> {log}"
 
 
 rule table1:
@@ -71,7 +72,7 @@ rule table2:
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script} --scores {input.scores} --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
+        "python {input.script} --scores {input.scores} --note={params.note:q} --output-prefix {params.prefix} 2> {log}"
 
 
 rule score_table:
@@ -98,7 +99,7 @@ rule score_table:
         "python {input.script} --scores {input.scores} --prompts {params.prompts}"
         " --level {params.uncertainty[level]} --resamples {params.uncertainty[resamples]}"
         " --seed {params.uncertainty[seed]} --models {params.models} --languages {params.languages:q}"
-        " --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
+        " --note={params.note:q} --output-prefix {params.prefix} 2> {log}"
 
 
 rule language_table:
@@ -120,7 +121,7 @@ rule language_table:
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python {input.script} --scores {input.scores} --models {params.models} --languages {params.languages}"
-        " --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
+        " --note={params.note:q} --output-prefix {params.prefix} 2> {log}"
 
 
 rule summary:
@@ -146,7 +147,7 @@ rule summary:
     shell:
         "python {input.script} --scores {input.scores} --figures {input.figures} --tables {input.tables}"
         " --costs {input.costs} --judge-costs {input.judges} --models {params.models} --languages {params.languages}"
-        " --judge {params.judge:q} --note {params.note:q} --output {output} 2> {log}"
+        " --judge {params.judge:q} --note={params.note:q} --output {output} 2> {log}"
 
 
 rule config_copy:

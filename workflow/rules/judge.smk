@@ -71,4 +71,4 @@ rule judge_report:
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python {input.script} --ratings {params.ratings} --prices {params.prices:q} --missing {params.missing}"
-        " --languages {params.languages} --note {params.note:q} --output-prefix {params.prefix} 2> {log}"
+        " --languages {params.languages} --note={params.note:q} --output-prefix {params.prefix} 2> {log}"

@@ -291,6 +291,7 @@ def score_of(run: Run, judge: str) -> str:
 # ---- figures
 
 FIRST_JUDGE = config["judges"][0]
+FONTS = sorted(str(path) for path in Path("resources/fonts").glob("*.ttf"))
 DRAWN = [".pdf", ".png", ".csv", ".json", "-column.pdf", "-column.png"]  # the files of a figure
 FIGURE_FILES = [
     *expand("<results>/figures/figure{number}{kind}", number=FIGURES, kind=DRAWN),
@@ -379,6 +380,7 @@ def figure_settings(wildcards) -> str:
         "runs": runs,
         "models": models,
         "languages": {lang: LANGUAGE_NAMES[lang] for lang in panels},
+        "own": {lang: LANGUAGES[lang]["own"] for lang in panels if "own" in LANGUAGES[lang]},
         "panels": panels,
         "maximum": 3 * config["data"]["prompts_expected"],
         "uncertainty": UNCERTAINTY,

@@ -150,7 +150,6 @@ def draw_figure(selection: Mapping, shown: Sequence[Point], width: float) -> "Fi
     """A row of panels a method, a column a cost."""
     import seaborn as sns
 
-    prepare()
     methods = [method for method, models in selection["runs"].items() if models]
     canvas, grid = panel_grid(len(COSTS) * len(methods), len(COSTS), width, PANEL_HEIGHT, share_x=False)
     for position, axes in enumerate(grid):
@@ -272,6 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--costs", required=True, metavar="FILE", help="the csv of costs.py")
     parser.add_argument("--selection", required=True, metavar="JSON", help="the selection: a JSON object or its file")
     parser.add_argument("--config", required=True, metavar="FILE", help="the run's configuration, for its hash")
+    parser.add_argument("--fonts", required=True, metavar="FOLDER", help="fonts for scripts that DejaVu Sans has not")
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the figure, without suffix")
     options = parser.parse_args(arguments)
 
@@ -300,6 +300,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     write_csv(Path(f"{options.output_prefix}.csv"), shown, origin)
     write_text(f"{options.output_prefix}.json", json.dumps({"figure": "budget"} | known, indent=1) + "\n")
+    prepare(options.fonts)
     for added, width in WIDTHS.items():
         save(draw_figure(selection, shown, width), f"{options.output_prefix}{added}", metadata)
     print(f"budget: {len(drawn)} of {len(shown)} points drawn", file=sys.stderr)

@@ -8,8 +8,10 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import fonts
 from files import beside
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ WIDTHS = {"": 6.3, "-column": 3.03}  # inches, by what is added to the file's na
 RESOLUTION = 300  # dots per inch of the png
 LOOK = {  # over seaborn's "paper": sizes in points, at the printed width
     "pdf.fonttype": 42,  # TrueType: journals refuse the Type 3 fonts that are matplotlib's default
+    "ps.fonttype": 42,  # which the pdf backend asks as well: else a font is embedded twice
     "axes.linewidth": 0.8,
     "axes.titlepad": 4,
     "axes.titlesize": 7.5,
@@ -71,14 +74,15 @@ class Words:
     watermark: str = ""
 
 
-def prepare() -> None:
-    """Set the looks up. Fonts: DejaVu Sans, which matplotlib brings."""
+def prepare(folder: Path | str) -> None:
+    """Set the looks up, with the fonts of a folder beside matplotlib's own, and none of this machine's."""
+    fonts.register(folder)
     import matplotlib
 
     matplotlib.use("Agg")
     import seaborn as sns
 
-    sns.set_theme(context="paper", style="ticks", font="DejaVu Sans", rc=LOOK)
+    sns.set_theme(context="paper", style="ticks", rc=LOOK | {"font.family": fonts.FAMILY})
 
 
 def panel_grid(count: int, columns: int, width: float, height: float, share_x: bool) -> "tuple[Figure, list[Axes]]":
@@ -152,7 +156,8 @@ def surround(canvas: "Figure", series: Sequence[str], line: str, words: Words) -
     handles = [Line2D([], [], linestyle=line, label=SERIES[name].label, **look_of(name)) for name in series]
     if any(drawn.get_gid() == "absent" for axes in canvas.axes for drawn in axes.lines):
         handles.append(Line2D([], [], linestyle="none", marker="x", markersize=3.2, color="0.35", label="missing"))
-    title = textwrap.fill(words.title, int(width * 16))
+    lines = math.ceil(len(words.title) / (width * 16))
+    title = textwrap.fill(words.title, math.ceil(len(words.title) / lines) + 8)  # lines of about one length
     columns = len(handles) if width > 5 else 2
     legend = canvas.legend(
         handles=handles, loc="outside upper center", ncols=columns, frameon=False, title=title, handlelength=2
@@ -170,7 +175,7 @@ def surround(canvas: "Figure", series: Sequence[str], line: str, words: Words) -
         size = 62 * width / max(len(words.watermark), 6)
         canvas.text(
             0.5, 0.5, words.watermark, ha="center", va="center", rotation=28, fontsize=size, color="0.5", alpha=0.16,
-            zorder=10, weight="bold",
+            zorder=10, weight="bold", family=fonts.LATIN,
         )  # fmt: skip
 
 

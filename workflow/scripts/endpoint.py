@@ -9,6 +9,7 @@ The API key is read from the environment and sent; it is cut out of all that com
 """
 
 import email.utils
+import json
 import logging
 import math
 import os
@@ -47,7 +48,13 @@ def api_key(settings: JudgeSettings) -> str:
     variable = key_variable(settings)
     if not os.environ.get(variable):
         raise InputError(f"judge {settings.name!r}: no API key; set the environment variable {variable}")
-    return os.environ[variable]
+    key = os.environ[variable]
+    if not key.isascii() or not key.isprintable():  # no header can hold it, and what the client says of that misleads
+        raise InputError(
+            f"judge {settings.name!r}: the API key in the environment variable {variable} holds a character that no"
+            " key has, such as a typographic quote or a line end; set it again"
+        )
+    return key
 
 
 def request_body(settings: JudgeSettings, prompt: str, seed: int | None) -> dict:
@@ -150,7 +157,7 @@ class Endpoint:
                 asked = self._check(error)
                 now = time.monotonic()
                 first_failure = now if first_failure is None else first_failure
-                if asked is None:
+                if not asked:  # "at once" is no wish that calls in a row may fulfil
                     wait, pause = pause * random.uniform(0.5, 1), min(2 * pause, LONGEST_PAUSE)
                 else:
                     wait = asked
@@ -172,10 +179,12 @@ class Endpoint:
             self._limiter.used(slot, 0)
             self._spending.settle(bound, NOTHING)
             raise
-        except ValueError:  # not JSON, or not UTF-8: answered, and perhaps charged, but nothing to read
+        except (json.JSONDecodeError, UnicodeDecodeError):  # answered, and perhaps charged, but nothing to read
             completion = None
         reply = as_reply(completion)
-        used = reply["usage"] if any(reply["usage"].values()) else bound  # what is not said is taken for the most
+        if not any(reply["usage"].values()):
+            reply["bound"] = bound  # what is not said is taken for the most, by the jobs after this one too
+        used = reply.get("bound", reply["usage"])
         self._limiter.used(slot, sum(used.values()))
         self._spending.settle(bound, used)
         return {name: self._without_key(value) if isinstance(value, str) else value for name, value in reply.items()}

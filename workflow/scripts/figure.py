@@ -11,6 +11,7 @@ plotted number with its interval, PREFIX.json says where they come from (provena
   runs        {"lora": ["bloom-560m", ...], "full": [...]}: methods and models, in order
   models      {"bloom-560m": {"family": "bloom", "label": "BLOOM", "billions": 0.56}, ...}
   languages   {"en": "English", ...}: names for the panels
+  own         {"bg": "български", ...}: what languages call themselves, for the panels too; may be left out
   panels      ["en", "es", ...]: the test languages, in order
   maximum     150: the highest score, 3 for each prompt in a language
   uncertainty {"level": 0.95, "resamples": 2000, "seed": 42}: bands, from prompts drawn again (bootstrap.py)
@@ -49,6 +50,7 @@ from typing import TYPE_CHECKING
 from bootstrap import PromptScores, by_prompt, draw, interval, redrawn
 from drawing import WIDTHS, Words, absent, band, bar, marks, panel_grid, prepare, save, surround
 from files import InputError, beside, command_line, write_text
+from fonts import can_show
 from provenance import in_short, provenance
 from scoretable import METHODS, read_scores, recipe_of
 from settings import read_object
@@ -259,14 +261,13 @@ def draw_figure(figure: dict, shown: Sequence[Point], width: float) -> "Figure":
     """Draw the points; the panels share their y axis, and their x axis where it means the same in all of them."""
     import seaborn as sns
 
-    prepare()
     layout = panels(figure)
     columns = columns_for(len(layout), figure, width)
     consistency, family = figure["kind"] == "consistency", figure["kind"] == "family"
     canvas, grid = panel_grid(len(layout), columns, width, PANEL_HEIGHT, share_x=not consistency)
     for position, (axes, panel) in enumerate(zip(grid, layout, strict=True)):
         here = [point for point in shown if (point.method, point.panel) == (panel.method, panel.title)]
-        axes.set_title(textwrap.fill(panel.title, int(13 * width / columns)))
+        axes.set_title(heading(panel, figure.get("own", {}), int(14.5 * width / columns)), parse_math=False)
         if position % columns == 0:
             axes.set_ylabel("score difference" if consistency else "evaluation score")
         if family:
@@ -282,6 +283,14 @@ def draw_figure(figure: dict, shown: Sequence[Point], width: float) -> "Figure":
     sns.despine(canvas)
     surround(canvas, SERIES_OF_KIND[figure["kind"]], LINES[figure["kind"]], words(figure, shown))
     return canvas
+
+
+def heading(panel: Panel, own: dict[str, str], width: int) -> str:
+    """What stands above a panel: its title and, of one language, what that calls itself, where a font can show it."""
+    name = own.get(panel.langs[0], "") if len(panel.langs) == 1 else ""
+    if not name or name in panel.title or not can_show(name):
+        return textwrap.fill(panel.title, width)
+    return textwrap.fill(f"{panel.title}\u00a0·\u00a0{name}", width)  # broken before neither
 
 
 def columns_for(count: int, figure: dict, width: float) -> int:
@@ -416,6 +425,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--figure", required=True, metavar="JSON", help="the selection: a JSON object or its file")
     parser.add_argument("--config", required=True, metavar="FILE", help="the run's configuration, for its hash")
+    parser.add_argument("--fonts", required=True, metavar="FOLDER", help="fonts for scripts that DejaVu Sans has not")
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the figure, without suffix")
     options = parser.parse_args(arguments)
 
@@ -439,6 +449,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     write_csv(Path(f"{options.output_prefix}.csv"), shown, origin)
     write_text(f"{options.output_prefix}.json", json.dumps({"figure": figure["number"]} | known, indent=1) + "\n")
+    prepare(options.fonts)
     for added, width in WIDTHS.items():
         save(draw_figure(figure, shown, width), f"{options.output_prefix}{added}", metadata)
     print(f"{name}: {sum(point.value is not None for point in shown)} points drawn", file=sys.stderr)

@@ -48,7 +48,7 @@ from string import Template
 from typing import NamedTuple
 
 from endpoint import Endpoint, Refused, api_key, as_reply, endpoint, request_body
-from files import InputError, command_line, read_jsonl, write_jsonl
+from files import InputError, command_line, read_jsonl, text_fault, write_jsonl
 from journal import Journal, item_key
 from judge_batch import Batches, Requests
 from judge_settings import JudgeSettings, determinants, judge_settings, reply_key, sent_seed
@@ -158,7 +158,7 @@ class Judge:
         self._refusals = Batches(
             self.settings,
             api_key(self.settings),
-            job=item_key(first=sorted({self._key(question, 1) for question in questions})),
+            job=item_key(first=sorted({self._key(q, 1) for q in questions if q.repeat == 1})),
             requests=lambda attempt: self._wanted(questions, attempt),
             keep=lambda key, completion: self._keep(key, as_reply(completion)),
             afford=lambda requests: self._afford(requests, spent_in),
@@ -228,8 +228,8 @@ def rate_all(
             try:
                 results.put((question, rate(question), None))
             except Exception as error:
+                results.put((question, None, error))  # before the others are Stopped: the first in is what is raised
                 ask.stop.set()
-                results.put((question, None, error))
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(settings.concurrency, len(questions)))]
     verdicts = {}
@@ -292,13 +292,16 @@ def judge_prompts(prompts: list[str], judge: Judge, spent_in: Path | None, journ
 
 
 def read_responses(path: str) -> list[dict]:
-    """Read a run's responses. Raises InputError when one (lang, id) comes twice."""
+    """Read a run's responses. Raises InputError when one (lang, id) comes twice, or has no text that can be sent."""
     rows = read_jsonl(path, fields=("lang", "id", "prompt", "response"))
     seen = set()
     for row in rows:
         if (row["lang"], row["id"]) in seen:
             raise InputError(f"{path}: two responses for lang {row['lang']}, id {row['id']}; keep one")
         seen.add((row["lang"], row["id"]))
+        for field in ("prompt", "response"):
+            if fault := text_fault(row[field]):
+                raise InputError(f"{path}: lang {row['lang']}, id {row['id']}: the {field} {fault}")
     return rows
 
 

@@ -8,10 +8,11 @@ the round, `retries` times at most; then the job ends, and the next one goes on 
 
 **Nothing is remembered here but the journal.** What is under way is written where it is under way: each batch carries
 the metadata `job` and `round`, where `job` is a hash of all that the job will ever ask first, whatever is answered
-already. A round begins by listing the endpoint's batches and takes up those that are its own. So a job that was killed
-between any two steps, even after a batch was created and before it knew, finds that batch again and pays for nothing
-twice. Of a batch that was final when it was found only the replies count: what failed in it failed for an earlier job,
-and is asked again. A file that was uploaded and then not used is never run; the endpoint deletes it in its own time.
+already and however many repeats are asked for. A round begins by listing the endpoint's batches and takes up those
+that are its own. So a job that was killed between any two steps, even after a batch was created and before it knew,
+finds that batch again and pays for nothing twice. Of a batch that was final when it was found only the replies count:
+what failed in it failed for an earlier job, and is asked again. A file that was uploaded and then not used is never
+run; the endpoint deletes it in its own time.
 
 Creating a batch is the one request that is not simply repeated when its answer is lost: the endpoint may have done
 it. It is looked for first, by the file that it reads. All others are repeated, for `patience` seconds at most, while

@@ -1,6 +1,7 @@
 """What replies cost, and a budget that no call passes.
 
-Spent is what all replies in the judge's journals used, whatever job they were made for. Before a call starts, the
+Spent is what all replies in the judge's journals used, whatever job they were made for; where an endpoint does not say,
+the most that it may have been (`bound`). Before a call starts, the
 most that it may cost is set aside; its reply puts that right. A call that was given up on (no answer in time, a
 connection that broke) may have been charged for, so what was set aside for it stays so until the job ends.
 """
@@ -51,7 +52,8 @@ def past(paths: Iterable[Path], since: float = math.inf) -> Past:
             for line in stream:
                 try:
                     reply = json.loads(line)["value"]
-                    used, came = {key: int(reply["usage"][key]) for key in usage}, float(reply.get("at", 0))
+                    said, came = reply.get("bound", reply["usage"]), float(reply.get("at", 0))
+                    used = {key: int(said[key]) for key in usage}
                 except (ValueError, KeyError, TypeError):
                     continue
                 usage = {key: usage[key] + used[key] for key in usage}
