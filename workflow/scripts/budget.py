@@ -21,16 +21,16 @@ model's name where there is room.
   watermark   written across the panels; may be left out
 
 A point of which a score or a cost is missing (released models were not trained here) is left out and counted: its csv
-row is empty there. Costs on different devices are not the same; the axis names them.
+row is empty there. Hours on different devices are not the same; the footer names them.
 """
 
 import argparse
 import csv
 import json
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,11 +45,15 @@ from settings import read_object
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
 
 PANEL_HEIGHT = 1.9  # inches
 WIDE = 30  # times the least cost: from there on a panel has no room for ticks between powers of ten
 COSTS = ("tokens", "device_hours")
 BEST_RATING = 3
+FRONTIER = "frontier"
+MARK, AWAY = 3, 8  # points: how far a marker reaches, and how far a name stays away from a point that is not its own
+SPOTS = (("left", 4, 4), ("right", -4, 4), ("left", 4, -8), ("right", -4, -8))  # of a name: its side and offset, points
 KEYS = {"runs": dict, "models": dict, "langs": list, "prompts": int, "uncertainty": dict, "judge": dict, "note": str}
 
 
@@ -163,12 +167,14 @@ def draw_figure(selection: Mapping, shown: Sequence[Point], width: float) -> "Fi
     grid[0].set_yticks([selection["prompts"] * rating for rating in range(BEST_RATING + 1)])
     sns.despine(canvas)
     surround(canvas, list(SERIES), "none", words(selection, shown))
-    keep_names_apart(canvas)
+    canvas.draw_without_rendering()  # so that all is where it will be
+    for position, axes in enumerate(grid):
+        name_frontier(axes, of(shown, methods[position // len(COSTS)]), COSTS[position % len(COSTS)])
     return canvas
 
 
 def draw_panel(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
-    """Points with their intervals, and the frontier with the names of its models."""
+    """Points with their intervals, and the frontier."""
     costs = [getattr(point, cost) for point in shown if getattr(point, cost) is not None]
     cost_axis(axes, cost, costs)
     for series in SERIES:
@@ -188,58 +194,83 @@ def draw_panel(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
             zorder=1,
         )
         marks(axes, x, [point.score for point in known], series, "none")
-    best = frontier(shown, cost)
-    if not best:
-        return
-    x = [getattr(point, cost) for point in best]
-    scores = [point.score for point in best]
-    axes.step([*x, max(costs)], [*scores, scores[-1]], where="post", color="0.6", linewidth=1, zorder=0)
-    for place, point in zip(x, best, strict=True):
-        left = place < math.sqrt(
-            min(costs) * max(costs)
-        )  # in the panel: its name goes to the right, and to the left else
-        axes.annotate(
-            point.model,
-            (place, point.score),
-            xytext=(4 if left else -3, 4),
-            textcoords="offset points",
-            ha="left" if left else "right",
-            fontsize=5,
-            color="0.3",
-        )
+    if best := frontier(shown, cost):
+        corners = [
+            (getattr(point, cost), level) for before, point in pairwise(best) for level in (before.score, point.score)
+        ]
+        corners = [(getattr(best[0], cost), best[0].score), *corners, (max(costs), best[-1].score)]
+        axes.plot(*zip(*corners, strict=True), color="0.6", linewidth=1, zorder=0, gid=FRONTIER)
 
 
 def cost_axis(axes: "Axes", cost: str, costs: Sequence[float]) -> None:
     """Logarithmic, with a tick at each power of ten, and at 2 and 5 of it where they are few."""
-    from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.set_xscale("log")
     axes.margins(x=0.08)
     wide = max(costs, default=1) > WIDE * min(costs, default=1)
     axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
-    axes.xaxis.set_major_formatter(EngFormatter(sep="") if cost == "tokens" else FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: tokens_label(x) if cost == "tokens" else f"{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def keep_names_apart(canvas: "Figure") -> None:
-    """Take names away that would lie over another, the better model's first; the csv has them all."""
-    canvas.draw_without_rendering()
-    for axes in canvas.axes:
-        kept = []
-        for text in reversed(list(axes.texts)):
-            box = text.get_window_extent()
-            if any(box.overlaps(other) for other in kept):
-                text.remove()
-            else:
-                kept.append(box)
+def name_frontier(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
+    """Write models' names beside the frontier's points, the best first, where they cover nothing and could not be
+    another's; the csv has all."""
+    best = frontier(shown, cost)
+    drawn = [point for point in shown if point.score is not None and getattr(point, cost) is not None]
+    steps = [line.get_transform().transform_path(line.get_path()) for line in axes.lines if line.get_gid() == FRONTIER]
+    names = []
+    for point in reversed(best):
+        around = [around_point(axes, other, cost, AWAY if other in best else MARK) for other in drawn if other != point]
+        taken = [*names, *around, around_point(axes, point, cost, MARK)]
+        for side, right, up in SPOTS:
+            name = axes.annotate(
+                point.model,
+                (getattr(point, cost), point.score),
+                xytext=(right, up),
+                textcoords="offset points",
+                ha=side,
+                fontsize=5,
+                color="0.3",
+            )
+            box = name.get_window_extent()
+            inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 and axes.bbox.y0 <= box.y0
+            if (
+                inside
+                and box.count_overlaps(taken) == 0
+                and not any(path.intersects_bbox(box, False) for path in steps)
+            ):
+                name.set_in_layout(False)
+                names.append(box)
+                break
+            name.remove()
+
+
+def around_point(axes: "Axes", point: Point, cost: str, reach: float) -> "Bbox":
+    """A square around a point, `reach` points (of type) to each side, in pixels."""
+    from matplotlib.transforms import Bbox
+
+    place = axes.transData.transform((getattr(point, cost), point.score))
+    pixels = reach * axes.figure.dpi / 72
+    return Bbox([place - pixels, place + pixels])
+
+
+def devices_of(shown: Sequence[Point]) -> list[str]:
+    return list(dict.fromkeys(name for point in shown for name in point.device.split(", ") if name))
 
 
 def hours_label(shown: Sequence[Point]) -> str:
-    """What the hours are of: the devices that were used."""
-    devices = list(dict.fromkeys(name for point in shown for name in point.device.split(", ") if name))
-    if devices in ([], ["cpu"]):
-        return "hours of CPU ranks" if devices else "device-hours"
-    return f"GPU-hours ({', '.join(devices)})"
+    devices = devices_of(shown)
+    if not devices:
+        return "device-hours"
+    return "hours of CPU ranks" if devices == ["cpu"] else "GPU-hours"
+
+
+def tokens_label(tokens: float) -> str:
+    """As papers write them: 45k, 200M, 1.5B."""
+    size, letter = next((pair for pair in ((1e9, "B"), (1e6, "M"), (1e3, "k")) if tokens >= pair[0]), (1, ""))
+    return f"{tokens / size:g}{letter}"
 
 
 def words(selection: Mapping, shown: Sequence[Point]) -> Words:
@@ -250,6 +281,7 @@ def words(selection: Mapping, shown: Sequence[Point]) -> Words:
         f"Judge: {selection['judge']['label']}",
         f"Bars: {100 * selection['uncertainty']['level']:g} % of the scores with prompts drawn again",
         "Grey: the best score at a cost or less",
+        f"Hours on {', '.join(devices)}" if (devices := devices_of(shown)) not in ([], ["cpu"]) else "",
         f"{scoreless} of {len(shown)} points lack a score" if scoreless else "",
         f"{costless} of {len(shown)} points lack a measured cost" if costless else "",
         selection["note"],
