@@ -124,8 +124,11 @@ def test_stopped_in_every_way_it_ends_with_the_bytes_of_an_unbroken_run(house, t
     run.kill_at(random.randrange(4 * EPOCH, 6 * EPOCH), "launcher")
     assert run.ask_at(random.randrange(8 * EPOCH, 10 * EPOCH), signal.SIGUSR1, "launcher") == INTERRUPTED
     before = run.tear_newest()
+    checkpoints.mark_whole(before, seconds=1000.0)  # as if it had taken so long up to there
     record = run.finish()
 
+    assert 1000 < record["seconds"] < 1000 + DEADLINE, "the seconds before the interruption count as well"
+    assert record["tokens_per_second"] == pytest.approx(record["tokens"] / record["seconds"], abs=0.06)
     assert record["resumed_from_step"] == checkpoints.step_of(before)
     assert weights(run.training.output) == weights(unbroken.training.output)
     assert trajectory(record) == trajectory(plain)

@@ -17,7 +17,7 @@ def folder(tmp_path) -> Path:
         (checkpoint / "global").mkdir(parents=True)
         (checkpoint / "weights").write_bytes(b"w" * step)
         (checkpoint / "global" / "rank0").write_bytes(b"r" * step)
-        checkpoints.mark_whole(checkpoint)
+        checkpoints.mark_whole(checkpoint, seconds=10.0 * step)
     return tmp_path
 
 
@@ -31,6 +31,16 @@ def test_the_newest_whole_one_is_gone_on_from_and_torn_ones_are_removed(folder):
     os.truncate(folder / "checkpoint-10" / "global" / "rank0", 3)  # lost when the node died
     assert checkpoints.resumable(folder, "mine").name == "checkpoint-9"
     assert steps(folder) == [8, 9]
+
+
+def test_a_whole_one_knows_the_seconds_that_led_to_it(folder):
+    assert checkpoints.seconds_of(checkpoints.resumable(folder, "mine")) == 110.0
+
+
+def test_one_that_does_not_know_them_is_not_gone_on_from(folder):
+    unaware = folder / "checkpoint-11"
+    write_json(unaware / checkpoints.WHOLE, checkpoints.sizes(unaware))
+    assert checkpoints.resumable(folder, "mine").name == "checkpoint-10"
 
 
 def test_those_of_another_run_are_removed(folder):

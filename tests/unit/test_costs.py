@@ -73,19 +73,33 @@ def test_hours_are_those_of_all_devices(tmp_path):
     assert (row["device_hours"], row["tokens"], row["peak_memory_gib"]) == ("4.0", "36000000", "3.0")
 
 
-def test_a_training_that_went_on_costs_what_one_costs_that_was_not_interrupted(tmp_path):
-    went_on = trained(tmp_path, "lora/bloom-s/mono-en", resumed_from_step=900, seconds=360.0)
-    whole = trained(tmp_path, "lora/bloom-s/mono-es")
-    rows, _ = cost_rows(tmp_path, whole, went_on)
-    assert len({row["device_hours"] for row in rows}) == 1
+def test_a_training_that_went_on_is_told_from_one_that_was_not_interrupted(tmp_path):
+    went_on = trained(tmp_path, "lora/bloom-s/mono-es", resumed_from_step=900, seconds=7200.0)
+    rows, text = cost_rows(tmp_path, trained(tmp_path, "lora/bloom-s/mono-en"), went_on)
+    assert [(row["seconds"], row["device_hours"]) for row in rows] == [("3600.0", "4.0"), ("7200.0", "8.0")]
     assert [row["resumed_from_step"] for row in rows] == ["", "900"]
+    assert re.search(r"at 900 \|", text)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(None, "–"), (0.00125, "0.00125"), (12.345, "12.3"), (999.6, "1 k"), (1234, "1.23 k"), (4.2e18, "4.2 E")],
+)
+def test_numbers_have_three_digits_and_a_letter(number, text):
+    assert costs.short(number) == text
+
+
+def test_totals_name_the_devices_whose_hours_they_add(tmp_path):
+    models = [trained(tmp_path, "full/a/mono-en"), trained(tmp_path, "full/a/mono-es", device="NVIDIA H100", ranks=1)]
+    _, text = cost_rows(tmp_path, *models)
+    assert re.search(r"\| all .* 2 of 2 \| NVIDIA A100-SXM4-80GB, NVIDIA H100 +\| +5 \|", text)
 
 
 def test_models_that_were_not_trained_here_are_not_measured_and_totals_say_so(tmp_path):
     models = [trained(tmp_path, "full/bloom-s/mono-en"), trained(tmp_path, "full/bloom-s/mono-es", record=None)]
     rows, text = cost_rows(tmp_path, *models)
     assert [row["tokens"] for row in rows] == ["36000000", ""]
-    assert re.search(r"\| all .* 1 of 2 \| +4 \| +36 M \|", text)
+    assert re.search(r"\| all .* 1 of 2 \| NVIDIA A100-SXM4-80GB +\| +4 \| +36 M \|", text)
 
 
 def test_rows_stand_by_method_model_and_recipe_in_the_order_asked_for(tmp_path):
@@ -146,8 +160,8 @@ RATINGS = {
 COSTS = {
     ("lora", model, recipe): {
         "device": "A100",
-        "tokens": str(tokens * times),
-        "device_hours": str(times * tokens / 100),
+        "tokens": float(tokens * times),
+        "device_hours": times * tokens / 100,
     }
     for model, times in (("bloom-s", 1), ("bloom-m", 10))
     for recipe, tokens in (("mono-en", 100), ("mono-es", 100), ("multilingual", 500), ("downsampled", 100))
@@ -193,7 +207,7 @@ def test_the_figure_says_what_is_missing_and_its_csv_has_every_number(tmp_path, 
     )
     (tmp_path / "config.yaml").write_text("experiment: test\n")
     with (tmp_path / "costs.csv").open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, ["method", "model", "recipe", "device", "tokens", "device_hours"])
+        writer = csv.DictWriter(stream, ["method", "model", "recipe", "device", "tokens", "device_hours", "flops"])
         writer.writeheader()
         for (method, model, recipe), row in COSTS.items():
             writer.writerow({"method": method, "model": model, "recipe": recipe} | row)
@@ -230,8 +244,7 @@ def test_names_on_the_frontier_do_not_lie_over_one_another():
         "prompts": 50,
     }
     known = {
-        cell[:3]: {"device": "A100", "tokens": "1000", "device_hours": str(models[cell[1]]["billions"])}
-        for cell in cells
+        cell[:3]: {"device": "A100", "tokens": 1000.0, "device_hours": models[cell[1]]["billions"]} for cell in cells
     }
     scores = by_prompt(synthetic_scores.full_matrix(), 50)
     canvas = budget.draw_figure(selection, budget.points(selection, scores, known), 6.3)

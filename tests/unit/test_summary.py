@@ -1,7 +1,10 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import costs
+import judge_report
 import polars as pl
 import pytest
 import summary
@@ -122,3 +125,37 @@ def test_english_alone_needs_no_consistency_table(tmp_path):
     text = summarise(tmp_path, answers("lora", "big", "mono-en", "en", (1, True)))
     assert len(tables(text)) == 1
     assert "Missing ratings: 0 of 1." in text
+
+
+def trainings(folder, *hours):
+    """The csv of costs.py of as many models as hours are given, None for one that was not trained here."""
+    record = {key: 1 for key in (*costs.RECORDED, "peak_memory")} | {"device": "NVIDIA H100", "ranks": 2}
+    models = [folder / f"models/lora/big/{number}" for number in range(len(hours))]
+    for model, spent in zip(models, hours, strict=True):
+        model.mkdir(parents=True)
+        if spent is not None:
+            seconds = 3600 * spent / record["ranks"]
+            (model / "training.json").write_text(json.dumps(record | {"tokens": 600_000, "seconds": seconds}))
+    costs.main(["--output-prefix", str(folder / "costs"), "--models", *map(str, models)])
+    return ["--costs", folder / "costs.csv"]
+
+
+def judges(folder, **money):
+    """The csv of judge_report.py, as far as it tells of money."""
+    rows = [{"judge": judge, "attempts": 9, "US dollars": dollars} for judge, dollars in money.items()]
+    judge_report.write_csv(folder / "judges.csv", {"cost": rows})
+    return ["--judge-costs", folder / "judges.csv"]
+
+
+def test_it_says_what_all_trainings_and_each_judge_cost(tmp_path):
+    text = summarise(tmp_path, SCORES, *trainings(tmp_path, 10.5, 2, None), *judges(tmp_path, dear=12.3, own=None))
+    assert "## Cost\n\nTrainings: 2 of 3 models measured, 12.5 device-hours (NVIDIA H100), 1.2 M tokens. " in text
+    assert "Judges: dear 12.30 US dollars; own, of no known price.\n" in text
+
+
+def test_models_that_were_not_trained_here_cost_nothing_that_is_known(tmp_path):
+    assert "None of the trainings was measured." in summarise(tmp_path, SCORES, *trainings(tmp_path, None, None))
+
+
+def test_costs_are_left_out_where_none_are_given(text):
+    assert "## Cost" not in text

@@ -131,6 +131,8 @@ rule summary:
         scores="<results>/scores.parquet",
         figures=FIGURE_FILES,
         tables=[*TABLE_FILES, *JUDGE_FILES, *CLAIM_FILES],
+        costs="<results>/tables/costs.csv",
+        judges="<results>/judges.csv",
     output:
         "<results>/summary.md",
     log:
@@ -144,7 +146,7 @@ rule summary:
         languages=TESTED,
     shell:
         "python {input.script} --scores {input.scores} --figures {input.figures} --tables {input.tables}"
-        " --models {params.models} --languages {params.languages}"
+        " --costs {input.costs} --judge-costs {input.judges} --models {params.models} --languages {params.languages}"
         " --judge {params.judge:q} --note={params.note:q} --output {output} 2> {log}"
 
 

@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bootstrap import PromptScores, by_prompt, draw, interval, redrawn
+from costs import read_costs
 from drawing import SERIES, WIDTHS, Words, look_of, marks, panel_grid, prepare, save, surround
 from files import InputError, beside, command_line, write_text
 from provenance import in_short, provenance
@@ -68,19 +69,6 @@ class Point:
     score: float | None
     low: float | None
     high: float | None
-
-
-def read_costs(path: Path | str) -> dict[tuple[str, str, str], dict]:
-    """The csv of costs.py by (method, model, recipe). Raises InputError naming the file and what it lacks."""
-    try:
-        with Path(path).open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; make it with costs.py") from None
-    for column in ("method", "model", "recipe", "device", *COSTS):
-        if rows and column not in rows[0]:
-            raise InputError(f"{path}: the column {column!r} is missing; make it again with costs.py")
-    return {(row["method"], row["model"], row["recipe"]): row for row in rows}
 
 
 def points(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[Point]:
@@ -119,9 +107,9 @@ def points(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[Poi
 
 def summed(trained: Sequence[Mapping | None], cost: str) -> float | None:
     """The cost of several trainings; None unless all were measured."""
-    if not all(row and row[cost] for row in trained):
+    if any(row is None or row[cost] is None for row in trained):
         return None
-    return float(f"{sum(float(row[cost]) for row in trained):.6g}")
+    return float(f"{sum(row[cost] for row in trained):.6g}")
 
 
 def frontier(shown: Sequence[Point], cost: str) -> list[Point]:

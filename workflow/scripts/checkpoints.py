@@ -1,7 +1,7 @@
 """Checkpoints of a training: which one it may go on from, and which are kept.
 
 A checkpoint is whole when the file WHOLE, written last, lists the sizes that its other files have. So one that a kill
-or a dying node has torn is passed over for the one before.
+or a dying node has torn is passed over for the one before. WHOLE also keeps the seconds that it took to come so far.
 """
 
 import json
@@ -28,16 +28,22 @@ def sizes(checkpoint: Path) -> dict[str, int]:
     }
 
 
-def mark_whole(checkpoint: Path) -> None:
+def mark_whole(checkpoint: Path, seconds: float) -> None:
     """Call it once, when every rank has saved its part."""
-    write_json(checkpoint / WHOLE, sizes(checkpoint))
+    write_json(checkpoint / WHOLE, {"sizes": sizes(checkpoint), "seconds": seconds})
 
 
 def is_whole(checkpoint: Path) -> bool:
     try:
-        return json.loads((checkpoint / WHOLE).read_bytes()) == sizes(checkpoint)
-    except (OSError, ValueError):
+        kept = json.loads((checkpoint / WHOLE).read_bytes())
+        return kept.keys() == {"sizes", "seconds"} and kept["sizes"] == sizes(checkpoint)
+    except (OSError, ValueError, AttributeError):
         return False
+
+
+def seconds_of(checkpoint: Path) -> float:
+    """Seconds of training up to a whole checkpoint, over all interruptions."""
+    return json.loads((checkpoint / WHOLE).read_bytes())["seconds"]
 
 
 def found(folder: Path) -> list[Path]:

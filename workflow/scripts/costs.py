@@ -1,9 +1,10 @@
 """What the trainings cost, as measured: PREFIX.csv and PREFIX.md.
 
-One row a tuned model, from the training.json in its folder. Hours are those of all devices together: tokens by the
-tokens a second, times the ranks. A training that was interrupted knows its speed since it went on: its hours are
-those of one that was not. Models that were not trained here (released ones) have no such record: their costs are empty
-in the csv and a dash in the Markdown, never filled in, and totals say of how many models they are.
+One row a tuned model, from the training.json in its folder. Hours are those of all devices together: seconds times
+ranks. The seconds of a training that was interrupted are those of all its starts, less what an interruption lost; none
+has those of loading, of finding the micro-batch, and of checking what was saved. Peak memory is the first rank's: of
+its GPU, or on a CPU of its process. Models that were not trained here (released ones) have no such record: their costs
+are empty in the csv and a dash in the Markdown, never filled in, and totals say of how many models they are.
 """
 
 import argparse
@@ -17,10 +18,11 @@ from scoretable import ABSENT, in_order, markdown_table, method_place, recipe_or
 
 GIB = 2**30
 COLUMNS = (
-    "method", "model", "recipe", "device", "ranks", "device_hours", "tokens", "padded_tokens", "examples", "steps",
-    "flops", "mfu", "tokens_per_second", "peak_memory_gib", "resumed_from_step",
+    "method", "model", "recipe", "device", "ranks", "seconds", "device_hours", "tokens", "padded_tokens", "examples",
+    "steps", "flops", "mfu", "tokens_per_second", "peak_memory_gib", "resumed_from_step",
 )  # fmt: skip
-RECORDED = ("device", "ranks", "tokens", "padded_tokens", "examples", "steps", "flops", "mfu", "tokens_per_second")
+RECORDED = tuple(column for column in COLUMNS[3:] if column not in ("device_hours", "peak_memory_gib"))
+SUMMED = ("device_hours", "tokens", "flops")
 
 
 def cost_of(folder: Path) -> dict:
@@ -36,13 +38,30 @@ def cost_of(folder: Path) -> dict:
     for key in (*RECORDED, "peak_memory"):
         if key not in record:
             raise InputError(f"{path}: the key {key!r} is missing; train the model again")
-    hours = record["ranks"] * record["tokens"] / max(record["tokens_per_second"], 1e-9) / 3600
-    peak = record["peak_memory"]
     return row | {key: record[key] for key in RECORDED} | {
-        "device_hours": float(f"{hours:.6g}"),
-        "peak_memory_gib": None if peak is None else round(peak / GIB, 3),
-        "resumed_from_step": record.get("resumed_from_step"),
+        "device_hours": float(f"{record['ranks'] * record['seconds'] / 3600:.6g}"),
+        "peak_memory_gib": round(record["peak_memory"] / GIB, 3),
     }  # fmt: skip
+
+
+def read_costs(path: Path | str) -> dict[tuple[str, str, str], dict]:
+    """The rows of a csv by (method, model, recipe): the device's name, and numbers to be summed, None where empty.
+
+    Raises InputError naming the file and what it lacks.
+    """
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; make it with costs.py") from None
+    for column in ("method", "model", "recipe", "device", *SUMMED):
+        if rows and column not in rows[0]:
+            raise InputError(f"{path}: the column {column!r} is missing; make it again with costs.py")
+    return {
+        (row["method"], row["model"], row["recipe"]): {"device": row["device"]}
+        | {key: float(row[key]) if row[key] else None for key in SUMMED}
+        for row in rows
+    }
 
 
 def in_reading_order(rows: Iterable[dict], models: Sequence[str], languages: Sequence[str]) -> list[dict]:
@@ -53,13 +72,18 @@ def in_reading_order(rows: Iterable[dict], models: Sequence[str], languages: Seq
 
 
 def short(number: float | None, digits: int = 3) -> str:
-    """A number for a reader: so many digits, thousands and millions by their letter."""
+    """A number that is not negative for a reader: so many digits, thousands and millions by their letter."""
     if number is None:
         return ABSENT
-    for letter, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e4)):
-        if abs(number) >= size:
-            return f"{number / (1e3 if letter == 'k' else size):.{digits}g} {letter}"
-    return f"{number:.{digits}g}"
+    rounded = float(f"{number:.{digits}g}")
+    for letter, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if rounded >= size:
+            return f"{rounded / size:.{digits}g} {letter}"
+    return f"{rounded:g}"
+
+
+def whole(number: int | None) -> str:
+    return ABSENT if number is None else f"{number:,}"
 
 
 def shown(row: dict) -> dict[str, object]:
@@ -70,19 +94,24 @@ def shown(row: dict) -> dict[str, object]:
         "recipe": row["recipe"],
         "device": ABSENT if row["device"] is None else f"{row['ranks']} x {row['device']}",
         "device-hours": short(row["device_hours"]),
+        "examples": whole(row["examples"]),
+        "steps": whole(row["steps"]),
         "tokens": short(row["tokens"]),
+        "padded": short(row["padded_tokens"]),
         "FLOPs": short(row["flops"]),
         "MFU": short(row["mfu"], 2),
         "peak GiB": short(row["peak_memory_gib"]),
+        "resumed": ABSENT if row["resumed_from_step"] is None else f"at {row['resumed_from_step']}",
     }
 
 
 def total(rows: Sequence[dict], **coordinates: str) -> dict[str, object]:
     """The sums of rows that were measured, and how many they are."""
     measured = [row for row in rows if row["tokens"] is not None]
-    sums = {key: sum(row[key] for row in measured) if measured else None for key in ("device_hours", "tokens", "flops")}
+    sums = {key: sum(row[key] for row in measured) if measured else None for key in SUMMED}
     return coordinates | {
         "models": f"{len(measured)} of {len(rows)}",
+        "device": ", ".join(dict.fromkeys(row["device"] for row in measured)) or ABSENT,
         "device-hours": short(sums["device_hours"]),
         "tokens": short(sums["tokens"]),
         "FLOPs": short(sums["flops"]),
@@ -96,10 +125,13 @@ def markdown(rows: Sequence[dict], judges: str, note: str) -> str:
         groups.setdefault((row["method"], row["model"]), []).append(row)
     totals = [total(members, method=method, model=model) for (method, model), members in groups.items()]
     totals.append(total(rows, method="all", model=""))
-    numbers = ["models", "device-hours", "tokens", "FLOPs", "MFU", "peak GiB"]
+    numbers = ["models", "device-hours", "examples", "steps", "tokens", "padded", "FLOPs", "MFU", "peak GiB", "resumed"]
     closing = (
-        "Measured while training. *Models*: those measured, of all. *Tokens*: learned from, all epochs. *FLOPs*: of the"
-        f" model, without what is computed twice. What judging cost is in {judges}."
+        "Measured while training. *Models*: those measured, of all. *Device-hours*: of all ranks together; of an"
+        " interrupted training, those of all its starts, less what was lost. *Examples*, *tokens*: learned from, all"
+        " epochs; *padded*: with padding. *FLOPs*: of the model, without what is computed twice. *MFU*: their share of"
+        " the devices' peak. *Peak GiB*: memory of the first rank. *Resumed*: at which step it last went on."
+        f" What judging cost is in {judges}."
     )
     parts = ["# What the trainings cost", markdown_table(totals, right=numbers), "## Each training"]
     return (

@@ -2,19 +2,22 @@
 
 It says where the figures and tables are, then gives the evaluation score of each model in each language (the sum over
 the prompts, with the highest that can be had), how often answers are in the language asked for, and how many ratings
-are missing. --note is put first, for instance that a stand-in judged. Scores of several judges get a section each.
+are missing. With --costs and --judge-costs it says what the trainings and the judges cost, all together. --note is put
+first, for instance that a stand-in judged. Scores of several judges get a section each.
 
 Rows and columns stand in the order of --models and --languages; what these do not name follows in the order of the
 scores.
 """
 
 import argparse
+import csv
 import sys
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from costs import read_costs, total
 from files import command_line, write_text
 from scoretable import ABSENT, in_order, markdown_table, method_place, plain, read_scores, recipe_order
 
@@ -102,11 +105,35 @@ def section(scores: "pl.DataFrame", models: Sequence[str], languages: Sequence[s
     return [*text, f"Missing ratings: {unrated} of {len(scores)}{effect}."]
 
 
+def training_cost(path: str) -> str:
+    """All trainings in one sentence, from the csv of costs.py."""
+    spent = total(list(read_costs(path).values()))
+    if spent["device"] == ABSENT:
+        return "None of the trainings was measured."
+    return (
+        f"Trainings: {spent['models']} models measured, {spent['device-hours']} device-hours ({spent['device']}),"
+        f" {spent['tokens']} tokens."
+    )
+
+
+def judging_cost(path: str) -> str:
+    """What each judge cost in one sentence, from the csv of judge_report.py."""
+    with Path(path).open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if (row["table"], row["measure"]) == ("cost", "US dollars")]
+    told = [
+        f"{row['judge']} {float(row['value']):.2f} US dollars" if row["value"] else f"{row['judge']}, of no known price"
+        for row in rows
+    ]
+    return f"Judges: {'; '.join(told)}."
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet)")
     parser.add_argument("--figures", nargs="*", default=[], metavar="FILE", help="files of the figures, to be listed")
     parser.add_argument("--tables", nargs="*", default=[], metavar="FILE", help="files of the tables, to be listed")
+    parser.add_argument("--costs", metavar="FILE", help="the csv of costs.py")
+    parser.add_argument("--judge-costs", metavar="FILE", help="the csv of judge_report.py")
     parser.add_argument("--judge", required=True, metavar="LABEL", help="what to call the judge")
     parser.add_argument("--note", default="", metavar="TEXT", help="a sentence on what these results are")
     parser.add_argument("--models", nargs="*", default=[], metavar="NAME", help="order of the models")
@@ -127,6 +154,11 @@ def main() -> None:
     for table in judges:
         parts.append("## Scores" if len(judges) == 1 else f"## Scores by {table['judge'][0]}")
         parts += section(table, arguments.models, arguments.languages, stand_in if len(judges) == 1 else "")
+    costs = [
+        tell(path) for tell, path in ((training_cost, arguments.costs), (judging_cost, arguments.judge_costs)) if path
+    ]
+    if costs:
+        parts += ["## Cost", " ".join(costs)]
     write_text(arguments.output, "\n\n".join(parts) + "\n")
     print(f"summary: {len(scores)} answers, {scores['rating'].null_count()} without a rating", file=sys.stderr)
 

@@ -24,7 +24,6 @@ import argparse
 import os
 import shutil
 import sys
-import time
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -181,8 +180,7 @@ def record(trainer, settings: Settings, splits: dict, seconds: float, resumed: P
     best = min(validation, key=lambda point: (point[1], point[0]))
     tokens = sampler.tokens_by_step
     start = checkpoints.step_of(resumed) if resumed else 0
-    here = sum(tokens[start:])
-    mfu = work.utilisation(here, seconds)
+    mfu = work.utilisation(sum(tokens), seconds)
     packages = ["torch", "transformers", "peft", "accelerate", "datasets", "deepspeed"]
     return {
         "settings": asdict(settings),
@@ -200,20 +198,20 @@ def record(trainer, settings: Settings, splits: dict, seconds: float, resumed: P
         "trained_parameters": work.trained,
         "flops": work.flops(sum(tokens)),
         "resumed_from_step": start or None,
-        "seconds": round(seconds, 1),  # since then, as the next two
-        "tokens_per_second": round(here / seconds, 1),
+        "seconds": round(seconds, 1),  # with those before an interruption, as the next two
+        "tokens_per_second": round(sum(tokens) / seconds, 1),
         "mfu": None if mfu is None else round(mfu, 4),
-        "peak_memory": work.peak_memory(),
+        "peak_memory": work.peak_memory(),  # of the first rank, since it went on
         "device": work.device,
         "versions": {package: version(package) for package in packages},
     }
 
 
 def learn(trainer, resumed: Path | None) -> float:
-    """Run the training and return its seconds."""
-    start = time.monotonic()
+    """Run the training and return its seconds, with those before the checkpoint that it goes on from."""
+    trainer.clock.start(resumed)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-    return time.monotonic() - start
+    return trainer.clock.seconds()
 
 
 def out_of_memory(error: Exception) -> str | None:

@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 
 import checkpoints
@@ -125,6 +126,21 @@ class Interruption:
             torch.distributed.all_reduce(asked, op=torch.distributed.ReduceOp.MAX)
             self.asked = bool(asked)
         return self.asked
+
+
+class Clock:
+    """Seconds of training, those before an interruption included: checkpoints keep them. What an interruption makes
+    be done again counts once."""
+
+    def __init__(self):
+        self.start(None)
+
+    def start(self, resumed: Path | None) -> None:
+        self._before = checkpoints.seconds_of(resumed) if resumed else 0.0
+        self._began = time.monotonic()
+
+    def seconds(self) -> float:
+        return self._before + time.monotonic() - self._began
 
 
 class Work:
@@ -301,11 +317,10 @@ def make_trainer(model, train: Examples, validation: Examples, settings, folder:
         def on_log(self, args, state, control, logs, **_):
             if self.bar is None or not {"loss", "eval_loss"} & logs.keys():  # at the end there is a summary
                 return
-            seconds = self.bar.format_dict["elapsed"]
             if trainer.curve:
-                trainer.curve.add(state.global_step, self.bar.n, seconds, logs)
+                trainer.curve.add(state.global_step, self.bar.n, trainer.clock.seconds(), logs)
             if "loss" in logs:
-                mfu = trainer.work.utilisation(self.bar.n - self.bar.initial, seconds)
+                mfu = trainer.work.utilisation(self.bar.n - self.bar.initial, self.bar.format_dict["elapsed"])
                 shown = {} if mfu is None else {"MFU": f"{mfu:.0%}"}
                 step = f"{state.global_step:,}/{state.max_steps:,}"
                 self.bar.set_postfix(step=step, loss=f"{logs['loss']:.3f}", **shown, refresh=False)
@@ -313,7 +328,7 @@ def make_trainer(model, train: Examples, validation: Examples, settings, folder:
         def on_save(self, args, state, control, **_):
             ranks.barrier()
             if state.is_world_process_zero:
-                checkpoints.mark_whole(folder / f"checkpoint-{state.global_step}")
+                checkpoints.mark_whole(folder / f"checkpoint-{state.global_step}", trainer.clock.seconds())
                 checkpoints.prune(folder, state.best_model_checkpoint)
 
         def on_train_end(self, args, state, control, **_):
@@ -330,7 +345,7 @@ def make_trainer(model, train: Examples, validation: Examples, settings, folder:
         callbacks=[Course()],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.work = Work(model)
+    trainer.work, trainer.clock = Work(model), Clock()
     return trainer
 
 
