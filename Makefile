@@ -11,6 +11,9 @@ ACTIVE    := PATH="$(CURDIR)/$(MAIN)/bin:$$PATH"
 SNAKEMAKE := $(ACTIVE) snakemake --profile profiles/local
 TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/demo/grammar.yaml
 
+# Files whose tests take minutes go first, so that no core waits for one in the end.
+SLOW      := tests/faults tests/unit/test_invariants.py tests/unit/test_judge.py
+
 .PHONY: help env demo test lint unit workflow bench bench-translation bench-training bench-responding bench-judging bench-figures bench-gpu report demo-text demo-models clean
 .DEFAULT_GOAL := help
 
@@ -53,7 +56,7 @@ lint: env
 	@$(ACTIVE) snakemake --lint --configfile config/demo.yaml
 
 unit: env
-	@$(ACTIVE) pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "not demo" tests/faults tests/workflow tests/unit
+	@$(ACTIVE) pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not demo" $(SLOW) tests
 
 workflow: env
 	@$(ACTIVE) pytest -m demo tests/workflow

@@ -234,6 +234,8 @@ class Handler(BaseHTTPRequestHandler):
         if trouble == "drop":
             raise Gone
         kind = "application/jsonl" if isinstance(value, bytes) else "application/json"
+        if trouble == "empty":
+            value = {}
         if trouble == "page":
             kind, value = "text/html", b"<h1>Please wait</h1>"
         content = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode()

@@ -256,7 +256,7 @@ def test_errors_that_pass_end_nothing_and_a_creation_whose_answer_was_lost_is_no
         "upload": [503, "drop"],
         "create": ["drop", 500, "half"],
         "list": [429, "half", "page"],
-        "retrieve": [500, 502, 503, 500, 429, 500, "page"],
+        "retrieve": [500, 502, 503, 500, 429, 500, "page", "empty"],
         "download": ["half", 500, "drop"],
     }
     status, _ = job.run(endpoint.url)

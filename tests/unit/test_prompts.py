@@ -54,6 +54,12 @@ def test_of_the_authors_languages_one_has_an_id_of_its_own_which_is_warned_of(tm
     assert set(map(tuple, warned.values())) == {()}
 
 
+def test_ids_that_are_one_as_text_are_one():
+    rows = [{"id": 1, "prompt": "Why?"}, {"id": "1", "prompt": "How?"}]
+    with pytest.raises(InputError, match="prompt 2: the id '1' is there twice"):
+        check_prompts(rows, Path("en.jsonl"), 2)
+
+
 @real_prompts
 def test_windows_line_ends_make_no_difference(tmp_path):
     path = AUTHORS / "test_es.jsonl"

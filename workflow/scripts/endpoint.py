@@ -28,7 +28,7 @@ from spending import NOTHING, Spending, Usage, most
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 PASSING = {408, 409, 429}  # and all from 500
-REFUSALS = {400, 413, 422}
+REFUSALS = {400, 413, 422}  # a prompt that is too long or filtered: asked again it would be refused again
 NO_CREDIT = "insufficient_quota"  # the code of a 429 that no waiting mends
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries of a call
 
@@ -207,8 +207,9 @@ class Endpoint:
         return InputError(f"judge {self._settings.name!r}: {what}: {type(error).__name__}: {self._why(error)}")
 
     def _why(self, error: Exception) -> str:
-        """The error's text, in a line."""
-        return " ".join(self._without_key(str(error)).split())[:400]
+        """The error's text and its cause's, in a line: "Connection error." alone does not tell a wrong host name."""
+        text = f"{error} ({error.__cause__})" if error.__cause__ else str(error)
+        return " ".join(self._without_key(text).split())[:400]
 
     def _without_key(self, text: str) -> str:
         return text.replace(self._key, "***") if self._key else text

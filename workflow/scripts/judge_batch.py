@@ -30,6 +30,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, TypeVar
 
+from endpoint import NO_CREDIT, PASSING, REFUSALS
 from files import InputError
 from served import HOST
 
@@ -37,8 +38,6 @@ URL = "/v1/chat/completions"
 WINDOW = "24h"  # the only one there is
 LINES, BYTES = 50_000, 200_000_000  # that a batch may hold; platform.openai.com/docs/guides/batch
 FINAL = ("completed", "failed", "expired", "cancelled")
-REFUSALS = (400, 413, 422)  # a prompt that is too long or filtered: asked again it would be refused again
-PASSING = (408, 409, 429)  # and all from 500
 REPEATS = 3  # times that the client repeats a request by itself, before `patience` is asked
 
 Requests = dict[str, dict]  # journal key -> body of the request
@@ -182,7 +181,8 @@ class Batches:
                 return request()
             except (openai.APIError, httpx2.TransportError, Garbled, *broken_json) as error:
                 status = getattr(error, "status_code", None)
-                passes = status is None or status in PASSING or status >= 500
+                credit = getattr(error, "code", None) != NO_CREDIT
+                passes = credit and (status is None or status in PASSING or status >= 500)
                 what = f"{type(error).__name__}: {self._in_a_line(error)}"
                 if not passes or time.monotonic() + pause > end:
                     raise self._failure(f"{what}; batches under way go on, and the next run finds them") from None
@@ -286,9 +286,11 @@ def client(settings: object, key: str) -> object:
 
 
 def sound(answer: Answer) -> Answer:
-    """The answer of the client, which gives as text what was not JSON. Raises Garbled."""
+    """The answer of the client, which gives what was not JSON as text, and any JSON as it is. Raises Garbled."""
     if isinstance(answer, str):
         raise Garbled(f"an answer that is not JSON: {answer[:100]!r}")
+    if not getattr(answer, "id", None):
+        raise Garbled(f"an answer that is not what was asked for: {str(answer)[:100]!r}")
     return answer
 
 

@@ -19,13 +19,13 @@ def check_prompts(rows: list[dict], path: Path, expected: int) -> list[dict]:
     """Keep id and prompt of each row. Raises InputError for a wrong count, a repeated id or an empty prompt."""
     if len(rows) != expected:
         raise InputError(f"{path}: {len(rows)} prompts, expected {expected}; mend the file or data.prompts_expected")
-    seen = set()
+    seen: set[str] = set()
     for number, row in enumerate(rows, start=1):
         if not isinstance(row["prompt"], str) or not row["prompt"].strip():
             raise InputError(f"{path}, prompt {number}: the prompt is empty or is not text")
-        if row["id"] in seen:
+        if str(row["id"]) in seen:  # 1 and "1" would be one
             raise InputError(f"{path}, prompt {number}: the id {row['id']!r} is there twice")
-        seen.add(row["id"])
+        seen.add(str(row["id"]))
     return [{"id": str(row["id"]), "prompt": row["prompt"]} for row in rows]
 
 
