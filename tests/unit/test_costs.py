@@ -11,7 +11,7 @@ import costs
 import polars as pl
 import pytest
 from bootstrap import by_prompt
-from drawing import prepare
+from drawing import SERIES, prepare
 from files import InputError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ MODELS = {
     "bloom-m": {"family": "bloom", "label": "BLOOM", "billions": 3},
 }
 SELECTION = {
-    "runs": {"lora": ["bloom-s", "bloom-m"]},
+    "runs": {"lora": {model: list(SERIES) for model in MODELS}},
     "models": MODELS,
     "langs": ["en", "es"],
     "prompts": 2,
@@ -236,7 +236,7 @@ def test_names_on_the_frontier_do_not_lie_over_one_another():
     cells = synthetic_scores.matrix(config)
     models = {model: config["models"][model] | {"label": model} for _, model, _, _ in cells}
     selection = SELECTION | {
-        "runs": {"lora": config["select"]["pythia"] + config["select"]["bloom"]},
+        "runs": {"lora": {model: list(SERIES) for model in config["select"]["pythia"] + config["select"]["bloom"]}},
         "models": models,
         "langs": config["languages"]["seen"],
         "prompts": 50,
@@ -254,6 +254,27 @@ def test_names_on_the_frontier_do_not_lie_over_one_another():
     marked = [place for line in axes.lines if line.get_marker() != "None" for place in line.get_xydata()]
     assert len(marked) > 40
     assert not any(box.contains(*place) for box in boxes for place in axes.transData.transform(marked))
+
+
+def test_a_series_that_the_study_does_not_have_of_a_model_is_no_missing_point():
+    few = SELECTION | {"runs": {"lora": {"bloom-s": ["multilingual"], "bloom-m": list(SERIES)}}}
+    found = budget.points(few, by_prompt(table(RATINGS), 2), COSTS)
+    assert [point.series for point in found if point.model == "bloom-s"] == ["multilingual"]
+    assert len(found) == 1 + len(SERIES)
+
+
+def test_a_figure_of_models_that_were_not_trained_here_says_so_and_has_no_points():
+    canvas = budget.draw_figure(SELECTION, list(bought(known={}).values()), 6.3)
+    text = " ".join(text.get_text() for text in canvas.texts).replace("\n", " ")
+    assert "8 of 8 points lack a measured cost." in text
+    assert [axes.get_xlabel() for axes in canvas.axes] == ["tokens trained on", "device-hours"]
+    assert not any(axes.lines for axes in canvas.axes)
+    assert all(axes.get_position().width > 0.3 for axes in canvas.axes), "the panels are there"
+
+
+def test_a_selection_without_a_model_is_told_in_one_line():
+    with pytest.raises(InputError, match="--selection: 'runs' has no model"):
+        budget.check(SELECTION | {"runs": {"lora": {}}})
 
 
 @pytest.mark.parametrize("key", ["runs", "langs", "uncertainty", "judge"])

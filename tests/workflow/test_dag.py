@@ -51,8 +51,27 @@ def test_what_a_reader_looks_at_is_made_once():
     made = counts(dry_run("all_figures"))
     assert [made[rule] for rule in ("claims", "costs", "budget", "score_table", "page_claims")] == [1] * 5
     assert [made[rule] for rule in ("table1", "table2", "language_table", "judge_report", "summary")] == [1] * 5
-    assert made["claims"] == 1
+    assert [made[rule] for rule in ("claims", "costs", "budget", "score_table")] == [1] * 4
     assert made["figure"] == 6
+
+
+def budget_of(jobs) -> dict:
+    """What the figure of budgets is asked to show."""
+    [command] = [job.command for job in jobs if job.rule == "budget"]
+    return json.loads(re.search(r"--selection '(.*?)' --config", command)[1])
+
+
+def test_the_budget_is_of_every_model_whose_tuning_answers_the_languages_trained_on(tmp_path):
+    jobs = dry_run("all_figures")
+    shown = budget_of(jobs)
+    assert {method: len(models) for method, models in shown["runs"].items()} == {"lora": 8 + 5 + 2, "full": 5}
+    without_english = [model for model, series in shown["runs"]["lora"].items() if "English" not in series]
+    assert without_english == ["llama-7b", "open-llama-7b"], "Figure 7 has no English-only tuning"
+    [costs] = [job.command for job in jobs if job.rule == "costs"]
+    assert len(set(re.findall(r"results/paper/models/\S+", costs))) == 160
+    overlay = tmp_path / "unseen.yaml"
+    overlay.write_text(json.dumps({"figures": {f"figure{number}": {"kind": "unseen"} for number in range(2, 8)}}))
+    assert "budget" not in counts(dry_run("--configfile", str(overlay), "--", "all_figures"))
 
 
 def test_claims_are_about_every_figures_models_measured_or_not(tmp_path):

@@ -7,10 +7,12 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from shlex import quote
 
+from drawing import SERIES
 from released import folder_of, pin_of, read_registry, repository_of, source_of
 
 from humanfriendly import parse_size
 
+from scoretable import recipe_of
 from template import answering_template, training_template
 
 RESULTS = f"results/{config['experiment']}"  # <results>, for parameters, where Snakemake does not expand it
@@ -293,9 +295,27 @@ def score_of(run: Run, judge: str) -> str:
 FIRST_JUDGE = config["judges"][0]
 FONTS = sorted(str(path) for path in Path("resources/fonts").glob("*.ttf"))
 DRAWN = [".pdf", ".png", ".csv", ".json", "-column.pdf", "-column.png"]  # the files of a figure
+
+
+def budget_runs() -> dict[str, dict[str, list[str]]]:
+    """What the figure of budgets shows, by method and model: the series that answer every language trained on in some
+    figure, measured or not."""
+    asked: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for content in config["figures"].values():
+        for method, selections in content["runs"].items():
+            for model in selected_models(selections):
+                asked.setdefault((method, model), set()).update(POINTS[content["kind"]])
+    runs: dict[str, dict[str, list[str]]] = {}
+    for (method, model), points in asked.items():
+        if tuned := [name for name in SERIES if all((recipe_of(name, lang), lang) in points for lang in SEEN)]:
+            runs.setdefault(method, {})[model] = tuned
+    return runs
+
+
+BUDGET_RUNS = budget_runs()
 FIGURE_FILES = [
     *expand("<results>/figures/figure{number}{kind}", number=FIGURES, kind=DRAWN),
-    *expand("<results>/figures/budget{kind}", kind=DRAWN),
+    *expand("<results>/figures/budget{kind}", kind=DRAWN if BUDGET_RUNS else []),
 ]
 TABLES = ["table1", "table2", "scores", "languages", "costs"]
 TABLE_FILES = [
@@ -391,14 +411,10 @@ def figure_settings(wildcards) -> str:
 
 
 def budget_selection() -> str:
-    """What the figure of budgets shows, as JSON: every model whose tuning on the languages of the study is part of it."""
-    runs: dict[str, list[str]] = {}
-    for content in config["figures"].values():
-        for method, selections in content["runs"].items():
-            runs[method] = list(dict.fromkeys([*runs.get(method, []), *selected_models(selections)]))
+    """What the figure of budgets shows, as JSON."""
     selection = {
-        "runs": runs,
-        "models": {model: described(model) for models in runs.values() for model in models},
+        "runs": BUDGET_RUNS,
+        "models": {model: described(model) for models in BUDGET_RUNS.values() for model in models},
         "langs": SEEN,
         "prompts": config["data"]["prompts_expected"],
         "uncertainty": UNCERTAINTY,

@@ -11,7 +11,8 @@ model's name where there is room.
 
 --selection is a JSON object, in full or in a file; the workflow works it out from the config:
 
-  runs        {"lora": ["pythia-70m", ...], "full": [...]}: methods and models
+  runs        {"lora": {"pythia-70m": ["multilingual", "monolingual", "English", "downsampled"], ...}, "full": {...}}:
+              methods, models, and the series that the study has of each
   models      {"pythia-70m": {"family": "pythia", "label": "Pythia", "billions": 0.07}, ...}
   langs       ["en", "es", ...]: the languages trained on that are tested
   prompts     50: in each language
@@ -81,8 +82,8 @@ def points(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[Poi
     drawn = draw(selection["prompts"], uncertainty["resamples"], uncertainty["seed"])
     found = []
     for method, models in selection["runs"].items():
-        for model in models:
-            for series in SERIES:
+        for model, tuned in models.items():
+            for series in tuned:
                 recipes = dict.fromkeys(recipe_of(series, lang) for lang in langs)
                 trained = [costs.get((method, model, recipe)) for recipe in recipes]
                 cells = [scores.of((method, model, recipe_of(series, lang), lang)) for lang in langs]
@@ -183,6 +184,8 @@ def draw_panel(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
             for point in shown
             if point.series == series and point.score is not None and getattr(point, cost) is not None
         ]
+        if not known:
+            continue
         x = [getattr(point, cost) for point in known]
         axes.vlines(
             x,
@@ -206,9 +209,12 @@ def cost_axis(axes: "Axes", cost: str, costs: Sequence[float]) -> None:
     """Logarithmic, with a tick at each power of ten, and at 2 and 5 of it where they are few."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+    if not costs:
+        axes.set_xticks([])
+        return
     axes.set_xscale("log")
     axes.margins(x=0.08)
-    wide = max(costs, default=1) > WIDE * min(costs, default=1)
+    wide = max(costs) > WIDE * min(costs)
     axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: tokens_label(x) if cost == "tokens" else f"{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -294,6 +300,8 @@ def check(selection: Mapping) -> Mapping:
     for key, kind in KEYS.items():
         if not isinstance(selection.get(key), kind):
             raise InputError(f"--selection: {key!r} is missing or not of type {kind.__name__}; see budget.py --help")
+    if not any(selection["runs"].values()):
+        raise InputError("--selection: 'runs' has no model; the figures that the config selects have none for a budget")
     return selection
 
 
