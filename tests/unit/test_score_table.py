@@ -55,14 +55,21 @@ def test_answers_that_are_missing_leave_no_interval_and_a_star(tmp_path):
     assert (rows[0]["prompts"], rows[0]["low"], rows[0]["high"]) == ("2", "", "")
     lines = (tmp_path / "scores.md").read_text(encoding="utf-8").splitlines()
     assert [cell.strip() for cell in lines[2].split("|")[1:-1]] == ["LoRA", "bloom", "multilingual", "–", "2*"]
+    assert "A star: not all of the prompts were answered." in lines[-1]
+    make(tmp_path, rows_of("bloom", "multilingual", "es", 1, 1, None))
+    assert "star" not in (tmp_path / "scores.md").read_text(encoding="utf-8")
 
 
 def test_latex_is_a_booktabs_table_that_may_go_over_pages(tmp_path):
-    make(tmp_path, note="50% & more_of it.")
+    make(tmp_path, note="50% & more_of {it} ~ a\\b.")
     text = (tmp_path / "scores.tex").read_text(encoding="utf-8")
     for command in ("\\begin{longtable}{lllrr}", "\\toprule", "\\midrule", "\\bottomrule", "\\label{tab:scores}"):
         assert command in text
-    assert "open\\_llama" in text and "50\\% \\& more\\_of it." in text and "–" not in text
+    assert (
+        "open\\_llama" in text
+        and "50\\% \\& more\\_of \\{it\\} \\textasciitilde{} a\\textbackslash{}b." in text
+        and "–" not in text
+    )
     assert not re.search(r"(?<!\\)[_#]", re.sub(r"\\label\{.*?\}", "", text)), "what LaTeX would trip over"
 
 

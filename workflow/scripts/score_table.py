@@ -8,7 +8,6 @@ answer, a star where it did not answer all prompts, whose csv row has no interva
 
 import argparse
 import csv
-import re
 import sys
 from collections.abc import Sequence
 from itertools import groupby
@@ -19,6 +18,17 @@ from scoretable import ABSENT, METHODS, in_order, markdown_table, method_place, 
 
 COLUMNS = ("judge", "method", "model", "recipe", "lang", "score", "low", "high", "prompts", "unrated")
 CAPTION = "Evaluation scores of all tuned models: the sum over {prompts} prompts, of {maximum}."
+STAR = "A star: not all of the prompts were answered."
+SPECIAL = {letter: f"\\{letter}" for letter in "%_&#${}"} | {
+    letter: f"\\text{name}{{}}"
+    for letter, name in (
+        ("\\", "backslash"),
+        ("~", "asciitilde"),
+        ("^", "asciicircum"),
+        ("<", "less"),
+        (">", "greater"),
+    )
+}
 
 
 def score_rows(table, prompts: int, level: float, resamples: int, seed: int) -> list[dict]:
@@ -70,7 +80,7 @@ def latex(rows: Sequence[dict[str, str]], numbers: Sequence[str], caption: str) 
     import pandas as pd
 
     frame = pd.DataFrame([{name: text.replace(ABSENT, "--") for name, text in row.items()} for row in rows])
-    escaped = re.sub(r"([%_&#$])", r"\\\1", caption)
+    escaped = caption.translate(str.maketrans(SPECIAL))
     table = frame.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
     aligned = "".join("r" if name in numbers else "l" for name in rows[0])
     options = {"hrules": True, "environment": "longtable", "column_format": aligned, "label": "tab:scores"}
@@ -114,9 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         writer.writerows(rows)
     table = wide(rows, list(names), options.prompts, names)
     numbers = [name for name in table[0] if name not in ("judge", "method", "model", "recipe")]
-    caption = CAPTION.format(prompts=options.prompts, maximum=3 * options.prompts) + (
-        f" {options.note}" * bool(options.note)
-    )
+    starred = any(text.endswith("*") for row in table for text in row.values())
+    sentences = (CAPTION.format(prompts=options.prompts, maximum=3 * options.prompts), STAR * starred, options.note)
+    caption = " ".join(filter(None, sentences))
     write_text(f"{options.output_prefix}.md", f"{markdown_table(table, right=numbers)}\n\n{caption}\n")
     write_text(f"{options.output_prefix}.tex", latex(table, numbers, caption))
     print(f"scores: {len(table)} tuned models, {len(rows)} scores", file=sys.stderr)
