@@ -48,7 +48,7 @@ def main() -> None:
         for place, here, there in other_ids(checked, read_jsonl(arguments.reference, fields=("id", "prompt"))):
             print(
                 f"warning: {arguments.input}, prompt {place}: the id {here} is {there} in {arguments.reference};"
-                " answers to the two are not taken for answers to one question",
+                " as they stand at one place, their answers are taken for answers to one question",
                 file=sys.stderr,
             )
     write_jsonl(arguments.output, checked)
