@@ -4,6 +4,7 @@ import ast
 import re
 
 import pytest
+import yte
 from snake import DEMO, REPOSITORY, dry_run, snakemake
 
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
@@ -25,11 +26,12 @@ def test_a_rule_takes_the_modules_of_its_own_script(file, rule, body):
     assert re.search(rf'shared=\[?\*?imports_of\("{script}"\)', body)
 
 
-def test_the_slurm_profile_sends_every_rule_that_asks_for_a_gpu_to_the_gpu_partition():
+def test_the_slurm_profile_sends_every_rule_that_asks_for_a_gpu_to_the_gpu_partition(monkeypatch):
+    monkeypatch.setenv("SLURM_GPU_PARTITION", "h100")
     asking = {rule for _, rule, body in RULES if re.search(r"^ +gpu=", body, flags=re.MULTILINE)}
-    profile = (REPOSITORY / "profiles" / "slurm" / "config.yaml").read_text(encoding="utf-8")
-    sent = re.findall(r"^  (\w+):.*\n    slurm_partition: .*SLURM_GPU_PARTITION", profile, flags=re.MULTILINE)
-    assert set(sent) == asking != set()
+    with open(REPOSITORY / "profiles" / "slurm" / "config.yaml", encoding="utf-8") as profile:
+        resources = yte.process_yaml(profile)["set-resources"]
+    assert {rule for rule, values in resources.items() if values["slurm_partition"] == "h100"} == asking != set()
 
 
 ONE_AT_A_TIME = """

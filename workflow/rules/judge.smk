@@ -41,7 +41,7 @@ use rule judge as judge_on_gpu with:
         judge=names_with(JUDGES, "gpus"),
     threads: lambda wildcards: JUDGES[wildcards.judge]["gpus"] * config["compute"]["cpus_per_rank"]
     resources:
-        mem=lambda wildcards: JUDGES[wildcards.judge].get("memory", "64GB"),
+        mem_mb=lambda wildcards: parse_size(JUDGES[wildcards.judge].get("memory", "64GB")) // 10**6,
         runtime=lambda wildcards: JUDGES[wildcards.judge].get("runtime", "4h"),
         gpu=lambda wildcards: gpus(JUDGES[wildcards.judge]["gpus"]),
         nodes=1,

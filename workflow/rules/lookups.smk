@@ -173,12 +173,38 @@ def request_of(wildcards) -> dict:
     return next(row for row in rows if row["up_to"] >= config["models"][wildcards.model]["billions"])
 
 
+def ranks_of_node(wildcards) -> int:
+    return min(request_of(wildcards)["ranks"], config["compute"]["node"]["gpus"])
+
+
+def nodes_of(wildcards) -> int:
+    return request_of(wildcards)["ranks"] // ranks_of_node(wildcards)
+
+
+def on_several_nodes() -> str:
+    """Wildcard constraint: the models whose full-parameter training takes more than a node."""
+    largest = max(row["up_to"] for row in config["compute"]["full"])
+    trainable = [name for name, model in config["models"].items() if model["billions"] <= largest]
+    names = [name for name in trainable if nodes_of(Run("full", name, "")) > 1]
+    return "|".join(map(re.escape, names)) or "none"
+
+
+def cores_of_node(wildcards) -> int:
+    return ranks_of_node(wildcards) * config["compute"]["cpus_per_rank"]
+
+
+def memory_of_node(wildcards, attempt) -> int:
+    """MB of a job on each of its nodes: half as much again at each attempt, up to what a node has."""
+    wanted = parse_size(request_of(wildcards)["memory"]) * (1 + attempt) // 2
+    return min(wanted, parse_size(config["compute"]["node"]["memory"])) // 10**6
+
+
 def launcher_of(wildcards) -> str:
-    """What goes before train.py: nothing for one process, or what starts one a rank on a free port of this node."""
-    ranks = request_of(wildcards)["ranks"]
+    """What goes before train.py: nothing for one process, or what starts one a rank on a free port, on all nodes."""
+    ranks, nodes = ranks_of_node(wildcards), nodes_of(wildcards)
     if ranks == 1 and wildcards.method == "lora":
         return ""
-    return f"workflow/scripts/launch.py --ranks {ranks}"
+    return f"workflow/scripts/launch.py --ranks {ranks}" + (f" --nodes {nodes}" if nodes > 1 else "")
 
 
 def training_settings(wildcards) -> str:
@@ -203,7 +229,7 @@ def micro_batch_of(wildcards) -> list[str]:
 def memory_of_rank(wildcards) -> int:
     """Bytes of the job's memory for each rank."""
     request = request_of(wildcards)
-    return parse_size(request["memory"]) // request["ranks"]
+    return parse_size(request["memory"]) // ranks_of_node(wildcards)
 
 
 def methods_from(source: str) -> str:

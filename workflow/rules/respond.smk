@@ -22,7 +22,7 @@ rule merge:
     conda:
         "../../envs/main.yaml"
     resources:
-        mem=lambda wildcards: request_of(wildcards)["memory"],
+        mem_mb=memory_of_node,
     params:
         precision=config["respond"]["lora"]["precision"],
     shell:
@@ -50,7 +50,7 @@ rule respond:
         "../../envs/main.yaml"
     threads: config["compute"]["cpus_per_rank"]
     resources:
-        mem=lambda wildcards: request_of(wildcards)["memory"],
+        mem_mb=memory_of_node,
         gpu=gpus(1),
     params:
         method=lambda wildcards: "full" if is_merged(wildcards) else wildcards.method,

@@ -21,9 +21,9 @@ rule micro_batch:
         "<logs>/micro_batch/{method}/{model}.log",
     conda:
         "../../envs/main.yaml"
-    threads: lambda wildcards: request_of(wildcards)["ranks"] * config["compute"]["cpus_per_rank"]
+    threads: cores_of_node
     resources:
-        mem=lambda wildcards: request_of(wildcards)["memory"],
+        mem_mb=memory_of_node,
         runtime="1h",
         gpu=lambda wildcards: gpus(request_of(wildcards)["ranks"]),
         nodes=1,
@@ -56,11 +56,12 @@ rule train:
         "<benchmarks>/train/{method}/{model}/{recipe}.tsv"
     wildcard_constraints:
         method=methods_from("trained"),
+    retries: config["compute"]["restarts"]
     conda:
         "../../envs/main.yaml"
-    threads: lambda wildcards: request_of(wildcards)["ranks"] * config["compute"]["cpus_per_rank"]
+    threads: cores_of_node
     resources:
-        mem=lambda wildcards: request_of(wildcards)["memory"],
+        mem_mb=memory_of_node,
         runtime=lambda wildcards: request_of(wildcards)["runtime"],
         gpu=lambda wildcards: gpus(request_of(wildcards)["ranks"]),
         nodes=1,
@@ -74,6 +75,40 @@ rule train:
         "exec python {params.launcher} {input.script} --method {wildcards.method} --model {input.base} --tokens {input.tokens}"
         " --adapter-modules {params.adapter_modules} --settings {params.settings:q} {params.micro_batch}"
         " --checkpoints {params.checkpoints} --curve {log.curve} --output {output} > {log[0]} 2>&1"
+
+
+# On several nodes the launcher starts itself on each by srun. `mpi` and `tasks` have Slurm give the job a task a node and
+# leave srun to it; `tasks_per_gpu: 0` keeps the plugin from asking for tasks by GPU.
+use rule micro_batch as micro_batch_on_nodes with:
+    wildcard_constraints:
+        method="full",
+        model=on_several_nodes(),
+    resources:
+        mem_mb=memory_of_node,
+        runtime="1h",
+        gpu=lambda wildcards: gpus(request_of(wildcards)["ranks"]),
+        nodes=nodes_of,
+        tasks=nodes_of,
+        tasks_per_gpu=0,
+        mpi="srun",
+
+
+use rule train as train_on_nodes with:
+    wildcard_constraints:
+        method="full" if "full" in methods_from("trained") else "none",
+        model=on_several_nodes(),
+    resources:
+        mem_mb=memory_of_node,
+        runtime=lambda wildcards: request_of(wildcards)["runtime"],
+        gpu=lambda wildcards: gpus(request_of(wildcards)["ranks"]),
+        nodes=nodes_of,
+        tasks=nodes_of,
+        tasks_per_gpu=0,
+        mpi="srun",
+
+
+ruleorder: micro_batch_on_nodes > micro_batch
+ruleorder: train_on_nodes > train
 
 
 rule fetch_tuned:

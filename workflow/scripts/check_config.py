@@ -17,6 +17,7 @@ import yaml
 from claim_rules import read_claims
 from files import InputError, command_line, read_json, read_jsonl
 from flags import FLAGS
+from humanfriendly import parse_size
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from prompts import check_prompts
@@ -183,6 +184,7 @@ def _check_consistency(config: Mapping) -> None:
     for method, rows in (("lora", config["compute"]["lora"]), ("full", config["compute"]["full"])):
         for position, row in enumerate(rows):
             _check_memory_savers(f"compute.{method}[{position}]", method, row)
+            _check_nodes(f"compute.{method}[{position}]", method, row, config["compute"]["node"])
     made = [entry["family"] for entry in config["models"].values() if "architecture" in entry]
     if made and not {"corpus", "pretrain"} <= config.keys():
         raise InputError("config: corpus, pretrain: missing; models with an `architecture` are made from them")
@@ -227,6 +229,16 @@ def _check_memory_savers(key: str, method: str, row: Mapping) -> None:
         raise InputError(f"config: {key}.offload: needs zero_stage; only DeepSpeed moves its state to the host")
     if row.get("offload") == "all" and row["zero_stage"] != 3:
         raise InputError(f"config: {key}.offload: all needs zero_stage 3; with 2 only the optimizer can be moved")
+
+
+def _check_nodes(key: str, method: str, row: Mapping, node: Mapping) -> None:
+    """A job must find nodes that it fits: Slurm would refuse it, or let it wait for ever."""
+    if row["ranks"] > node["gpus"] and method == "lora":
+        raise InputError(f"config: {key}.ranks: LoRA runs on one node, and compute.node.gpus is {node['gpus']}")
+    if row["ranks"] > node["gpus"] and row["ranks"] % node["gpus"]:
+        raise InputError(f"config: {key}.ranks: several nodes are filled; take a multiple of compute.node.gpus")
+    if parse_size(row["memory"]) > parse_size(node["memory"]):
+        raise InputError(f"config: {key}.memory: is more than compute.node.memory, {node['memory']}")
 
 
 def _check_translation(config: Mapping) -> None:

@@ -1,6 +1,7 @@
 """Start the ranks of a program by torchrun, and end with the status that they end with.
 
   launch.py --ranks 2 train.py --method full ...
+  launch.py --ranks 8 --nodes 2 train.py --method full ...      in a Slurm job of two nodes: sixteen ranks
   launch.py --ranks 8 --torchrun "--nnodes 2 --rdzv-backend c10d --rdzv-endpoint node1:29500" train.py ...
 
 What this adds to torchrun: the status is that of the rank that failed (torchrun's is 1 for all), no report buries what
@@ -9,7 +10,10 @@ the rank had to say, and SIGTERM and SIGUSR1 are handed on to the ranks and noth
 
 import argparse
 import os
+import shutil
 import signal
+import socket
+import subprocess
 import sys
 
 from files import positive
@@ -25,9 +29,25 @@ def hand_on(number: int, frame: object) -> None:
         rank.send_signal(number)
 
 
+def start_on_nodes(nodes: int, ranks: int, command: list[str]) -> int:
+    """Start this launcher on each node of the Slurm job that this runs in, and return the highest status.
+
+    They meet here: a job's script runs on the first of its nodes. srun hands on the signals that it is sent.
+    """
+    if not shutil.which("srun"):
+        sys.exit("error: --nodes: there is no srun here; several nodes are for a Slurm job")
+    with socket.create_server(("", 0)) as free:
+        port = free.getsockname()[1]
+    meeting = f"--nnodes {nodes} --rdzv-backend c10d --rdzv-endpoint {socket.gethostname()}:{port} --rdzv-id {port}"
+    launcher = [sys.executable, __file__, "--ranks", str(ranks), "--torchrun", meeting]
+    on_each = ["srun", "--nodes", str(nodes), "--ntasks", str(nodes), "--ntasks-per-node", "1", "--kill-on-bad-exit=0"]
+    return subprocess.Popen([*on_each, *launcher, *command]).wait()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ranks", required=True, type=positive, help="processes on this node")
+    parser.add_argument("--nodes", default=1, type=positive, help="nodes of the Slurm job to start them on")
     parser.add_argument(
         "--torchrun", default="--standalone", metavar="OPTIONS", help="how they meet (default: on a free port, alone)"
     )
@@ -38,6 +58,8 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does, which says so at length
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, hand_on)
+    if arguments.nodes > 1:
+        sys.exit(start_on_nodes(arguments.nodes, arguments.ranks, arguments.command))
 
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
