@@ -14,7 +14,7 @@ TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/
 # Files whose tests take minutes go first, so that no core waits for one in the end.
 SLOW      := tests/faults tests/unit/test_invariants.py tests/unit/test_judge.py
 
-.PHONY: help env demo test lint unit workflow bench bench-translation bench-training bench-responding bench-judging bench-figures bench-gpu report demo-text demo-models clean
+.PHONY: help env demo test lint unit workflow slurm bench bench-translation bench-training bench-responding bench-judging bench-figures bench-gpu report demo-text demo-models clean
 .DEFAULT_GOAL := help
 
 help: ## show these targets
@@ -46,7 +46,7 @@ demo: env ## run the miniature and show its scores
 report: demo ## put the miniature's figures, tables and claims into one file, results/demo/report.html
 	@$(SNAKEMAKE) --configfile config/demo.yaml --report results/demo/report.html
 
-test: lint unit workflow ## run every check, fast ones first
+test: lint unit workflow slurm ## run every check, fast ones first
 
 lint: env
 	@$(ACTIVE) ruff check .
@@ -56,10 +56,13 @@ lint: env
 	@$(ACTIVE) snakemake --lint --configfile config/demo.yaml
 
 unit: env
-	@$(ACTIVE) pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not demo" $(SLOW) tests
+	@$(ACTIVE) pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not demo and not slurm" $(SLOW) tests
 
 workflow: env
 	@$(ACTIVE) pytest -m demo tests/workflow
+
+slurm: env ## run the profile on a real Slurm, and hurt it (root and Debian's packages)
+	@$(ACTIVE) pytest -m slurm tests/slurm
 
 bench: ## measure translation, training, responding, judging and figures, half an hour
 	@$(if $(BENCH),$(error BENCH is for one of them: make bench-translation, bench-training, bench-responding, bench-judging, bench-figures or bench-gpu))

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from alone import hold
 from files import InputError
 
 
@@ -27,7 +28,7 @@ class _Place(NamedTuple):
 
 
 class Journal:
-    """A mapping from item key to JSON value that outlives the process. One writer at a time.
+    """A mapping from item key to JSON value that outlives the process. One writer at a time: a second one waits.
 
     >>> with Journal(path) as journal:
     ...     if key not in journal:
@@ -39,6 +40,7 @@ class Journal:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._places: dict[str, _Place] = {}
         self._stream = self.path.open("a+b", buffering=0)
+        hold(self._stream, self.path)
         self._end = self._read()
         self._stream.truncate(self._end)
 

@@ -28,6 +28,13 @@ def follow_launcher() -> None:
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
+def owner() -> str:
+    """What only the processes of this start share."""
+    if not LAUNCHED:
+        return f"process {os.getpid()}"
+    return " ".join(os.environ[name] for name in ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT"))
+
+
 def barrier() -> None:
     """Wait for all ranks."""
     if RANKS > 1:

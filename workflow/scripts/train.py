@@ -33,6 +33,7 @@ import language_models
 import ranks
 import trainer as training
 import tuned_model
+from alone import hold_for_ranks
 from examples import Examples, load_tokens, rehearsal
 from files import InputError, beside, command_line, read_json, sha256, write_json
 from journal import item_key
@@ -256,6 +257,7 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
     """Check the input, train, write the output and read it again; return the status to exit with."""
     method, modules = arguments.method, arguments.adapter_modules
     check_method(method, settings, modules, arguments.model)
+    lock, waited = hold_for_ranks(Path(f"{arguments.checkpoints}.lock"), ranks.owner(), ranks.RANK == 0)
     splits = load_tokens(arguments.tokens)
     hashes = input_hashes(arguments.model, arguments.tokens) if ranks.RANK == 0 else {}
     validation = Examples(splits["validation"], settings.loss_on)
@@ -273,6 +275,10 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
         model, Examples(rows, settings.loss_on), validation, settings, arguments.checkpoints, interruption
     )
     identity = item_key(method=method, settings=asdict(settings), modules=modules, ranks=ranks.RANKS, **hashes)
+    if ranks.agree(waited and is_made(arguments.output, identity)):
+        if ranks.RANK == 0:
+            print(f"{arguments.output}: made by the job that this one waited for", file=sys.stderr)
+        return 0
     resumed = checkpoints.resumable(arguments.checkpoints, identity)
     if ranks.RANK == 0:
         if resumed:
@@ -296,7 +302,9 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
         tuned_model.save(trainer, method, modules, arguments.model, folder)
         if method == "lora":
             tuned_model.check_adapter(folder, trainer.work.trained)
-        report = {"method": method, "inputs": hashes} | record(trainer, settings, splits, seconds, resumed)
+        report = {"method": method, "identity": identity, "inputs": hashes} | record(
+            trainer, settings, splits, seconds, resumed
+        )
         del model
         training.release(trainer)
         kept = report["best" if settings.validation == "held-out" else "final"]
@@ -304,12 +312,19 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
         tuned_model.check_loss(report["reloaded"]["validation_loss"], kept["validation_loss"], settings.precision)
         write_json(folder / "training.json", report)
     shutil.rmtree(arguments.checkpoints, ignore_errors=True)
+    lock.close()
     print(
         f"{arguments.output}: {report['steps']:,} steps, {report['tokens']:,} tokens in {seconds:.1f} s; "
         f"validation loss {kept['validation_loss']:.4f} at step {kept['step']:,}",
         file=sys.stderr,
     )
     return 0
+
+
+def is_made(output: Path, identity: str) -> bool:
+    """Whether the output is of this very training, not of one with other settings or inputs."""
+    report = output / "training.json"
+    return report.exists() and read_json(report).get("identity") == identity
 
 
 def reloaded_loss(method: str, base: Path, folder: Path, validation: Examples, settings: Settings) -> float:

@@ -1,0 +1,48 @@
+"""Snakemake with profiles/slurm on the test's cluster, as a process that a test may watch and stop."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from cluster import Cluster
+from snake import DEMO, REPOSITORY
+
+SITE = {"SLURM_ACCOUNT": "proj", "SLURM_CPU_PARTITION": "cpu", "SLURM_GPU_PARTITION": "gpu"}
+IMPATIENT = [  # the profile is kind to a scheduler that others use as well
+    *("--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"),
+    *("--max-jobs-per-timespan", "100/1s", "--latency-wait", "5"),
+]
+BIN = Path(sys.executable).parent
+
+
+def start(cluster: Cluster, config: str, *arguments: str, compute: dict | None = None) -> subprocess.Popen:
+    """Start `snakemake --profile profiles/slurm ARGUMENTS` with tests/slurm/CONFIG on top of the miniature, and
+    `compute` on top of that."""
+    environment = cluster.environment | SITE
+    change = cluster.folder / "change.json"
+    change.write_text(json.dumps({"compute": compute or {}}))
+    configuration = [*DEMO, f"tests/slurm/{config}", str(change)]
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", *configuration]
+    return subprocess.Popen(
+        [*command, *IMPATIENT, *arguments],
+        cwd=REPOSITORY,
+        env=environment | {"PATH": f"{BIN}:{environment['PATH']}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(cluster: Cluster, config: str, *arguments: str, compute: dict | None = None) -> tuple[int, str]:
+    """The status that it ends with, and what it said."""
+    process = start(cluster, config, *arguments, compute=compute)
+    said, _ = process.communicate()
+    return process.returncode, said
+
+
+def accounts(cluster: Cluster, fields: str) -> list[list[str]]:
+    """sacct's fields of all jobs, one row each."""
+    rows = cluster.ask("sacct", "--allocations", "--noheader", "--parsable2", f"--format={fields}")
+    return [row.split("|") for row in rows.splitlines()]

@@ -1,0 +1,180 @@
+"""The bad days of a cluster, on a real Slurm: whatever happens to a training, it ends with the weights of an unbroken
+one, and goes on where it was."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+from cluster import Cluster, wait_until
+from controller import SITE, accounts, start
+from snake import REPOSITORY
+from snake import run as run_here
+
+pytestmark = pytest.mark.slurm
+RUN = "lora/tiny-bloom-s/mono-en"
+RESULTS = REPOSITORY / "results" / "drills"
+MODEL, CHECKPOINTS = RESULTS / "models" / RUN, RESULTS / "checkpoints" / RUN
+LOG = RESULTS / "logs" / "train" / f"{RUN}.log"
+TARGET = str(MODEL.relative_to(REPOSITORY))
+SMALL = {"up_to": 1, "ranks": 1, "memory": "2GB", "runtime": "30m"}
+NO_SIGNAL = ("--set-resources", "train:slurm_extra=''")
+
+
+def weights() -> bytes:
+    return (MODEL / "adapter_model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def unbroken() -> bytes:
+    shutil.rmtree(RESULTS, ignore_errors=True)
+    run_here("tests/slurm/drills.yaml", "--", TARGET)
+    return weights()
+
+
+class Drill:
+    """One training on the cluster, to be disturbed."""
+
+    def __init__(self, cluster: Cluster):
+        self.cluster = cluster
+        self.before = {job for [job] in accounts(cluster, "JobID")}
+        shutil.rmtree(MODEL)
+        shutil.rmtree(CHECKPOINTS, ignore_errors=True)
+
+    def start(self, *options: str, compute: dict | None = None) -> None:
+        self.process = start(self.cluster, "drills.yaml", *options, "--", TARGET, compute=compute)
+
+    def under_way(self) -> str:
+        """Wait until the training has a checkpoint; its job."""
+        wait_until("a checkpoint", lambda: any(CHECKPOINTS.glob("checkpoint-*")), 120)
+        return self.cluster.ask("squeue", "--noheader", "--states=R", "--partition=gpu", "--format=%A").split()[0]
+
+    def finish(self) -> str:
+        """Wait for the controller, which must end well; what it said."""
+        said, _ = self.process.communicate(timeout=400)
+        assert self.process.returncode == 0, said[-4000:]
+        return said
+
+    def states(self) -> list[str]:
+        """How its jobs ended, in order."""
+        rows = self.cluster.ask(
+            "sacct", "--allocations", "--duplicates", "--noheader", "--parsable2", "--format=JobID,State,Partition"
+        )
+        rows = [row.split("|") for row in rows.splitlines()]
+        return [state.split()[0] for job, state, partition in rows if partition == "gpu" and job not in self.before]
+
+
+@pytest.fixture
+def drill(cluster, unbroken):
+    drill = Drill(cluster)
+    yield drill
+    if drill.process.poll() is None:
+        drill.process.kill()
+    cluster.answers("scancel", "--user=root")
+    subprocess.run(["rm", "-rf", str(REPOSITORY / ".snakemake" / "locks")], check=True)
+
+
+def went_on() -> bool:
+    return "going on from" in LOG.read_text()
+
+
+def test_a_job_over_its_memory_gets_more_at_the_next_attempt(drill, unbroken):
+    drill.start(compute={"lora": [SMALL | {"memory": "300MB"}]})
+    drill.finish()
+    assert drill.states()[0] in ("FAILED", "OUT_OF_MEMORY") and drill.states()[-1] == "COMPLETED"
+    jobs = accounts(drill.cluster, "ReqMem,Comment")
+    memory = [int(mb.rstrip("M")) for mb, comment in jobs if "rule_train_" in comment]
+    assert memory[-2:] == sorted(memory[-2:]) and memory[-1] > memory[-2]
+    assert weights() == unbroken
+
+
+def test_a_job_over_its_time_goes_on_in_the_next(drill, unbroken):
+    drill.start(*NO_SIGNAL, compute={"lora": [SMALL | {"runtime": "1m"}]})
+    drill.finish()
+    assert len(drill.states()) > 1 and drill.states()[0] in ("TIMEOUT", "FAILED")
+    assert went_on() and weights() == unbroken
+
+
+def test_a_cancelled_job_goes_on_in_the_next(drill, unbroken):
+    drill.start()
+    drill.cluster.ask("scancel", drill.under_way())
+    drill.finish()
+    assert drill.states()[0] in ("CANCELLED", "FAILED") and drill.states()[-1] == "COMPLETED"
+    assert went_on() and weights() == unbroken
+
+
+def test_a_training_whose_node_crashes_goes_on_elsewhere(drill, unbroken):
+    drill.start()
+    job = drill.under_way()
+    node = drill.cluster.ask("squeue", "--noheader", "--jobs", job, "--format=%N").strip()
+    drill.cluster.crash_node(node)
+    drill.finish()
+    drill.cluster.start_node(node)
+    wait_until("the node is back", lambda: drill.cluster.state(node) == "idle")
+    assert "NODE_FAIL" in drill.states() and drill.states()[-1] == "COMPLETED"
+    assert went_on() and weights() == unbroken
+
+
+def test_slurms_controller_may_be_away_for_a_while(drill, unbroken):
+    drill.start()
+    drill.under_way()
+    drill.cluster.stop_process("slurmctld")
+    time.sleep(8)
+    drill.cluster.start_controller()
+    drill.finish()
+    assert drill.states() == ["COMPLETED"] and weights() == unbroken
+
+
+def test_after_a_killed_snakemake_the_next_waits_for_the_job_that_still_runs(drill, unbroken):
+    drill.start()
+    drill.under_way()
+    drill.process.kill()
+    drill.process.communicate()
+    drill.start("--unlock")
+    drill.finish()
+    drill.start()
+    drill.finish()
+    assert drill.states() == ["COMPLETED"] * 2
+    assert "made by the job that this one waited for" in LOG.read_text()
+    assert weights() == unbroken
+
+
+def test_interrupted_snakemake_cancels_its_jobs_and_the_next_goes_on(drill, unbroken):
+    drill.start()
+    drill.under_way()
+    os.kill(drill.process.pid, signal.SIGINT)
+    drill.process.communicate(timeout=60)
+    wait_until("no job is left", lambda: not drill.cluster.ask("squeue", "--noheader", "--partition=gpu").strip(), 60)
+    drill.start()
+    drill.finish()
+    assert went_on() and weights() == unbroken
+
+
+def test_a_preempted_training_goes_on_when_the_urgent_job_is_done(drill, unbroken):
+    drill.start()
+    drill.under_way()
+    urgent = ["--partition=urgent", "--nodes=2", "--gpus-per-node=4", f"--account={SITE['SLURM_ACCOUNT']}"]
+    drill.cluster.ask("sbatch", *urgent, "--output=/dev/null", "--wrap=sleep 5")
+    drill.finish()
+    assert len(drill.states()) > 1 and drill.states()[-1] == "COMPLETED"
+    assert went_on() and weights() == unbroken
+
+
+def test_a_full_disk_is_one_line_and_with_room_the_training_goes_on(drill, unbroken):
+    CHECKPOINTS.mkdir(parents=True)
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=5M", "tmpfs", str(CHECKPOINTS)]
+    if subprocess.run(mounted, capture_output=True).returncode:
+        pytest.skip("cannot mount a small disk")
+    try:
+        (CHECKPOINTS / "rest").write_bytes(bytes(5 * 2**20 - 300_000))
+        drill.start(compute={"restarts": 0})
+        said, _ = drill.process.communicate(timeout=200)
+        assert drill.process.returncode == 1 and "cannot be written" in said, said[-3000:]
+        (CHECKPOINTS / "rest").unlink()
+        drill.start()
+        drill.finish()
+    finally:
+        subprocess.run(["umount", "--lazy", str(CHECKPOINTS)], check=True)
+    assert weights() == unbroken

@@ -1,0 +1,70 @@
+"""All stages through profiles/slurm on a real Slurm: the same results, and each job gets what its rule asks for."""
+
+import re
+import shutil
+
+import polars as pl
+import pytest
+from controller import accounts, run
+from snake import REPOSITORY
+from snake import run as run_here
+
+pytestmark = pytest.mark.slurm
+ON_SLURM, HERE = REPOSITORY / "results/slurm", REPOSITORY / "results/demo"
+SAME = ["recipes", "translated", "responses", "ratings", "langid", "scores"]
+
+
+@pytest.fixture(scope="module")
+def finished(cluster):
+    run_here("--", "all_figures")  # made before, as a rule
+    shutil.rmtree(ON_SLURM, ignore_errors=True)
+    status, said = run(cluster, "miniature.yaml", "--", "all_figures")
+    assert status == 0, said[-4000:]
+    return said
+
+
+def test_every_stage_ends_with_the_bytes_of_the_local_run(finished):
+    compared = 0
+    for folder in SAME:
+        for path in (ON_SLURM / folder).rglob("*"):
+            if path.is_file() and not path.name.startswith("."):
+                assert path.read_bytes() == (HERE / path.relative_to(ON_SLURM)).read_bytes(), path
+                compared += 1
+    weights = list((ON_SLURM / "models").rglob("*.safetensors"))
+    for path in weights:
+        assert path.read_bytes() == (HERE / path.relative_to(ON_SLURM)).read_bytes(), path
+    assert len(weights) == 2 * 6 and compared > 2 * 6 * 5
+    assert pl.read_parquet(ON_SLURM / "scores.parquet").height > 0
+
+
+def test_slurm_gave_each_job_what_its_rule_asks_for(finished, cluster):
+    jobs = accounts(cluster, "Comment,Partition,AllocTRES,NNodes,TimelimitRaw,State")
+    given = {}
+    for comment, partition, tres, nodes, minutes, state in jobs:
+        assert state == "COMPLETED", comment
+        rule = re.match(r"rule_(.+?)(_wildcards_(full|lora)?.*)?$", comment)
+        asked = dict(part.split("=") for part in tres.split(","))
+        row = (partition, asked["cpu"], asked["mem"], asked.get("gres/gpu", "0"), nodes, minutes)
+        given.setdefault((rule[1], rule[3]) if rule[3] else rule[1], set()).add(row)
+    assert given["train", "lora"] == {("gpu", "1", "2000M", "1", "1", "30")}
+    assert given["train", "full"] == {("gpu", "2", "4000M", "2", "1", "30")}
+    assert given["respond", "lora"] == {("gpu", "1", "2000M", "1", "1", "240")}
+    assert given["tokenize"] == given["pretrain"] == {("cpu", "1", "4000M", "0", "1", "240")}
+
+
+def test_language_identification_and_scoring_take_a_submission_for_many_runs(finished, cluster):
+    grouped = [comment for [comment] in accounts(cluster, "Comment") if "scoring" in comment]
+    assert 0 < len(grouped) <= 4, "24 jobs"
+
+
+def test_full_parameter_training_on_two_nodes_gives_the_same_answers(finished, cluster):
+    target = "results/slurm/responses/full/tiny-bloom-s/mono-en.jsonl"
+    before = (REPOSITORY / target).read_bytes()
+    for path in (REPOSITORY / target, ON_SLURM / "models/full/tiny-bloom-s/mono-en"):
+        path.unlink() if path.is_file() else shutil.rmtree(path)
+    one_gpu = {"node": {"gpus": 1, "memory": "16GB"}}
+    status, said = run(cluster, "miniature.yaml", "--rerun-triggers", "mtime", "--", target, compute=one_gpu)
+    assert status == 0, said[-4000:]
+    train = [row for row in accounts(cluster, "Comment,NNodes,NodeList,AllocTRES") if "train_on_nodes" in row[0]]
+    assert [(nodes, where) for _, nodes, where, _ in train] == [("2", "g[1-2]")] and "gres/gpu=2" in train[0][3]
+    assert (REPOSITORY / target).read_bytes() == before

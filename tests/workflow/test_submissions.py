@@ -1,0 +1,104 @@
+"""What Slurm is asked for, read without a cluster: programs of its names write down what they are called with."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from snake import REPOSITORY, snakemake
+
+HOUSE = ["Snakefile", "workflow", "config", "profiles", "resources", "envs"]
+SITE = {"SLURM_ACCOUNT": "proj", "SLURM_CPU_PARTITION": "cpu", "SLURM_GPU_PARTITION": "gpu"}
+STAND_INS = {
+    "sbatch": 'printf "%s\\n" "$*" >> {calls}; echo "no cluster here" >&2; exit 1',
+    "sacctmgr": "echo proj",
+    "sacct": "true",
+    "squeue": "true",
+    "sinfo": "true",
+    "scontrol": 'echo "MinJobAge = 300 sec"; echo "MaxArraySize = 1001"',
+}
+TWO_NODES = [{"up_to": 13, "ranks": 16, "memory": "480GB", "runtime": "36h", "zero_stage": 3}]
+
+
+@pytest.fixture
+def house(tmp_path):
+    for name in HOUSE:
+        source = REPOSITORY / name
+        (shutil.copytree if source.is_dir() else shutil.copy2)(source, tmp_path / name)
+    (tmp_path / "bin").mkdir()
+    for name, script in STAND_INS.items():
+        program = tmp_path / "bin" / name
+        program.write_text("#!/bin/sh\n" + script.format(calls=tmp_path / "calls") + "\n")
+        program.chmod(0o755)
+    return tmp_path
+
+
+def submissions(house: Path, method: str, model: str, **compute: object) -> list[str]:
+    """sbatch's options for the training of a model on one recipe: those of every attempt, in order."""
+    family = model.split("-")[0]
+    for folder in (f"bases/{model}", f"tokens/{family}/alpaca/mono-en"):
+        (house / "results/paper" / folder).mkdir(parents=True)
+    found = house / f"results/paper/micro_batches/{method}/{model}.json"
+    found.parent.mkdir(parents=True)
+    found.write_text("{}")
+    (house / "change.json").write_text(json.dumps({"compute": compute}))
+    options = [
+        "--max-jobs-per-timespan",
+        "100/1s",
+        "--configfile",
+        "change.json",
+        "--allowed-rules",
+        "train",
+        "train_on_nodes",
+    ]
+    path = f"{house / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", *options]
+    done = subprocess.run(
+        [*command, "--", f"results/paper/models/{method}/{model}/mono-en"],
+        cwd=house,
+        env=os.environ | SITE | {"PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
+    assert "no cluster here" in done.stdout, done.stdout[-3000:]
+    calls = [call.split(" --wrap")[0] for call in (house / "calls").read_text().splitlines()]
+    return [re.sub(r"^.*--comment \S+ +|-D \S+ +", "", call) for call in calls]  # the rest is Snakemake's own
+
+
+def test_lora_on_12_billion_takes_four_gpus_of_a_node_and_more_memory_each_time(house):
+    asked = submissions(house, "lora", "pythia-12b")
+    template = "-A proj -p gpu -t 2160 --mem {} --nodes=1 --requeue --cpus-per-task=32 --signal=TERM@300 --gpus=4"
+    assert asked == [template.format(memory) for memory in (240000, 360000, 480000, 500000, 500000)]
+
+
+def test_full_parameter_training_of_7_billion_fills_a_node(house):
+    asked = submissions(house, "full", "bloom-7b1", restarts=0)
+    assert asked == [
+        "-A proj -p gpu -t 2160 --mem 480000 --nodes=1 --requeue --cpus-per-task=64 --signal=TERM@300 --gpus=8"
+    ]
+
+
+def test_sixteen_ranks_fill_two_nodes_with_a_launcher_on_each(house):
+    asked = submissions(house, "full", "bloom-7b1", restarts=0, full=TWO_NODES)
+    assert asked == [
+        "-A proj -p gpu -t 2160 --mem 480000 --nodes=2 --requeue --ntasks=2 --cpus-per-task=64"
+        " --signal=TERM@300 --gpus=16"
+    ]
+
+
+def test_the_whole_paper_is_under_a_thousand_submissions():
+    said = snakemake("--dry-run", "--profile", "profiles/slurm", "--", "all_figures").stdout
+    jobs = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", said, flags=re.MULTILINE)}
+    jobs.pop("total")
+    profile = (REPOSITORY / "profiles/slurm/config.yaml").read_text(encoding="utf-8")
+    size = int(re.search(r"^  scoring: (\d+)", profile, flags=re.MULTILINE)[1])
+    local = set(re.findall(r"^localrule (\w+):$", said, flags=re.MULTILINE))
+    alone = sum(number for rule, number in jobs.items() if rule not in local | {"langid", "score"})
+    assert jobs["langid"] == jobs["score"] == 160, "a group has both of a run"
+    assert alone + -(-jobs["score"] // size) < 1000

@@ -1,0 +1,43 @@
+"""One writer at a time. A job whose controller was killed runs on, and what the next controller submits writes the same
+journal or checkpoints: it waits here until the other is done, and then finds what that one paid for."""
+
+import fcntl
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+LOOK_EVERY = 0.2  # seconds
+
+
+def hold(stream: IO, what: Path) -> bool:
+    """Lock an open file until it is closed; whether that took waiting for another process.
+
+    On a file system without locks (Lustre without `-o flock`) nothing is held, which is said once.
+    """
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        print(f"{what}: another job is writing it; waiting until that ends", file=sys.stderr, flush=True)
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        return True
+    except OSError as error:
+        print(f"{what}: cannot be locked ({error.strerror}): see that no other job writes it", file=sys.stderr)
+        return False
+
+
+def hold_for_ranks(path: Path, owner: str, first: bool) -> tuple[IO, bool]:
+    """Lock `path` for all processes of one program: the first takes it, and writes into it whose it is; others wait
+    until they read that. Returns the stream, to be kept open, and whether the first waited (False for others)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stream = path.open("a+", encoding="utf-8")
+    if not first:
+        while path.read_text(encoding="utf-8") != owner:
+            time.sleep(LOOK_EVERY)
+        return stream, False
+    waited = hold(stream, path.with_suffix(""))
+    stream.truncate(0)
+    stream.write(owner)
+    stream.flush()
+    return stream, waited
