@@ -11,12 +11,14 @@ from snake import run as run_here
 
 pytestmark = pytest.mark.slurm
 ON_SLURM, HERE = REPOSITORY / "results/slurm", REPOSITORY / "results/demo"
+RECIPES = ["mono-en", "mono-es", "mono-bg", "mono-zh", "multilingual", "downsampled"]
+RUNS = [f"{method}/tiny-bloom-s/{recipe}" for method in ("lora", "full") for recipe in RECIPES]
 SAME = ["recipes", "translated", "responses", "ratings", "langid", "scores"]
 
 
 @pytest.fixture(scope="module")
 def finished(cluster):
-    run_here("--", "all_figures")  # made before, as a rule
+    run_here("--", *[f"results/demo/scores/stand-in/{run}.parquet" for run in RUNS])  # made before, as a rule
     shutil.rmtree(ON_SLURM, ignore_errors=True)
     status, said = run(cluster, "miniature.yaml", "--", "all_figures")
     assert status == 0, said[-4000:]

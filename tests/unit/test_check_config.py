@@ -31,6 +31,7 @@ def test_every_shipped_configuration_is_valid(names, monkeypatch):
     check_config.check(load(*names))
 
 
+ROW = {"up_to": 13, "ranks": 8, "memory": "64GB", "runtime": "12h"}
 FAULTS = {
     "an unknown key": ("respond.lora.beem", 4, "respond.lora.beem: unknown key; did you mean 'beams'?"),
     "an unquoted no": ("languages.unseen", ["bn", False], "languages.unseen[1]: YAML reads an unquoted no as false"),
@@ -48,6 +49,13 @@ FAULTS = {
     "a value out of range": ("score.missing", "skip", "score.missing: 'skip' is not one of"),
     "a model from nowhere": ("models.bloom-3b.repo", None, "models.bloom-3b"),
     "a model beyond every row of compute": ("models.bloom-3b.billions", 400.0, "compute: no row reaches"),
+    "LoRA on more GPUs than a node has": (
+        "compute.lora",
+        [ROW | {"ranks": 16}],
+        "[0].ranks: LoRA runs on one node",
+    ),
+    "nodes that are not filled": ("compute.full", [ROW | {"ranks": 12}], "take a multiple of compute.node.gpus"),
+    "more memory than a node has": ("compute.full", [ROW | {"memory": "900GB"}], "is more than compute.node.memory"),
     "a language that is both seen and unseen": ("languages.unseen", ["fr"], "'fr' is also in languages.train"),
     "a built-in recipe name": ("recipes.mono-xx", {"languages": ["en"], "rows": "all"}, "recipes.mono-xx: names with"),
     "a flag that is none": (

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from alone import hold_for_ranks
 from full_disk import files_up_to
 from journal import Journal, item_key
 
@@ -71,3 +73,40 @@ with Journal({str(path)!r}) as journal:
     with Journal(path) as journal:
         assert len(journal) == 2
     assert path.stat().st_size < 100
+
+
+def test_a_second_writer_waits_for_the_first_and_finds_what_it_paid_for(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    second = (
+        "import sys; from journal import Journal; journal = Journal(sys.argv[1]); print(journal['a'], journal['b'])"
+    )
+    with Journal(path) as journal:
+        journal["a"] = 1
+        process = subprocess.Popen(
+            [sys.executable, "-c", second, str(path)],
+            cwd=SCRIPTS,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr.readline() == f"{path}: another job is writing it; waiting until that ends\n"
+        journal["b"] = 2
+    assert process.communicate()[0] == "1 2\n"
+
+
+def test_the_ranks_of_one_program_hold_a_lock_together_and_those_of_another_wait(tmp_path):
+    path = tmp_path / "run.lock"
+    lock, waited = hold_for_ranks(path, "first start", first=True)
+    assert hold_for_ranks(path, "first start", first=False)[1] is waited is False
+    command = "import sys; from pathlib import Path; from alone import hold_for_ranks;"
+    command += "print(hold_for_ranks(Path(sys.argv[1]), 'second start', sys.argv[2] == '0')[1], flush=True)"
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", command, str(path), str(rank)], cwd=SCRIPTS, stdout=subprocess.PIPE, text=True
+        )
+        for rank in (1, 0)
+    ]
+    time.sleep(0.5)
+    assert [rank.poll() for rank in ranks] == [None, None]
+    lock.close()
+    assert [rank.communicate(timeout=30)[0] for rank in ranks] == ["False\n", "True\n"]

@@ -25,3 +25,10 @@ def test_the_status_is_that_of_the_rank_that_failed_and_its_words_are_the_last(t
     assert run.returncode == status, run.stderr
     assert {"rank 0 of 2", "rank 1 of 2"} <= set(run.stderr.splitlines())
     assert "Traceback" not in run.stderr
+
+
+def test_several_nodes_are_for_a_slurm_job(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    run = launch("rank.py", "--ranks", "1", "--nodes", "2")
+    assert run.returncode == 1
+    assert run.stderr == "error: --nodes: there is no srun here; several nodes are for a Slurm job\n"

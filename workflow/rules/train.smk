@@ -56,7 +56,6 @@ rule train:
         "<benchmarks>/train/{method}/{model}/{recipe}.tsv"
     wildcard_constraints:
         method=methods_from("trained"),
-    retries: config["compute"]["restarts"]
     conda:
         "../../envs/main.yaml"
     threads: cores_of_node
