@@ -46,7 +46,7 @@ demo: env ## run the miniature and show its scores
 report: demo ## put the miniature's figures, tables and claims into one file, results/demo/report.html
 	@$(SNAKEMAKE) --configfile config/demo.yaml --report results/demo/report.html
 
-test: lint unit workflow slurm ## run every check, fast ones first
+test: lint unit workflow ## run every check, fast ones first
 
 lint: env
 	@$(ACTIVE) ruff check .
@@ -61,7 +61,7 @@ unit: env
 workflow: env
 	@$(ACTIVE) pytest -m demo tests/workflow
 
-slurm: env ## run the profile on a real Slurm, and hurt it (root and Debian's packages)
+slurm: env ## run the SLURM profile on a real Slurm, and hurt it, half an hour (root, Debian packages)
 	@$(ACTIVE) pytest -m slurm tests/slurm
 
 bench: ## measure translation, training, responding, judging and figures, half an hour

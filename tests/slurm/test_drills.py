@@ -20,7 +20,7 @@ MODEL, CHECKPOINTS = RESULTS / "models" / RUN, RESULTS / "checkpoints" / RUN
 LOG = RESULTS / "logs" / "train" / f"{RUN}.log"
 TARGET = str(MODEL.relative_to(REPOSITORY))
 SMALL = {"up_to": 1, "ranks": 1, "memory": "2GB", "runtime": "30m"}
-NO_SIGNAL = ("--set-resources", "train:slurm_extra=''")
+NO_SIGNAL = ("--set-resources", "train:slurm_partition=gpu")  # replaces the profile's, and its signal with it
 
 
 def weights() -> bytes:
@@ -40,7 +40,7 @@ class Drill:
     def __init__(self, cluster: Cluster):
         self.cluster = cluster
         self.before = {job for [job] in accounts(cluster, "JobID")}
-        shutil.rmtree(MODEL)
+        shutil.rmtree(MODEL, ignore_errors=True)
         shutil.rmtree(CHECKPOINTS, ignore_errors=True)
 
     def start(self, *options: str, compute: dict | None = None) -> None:
