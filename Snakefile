@@ -14,6 +14,7 @@ configfile: "config/config.yaml"
 sys.path.insert(0, "workflow/scripts")
 
 from check_config import check_or_exit
+from check_start import check_start_or_exit
 
 check_or_exit(config)
 
@@ -41,6 +42,10 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/costs.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/report.smk"
+
+
+onstart:
+    check_start_or_exit(RESULTS, asked_of_slurm())
 
 
 # What to ask for. Any file or folder below results/ can be asked for by its path as well. A figure's target lists

@@ -16,10 +16,12 @@ IMPATIENT = [  # the profile is kind to a scheduler that others use as well
 BIN = Path(sys.executable).parent
 
 
-def start(cluster: Cluster, config: str, *arguments: str, compute: dict | None = None) -> subprocess.Popen:
+def start(
+    cluster: Cluster, config: str, *arguments: str, compute: dict | None = None, site: dict | None = None
+) -> subprocess.Popen:
     """Start `snakemake --profile profiles/slurm ARGUMENTS` with tests/slurm/CONFIG on top of the miniature, and
-    `compute` on top of that."""
-    environment = cluster.environment | SITE
+    `compute` on top of that; `site` is what the user has set."""
+    environment = cluster.environment | SITE | (site or {})
     change = cluster.folder / "change.json"
     change.write_text(json.dumps({"compute": compute or {}}))
     configuration = [*DEMO, f"tests/slurm/{config}", str(change)]
@@ -35,9 +37,9 @@ def start(cluster: Cluster, config: str, *arguments: str, compute: dict | None =
     )
 
 
-def run(cluster: Cluster, config: str, *arguments: str, compute: dict | None = None) -> tuple[int, str]:
+def run(cluster: Cluster, config: str, *arguments: str, **changes: dict) -> tuple[int, str]:
     """The status that it ends with, and what it said."""
-    process = start(cluster, config, *arguments, compute=compute)
+    process = start(cluster, config, *arguments, **changes)
     said, _ = process.communicate()
     return process.returncode, said
 

@@ -259,6 +259,14 @@ def released_source(wildcards) -> str:
     return " ".join(options)
 
 
+def asked_of_slurm() -> list[tuple[str, dict]]:
+    """The rule of each job that Slurm will get, and what it asks for at its first attempt; none without Slurm."""
+    if workflow.executor_plugin.name != "slurm":
+        return []
+    jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+    return [(job.rule.name, {"threads": job.threads} | dict(job.resources.items())) for job in jobs]
+
+
 def gpus(count: int) -> int:
     return count if config["compute"]["accelerator"] == "gpu" else 0
 

@@ -1,0 +1,49 @@
+"""What a user may get wrong on a cluster is told in one line, before anything is submitted."""
+
+import shutil
+import subprocess
+
+import pytest
+from controller import accounts, run
+from snake import REPOSITORY
+
+pytestmark = pytest.mark.slurm
+RESULTS = REPOSITORY / "results" / "drills"
+EIGHT_GPUS = {
+    "node": {"gpus": 8, "memory": "16GB"},
+    "lora": [{"up_to": 1, "ranks": 8, "memory": "2GB", "runtime": "1h"}],
+}
+MISTAKES = {
+    "account": ({"site": {"SLURM_ACCOUNT": "nobodys"}}, "Invalid account", "set SLURM_ACCOUNT"),
+    "partition": ({"site": {"SLURM_GPU_PARTITION": "gpus"}}, "Invalid partition name", "set SLURM_CPU_PARTITION and"),
+    "constraint": ({"site": {"SLURM_GPU_CONSTRAINT": "h200"}}, "Invalid feature", "set SLURM_GPU_CONSTRAINT"),
+    "GPUs": ({"compute": EIGHT_GPUS}, "Requested node configuration is not available", "see compute.node"),
+}
+
+
+def told(cluster, **changes: dict) -> str:
+    """The one line that a run of one training ends with."""
+    shutil.rmtree(RESULTS / "models", ignore_errors=True)
+    before = accounts(cluster, "JobID")
+    status, said = run(cluster, "drills.yaml", "--", "results/drills/models/lora/tiny-bloom-s/mono-en", **changes)
+    assert status == 1 and accounts(cluster, "JobID") == before
+    lines = said.split("Job stats:")[1].splitlines()
+    assert [line for line in lines if "rror" in line or "Traceback" in line] == lines[-1:], said[-3000:]
+    return lines[-1]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_slurms_refusal_is_one_line_with_its_remedy(cluster, mistake):
+    changes, reason, remedy = MISTAKES[mistake]
+    line = told(cluster, **changes)
+    assert line.startswith("error: Slurm would refuse a job of train (") and reason in line and remedy in line
+
+
+def test_results_that_cannot_be_written_are_one_line(cluster):
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(RESULTS)], capture_output=True).returncode:
+        pytest.skip("cannot mount a disk")
+    try:
+        assert told(cluster).startswith("error: results/drills: cannot be written (Read-only file system)")
+    finally:
+        subprocess.run(["umount", str(RESULTS)], check=True)

@@ -1,0 +1,75 @@
+"""Before the first job: can results be written, and would Slurm take the jobs?"""
+
+import pytest
+from check_start import check_slurm, check_start_or_exit, check_writable
+from files import InputError
+
+GPU = {"slurm_account": "proj", "slurm_partition": "gpu", "gpu": 4, "mem_mb": 240000, "runtime": 60, "threads": 32}
+
+
+@pytest.fixture
+def sbatch(tmp_path, monkeypatch):
+    """Put an sbatch on the path that notes how it is called, in the returned file, and runs the given lines."""
+
+    def put(*lines):
+        program = tmp_path / "bin" / "sbatch"
+        program.parent.mkdir()
+        program.write_text("\n".join(["#!/bin/sh", f'echo "$*" >> {tmp_path}/calls', *lines]) + "\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+        return tmp_path / "calls"
+
+    return put
+
+
+def test_jobs_that_ask_for_the_same_are_tested_once_and_not_submitted(sbatch):
+    calls = sbatch("exit 0")
+    check_slurm(
+        [("train", GPU), ("train", GPU | {"tmpdir": "<TBD>"}), ("score", {"slurm_account": "", "mem_mb": 4000})]
+    )
+    assert calls.read_text().splitlines() == [
+        "--test-only --account=proj --partition=gpu --cpus-per-task=32 --gpus=4 --mem=240000 --time=60 --wrap=true",
+        "--test-only --mem=4000 --wrap=true",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("Invalid account or account/partition combination specified", "set SLURM_ACCOUNT"),
+        ("Invalid partition name specified", "set SLURM_CPU_PARTITION and SLURM_GPU_PARTITION"),
+        ("Requested node configuration is not available", "compute.node"),
+        ("Requested time limit is invalid (missing or exceeds some limit)", "`runtime`"),
+        ("Invalid feature specification", "SLURM_GPU_CONSTRAINT"),
+    ],
+)
+def test_a_refusal_is_one_line_with_the_rule_the_reason_and_the_remedy(sbatch, said, remedy):
+    sbatch("echo 'sbatch: error: of some kind' >&2", f"echo 'allocation failure: {said}' >&2", "exit 1")
+    with pytest.raises(InputError) as refusal:
+        check_slurm([("train", GPU)])
+    told = str(refusal.value)
+    assert told.startswith("Slurm would refuse a job of train (--account=proj ") and "\n" not in told
+    assert said in told and remedy in told
+
+
+def test_a_reason_that_is_not_known_is_told_as_it_is(sbatch):
+    sbatch("echo 'allocation failure: Moon in the wrong phase' >&2", "exit 1")
+    with pytest.raises(InputError, match=r"\): Moon in the wrong phase$"):
+        check_slurm([("train", GPU)])
+
+
+def test_without_sbatch_the_place_is_wrong(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="sbatch: not on the PATH"):
+        check_slurm([("train", GPU)])
+
+
+def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):
+    check_writable(tmp_path / "results/paper")
+    assert list((tmp_path / "results/paper").iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_ends_the_program_with_one_line(tmp_path):
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(SystemExit, match=r"^error: .*results/paper: cannot be written \(Not a directory\)"):
+        check_start_or_exit(str(tmp_path / "results/paper"), [])

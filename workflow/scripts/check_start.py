@@ -1,0 +1,104 @@
+"""Ask, before the first job, whether results can be written and whether Slurm would take each kind of job.
+
+Without it a wrong account or partition is told by a page for every job and every attempt (executor plugin 2.8.0), and a
+disk that cannot be written by a traceback. The Snakefile calls `check_start_or_exit`. By hand, for jobs of one rule:
+
+    python workflow/scripts/check_start.py results/paper train slurm_account=proj slurm_partition=gpu gpu=8 mem_mb=64000
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from files import InputError, command_line
+
+OPTIONS = {  # of sbatch, by the names that Snakemake has for resources
+    "slurm_account": "--account",
+    "slurm_partition": "--partition",
+    "constraint": "--constraint",
+    "nodes": "--nodes",
+    "tasks": "--ntasks",
+    "threads": "--cpus-per-task",
+    "gpu": "--gpus",
+    "mem_mb": "--mem",
+    "runtime": "--time",
+}
+REMEDIES = {  # by what sbatch says; the first that is in it
+    "account": "set SLURM_ACCOUNT; `sacctmgr show associations user=$USER` lists yours",
+    "partition": "set SLURM_CPU_PARTITION and SLURM_GPU_PARTITION; `sinfo -s` lists those of the cluster",
+    "node configuration": "no node has as much: see compute.node, and `ranks` and `memory` of the model's row in"
+    " compute; `sinfo -N -o '%N %P %c %m %G'` lists what nodes have",
+    "time limit": "see `runtime` of the model's row in compute, or of the profile; `sinfo -s` lists limits",
+    "feature": "set SLURM_GPU_CONSTRAINT to one that `sinfo -o '%P %f'` lists, or to nothing",
+}
+
+
+def check_writable(folder: Path) -> None:
+    """Make `folder` if need be, and a file in it for a moment.
+
+    Raises:
+        InputError: if either cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written ({error.strerror}); make it writable, or a link to a disk that is"
+        ) from error
+
+
+def check_slurm(jobs: Iterable[tuple[str, Mapping[str, object]]]) -> None:
+    """Let Slurm test, without a submission, each kind of job: the name of its rule, and what it asks for.
+
+    Resources whose names are not in OPTIONS are not looked at. Jobs that ask for the same are one kind.
+
+    Raises:
+        InputError: at the first kind that Slurm would refuse, with its reason; or if there is no sbatch.
+    """
+    kinds: dict[tuple[str, ...], str] = {}
+    for rule, resources in jobs:
+        asked = tuple(f"{OPTIONS[name]}={resources[name]}" for name in OPTIONS if resources.get(name) not in (None, ""))
+        kinds.setdefault(asked, rule)
+    for asked, rule in kinds.items():
+        try:
+            answer = subprocess.run(["sbatch", "--test-only", *asked, "--wrap=true"], capture_output=True, text=True)
+        except FileNotFoundError as error:
+            raise InputError("sbatch: not on the PATH; run this where jobs are submitted, on the login node") from error
+        if answer.returncode:
+            raise InputError(_describe(rule, asked, answer.stderr))
+
+
+def _describe(rule: str, asked: Iterable[str], said: str) -> str:
+    """One line of what sbatch said in several."""
+    reason = "; ".join(line.split(":", 1)[-1].strip() for line in said.splitlines()) or "no reason given"
+    remedy = next((f": {remedy}" for part, remedy in REMEDIES.items() if part in reason.lower()), "")
+    return f"Slurm would refuse a job of {rule} ({' '.join(asked)}): {reason}{remedy}"
+
+
+def check_start_or_exit(folder: str, jobs: Iterable[tuple[str, Mapping[str, object]]]) -> None:
+    """Check both, and end the program with the one line alone: Snakemake wraps any other exception in a traceback."""
+    try:
+        check_writable(Path(folder))
+        check_slurm(jobs)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where results go")
+    parser.add_argument("rule", nargs="?", help="name of a rule")
+    parser.add_argument("resource", nargs="*", help="what its jobs ask for, as in gpu=8")
+    arguments = parser.parse_args()
+    check_writable(arguments.folder)
+    if arguments.rule:
+        check_slurm([(arguments.rule, dict(each.split("=", 1) for each in arguments.resource))])
+
+
+if __name__ == "__main__":
+    command_line(main)
