@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 PACKAGES = ["slurm-wlm", "slurmdbd", "munge", "mariadb-server"]
 PROGRAMS = ["munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch", "sacct"]
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -264,8 +266,6 @@ class Cluster:
 
     def crash_node(self, node: str) -> None:
         """As when its power goes: slurmd and everything of its jobs is gone at once, and nobody is told."""
-        import psutil
-
         jobs = set(self.ask("squeue", "--noheader", "--nodelist", node, "--format", "%A").split())
         self.stop_process(node, signal.SIGKILL)
         for daemon in psutil.process_iter(["cmdline"]):
