@@ -15,8 +15,11 @@ sys.path.insert(0, "workflow/scripts")
 
 from check_config import check_or_exit
 from check_start import check_start_or_exit
+from study import expanded
 
 check_or_exit(config)
+GIVEN = config  # as it is kept beside the results
+config = expanded(config)
 
 
 # Results, logs and benchmarks of one experiment lie together, so that two of them share nothing.

@@ -10,6 +10,7 @@ import released
 import yaml
 from files import InputError
 from judge_settings import JudgeSettings
+from study import expanded
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -81,7 +82,7 @@ FAULTS = {
     "translations of your own that are not there": (
         "translation.source",
         "my-data/{lang}.jsonl",
-        "translation.source: my-data/es.jsonl does not exist",
+        "translation.source.es: my-data/es.jsonl does not exist",
     ),
     "a size of model that a language has not": (
         "translation.architecture",
@@ -115,12 +116,12 @@ FAULTS = {
     "released models that are pickled": (
         "train.source",
         "released",
-        "train.source: pinzhenchen/sft-lora-en-pythia-70m holds pickled weights alone, which are not loaded; convert",
+        "train.source: pinzhenchen/sft-lora-multilingual-pythia-70m holds pickled weights alone, which are not loaded; convert",
     ),
     "released models without a pin": (
         "train.source",
         {"lora": "trained", "full": "released"},
-        "train.source: there is no pin of HPLT/sft-fpft-es-bloom-560m; add its commit",
+        "train.source: there is no pin of HPLT/sft-fpft-multilingual-bloom-560m; add its commit",
     ),
     "one repository for all models": ("released.full.repo", "authors/{recipe}", "released.full.repo: is one for all"),
     "one folder for all recipes": (
@@ -131,7 +132,7 @@ FAULTS = {
     "a folder without a model": (
         "released.lora.path",
         "mine/{model}/{recipe}",
-        "released.lora.path: mine/pythia-70m/mono-en/adapter_config.json does not exist",
+        "released.lora.path: mine/pythia-70m/multilingual/adapter_config.json does not exist",
     ),
     "another name for a model that is not there": (
         "released.full.models",
@@ -266,13 +267,17 @@ def test_sources_may_name_translations_on_this_machine(tmp_path):
 
 def test_the_runs_that_are_checked_are_those_of_the_paper():
     config = load("config.yaml")
-    assert check_config._released_runs(config) == []
+
+    def runs() -> list:
+        return check_config._released_runs(expanded(config))
+
+    assert runs() == []
     config["train"]["source"] = "released"
-    assert len(check_config._released_runs(config)) == 160
+    assert len(runs()) == 160
     config["train"]["source"] = {"lora": "trained", "full": "released"}
-    assert len(check_config._released_runs(config)) == 40
-    config["figures"] = {"figure5": config["figures"]["figure5"]}
-    assert len(check_config._released_runs(config)) == 5 * 3, "mono-en and the two mixtures"
+    assert len(runs()) == 40
+    config["draw"] = ["figure5"]
+    assert len(runs()) == 5 * 3, "mono-en and the two mixtures"
 
 
 def test_released_models_need_a_pin_each(tmp_path, monkeypatch):

@@ -127,6 +127,7 @@ def test_a_value_is_the_sum_of_rating_times_match_over_the_prompts(tmp_path):
         "high": "6",
         "prompts": "2",
         "unrated": "0",
+        "swept": "",
     } | {key: point[key] for key in ("config", "code", "judge", "seed")}
     assert points["Spanish", "English", "bloom-m"]["value"] == "0"
     assert points["Spanish", "monolingual", "bloom-m"]["recipe"] == "mono-es"

@@ -90,7 +90,7 @@ def test_small_numbers_are_written_as_powers_of_ten():
 def test_an_unknown_method_is_told_in_one_line(tmp_path):
     done = run("table1.py", "--settings", '{"qlora": {"rank": 8}}', "--output-prefix", tmp_path / "table1")
     assert done.returncode == 1
-    assert done.stderr == "error: --settings: unknown method 'qlora'; choose from lora, full\n"
+    assert done.stderr == "error: --settings: unknown method 'qlora'; choose from lora, full, or give its label\n"
 
 
 def answer(lang, id, rating, match=False, label="eng_Latn", probability=0.9, response="Sure.", **changes):

@@ -37,7 +37,7 @@ CONFIGS = {
     "a file that is not there": ("sources: {demo-seed: {path: resources/nowhere.jsonl}}", "does not exist"),
     "a released model that nobody pinned": (
         "train: {source: {lora: trained, full: released}}",
-        "there is no pin of HPLT/sft-fpft-en-tiny-bloom-s; add its commit",
+        "there is no pin of HPLT/sft-fpft-multilingual-tiny-bloom-s; add its commit",
     ),
     "a translation model that is not packed": ("languages: {train: [en, es, fr, bg, ru, zh, cs]}", "encs.tar.gz"),
 }

@@ -1,16 +1,22 @@
 # The matrix: which model, tuned by which method on which recipe, answers which language, for which figure.
-# Everything follows from the config's lists `languages`, `recipes`, `select` and `figures`.
+# Everything follows from the config's `languages`, `recipes`, `methods`, `select` and `figures`.
 
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+from study import methods_shown, points_of
 
 SEEN = config["languages"]["seen"]
 UNSEEN = config["languages"]["unseen"]
 TESTED = [*SEEN, *UNSEEN]
-MIXED = ["multilingual", "downsampled"]
-RECIPES = {f"mono-{lang}": {"languages": [lang], "rows": "all"} for lang in SEEN} | config["recipes"]
+METHODS = config["methods"]
+MONO = {"tokens": "one-language"} if config["recipe"].get("monolingual") == "tokens" else {"rows": "all"}
+RECIPES = {
+    "mono-en": {"languages": ["en"], "rows": "all"},
+    **{f"mono-{lang}": {"languages": [lang]} | MONO for lang in SEEN[1:]},
+    **config["recipes"],
+}
 LANGUAGES = yaml.safe_load(open("resources/languages.yaml", encoding="utf-8"))
 LANGUAGE_NAMES = {lang: entry["name"] for lang, entry in LANGUAGES.items()}
 JUDGES = {judge["name"]: judge for judge in config["judges"]}
@@ -27,23 +33,6 @@ class Run(NamedTuple):
         return f"{self.method}/{self.model}/{self.recipe}"
 
 
-# Recipe and language of each point, by kind of figure. "English" is mono-en answering every language.
-OWN = [(f"mono-{lang}", lang) for lang in SEEN]
-MIX = [(recipe, lang) for recipe in MIXED for lang in SEEN]
-ENGLISH = [("mono-en", lang) for lang in SEEN]
-POINTS = {
-    "size": [*OWN, *MIX, *ENGLISH],
-    "consistency": [*OWN, *MIX, *ENGLISH],
-    "family": [*OWN, *MIX],
-    "unseen": [(recipe, lang) for recipe in ["mono-en", *MIXED] for lang in UNSEEN],
-}
-
-
-def selected_models(selections: list[str]) -> list[str]:
-    """Models of the named selections, in order, each once."""
-    return list(dict.fromkeys(model for name in selections for model in config["select"][name]))
-
-
 def is_shown(run: Run) -> bool:
     """Whether a run is part of the matrix: all are, or with `runs: scored` those whose scores are there."""
     scores = Path(f"results/{config['experiment']}/scores")
@@ -54,9 +43,9 @@ def runs_of(figure: str) -> dict[Run, list[str]]:
     """The runs that a figure shows, each with the languages that it answers there."""
     content = config["figures"][figure]
     runs: dict[Run, list[str]] = {}
-    for method, selections in content["runs"].items():
-        for model in selected_models(selections):
-            for recipe, lang in POINTS[content["kind"]]:
+    for method, models in methods_shown(config, content).items():
+        for model in models:
+            for recipe, lang in points_of(config, content):
                 answered = runs.setdefault(Run(method, model, recipe), [])
                 if lang not in answered:
                     answered.append(lang)
@@ -77,7 +66,7 @@ FIGURES = [figure.removeprefix("figure") for figure in config["figures"] if runs
 
 
 wildcard_constraints:
-    method="lora|full",
+    method="|".join(map(re.escape, METHODS)),
     model="|".join(map(re.escape, config["models"])),
     family="|".join(map(re.escape, config["families"])),
     recipe="|".join(map(re.escape, RECIPES)),

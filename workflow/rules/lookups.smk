@@ -8,11 +8,12 @@ from pathlib import Path, PurePosixPath
 from shlex import quote
 
 from drawing import SERIES
-from released import folder_of, pin_of, read_registry, repository_of, source_of
+from released import folder_of, pin_of, read_registry, repository_of
 
 from humanfriendly import parse_size
 
 from scoretable import recipe_of
+from study import place_of, selected_models
 from template import answering_template, training_template
 
 RESULTS = f"results/{config['experiment']}"  # <results>, for parameters, where Snakemake does not expand it
@@ -47,8 +48,8 @@ def download_of(name: str, lang: str | None = None) -> str:
 
 def languages_in(name: str) -> list[str]:
     """Languages whose files of a source are used: as prompts, as translations, or both."""
-    prompts = TESTED if name == config["data"]["prompts"] else []
-    return list(dict.fromkeys([*prompts, *(TRANSLATED if name == TRANSLATION["source"] else [])]))
+    used = [*config["data"]["prompts"].items(), *TRANSLATION["source"].items()]
+    return list(dict.fromkeys(lang for lang, source in used if source == name))
 
 
 def published_files() -> dict[str, dict]:
@@ -76,33 +77,35 @@ def hash_options(wildcards) -> str:
 
 def source_file(name: str, lang: str | None = None) -> str:
     """File of a source, on this machine or downloaded."""
-    source = config["sources"][name]
-    if "path" in source:
-        return source["path"].format(lang=lang)
-    return f"<results>/downloads/{download_of(name, lang)}"
+    return place_of(name, config["sources"], lang) or f"<results>/downloads/{download_of(name, lang)}"
+
+
+def prompts_file(lang: str) -> str:
+    return source_file(config["data"]["prompts"][lang], lang)
 
 
 # ---- translate
 
-TAKEN = TRANSLATION["source"] not in ("firefox", "packed")  # from a file, in place of being made by the engine
+
+def from_source(*kinds: str) -> str:
+    """Wildcard constraint: the languages that are translated by these kinds of model, or, for no kind, by none."""
+    engines = kinds or ("firefox", "packed")
+    found = [lang for lang, source in TRANSLATION["source"].items() if (source in engines) == bool(kinds)]
+    return "|".join(map(re.escape, found)) or "none"
 
 
 def taken_file(wildcards) -> str:
     """File of a language's translation: the user's own, or an entry of `sources`."""
-    if "{lang}" in TRANSLATION["source"]:
-        return TRANSLATION["source"].replace("{lang}", wildcards.lang)
-    return source_file(TRANSLATION["source"], wildcards.lang)
+    return source_file(TRANSLATION["source"][wildcards.lang], wildcards.lang)
+
+
+def packed_model(wildcards) -> str:
+    return TRANSLATION["packed"].replace("{lang}", wildcards.lang)
 
 
 def checksums_of(packed: str) -> str:
     """File of the SHA-256 of packed models, beside them."""
     return str(PurePosixPath(packed).with_name("checksums.json"))
-
-
-def architecture_of(wildcards) -> str:
-    """Size of the Firefox model of a language."""
-    wanted = TRANSLATION["architecture"]
-    return wanted.get(wildcards.lang, wanted["default"]) if isinstance(wanted, dict) else wanted
 
 
 def rows_in(lang: str) -> str:
@@ -113,6 +116,15 @@ def rows_in(lang: str) -> str:
 
 
 # ---- recipe
+
+
+def mixing(wildcards) -> list[str]:
+    """Options of recipe.py for how many rows there are, of all languages and of each. A budget in tokens is kept when the
+    rows become tokens, of all rows."""
+    mix = RECIPES[wildcards.recipe]
+    options = [f"--rows {mix.get('rows', 'all')}"]
+    options += [f"--{key} {mix[key]}" for key in ("sampling", "temperature", "others") if key in mix]
+    return options + [f"--weight {lang}={weight}" for lang, weight in mix.get("weights", {}).items()]
 
 
 def drop_flags(wildcards) -> list[str]:
@@ -156,12 +168,25 @@ def template_name(method: str) -> str:
     return PurePosixPath(training_template(config, method)).stem
 
 
-TEMPLATES = {template_name(method): training_template(config, method) for method in ("lora", "full")}
+TEMPLATES = {template_name(method): training_template(config, method) for method in METHODS}
 
 
 def tokens_of(wildcards) -> str:
     """Tokens that a run trains on; methods of one template share them."""
     return f"<results>/tokens/{family_of(wildcards)}/{template_name(wildcards.method)}/{wildcards.recipe}"
+
+
+def english_tokens(wildcards) -> list[str]:
+    """What a recipe takes its number of tokens from, where that is English's."""
+    if RECIPES[wildcards.recipe].get("tokens") != "one-language":
+        return []
+    return ["<results>/tokens/{family}/{template}/mono-en"]
+
+
+def token_budget(wildcards, input) -> str:
+    """Option of tokenize_recipe.py for a recipe's number of tokens, if it has one."""
+    budget = RECIPES[wildcards.recipe].get("tokens")
+    return f"--tokens-of {input.english}" if input.english else f"--tokens {budget}" if budget else ""
 
 
 # ---- train
@@ -179,6 +204,22 @@ def ranks_of_node(wildcards) -> int:
 
 def nodes_of(wildcards) -> int:
     return request_of(wildcards)["ranks"] // ranks_of_node(wildcards)
+
+
+def methods_like(base: str) -> list[str]:
+    """lora or full, and the methods that change some settings of it."""
+    return [method for method, entry in METHODS.items() if entry["of"] == base]
+
+
+def base_method(wildcards) -> str:
+    """lora or full, whichever a method is."""
+    return METHODS[wildcards.method]["of"]
+
+
+def adapter_modules(wildcards) -> list[str]:
+    """Modules that LoRA adapts: the method's own, or those of the family."""
+    own = config["train"][wildcards.method].get("modules")
+    return own or config["families"][family_of(wildcards)]["adapter_modules"]
 
 
 def on_several_nodes() -> str:
@@ -202,16 +243,19 @@ def memory_of_node(wildcards, attempt) -> int:
 def launcher_of(wildcards) -> str:
     """What goes before train.py: nothing for one process, or what starts one a rank on a free port, on all nodes."""
     ranks, nodes = ranks_of_node(wildcards), nodes_of(wildcards)
-    if ranks == 1 and wildcards.method == "lora":
+    if ranks == 1 and base_method(wildcards) == "lora":
         return ""
     return f"workflow/scripts/launch.py --ranks {ranks}" + (f" --nodes {nodes}" if nodes > 1 else "")
 
 
 def training_settings(wildcards) -> str:
     """The method's hyperparameters, and what the size asks for, as JSON."""
-    settings = config["train"][wildcards.method] | {"seed": config["random_seed"]}
-    if wildcards.method == "lora":
-        settings["lora"] = {key: settings.pop(key) for key in ("rank", "alpha", "dropout")}
+    settings = {"seed": config["random_seed"]} | config["train"][wildcards.method]
+    settings.pop("modules", None)
+    if base_method(wildcards) == "lora":
+        settings["lora"] = {
+            key: settings.pop(key) for key in ("rank", "alpha", "dropout", "adapter") if key in settings
+        }
     request = request_of(wildcards)
     return json.dumps(
         settings | {key: request[key] for key in ("zero_stage", "offload", "activations") if key in request}
@@ -232,9 +276,11 @@ def memory_of_rank(wildcards) -> int:
     return parse_size(request["memory"]) // ranks_of_node(wildcards)
 
 
-def methods_from(source: str) -> str:
+def methods_from(source: str, *bases: str) -> str:
     """Wildcard constraint: the methods whose models are trained, or released; one that matches nothing when none is."""
-    return "|".join(method for method in ("lora", "full") if source_of(config, method) == source) or "none"
+    like = [method for base in bases or ("lora", "full") for method in methods_like(base)]
+    found = [method for method in like if config["train"]["source"][method] == source]
+    return "|".join(map(re.escape, found)) or "none"
 
 
 def released_folder(wildcards) -> str | list:
@@ -280,7 +326,7 @@ def languages_of(wildcards) -> list[str]:
 
 def is_merged(wildcards) -> bool:
     """Whether answers come from an engine that takes whole models only, so that an adapter is merged into its base."""
-    return wildcards.method == "lora" and bool(config["respond"]["lora"].get("serve"))
+    return base_method(wildcards) == "lora" and bool(config["respond"][wildcards.method].get("serve"))
 
 
 def answering_weights(wildcards) -> str:
@@ -331,17 +377,27 @@ FONTS = sorted(str(path) for path in Path("resources/fonts").glob("*.ttf"))
 DRAWN = [".pdf", ".png", ".csv", ".json", "-column.pdf", "-column.png"]  # the files of a figure
 
 
+def label_of(series: str) -> str:
+    """What a series is called in figures."""
+    return RECIPES.get(series, {}).get("label") or (SERIES[series].label if series in SERIES else series)
+
+
+def labels_of(series: list[str]) -> dict[str, str]:
+    return {name: label_of(name) for name in series}
+
+
 def budget_runs() -> dict[str, dict[str, list[str]]]:
     """What the figure of budgets shows, by method and model: the series that answer every language trained on in some
     figure, measured or not."""
     asked: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for content in config["figures"].values():
-        for method, selections in content["runs"].items():
-            for model in selected_models(selections):
-                asked.setdefault((method, model), set()).update(POINTS[content["kind"]])
+        for method, models in methods_shown(config, content).items():
+            for model in models:
+                asked.setdefault((method, model), set()).update(points_of(config, content))
     runs: dict[str, dict[str, list[str]]] = {}
     for (method, model), points in asked.items():
-        if tuned := [name for name in SERIES if all((recipe_of(name, lang), lang) in points for lang in SEEN)]:
+        series = dict.fromkeys([*SERIES, *config["recipes"]])
+        if tuned := [name for name in series if all((recipe_of(name, lang), lang) in points for lang in SEEN)]:
             runs.setdefault(method, {})[model] = tuned
     return runs
 
@@ -394,19 +450,33 @@ def shown_scores(wildcards) -> list[str]:
 
 
 UNCERTAINTY = config["uncertainty"] | {"seed": config["random_seed"]}
-METHOD_NAMES = {"lora": "LoRA", "full": "full-parameter"}
+METHOD_LABELS = {method: entry["label"] for method, entry in METHODS.items()}
+METHOD_NAMES = METHOD_LABELS | {"full": "full-parameter"}  # within a sentence
+SWEPT = {"first": "number of training languages", "others": "rows in other languages", "seed": "random seed"}
 TITLES = {
     "size": "{methods} fine-tuning on {families} at different sizes",
     "unseen": "{methods} fine-tuning on {families} at different sizes, tested on unseen languages",
     "consistency": "Score lost to language identification: {methods} fine-tuning on {families}",
     "family": "{methods} fine-tuning on models of several families",
+    "sweep": "{methods} fine-tuning on {families}, by {swept}",
 }
+
+
+def swept_by(content: dict) -> dict | None:
+    """What a figure of kind sweep goes through, by value the recipe or method; None for other kinds."""
+    if content["kind"] != "sweep":
+        return None
+    sweep = config["sweeps"][content["sweep"]]
+    key = SWEPT.get(sweep.key, sweep.key.replace("_", " "))
+    members = [[value, name] for value, name in sweep.members.items()]
+    return {"name": key, "of": sweep.of or "recipes", "members": members}
 
 
 def title_of(content: dict, labels: list[str]) -> str:
     """A figure's title, in the words of the paper's captions."""
     methods = " and ".join(METHOD_NAMES[method] for method in content["runs"])
-    title = TITLES[content["kind"]].format(methods=methods, families=" and ".join(dict.fromkeys(labels)))
+    swept = (swept_by(content) or {}).get("name")
+    title = TITLES[content["kind"]].format(methods=methods, families=" and ".join(dict.fromkeys(labels)), swept=swept)
     return title[0].upper() + title[1:]
 
 
@@ -423,8 +493,8 @@ def described(model: str) -> dict:
 def figure_settings(wildcards) -> str:
     """What a figure shows, as JSON."""
     content = config["figures"][f"figure{wildcards.number}"]
-    runs = {method: selected_models(selections) for method, selections in content["runs"].items()}
-    shown = selected_models([name for names in content["runs"].values() for name in names])
+    runs = {method: selected_models(config, selections) for method, selections in content["runs"].items()}
+    shown = selected_models(config, [name for names in content["runs"].values() for name in names])
     models = {model: described(model) for model in shown}
     panels = UNSEEN if content["kind"] == "unseen" else SEEN
     settings = {
@@ -436,11 +506,16 @@ def figure_settings(wildcards) -> str:
         "languages": {lang: LANGUAGE_NAMES[lang] for lang in panels},
         "own": {lang: LANGUAGES[lang]["own"] for lang in panels if "own" in LANGUAGES[lang]},
         "panels": panels,
+        "methods": METHOD_LABELS,
         "maximum": 3 * config["data"]["prompts_expected"],
         "uncertainty": UNCERTAINTY,
         "judge": FIRST_JUDGE["label"],
         "note": config["note"],
     }
+    if content["kind"] == "sweep":
+        settings["sweep"] = swept_by(content)
+    if "series" in content:
+        settings["labels"] = labels_of(content["series"])
     return json.dumps(settings)
 
 
@@ -449,6 +524,10 @@ def budget_selection() -> str:
     selection = {
         "runs": BUDGET_RUNS,
         "models": {model: described(model) for models in BUDGET_RUNS.values() for model in models},
+        "methods": METHOD_LABELS,
+        "labels": labels_of(
+            list(dict.fromkeys(name for tuned in BUDGET_RUNS.values() for names in tuned.values() for name in names))
+        ),
         "langs": SEEN,
         "prompts": config["data"]["prompts_expected"],
         "uncertainty": UNCERTAINTY,
@@ -461,10 +540,7 @@ def budget_selection() -> str:
 def claims_selection() -> str:
     """What the claims are about, as JSON: every figure's models, measured or not."""
     selection = {
-        "figures": {
-            figure: {method: selected_models(selections) for method, selections in content["runs"].items()}
-            for figure, content in config["figures"].items()
-        },
+        "figures": {figure: methods_shown(config, content) for figure, content in config["figures"].items()},
         "models": {
             model: {key: entry[key] for key in ("family", "billions")} for model, entry in config["models"].items()
         },
@@ -482,5 +558,7 @@ def table1_settings() -> str:
     modules = {
         config["families"][family]["label"]: config["families"][family]["adapter_modules"] for family in families
     }
-    methods = {method: config["train"][method] for method in ("lora", "full")}
-    return json.dumps(methods | {"lora": {"modules": modules} | methods["lora"]})
+    settings = {"lora": {"modules": modules} | config["train"]["lora"], "full": config["train"]["full"]}
+    for method in dict.fromkeys(run.method for run in RUNS if run.method not in settings):
+        settings[method] = {"label": METHOD_LABELS[method], "like": METHODS[method]["of"]} | config["train"][method]
+    return json.dumps(settings)

@@ -18,13 +18,13 @@ rule merge:
     log:
         "<logs>/merge/{method}/{model}/{recipe}.log",
     wildcard_constraints:
-        method="lora",
+        method="|".join(map(re.escape, methods_like("lora"))),
     conda:
         "../../envs/main.yaml"
     resources:
         mem_mb=memory_of_node,
     params:
-        precision=config["respond"]["lora"]["precision"],
+        precision=lambda wildcards: config["respond"][wildcards.method]["precision"],
     shell:
         "python {input.script} --base {input.base} --adapter {input.adapter} --precision {params.precision}"
         " --output {output} 2> {log}"
@@ -53,7 +53,7 @@ rule respond:
         mem_mb=memory_of_node,
         gpu=gpus(1),
     params:
-        method=lambda wildcards: "full" if is_merged(wildcards) else wildcards.method,
+        method=lambda wildcards: "full" if is_merged(wildcards) else base_method(wildcards),
         prompts=lambda wildcards, input: [
             f"{lang}={path}" for lang, path in zip(languages_of(wildcards), input.prompts, strict=True)
         ],

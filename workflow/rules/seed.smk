@@ -46,8 +46,8 @@ rule prompts:
     input:
         script="workflow/scripts/prompts.py",
         shared=imports_of("prompts"),
-        source=lambda wildcards: source_file(config["data"]["prompts"], wildcards.lang),
-        reference=source_file(config["data"]["prompts"], SEEN[0]),
+        source=lambda wildcards: prompts_file(wildcards.lang),
+        reference=prompts_file(SEEN[0]),
     output:
         "<results>/prompts/{lang}.jsonl",
     log:

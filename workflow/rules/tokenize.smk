@@ -12,6 +12,7 @@ rule tokenize:
         recipe="<results>/recipes/{recipe}",
         tokenizer=tokenizer_of,
         template=lambda wildcards: TEMPLATES[wildcards.template],
+        english=english_tokens,
     output:
         directory("<results>/tokens/{family}/{template}/{recipe}"),
     log:
@@ -22,6 +23,7 @@ rule tokenize:
         "../../envs/main.yaml"
     params:
         max_length=config["tokenize"]["max_length"],
+        budget=token_budget,
     shell:
         "python {input.script} --recipe {input.recipe} --tokenizer {input.tokenizer} --template {input.template}"
-        " --max-length {params.max_length} --output {output} > {log} 2>&1"
+        " --max-length {params.max_length} {params.budget} --output {output} > {log} 2>&1"

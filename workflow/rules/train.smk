@@ -29,13 +29,14 @@ rule micro_batch:
         nodes=1,
     params:
         launcher=launcher_of,
-        adapter_modules=lambda wildcards: config["families"][family_of(wildcards)]["adapter_modules"],
+        method=base_method,
+        adapter_modules=adapter_modules,
         settings=training_settings,
         length=config["tokenize"]["max_length"],
         memory=memory_of_rank,
     shell:
         "python {input.script} --length {params.length} --memory {params.memory} --settings {params.settings:q}"
-        " --output {output} -- {params.launcher} {input.train} --method {wildcards.method} --model {input.base}"
+        " --output {output} -- {params.launcher} {input.train} --method {params.method} --model {input.base}"
         " --adapter-modules {params.adapter_modules} 2> {log}"
 
 
@@ -66,12 +67,13 @@ rule train:
         nodes=1,
     params:
         launcher=launcher_of,
-        adapter_modules=lambda wildcards: config["families"][family_of(wildcards)]["adapter_modules"],
+        method=base_method,
+        adapter_modules=adapter_modules,
         settings=training_settings,
         micro_batch=lambda wildcards, input: [f"--micro-batch {path}" for path in input.micro_batch],
         checkpoints=f"{RESULTS}/checkpoints/{{method}}/{{model}}/{{recipe}}",
     shell:
-        "exec python {params.launcher} {input.script} --method {wildcards.method} --model {input.base} --tokens {input.tokens}"
+        "exec python {params.launcher} {input.script} --method {params.method} --model {input.base} --tokens {input.tokens}"
         " --adapter-modules {params.adapter_modules} --settings {params.settings:q} {params.micro_batch}"
         " --checkpoints {params.checkpoints} --curve {log.curve} --output {output} > {log[0]} 2>&1"
 
@@ -80,7 +82,7 @@ rule train:
 # leave srun to it; `tasks_per_gpu: 0` keeps the plugin from asking for tasks by GPU.
 use rule micro_batch as micro_batch_on_nodes with:
     wildcard_constraints:
-        method="full",
+        method="|".join(map(re.escape, methods_like("full"))),
         model=on_several_nodes(),
     resources:
         mem_mb=memory_of_node,
@@ -94,7 +96,7 @@ use rule micro_batch as micro_batch_on_nodes with:
 
 use rule train as train_on_nodes with:
     wildcard_constraints:
-        method="full" if "full" in methods_from("trained") else "none",
+        method=methods_from("trained", "full"),
         model=on_several_nodes(),
     resources:
         mem_mb=memory_of_node,

@@ -11,123 +11,127 @@
 # The journals of the shards lie in <results>/journals/translate/.
 
 
-if TRANSLATION["source"] == "firefox":
-
-    rule fetch_translation_model:
-        input:
-            script="workflow/scripts/translation_model.py",
-            shared=imports_of("translation_model"),
-            registry="resources/translation-models.json",
-        output:
-            directory("<results>/translation_models/{lang}"),
-        log:
-            "<logs>/translation_model/{lang}.log",
-        localrule: True
-        conda:
-            "../../envs/main.yaml"
-        params:
-            architecture=architecture_of,
-        shell:
-            "python {input.script} --registry {input.registry} --language {wildcards.lang}"
-            " --architecture {params.architecture} --output {output} 2> {log}"
-
-elif TRANSLATION["source"] == "packed":
-
-    rule unpack_translation_model:
-        input:
-            script="workflow/scripts/translation_model.py",
-            shared=imports_of("translation_model"),
-            packed=TRANSLATION["packed"],
-            checksums=checksums_of(TRANSLATION["packed"]),
-        output:
-            directory("<results>/translation_models/{lang}"),
-        log:
-            "<logs>/translation_model/{lang}.log",
-        localrule: True
-        conda:
-            "../../envs/main.yaml"
-        shell:
-            "python {input.script} --packed {input.packed} --checksums {input.checksums} --output {output} 2> {log}"
+rule fetch_translation_model:
+    input:
+        script="workflow/scripts/translation_model.py",
+        shared=imports_of("translation_model"),
+        registry="resources/translation-models.json",
+    output:
+        directory("<results>/translation_models/{lang}"),
+    log:
+        "<logs>/translation_model/{lang}.log",
+    wildcard_constraints:
+        lang=from_source("firefox"),
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    params:
+        architecture=lambda wildcards: TRANSLATION["architecture"][wildcards.lang],
+    shell:
+        "python {input.script} --registry {input.registry} --language {wildcards.lang}"
+        " --architecture {params.architecture} --output {output} 2> {log}"
 
 
-if TAKEN:
+rule unpack_translation_model:
+    input:
+        script="workflow/scripts/translation_model.py",
+        shared=imports_of("translation_model"),
+        packed=packed_model,
+        checksums=lambda wildcards: checksums_of(packed_model(wildcards)),
+    output:
+        directory("<results>/translation_models/{lang}"),
+    log:
+        "<logs>/translation_model/{lang}.log",
+    wildcard_constraints:
+        lang=from_source("packed"),
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "python {input.script} --packed {input.packed} --checksums {input.checksums} --output {output} 2> {log}"
 
-    rule take_translation:
-        input:
-            script="workflow/scripts/take_translation.py",
-            shared=imports_of("take_translation"),
-            seed="<results>/seed/train.jsonl",
-            taken=taken_file,
-        output:
-            "<results>/translated/{lang}/rows.jsonl",
-        log:
-            "<logs>/take_translation/{lang}.log",
-        localrule: True
-        conda:
-            "../../envs/main.yaml"
-        shell:
-            "python {input.script} --seed {input.seed} --input {input.taken} --output {output} 2> {log}"
 
-else:
+rule take_translation:
+    input:
+        script="workflow/scripts/take_translation.py",
+        shared=imports_of("take_translation"),
+        seed="<results>/seed/train.jsonl",
+        taken=taken_file,
+    output:
+        "<results>/translated/{lang}/rows.jsonl",
+    log:
+        "<logs>/take_translation/{lang}.log",
+    wildcard_constraints:
+        lang=from_source(),
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "python {input.script} --seed {input.seed} --input {input.taken} --output {output} 2> {log}"
 
-    rule segment:
-        input:
-            script="workflow/scripts/segment.py",
-            shared=imports_of("segment"),
-            seed="<results>/seed/train.jsonl",
-        output:
-            "<results>/seed/segments.jsonl",
-        log:
-            "<logs>/segment.log",
-        conda:
-            "../../envs/main.yaml"
-        params:
-            chunk_rows=TRANSLATION["chunk_rows"],
-        shell:
-            "python {input.script} --seed {input.seed} --chunk-rows {params.chunk_rows} --output {output} 2> {log}"
 
-    rule translate_shard:
-        input:
-            script="workflow/scripts/translate_shard.py",
-            engine="workflow/scripts/bergamot_engine.py",
-            shared=imports_of("translate_shard"),
-            segments="<results>/seed/segments.jsonl",
-            model="<results>/translation_models/{lang}",
-        output:
-            "<results>/translated/{lang}/shards/{shard}.jsonl",
-        log:
-            "<logs>/translate/{lang}/{shard}.log",
-        benchmark:
-            "<benchmarks>/translate/{lang}/{shard}.tsv"
-        conda:
-            "../../envs/bergamot.yaml"
-        threads: TRANSLATION["workers"]
-        params:
-            shards=TRANSLATION["shards"],
-            python=TRANSLATION["python"],
-            journal=f"{RESULTS}/journals/translate/{{lang}}/{{shard}}.jsonl",
-        shell:
-            "python {input.script} --segments {input.segments} --model {input.model} --language {wildcards.lang}"
-            " --shard {wildcards.shard} --shards {params.shards} --engine-python {params.python:q} --workers {threads}"
-            " --journal {params.journal} --output {output} 2> {log}"
+rule segment:
+    input:
+        script="workflow/scripts/segment.py",
+        shared=imports_of("segment"),
+        seed="<results>/seed/train.jsonl",
+    output:
+        "<results>/seed/segments.jsonl",
+    log:
+        "<logs>/segment.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        chunk_rows=TRANSLATION["chunk_rows"],
+    shell:
+        "python {input.script} --seed {input.seed} --chunk-rows {params.chunk_rows} --output {output} 2> {log}"
 
-    rule translate:
-        input:
-            script="workflow/scripts/translate.py",
-            shared=imports_of("translate"),
-            seed="<results>/seed/train.jsonl",
-            segments="<results>/seed/segments.jsonl",
-            shards=expand("<results>/translated/{{lang}}/shards/{shard}.jsonl", shard=range(TRANSLATION["shards"])),
-        output:
-            "<results>/translated/{lang}/rows.jsonl",
-        log:
-            "<logs>/translate/{lang}.log",
-        localrule: True
-        conda:
-            "../../envs/main.yaml"
-        shell:
-            "python {input.script} --seed {input.seed} --segments {input.segments} --shards {input.shards}"
-            " --output {output} 2> {log}"
+
+rule translate_shard:
+    input:
+        script="workflow/scripts/translate_shard.py",
+        engine="workflow/scripts/bergamot_engine.py",
+        shared=imports_of("translate_shard"),
+        segments="<results>/seed/segments.jsonl",
+        model="<results>/translation_models/{lang}",
+    output:
+        "<results>/translated/{lang}/shards/{shard}.jsonl",
+    log:
+        "<logs>/translate/{lang}/{shard}.log",
+    benchmark:
+        "<benchmarks>/translate/{lang}/{shard}.tsv"
+    conda:
+        "../../envs/bergamot.yaml"
+    threads: TRANSLATION["workers"]
+    params:
+        shards=TRANSLATION["shards"],
+        python=TRANSLATION["python"],
+        journal=f"{RESULTS}/journals/translate/{{lang}}/{{shard}}.jsonl",
+    shell:
+        "python {input.script} --segments {input.segments} --model {input.model} --language {wildcards.lang}"
+        " --shard {wildcards.shard} --shards {params.shards} --engine-python {params.python:q} --workers {threads}"
+        " --journal {params.journal} --output {output} 2> {log}"
+
+
+rule translate:
+    input:
+        script="workflow/scripts/translate.py",
+        shared=imports_of("translate"),
+        seed="<results>/seed/train.jsonl",
+        segments="<results>/seed/segments.jsonl",
+        shards=expand("<results>/translated/{{lang}}/shards/{shard}.jsonl", shard=range(TRANSLATION["shards"])),
+    output:
+        "<results>/translated/{lang}/rows.jsonl",
+    log:
+        "<logs>/translate/{lang}.log",
+    wildcard_constraints:
+        lang=from_source("firefox", "packed"),
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    shell:
+        "python {input.script} --seed {input.seed} --segments {input.segments} --shards {input.shards}"
+        " --output {output} 2> {log}"
 
 
 rule flag_translation:

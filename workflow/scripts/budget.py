@@ -19,6 +19,8 @@ model's name where there is room.
   uncertainty {"level": 0.95, "resamples": 2000, "seed": 42}
   judge       {"name": ..., "label": ...}: the one whose scores are shown
   note        what else the footer must say; "" for nothing
+  methods     {"lora-r64": "LoRA, rank 64", ...}: names of methods that the paper has not; may be left out
+  labels      {"my-mix": "My mix", ...}: names in the legend of series that the paper has not; may be left out
   watermark   written across the panels; may be left out
 
 A point of which a score or a cost is missing (released models were not trained here) is left out and counted: its csv
@@ -37,7 +39,7 @@ from typing import TYPE_CHECKING
 
 from bootstrap import PromptScores, by_prompt, draw, interval, redrawn
 from costs import read_costs
-from drawing import SERIES, WIDTHS, Words, look_of, marks, panel_grid, prepare, save, surround
+from drawing import SERIES, WIDTHS, Words, add_series, look_of, marks, panel_grid, prepare, save, surround
 from files import InputError, beside, command_line, write_text
 from provenance import in_short, provenance
 from scoretable import METHODS, read_scores, recipe_of
@@ -159,7 +161,7 @@ def draw_figure(selection: Mapping, shown: Sequence[Point], width: float) -> "Fi
     canvas, grid = panel_grid(len(COSTS) * len(methods), len(COSTS), width, PANEL_HEIGHT, share_x=False)
     for position, axes in enumerate(grid):
         method, cost = methods[position // len(COSTS)], COSTS[position % len(COSTS)]
-        axes.set_title(METHODS[method])
+        axes.set_title((METHODS | selection.get("methods", {}))[method])
         draw_panel(axes, of(shown, method), cost)
         axes.set_xlabel("tokens trained on" if cost == "tokens" else hours_label(of(shown, method)))
         if cost == COSTS[0]:
@@ -167,7 +169,8 @@ def draw_figure(selection: Mapping, shown: Sequence[Point], width: float) -> "Fi
     grid[0].set_ylim(0, BEST_RATING * selection["prompts"])
     grid[0].set_yticks([selection["prompts"] * rating for rating in range(BEST_RATING + 1)])
     sns.despine(canvas)
-    surround(canvas, list(SERIES), "none", words(selection, shown))
+    asked = {point.series for point in shown}
+    surround(canvas, [name for name in SERIES if name in asked], "none", words(selection, shown))
     canvas.draw_without_rendering()  # so that all is where it will be
     for position, axes in enumerate(grid):
         name_frontier(axes, of(shown, methods[position // len(COSTS)]), COSTS[position % len(COSTS)])
@@ -341,6 +344,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_csv(Path(f"{options.output_prefix}.csv"), shown, origin)
     write_text(f"{options.output_prefix}.json", json.dumps({"figure": "budget"} | known, indent=1) + "\n")
     prepare(options.fonts)
+    add_series({point.series: point.series for point in shown} | selection.get("labels", {}))
     for added, width in WIDTHS.items():
         save(draw_figure(selection, shown, width), f"{options.output_prefix}{added}", metadata)
     print(f"budget: {len(drawn)} of {len(shown)} points drawn", file=sys.stderr)

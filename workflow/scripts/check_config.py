@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import yaml
+from check_study import check_figures, check_recipes
 from claim_rules import read_claims
 from files import InputError, command_line, read_json, read_jsonl
 from flags import FLAGS
@@ -21,9 +22,10 @@ from humanfriendly import parse_size
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from prompts import check_prompts
-from released import CONFIGS, folder_of, pin_of, read_registry, repository_of, source_of
+from released import CONFIGS, folder_of, pin_of, read_registry, repository_of
 from scoretable import METHODS
 from seed import normalise, read_rows
+from study import expanded, methods_of, methods_shown, place_of, points_of, recipes_of, sweeps
 from template import answering_template, training_template
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -42,11 +44,14 @@ def check(config: Mapping) -> None:
     for key, used, known, remedy in _references(config):
         if used not in known:
             raise InputError(f"config: {key}: {used!r} is not {remedy}{_suggestion(used, known)}")
-    _check_consistency(config)
-    _check_translation(config)
-    _check_released(config)
-    _check_responding(config)
-    _check_files(config)
+    study = expanded(config)
+    check_recipes(study)
+    check_figures(study)
+    _check_consistency(study)
+    _check_translation(study)
+    _check_released(study)
+    _check_responding(study)
+    _check_files(study)
 
 
 def check_or_exit(config: Mapping) -> None:
@@ -130,8 +135,11 @@ def _references(config: Mapping) -> Iterator[tuple[str, str, Iterable[str], str]
     for position, code in enumerate(languages["seen"]):
         yield f"languages.seen[{position}]", code, languages["train"], trained
     for recipe, mix in config["recipes"].items():
-        for position, code in enumerate(mix["languages"]):
+        for position, code in enumerate([] if mix["languages"] == "all" else mix["languages"]):
             yield f"recipes.{recipe}.languages[{position}]", code, languages["train"], trained
+        mixed = languages["train"] if mix["languages"] == "all" else mix["languages"]
+        for code in mix.get("weights", {}):
+            yield f"recipes.{recipe}.weights", code, mixed, "one of its languages: add it there, or leave it out here"
     flag = f"a flag of translated rows; there are {', '.join(FLAGS)}"
     filters = {f"recipes.{recipe}.drop_flags": mix.get("drop_flags", []) for recipe, mix in config["recipes"].items()}
     for key, names in {"recipe.drop_flags": config["recipe"]["drop_flags"], **filters}.items():
@@ -140,11 +148,25 @@ def _references(config: Mapping) -> Iterator[tuple[str, str, Iterable[str], str]
     for name, models in config["select"].items():
         for position, model in enumerate(models):
             yield f"select.{name}[{position}]", model, config["models"], "an entry of `models`: add it there"
+    for position, figure in enumerate(config["draw"]):
+        yield f"draw[{position}]", figure, config["figures"], "an entry of `figures`: add it there"
+    recipes, methods, swept = recipes_of(config), methods_of(config), sweeps(config)
     for figure, content in config["figures"].items():
         for method, selections in content["runs"].items():
+            yield f"figures.{figure}.runs", method, methods, "lora, full or an entry of `methods`: add it there"
             for position, selection in enumerate(selections):
                 key = f"figures.{figure}.runs.{method}[{position}]"
                 yield key, selection, config["select"], "an entry of `select`: add it there"
+        if "sweep" in content:
+            yield f"figures.{figure}.sweep", content["sweep"], swept, "a sweep of `recipes` or `methods`: add it there"
+        for position, series in enumerate(content.get("series", [])):
+            known = ["monolingual", "English", *recipes]
+            yield (
+                f"figures.{figure}.series[{position}]",
+                series,
+                known,
+                "monolingual, English or a recipe: add it there",
+            )
     for model, entry in config["models"].items():
         key = f"models.{model}.family"
         yield key, entry["family"], config["families"], "an entry of `families`: add it there"
@@ -153,10 +175,33 @@ def _references(config: Mapping) -> Iterator[tuple[str, str, Iterable[str], str]
             yield f"released.{method}.models", model, config["models"], "an entry of `models`: add it there"
     built_in = [f"mono-{code}" for code in languages["seen"]]
     for recipe in config["released"]["recipes"]:
-        known = [*config["recipes"], *built_in]
-        yield "released.recipes", recipe, known, "an entry of `recipes` or a built-in one: add it there"
+        yield "released.recipes", recipe, [*recipes, *built_in], "an entry of `recipes` or a built-in one: add it there"
+    tested = [*languages["seen"], *languages["unseen"]]
+    places = {
+        "data.prompts": tested,
+        "translation.source": languages["train"][1:],
+        "translation.architecture": languages["train"][1:],
+    }
+    for key, codes in places.items():
+        part, name = key.split(".")
+        for code in config[part][name] if isinstance(config[part][name], Mapping) else []:
+            yield (
+                f"{key}.{code}",
+                code,
+                ["default", *codes],
+                "a language of languages.train that is translated into, or that is tested: add it there",
+            )
+    for key, name in _named_sources(config):
+        if "/" not in name:
+            yield key, name, config["sources"], "an entry of `sources`: add it there, or write the path of a file"
+
+
+def _named_sources(config: Mapping) -> Iterator[tuple[str, str]]:
+    """Key and name of every source of data that is used: an entry of `sources`, or a path, which has a slash in it."""
     for use in ("seed", "prompts", "identifier"):
-        yield f"data.{use}", config["data"][use], config["sources"], "an entry of `sources`: add it there"
+        given = config["data"][use]
+        for code, name in given.items() if isinstance(given, Mapping) else [("", given)]:
+            yield f"data.{use}.{code}".rstrip("."), name
 
 
 def _check_consistency(config: Mapping) -> None:
@@ -175,6 +220,12 @@ def _check_consistency(config: Mapping) -> None:
     reserved = [recipe for recipe in config["recipes"] if recipe.startswith("mono-")]
     if reserved:
         raise InputError(f"config: recipes.{reserved[0]}: names with mono- are the built-in ones; choose another name")
+    for method, settings in config["methods"].items():
+        if settings["train"]["validation"] == "none" and config["recipe"]["hold_out"] == "ids":
+            raise InputError(
+                f"config: train.{method}.validation: none trains on the held-out rows too, and recipe.hold_out: ids"
+                " holds out those of every language, beyond the budget of one-language: set recipe.hold_out to rows"
+            )
     for model in {model for models in config["select"].values() for model in models}:
         largest = min(max(row["up_to"] for row in config["compute"][method]) for method in METHODS)
         if config["models"][model]["billions"] > largest:
@@ -194,12 +245,6 @@ def _check_consistency(config: Mapping) -> None:
             f"config: tokenize.template: two files are called {templates[0].stem}; their tokens would share a folder:"
             " rename one"
         )
-    for method in METHODS:
-        if config["train"][method]["validation"] == "none" and config["recipe"]["hold_out"] == "ids":
-            raise InputError(
-                f"config: train.{method}.validation: none trains on the held-out rows too, and recipe.hold_out: ids"
-                " holds out those of every language, beyond the budget of one-language: set recipe.hold_out to rows"
-            )
     names = [judge["name"] for judge in config["judges"]]
     if len(set(names)) < len(names):
         raise InputError("config: judges: two have the same name; their ratings would share a folder: rename one")
@@ -243,82 +288,82 @@ def _check_nodes(key: str, method: str, row: Mapping, node: Mapping) -> None:
 
 def _check_translation(config: Mapping) -> None:
     """Faults of where translations come from: every language must have a model, a hash, or a file of its own."""
-    source, sources = config["translation"]["source"], config["sources"]
-    if source == "firefox":
-        _check_models(config)
-    elif source == "packed":
-        if not config["translation"]["packed"]:
+    languages: dict[str, list[str]] = {}
+    for lang, source in config["translation"]["source"].items():
+        languages.setdefault(source, []).append(lang)
+    packed = config["translation"]["packed"]
+    for source, langs in languages.items():
+        if source == "firefox":
+            _check_models(config, langs)
+        elif source == "packed" and not packed:
             raise InputError(
                 "config: translation.packed: missing; with source packed, name the archives, {lang} inside"
             )
-        if "{lang}" not in config["translation"]["packed"]:
+        elif source == "packed" and len(langs) > 1 and "{lang}" not in packed:
             raise InputError("config: translation.packed: is one file for all languages; write {lang} in its name")
-    elif "{lang}" in source:
-        pass  # files of the user's, checked with the others
-    elif source not in sources:
+        elif "/" in source and len(langs) > 1 and "{lang}" not in source:
+            raise InputError(
+                f"config: translation.source: {source} is one file for {langs[0]} and {langs[1]}; write {{lang}} in it"
+            )
+        elif source != "packed" and "/" not in source:
+            _check_published(config, source, langs)
+
+
+def _check_published(config: Mapping, source: str, langs: Iterable[str]) -> None:
+    """An entry of `sources` must be there, one file a language, with a hash for each if it has hashes."""
+    sources = config["sources"]
+    if source not in sources:
         raise InputError(
             f"config: translation.source: {source!r} is not firefox, packed or an entry of `sources`"
             f"{_suggestion(source, ['firefox', 'packed', *sources])}; for files of your own write their path with"
             " {lang}, as in my-data/{lang}.jsonl"
         )
-    else:
-        entry = sources[source]
-        place = next((key for key in ("url", "path") if "{lang}" in entry.get(key, "")), None)
-        if not place:
-            raise InputError(
-                f"config: translation.source: sources.{source} is not one file a language; write {{lang}} in its url or"
-                " path, or name another source"
-            )
-        for kind in ("sha256", "git_blob"):
-            hashes = entry.get(kind)
-            for lang in config["languages"]["train"][1:]:
-                if isinstance(hashes, Mapping) and lang not in hashes:
-                    raise InputError(
-                        f"config: sources.{source}.{kind}: has none for {lang!r} of languages.train; add it if there is"
-                        " such a file, or take other translations (translation.source)"
-                    )
+    entry = sources[source]
+    if not any("{lang}" in entry.get(key, "") for key in ("url", "path")):
+        raise InputError(
+            f"config: translation.source: sources.{source} is not one file a language; write {{lang}} in its url or"
+            " path, or name another source"
+        )
+    for kind in ("sha256", "git_blob"):
+        hashes = entry.get(kind)
+        for lang in langs:
+            if isinstance(hashes, Mapping) and lang not in hashes:
+                raise InputError(
+                    f"config: sources.{source}.{kind}: has none for {lang!r} of languages.train; add it if there is"
+                    " such a file, or take other translations (translation.source)"
+                )
 
 
-def _check_models(config: Mapping) -> None:
-    """The registry must have a model of the wanted size for every language that is translated into."""
-    wanted, translated = config["translation"]["architecture"], config["languages"]["train"][1:]
-    sizes = wanted if isinstance(wanted, Mapping) else {"default": wanted}
-    for lang in sizes:
-        if lang not in ("default", *translated):
-            raise InputError(
-                f"config: translation.architecture.{lang}: {lang!r} is not a language of languages.train that is"
-                f" translated into{_suggestion(lang, ['default', *translated])}"
-            )
+def _check_models(config: Mapping, langs: Iterable[str]) -> None:
+    """The registry must have a model of the wanted size for each of the languages."""
     registered: dict[str, list[str]] = {}
     for model in read_json(REGISTRY)["models"]:
         registered.setdefault(model["language"], []).append(model["architecture"])
-    for lang in translated:
+    for lang in langs:
         if lang not in registered:
             raise InputError(
                 f"config: translation.source: there is no Firefox model for {lang!r}, only for"
-                f" {', '.join(sorted(registered))}; bring translations of your own, as in my-data/{{lang}}.jsonl, or"
-                " leave it out of languages.train"
+                f" {', '.join(sorted(registered))}; bring translations of your own, as in"
+                f" {{ default: firefox, {lang}: my-data/{lang}.jsonl }}, or leave it out of languages.train"
             )
-        size = sizes.get(lang, sizes["default"])
+        size = config["translation"]["architecture"][lang]
         if size not in registered[lang]:
             choices = sorted(registered[lang])
             raise InputError(
                 f"config: translation.architecture: there is no {size} model for {lang}, only {', '.join(choices)};"
-                f" write {{ default: {sizes['default']}, {lang}: {choices[-1]} }}"
+                f" write {{ default: {size}, {lang}: {choices[-1]} }}"
             )
 
 
-def _released_runs(config: Mapping) -> list[tuple[str, str, str]]:
+def _released_runs(study: Mapping) -> list[tuple[str, str, str]]:
     """Method, model and recipe of every run of the figures whose model is released, each once."""
-    mono = [f"mono-{lang}" for lang in config["languages"]["seen"]]
     runs = [
         (method, model, recipe)
-        for content in config["figures"].values()
-        for method, selections in content["runs"].items()
-        if source_of(config, method) == "released"
-        for selection in selections
-        for model in config["select"][selection]
-        for recipe in [*(["mono-en"] if content["kind"] == "unseen" else mono), "multilingual", "downsampled"]
+        for figure in study["figures"].values()
+        for method, models in methods_shown(study, figure).items()
+        if study["train"]["source"][method] == "released"
+        for model in models
+        for recipe, _ in points_of(study, figure)
     ]
     return list(dict.fromkeys(runs))
 
@@ -344,7 +389,7 @@ def _check_released(config: Mapping) -> None:
 
 def _check_responding(config: Mapping) -> None:
     """Raise InputError for a search that an engine in place of Transformers does not know."""
-    for method in METHODS:
+    for method in config["methods"]:
         settings = config["respond"][method]
         for key, greedy in (("beams", 1), ("no_repeat_ngram", 0)):
             if "serve" in settings and settings[key] != greedy:
@@ -360,35 +405,28 @@ def _check_files(config: Mapping) -> None:
         if not (REPOSITORY / path).exists():
             raise InputError(f"config: {key}: {path} does not exist; mend the path or put the file there")
     read_claims(config["claims"])
-    seed = config["sources"][config["data"]["seed"]]
-    if "path" in seed:
-        path = Path(seed["path"])
-        normalise(read_rows(path), path)
-    prompts = config["sources"][config["data"]["prompts"]]
-    if "path" in prompts:
-        for lang in (*config["languages"]["seen"], *config["languages"]["unseen"]):
-            path = Path(prompts["path"].format(lang=lang))
+    seed = place_of(config["data"]["seed"], config["sources"])
+    if seed:
+        normalise(read_rows(Path(seed)), Path(seed))
+    for lang, name in config["data"]["prompts"].items():
+        if place := place_of(name, config["sources"], lang):
+            path = Path(place)
             check_prompts(read_jsonl(path, fields=("id", "prompt")), path, config["data"]["prompts_expected"])
 
 
 def _named_files(config: Mapping) -> Iterator[tuple[str, str]]:
     """Yield (key, path) for every local file or folder that the run will read."""
-    languages = config["languages"]
-    for use, codes in (("seed", [""]), ("prompts", languages["seen"] + languages["unseen"]), ("identifier", [""])):
-        name = config["data"][use]
-        if "path" in config["sources"][name]:
-            for lang in codes:
-                yield f"sources.{name}.path", config["sources"][name]["path"].format(lang=lang)
-    translation = config["translation"]
-    if translation["source"] == "packed":
-        key, pattern = "translation.packed", translation["packed"]
-    elif "{lang}" in translation["source"]:
-        key, pattern = "translation.source", translation["source"]
-    else:
-        entry = config["sources"].get(translation["source"], {})  # none with firefox
-        key, pattern = f"sources.{translation['source']}.path", entry.get("path")
-    for lang in languages["train"][1:] if pattern else []:
-        yield key, pattern.replace("{lang}", lang)
+    data, sources = config["data"], config["sources"]
+    named = [("data.seed", data["seed"], None), ("data.identifier", data["identifier"], None)]
+    named += [(f"data.prompts.{lang}", name, lang) for lang, name in data["prompts"].items()]
+    for lang, name in config["translation"]["source"].items():
+        if name == "packed":
+            yield "translation.packed", config["translation"]["packed"].replace("{lang}", lang)
+        elif name != "firefox":
+            named.append((f"translation.source.{lang}", name, lang))
+    for key, name, lang in named:
+        if place := place_of(name, sources, lang):
+            yield key if "/" in name else f"sources.{name}.path", place
     for method, model, recipe in _released_runs(config):
         if folder := folder_of(config, method, model, recipe):
             yield f"released.{method}.path", f"{folder}/{CONFIGS[method]}"

@@ -62,6 +62,7 @@ SERIES = {  # the paper's markers
     "English": Style("English-only", "o", 2, 4.4),
     "downsampled": Style("Downsampled", "^", 4, 4.8),
 }
+FURTHER = (("D", 1), ("v", 5), ("P", 9), ("X", 8), ("h", 6), ("d", 7))  # marker and colour of what the paper has not
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,13 @@ class Words:
     below: str  # what the x axes are, where all are the same
     footer: Sequence[str]  # sentences: who judged, what is missing
     watermark: str = ""
+
+
+def add_series(labels: Mapping[str, str]) -> None:
+    """Let series be drawn that the paper has not, by what the legend calls them; those that it has keep their looks."""
+    for place, (name, label) in enumerate((name, label) for name, label in labels.items() if name not in SERIES):
+        marker, colour = FURTHER[place % len(FURTHER)]
+        SERIES[name] = Style(label, marker, colour, 4.2)
 
 
 def prepare(folder: Path | str) -> None:
@@ -160,7 +168,7 @@ def surround(canvas: "Figure", series: Sequence[str], line: str, words: Words) -
     title = textwrap.fill(words.title, math.ceil(len(words.title) / lines) + 8)  # lines of about one length
     columns = len(handles) if width > 5 else 2
     legend = canvas.legend(
-        handles=handles, loc="outside upper center", ncols=columns, frameon=False, title=title, handlelength=2
+        handles=handles, loc="outside upper center", ncols=max(columns, 1), frameon=False, title=title, handlelength=2
     )
     legend.get_title().set_multialignment("center")
     sentences = " ".join(sentence.rstrip(".") + "." for sentence in words.footer if sentence)

@@ -14,6 +14,7 @@ from pathlib import Path
 from check_config import check, read_configs
 from files import command_line
 from scoretable import METHODS, markdown_table
+from study import recipes_of
 from table1 import written
 from template import answering_template, training_template
 
@@ -25,8 +26,9 @@ def effective_settings(config: Mapping, method: str) -> dict[str, object]:
 
     `base models` are the selections that any figure shows for the method. Files are given by name, without suffix.
     """
-    shown = [name for figure in config["figures"].values() for name in figure["runs"].get(method, [])]
-    mixes = config["recipes"].items()
+    figures = [config["figures"][name] for name in config["draw"]]
+    shown = [name for figure in figures for name in figure["runs"].get(method, [])]
+    mixes = recipes_of(config).items()
     settings = {
         "base models": list(dict.fromkeys(shown)),
         **{f"recipes.{recipe}.{key}": value for recipe, mix in mixes for key, value in mix.items()},

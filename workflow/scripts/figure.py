@@ -1,4 +1,4 @@
-"""Draw one of the paper's result figures (2-7) from score tables.
+"""Draw one of the paper's result figures (2-7), or one of a study beyond it, from score tables.
 
 PREFIX.pdf and .png are as wide as a page's text, PREFIX-column.pdf and .png as one of two columns; PREFIX.csv has every
 plotted number with its interval, PREFIX.json says where they come from (provenance.py).
@@ -6,7 +6,7 @@ plotted number with its interval, PREFIX.json says where they come from (provena
 --figure is a JSON object, in full or in a file; the workflow works it out from the selection in the config:
 
   number      2
-  kind        "size", "unseen", "consistency" or "family"
+  kind        "size", "unseen", "consistency", "family" or "sweep"
   title       drawn above the panels
   runs        {"lora": ["bloom-560m", ...], "full": [...]}: methods and models, in order
   models      {"bloom-560m": {"family": "bloom", "label": "BLOOM", "billions": 0.56}, ...}
@@ -18,6 +18,11 @@ plotted number with its interval, PREFIX.json says where they come from (provena
   judge       the judge's label, for the footer
   note        what else the footer must say, such as that a stand-in judged; "" for nothing
   watermark   written across the panels; may be left out
+  methods     {"lora-r64": "LoRA, rank 64", ...}: names of methods that the paper has not; may be left out
+  series      ["multilingual", "my-mix", ...]: what is compared, in place of what the kind shows; may be left out
+  labels      {"my-mix": "My mix", ...}: names in the legend of series that the paper has not
+  sweep       {"name": "rank", "of": "lora", "members": [[8, "lora-rank-8"], ...]}: for kind sweep, what is gone
+              through: methods in place of the one that they change, or ("of": "recipes") recipes
 
 A series is a training recipe: multilingual (square), monolingual in the language of the panel (star), English
 only (circle), downsampled multilingual (triangle). A point is one model's summed score in one language.
@@ -27,6 +32,8 @@ only (circle), downsampled multilingual (triangle). A point is one model's summe
   consistency   Figure 6: a panel for each method and model family; y is what language identification takes off the
                 score, averaged over the languages; dashed, both axes logarithmic
   family        Figure 7: a panel for each language; x is the model family
+  sweep         a panel for each model and language; x is the setting that is gone through, logarithmic where it grows
+                tenfold. A sweep of recipes is one series, drawn as multilingual
 
 Conventions. In the English panel the monolingual model is the English-only one: it is drawn once, as monolingual.
 A missing rating counts 0. In Figure 6 a difference of zero has no place on a log axis, so the axis is linear below the
@@ -48,11 +55,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bootstrap import PromptScores, by_prompt, draw, interval, redrawn
-from drawing import WIDTHS, Words, absent, band, bar, marks, panel_grid, prepare, save, surround
+from drawing import WIDTHS, Words, absent, add_series, band, bar, marks, panel_grid, prepare, save, surround
 from files import InputError, beside, command_line, write_text
 from fonts import can_show
 from provenance import in_short, provenance
-from scoretable import METHODS, read_scores, recipe_of
+from scoretable import METHODS, SERIES_OF_KIND, read_scores, recipe_of
 from settings import read_object
 
 if TYPE_CHECKING:
@@ -65,13 +72,8 @@ PANEL_HEIGHT = 1.45  # inches
 Y_LABELS = 0.35  # inches of a panel, about
 CHARACTER = 0.055  # inches of a tick's label, about
 BEST_RATING = 3
-SERIES_OF_KIND = {
-    "size": ("multilingual", "monolingual", "English", "downsampled"),
-    "unseen": ("multilingual", "English", "downsampled"),
-    "consistency": ("multilingual", "monolingual", "English", "downsampled"),
-    "family": ("multilingual", "monolingual", "downsampled"),
-}
-LINES = {"size": "-", "unseen": "-", "consistency": "--", "family": "none"}
+SWEPT = "multilingual"  # what the series of a sweep of recipes looks like
+LINES = {"size": "-", "unseen": "-", "consistency": "--", "family": "none", "sweep": "-"}
 KEYS = {
     "number": int,
     "kind": str,
@@ -118,6 +120,7 @@ class Point:
     high: float | None
     prompts: int
     unrated: int  # of the prompts, those without a rating: they count 0
+    swept: float | None = None  # value of the setting that a sweep goes through
 
 
 # --- what is plotted -------------------------------------------------------------------------------------------------
@@ -130,9 +133,10 @@ def check(figure: dict) -> dict:
             raise InputError(f"--figure: {key!r} is missing or not of type {kind.__name__}; see figure.py --help")
     if figure["kind"] not in SERIES_OF_KIND:
         raise InputError(f"--figure: unknown kind {figure['kind']!r}; choose from {', '.join(SERIES_OF_KIND)}")
+    names = method_names(figure)
     for method, models in figure["runs"].items():
-        if method not in METHODS:
-            raise InputError(f"--figure: unknown method {method!r} in 'runs'; choose from {', '.join(METHODS)}")
+        if method not in names:
+            raise InputError(f"--figure: unknown method {method!r} in 'runs'; choose from {', '.join(names)}")
         for model in models:
             if model not in figure["models"]:
                 raise InputError(f"--figure: {model!r} of 'runs' is not in 'models'; give its family, label, billions")
@@ -146,28 +150,59 @@ def check(figure: dict) -> dict:
     for key in ("level", "resamples", "seed"):
         if not isinstance(figure["uncertainty"].get(key), int | float):
             raise InputError(f"--figure: {key!r} of 'uncertainty' is missing or no number; see figure.py --help")
+    if figure["kind"] == "sweep" and not figure.get("sweep", {}).get("members"):
+        raise InputError("--figure: 'sweep' is missing or has no members; see figure.py --help")
     if figure["maximum"] <= 0 or figure["maximum"] % BEST_RATING:
         raise InputError(f"--figure: 'maximum' is {figure['maximum']}; give {BEST_RATING} times the number of prompts")
     return figure
 
 
+def method_names(figure: dict) -> dict[str, str]:
+    return METHODS | figure.get("methods", {})
+
+
+def series_of(figure: dict) -> Sequence[str]:
+    """What the figure compares."""
+    if is_recipe_sweep(figure):
+        return (SWEPT,)
+    return figure.get("series", SERIES_OF_KIND[figure["kind"]])
+
+
+def is_recipe_sweep(figure: dict) -> bool:
+    return figure["kind"] == "sweep" and figure["sweep"]["of"] == "recipes"
+
+
 def panels(figure: dict) -> list[Panel]:
     """The figure's panels in reading order; models stand by size, or by family as they were given."""
-    models, langs = figure["models"], figure["panels"]
+    models, langs, called = figure["models"], figure["panels"], method_names(figure)
     found = []
     for method, names in figure["runs"].items():
-        if figure["kind"] == "consistency":
+        if figure["kind"] == "sweep":
+            several = [called[method]] if sum(map(bool, figure["runs"].values())) > 1 else []
+            for name in names:
+                model = [model_name(models[name])] if len(names) > 1 else []
+                found += [
+                    Panel(", ".join([*several, *model, figure["languages"][lang]]), method, (name,), (lang,))
+                    for lang in langs
+                ]
+        elif figure["kind"] == "consistency":
             for family in dict.fromkeys(models[name]["family"] for name in names):
                 members = [name for name in names if models[name]["family"] == family]
-                title = f"{METHODS[method]}, {models[members[0]]['label']}"
+                title = f"{called[method]}, {models[members[0]]['label']}"
                 found.append(Panel(title, method, by_size(members, models), tuple(langs)))
         elif names:
             order = tuple(names) if figure["kind"] == "family" else by_size(names, models)
             several = sum(map(bool, figure["runs"].values())) > 1
             for lang in langs:
                 name = figure["languages"][lang]
-                found.append(Panel(f"{METHODS[method]}, {name}" if several else name, method, order, (lang,)))
+                found.append(Panel(f"{called[method]}, {name}" if several else name, method, order, (lang,)))
     return found
+
+
+def model_name(model: dict) -> str:
+    """Family and size of a model, for a title."""
+    factor, unit = size_unit({"": model})
+    return f"{model['label']} {model['billions'] * factor:g}{unit}"
 
 
 def by_size(names: Sequence[str], models: dict) -> tuple[str, ...]:
@@ -190,18 +225,17 @@ def points(figure: dict, scores: PromptScores) -> Iterator[Point]:
     uncertainty = figure["uncertainty"]
     drawn = draw(figure["maximum"] // BEST_RATING, uncertainty["resamples"], uncertainty["seed"])
     for panel in panels(figure):
-        for series in SERIES_OF_KIND[figure["kind"]]:
-            if series == "English" and panel.langs == ("en",):
+        for series in series_of(figure):
+            if series == "English" and panel.langs == ("en",) and "monolingual" in series_of(figure):
                 continue  # the same model as the monolingual one of this panel
-            recipes = {lang: recipe_of(series, lang) for lang in panel.langs}
-            for model in panel.models:
-                cells = [(panel.method, model, recipes[lang], lang) for lang in panel.langs]
+            for swept, method, model, recipes in measured(figure, panel, series):
+                cells = [(method, model, recipes[lang], lang) for lang in panel.langs]
                 value, low, high = estimate([scores.of(cell, measure) for cell in cells], drawn, uncertainty["level"])
                 yield Point(
                     number=figure["number"],
                     panel=panel.title,
                     series=series,
-                    method=panel.method,
+                    method=method,
                     model=model,
                     family=figure["models"][model]["family"],
                     billions=figure["models"][model]["billions"],
@@ -212,7 +246,22 @@ def points(figure: dict, scores: PromptScores) -> Iterator[Point]:
                     high=high,
                     prompts=sum(scores.answers.get(cell, 0) for cell in cells),
                     unrated=sum(scores.unrated.get(cell, 0) for cell in cells),
+                    swept=swept,
                 )
+
+
+def measured(figure: dict, panel: Panel, series: str) -> Iterator[tuple[float | None, str, str, dict[str, str]]]:
+    """The points of a series in a panel: the value of what is swept, method, model, and the recipe by language."""
+    recipes = {lang: recipe_of(series, lang) for lang in panel.langs}
+    for model in panel.models:
+        if figure["kind"] != "sweep":
+            yield None, panel.method, model, recipes
+        elif is_recipe_sweep(figure):
+            for value, recipe in figure["sweep"]["members"]:
+                yield value, panel.method, model, dict.fromkeys(panel.langs, recipe)
+        else:
+            for value, method in figure["sweep"]["members"]:
+                yield value, method, model, recipes
 
 
 def estimate(
@@ -249,7 +298,8 @@ def write_csv(path: Path, shown: Sequence[Point], origin: dict[str, str]) -> Non
         for point in shown:
             row = asdict(point)
             numbers = {
-                key: "" if row[key] is None else f"{row[key]:.10g}" for key in ("billions", "value", "low", "high")
+                key: "" if row[key] is None else f"{row[key]:.10g}"
+                for key in ("billions", "value", "low", "high", "swept")
             }
             writer.writerow(row | numbers | origin)
 
@@ -263,25 +313,28 @@ def draw_figure(figure: dict, shown: Sequence[Point], width: float) -> "Figure":
 
     layout = panels(figure)
     columns = columns_for(len(layout), figure, width)
-    consistency, family = figure["kind"] == "consistency", figure["kind"] == "family"
+    consistency, family, sweep = (figure["kind"] == kind for kind in ("consistency", "family", "sweep"))
     canvas, grid = panel_grid(len(layout), columns, width, PANEL_HEIGHT, share_x=not consistency)
     for position, (axes, panel) in enumerate(zip(grid, layout, strict=True)):
-        here = [point for point in shown if (point.method, point.panel) == (panel.method, panel.title)]
+        here = [point for point in shown if point.panel == panel.title]
         axes.set_title(heading(panel, figure.get("own", {}), int(14.5 * width / columns)), parse_math=False)
         if position % columns == 0:
             axes.set_ylabel("score difference" if consistency else "evaluation score")
         if family:
-            draw_families(axes, here)
+            draw_families(axes, here, series_of(figure))
             family_axis(axes, panel, figure["models"])
+        elif sweep:
+            draw_lines(axes, here, "swept", figure)
+            value_axis(axes, [value for value, _ in figure["sweep"]["members"]], width / columns)
         else:
-            draw_sizes(axes, here, figure["kind"])
+            draw_lines(axes, here, "billions", figure)
             size_axis(axes, panel, figure["models"], width / columns)
     if consistency:
         difference_axis(grid[0], shown, figure)
     else:
         score_axis(grid[0], figure["maximum"])
     sns.despine(canvas)
-    surround(canvas, SERIES_OF_KIND[figure["kind"]], LINES[figure["kind"]], words(figure, shown))
+    surround(canvas, [] if is_recipe_sweep(figure) else series_of(figure), LINES[figure["kind"]], words(figure, shown))
     return canvas
 
 
@@ -303,26 +356,26 @@ def columns_for(count: int, figure: dict, width: float) -> int:
     return count if count <= most else 2 if count == 4 else most
 
 
-def draw_sizes(axes: "Axes", here: Sequence[Point], kind: str) -> None:
-    """Lines over the sizes, one a series and family. A missing value breaks its line, which seaborn would bridge."""
+def draw_lines(axes: "Axes", here: Sequence[Point], along: str, figure: dict) -> None:
+    """Lines over the sizes, or over what is swept: one a series and family. A missing value breaks its line, which
+    seaborn would bridge."""
     for (series, _), line in groupby(here, key=lambda point: (point.series, point.family)):
         line = list(line)
-        sizes = [point.billions for point in line]
+        places = [getattr(point, along) for point in line]
         value, low, high = (
             [math.nan if number is None else number for number in numbers]
             for numbers in zip(*((point.value, point.low, point.high) for point in line), strict=True)
         )
-        band(axes, sizes, low, high, series)
-        marks(axes, sizes, value, series, LINES[kind])
-        lost = [point.billions for point in line if point.value is None]
+        band(axes, places, low, high, series)
+        marks(axes, places, value, series, LINES[figure["kind"]])
+        lost = [getattr(point, along) for point in line if point.value is None]
         if lost:
-            absent(axes, lost, series, SERIES_OF_KIND[kind])
+            absent(axes, lost, series, series_of(figure))
 
 
-def draw_families(axes: "Axes", here: Sequence[Point]) -> None:
+def draw_families(axes: "Axes", here: Sequence[Point], series_shown: Sequence[str]) -> None:
     """Markers over the model families, the series beside one another so that equal values do not hide each other."""
     order = list(dict.fromkeys(point.model for point in here))
-    series_shown = SERIES_OF_KIND["family"]
     for series, group in groupby(here, key=lambda point: point.series):
         group = list(group)
         shift = 0.25 * (series_shown.index(series) - (len(series_shown) - 1) / 2)
@@ -337,21 +390,35 @@ def draw_families(axes: "Axes", here: Sequence[Point]) -> None:
 
 
 def size_axis(axes: "Axes", panel: Panel, models: dict, width: float) -> None:
-    """A log axis whose ticks are the sizes themselves, in billions of parameters (millions for a miniature).
+    """A log axis whose ticks are the sizes themselves, in billions of parameters (millions for a miniature)."""
+    unit, _ = size_unit(models)
+    sizes = sorted({models[name]["billions"] for name in panel.models})
+    value_axis(axes, sizes, width, [f"{size * unit:g}" for size in sizes])
+
+
+def value_axis(axes: "Axes", values: Sequence[float], width: float, labels: Sequence[str] = ()) -> None:
+    """An axis whose ticks are the values themselves; logarithmic for sizes, which come with labels, and for values that
+    grow tenfold.
 
     `width` of the panel is in inches: labels that would touch stand upright, and those of neighbours that are too close
     even so lean apart, as Pythia's 1 and 1.4 in a column.
     """
-    unit, _ = size_unit(models)
-    sizes = sorted({models[name]["billions"] for name in panel.models})
-    labels = [f"{size * unit:g}" for size in sizes]
-    axes.set_xscale("log")
-    margin = (sizes[-1] / sizes[0]) ** max(0.05, 0.3 / len(sizes)) if len(sizes) > 1 else 2.0
-    axes.set_xlim(sizes[0] / margin, sizes[-1] * margin)
-    axes.set_xticks(sizes, labels)
+    values = sorted(values)
+    log = bool(labels) or values[-1] >= 10 * values[0]
+    labels = labels or [f"{value:g}" for value in values]
+    scale = math.log if log else float
+    places = [scale(value) for value in values]
+    span = places[-1] - places[0]
+    margin = span * max(0.05, 0.3 / len(values)) if span else math.log(2)
+    if log:
+        axes.set_xscale("log")
+        axes.set_xlim(values[0] / math.exp(margin), values[-1] * math.exp(margin))
+    else:
+        axes.set_xlim(values[0] - margin, values[-1] + margin)
+    axes.set_xticks(values, labels)
     axes.minorticks_off()
-    inches = (width - Y_LABELS) / math.log(sizes[-1] / sizes[0] * margin**2)
-    gaps = [math.log(right / left) * inches for left, right in pairwise(sizes)]
+    inches = (width - Y_LABELS) / (span + 2 * margin)
+    gaps = [(right - left) * inches for left, right in pairwise(places)]
     widths = [CHARACTER * (len(left) + len(right)) / 2 for left, right in pairwise(labels)]
     if all(gap > taken + CHARACTER / 2 for gap, taken in zip(gaps, widths, strict=True)):
         return
@@ -414,7 +481,10 @@ def words(figure: dict, shown: Sequence[Point]) -> Words:
         f"{lost} of {len(shown)} points are missing" if lost else "",
         figure["note"],
     ]
-    below = "model family" if figure["kind"] == "family" else f"model size ({size_unit(figure['models'])[1]})"
+    below = {
+        "family": "model family",
+        "sweep": figure.get("sweep", {}).get("name", ""),
+    }.get(figure["kind"], f"model size ({size_unit(figure['models'])[1]})")
     return Words(figure["title"], below, footer, figure.get("watermark", ""))
 
 
@@ -450,6 +520,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_csv(Path(f"{options.output_prefix}.csv"), shown, origin)
     write_text(f"{options.output_prefix}.json", json.dumps({"figure": figure["number"]} | known, indent=1) + "\n")
     prepare(options.fonts)
+    add_series({name: name for name in series_of(figure)} | figure.get("labels", {}))
     for added, width in WIDTHS.items():
         save(draw_figure(figure, shown, width), f"{options.output_prefix}{added}", metadata)
     print(f"{name}: {sum(point.value is not None for point in shown)} points drawn", file=sys.stderr)

@@ -8,6 +8,15 @@ their translations stay to be trained on.
 tuning costs what one monolingual tuning costs (paper, section 2.3); a number draws that many. The rows that remain are
 shuffled.
 
+How many rows each language has is left to the draw (--sampling row), unless one of these says it:
+  --sampling language       as many of each
+  --weight CODE=NUMBER      in proportion to these; one for each language
+  --temperature T           in proportion to the rows of each to the power of 1/T
+  --others N                N of the languages after the first, drawn from all of these at once, and the rest of the
+                            first (a pinch of multilinguality; Shaham et al., 2024)
+No row comes twice: with --rows all there are then as many as the shortest language allows, and a number that some
+language has not enough rows for is refused.
+
 --drop-flag leaves the rows with a flag out of the language in which they have it, from training and validation
 alike: a bad translation is as unfit to measure with as to learn from. Ids are held out before that, so they are the
 same whatever is left out, and the budget of one-language stays that of a language without any flag, the seed's: it
@@ -18,16 +27,28 @@ What is drawn depends on the seed, the row ids, the languages and the rows left 
 
 import argparse
 import difflib
+import math
 import random
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
-from files import InputError, beside, command_line, language_file, read_jsonl, sha256, write_json
+from files import InputError, beside, command_line, language_file, positive, read_jsonl, sha256, write_json
 from flags import FLAGS
 from seed import FIELDS
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How many rows each language has; see the program's help."""
+
+    sampling: str = "row"
+    weights: dict[str, float] | None = None
+    temperature: float | None = None
+    others: int | None = None
 
 
 def read_languages(paths: dict[str, Path]) -> dict[str, dict[int, dict]]:
@@ -53,6 +74,69 @@ def draw_held_out(candidates: Iterable, count: int, seed: int) -> set:
     """Draw what to hold out, ids or rows (language, id): a function of the seed and the candidates alone, so that ids
     are the same in every recipe."""
     return set(random.Random(f"validation {seed}").sample(sorted(candidates), count))
+
+
+def shares_of(have: dict[str, int], mixing: Mixing) -> dict[str, float] | None:
+    """Each language's part of the rows, which sum to 1, by how many it has; None where the draw decides."""
+    if mixing.weights:
+        parts = {language: mixing.weights[language] for language in have}
+    elif mixing.temperature:
+        parts = {language: rows ** (1 / mixing.temperature) for language, rows in have.items()}
+    elif mixing.sampling == "language":
+        parts = dict.fromkeys(have, 1.0)
+    else:
+        return None
+    return {language: part / sum(parts.values()) for language, part in parts.items()}
+
+
+def quotas(shares: dict[str, float], rows: int) -> dict[str, int]:
+    """Whole rows by share, `rows` in all: what rounding loses goes to the largest remainders, the first of equals."""
+    exact = {language: share * rows for language, share in shares.items()}
+    whole = {language: math.floor(value + 1e-9) for language, value in exact.items()}
+    ranked = sorted(exact, key=lambda language: whole[language] - exact[language])
+    for language in ranked[: rows - sum(whole.values())]:
+        whole[language] += 1
+    return whole
+
+
+def most_rows(shares: dict[str, float], have: dict[str, int]) -> int:
+    """As many rows as can be had by these shares without any row coming twice."""
+    rows = min(int(have[language] / share + 1e-9) for language, share in shares.items())
+    while any(count > have[language] for language, count in quotas(shares, rows).items()):
+        rows -= 1  # rounding up may ask for a row too many
+    return rows
+
+
+def draw_rows(pool: list[tuple[str, int]], rows: int | None, mixing: Mixing, seed: int) -> list[tuple[str, int]]:
+    """Draw `rows` (None: as many as can be had) of the pool's rows (language, id), shuffled.
+
+    Raises InputError when a language has fewer rows than it should give.
+    """
+    if mixing.others:
+        first = pool[0][0]
+        other = [item for item in pool if item[0] != first]
+        own = [item for item in pool if item[0] == first]
+        parts = [(first, own, rows - mixing.others), ("the other languages", other, mixing.others)]
+    else:
+        have = Counter(language for language, _ in pool)
+        shares = shares_of(have, mixing)
+        if shares is None:
+            parts = [("all", pool, len(pool) if rows is None else rows)]
+        else:
+            wanted = quotas(shares, most_rows(shares, have) if rows is None else rows)
+            parts = [(language, [item for item in pool if item[0] == language], wanted[language]) for language in have]
+    drawn = []
+    for name, rows_of_part, count in parts:
+        if count > len(rows_of_part):
+            raise InputError(
+                f"recipe: {count} rows of {name} are asked for, and there are {len(rows_of_part)}; ask for fewer rows,"
+                " or for another share"
+            )
+        kind = f"rows {seed}" if len(parts) == 1 else f"rows {seed} {name}"
+        drawn += random.Random(kind).sample(rows_of_part, count)
+    if len(parts) > 1:
+        random.Random(f"order {seed}").shuffle(drawn)
+    return drawn
 
 
 def check_flags(flags: Iterable[str]) -> None:
@@ -86,6 +170,7 @@ def assemble(
     seed: int,
     drop: Iterable[str] = (),
     hold_out: str = "ids",
+    mixing: Mixing = Mixing(),
 ) -> tuple[list[dict], list[dict]]:
     """Return (train, validation), each a list of rows id, lang, instruction, input, output, without flags of `drop`."""
     ids = sorted(next(iter(languages.values())))
@@ -101,14 +186,15 @@ def assemble(
     else:
         held = draw_held_out(kept, min(validation_rows, len(kept)), seed)
     pool = [item for item in kept if item not in held]
-    budget = int({"all": len(pool), "one-language": len(ids) - validation_rows}.get(rows, rows))
-    if budget > len(pool):
+    budget = {"all": None, "one-language": len(ids) - validation_rows}.get(rows, rows)
+    budget = budget if budget is None else int(budget)
+    if budget is not None and budget > len(pool):
         dropped = sum(map(len, out.values()))
         raise InputError(
             f"recipe: {budget} rows are asked for, and its languages have {len(pool)}"
             + (f", {dropped} rows being left out for their flags; ask for fewer, or for all" if dropped else "")
         )
-    drawn = random.Random(f"rows {seed}").sample(pool, budget)
+    drawn = draw_rows(pool, budget, mixing, seed)
     train = [_row(languages, *item) for item in drawn]
     validation = [_row(languages, *item) for item in kept if item in held]
     if not train or not validation:
@@ -135,6 +221,12 @@ def summary(manifest: dict) -> str:
     return f"{line}; left out for their flags: {', '.join(left_out) or 'none'}"
 
 
+def weight(argument: str) -> tuple[str, float]:
+    """Split CODE=NUMBER; the `type` of an argparse argument."""
+    code, _, number = argument.partition("=")
+    return code, float(number)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--name", required=True, help="name of the recipe, for the manifest")
@@ -147,6 +239,14 @@ def main() -> None:
         help="rows of a language; may be repeated",
     )
     parser.add_argument("--rows", required=True, help="all, one-language, or a number of training rows")
+    parser.add_argument(
+        "--sampling", choices=("row", "language"), default="row", help="what is drawn alike (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--weight", type=weight, action="append", metavar="CODE=NUMBER", help="share of a language; one for each"
+    )
+    parser.add_argument("--temperature", type=float, help="shares as rows to the power of 1/TEMPERATURE")
+    parser.add_argument("--others", type=positive, help="rows of all languages after the first together")
     parser.add_argument("--validation-rows", required=True, type=int, help="row ids, or rows, to hold out")
     parser.add_argument(
         "--hold-out",
@@ -168,6 +268,12 @@ def main() -> None:
     check_flags(arguments.drop_flag)
     paths = dict(arguments.language)
     languages = read_languages(paths)
+    mixing = Mixing(
+        arguments.sampling,
+        dict(arguments.weight) if arguments.weight else None,
+        arguments.temperature,
+        arguments.others,
+    )
     train, validation = assemble(
         languages,
         arguments.rows,
@@ -175,11 +281,13 @@ def main() -> None:
         arguments.seed,
         arguments.drop_flag,
         arguments.hold_out,
+        mixing,
     )
     out = {language: rows for language, rows in flagged(languages, arguments.drop_flag).items() if rows}
     manifest = {
         "recipe": arguments.name,
         "rows": arguments.rows,
+        "mixing": asdict(mixing),
         "seed": arguments.seed,
         "train_rows": Counter(row["lang"] for row in train),
         "validation_rows": Counter(row["lang"] for row in validation),

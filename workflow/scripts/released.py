@@ -16,12 +16,6 @@ REGISTRY = Path(__file__).resolve().parents[2] / "resources" / "released-models.
 CONFIGS = {"lora": "adapter_config.json", "full": "config.json"}  # the file that makes a folder a model, by method
 
 
-def source_of(config: Mapping, method: str) -> str:
-    """trained or released: `train.source`, one word for both methods or one for each."""
-    source = config["train"]["source"]
-    return source[method] if isinstance(source, Mapping) else source
-
-
 def folder_of(config: Mapping, method: str, model: str, recipe: str) -> str | None:
     """The user's folder of a released model, if the config names one."""
     path = config["released"][method]["path"]

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 METHODS = {"lora": "LoRA", "full": "Full-parameter"}  # the paper's names
 KEY = ("judge", "method", "model", "recipe", "lang", "id")  # what makes a row of a score table unique
+SERIES_OF_KIND = {  # what a figure compares, by its kind, unless it says so itself
+    "size": ("multilingual", "monolingual", "English", "downsampled"),
+    "unseen": ("multilingual", "English", "downsampled"),
+    "consistency": ("multilingual", "monolingual", "English", "downsampled"),
+    "family": ("multilingual", "monolingual", "downsampled"),
+    "sweep": ("English",),
+}
 LAST = ("multilingual", "downsampled")  # recipes, after the monolingual ones
 ABSENT = "–"
 

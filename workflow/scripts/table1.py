@@ -7,6 +7,8 @@ which modules of each model family are adapted:
             "learning_rate": 0.0003, "batch": 128, "epochs": 5},
    "full": {"learning_rate": 0.00002, "batch": 256, "epochs": 3}}
 
+A method that the paper has not comes with its `label`; what differs from the method that it is `like` is listed.
+
 The paper's rows come first, in its order and words; any other setting follows under its own name.
 Writes PREFIX.md and PREFIX.csv (method, hyperparameter, value).
 """
@@ -36,22 +38,30 @@ CAPTION = "Table 1: Hyperparameter configurations of LoRA and full-parameter fin
 def table_rows(settings: dict) -> list[dict[str, str]]:
     """The table's rows. Raises InputError when a method is unknown or without settings."""
     for method, values in settings.items():
-        if method not in METHODS:
-            raise InputError(f"--settings: unknown method {method!r}; choose from {', '.join(METHODS)}")
         if not isinstance(values, dict) or not values:
             raise InputError(f"--settings: {method!r} has no settings; give an object with at least one")
+        if method not in METHODS and "label" not in values:
+            raise InputError(
+                f"--settings: unknown method {method!r}; choose from {', '.join(METHODS)}, or give its label"
+            )
     return [
-        {"method": METHODS[method], "hyperparameter": name, "value": value}
-        for method in METHODS
-        if method in settings
-        for name, value in named_values(settings[method])
+        {"method": METHODS.get(method) or settings[method]["label"], "hyperparameter": name, "value": value}
+        for method in sorted(settings, key=lambda method: list(METHODS).index(method) if method in METHODS else 2)
+        for name, value in named_values(own_settings(method, settings))
     ]
+
+
+def own_settings(method: str, settings: dict) -> dict:
+    """What is listed of a method: all of one that the paper has, of another what differs from the one it is like."""
+    values = {key: value for key, value in settings[method].items() if key not in ("label", "like")}
+    like = settings.get(settings[method].get("like"), {})
+    return {key: value for key, value in values.items() if key not in like or like[key] != value}
 
 
 def named_values(values: dict) -> Iterator[tuple[str, str]]:
     """One method's settings, named as in the paper and in its order, then the others."""
     for key in sorted(values, key=lambda key: list(PAPER).index(key) if key in PAPER else len(PAPER)):
-        if key == "modules":
+        if key == "modules" and isinstance(values[key], dict):
             yield from adapted_modules(values[key])
         else:
             yield PAPER.get(key, key.replace("_", " ")), written(values[key])
@@ -74,6 +84,8 @@ def written(value: object) -> str:
         sign, digits, exponent = Decimal(str(value)).normalize().as_tuple()
         mantissa = Decimal((sign, digits, 1 - len(digits)))
         return f"{mantissa}e{exponent + len(digits) - 1}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

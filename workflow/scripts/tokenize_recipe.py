@@ -3,14 +3,21 @@
 A row longer than --max-length is cut there, and closed by the end-of-text token only if there is room for it. The
 output is a `datasets` folder with the splits train and validation, whose rows are id, lang, input_ids,
 prompt_length (tokens of the prompt) and length (all tokens), and counts.json.
+
+--tokens keeps so many training tokens, row by row in the recipe's order, which is drawn: the languages' shares stay,
+and what is left over is less than a row. --tokens-of takes the number from another output of this program, so that
+recipes cost a model the same whatever their languages come to in its tokenizer; a recipe that has fewer is taken whole,
+with a warning.
 """
 
 import argparse
 import sys
+from bisect import bisect_right
 from collections import Counter, defaultdict
+from itertools import accumulate
 from pathlib import Path
 
-from files import InputError, beside, command_line, sha256, write_json
+from files import InputError, beside, command_line, positive, read_json, sha256, write_json
 from template import Template
 from tokenizer import Tokenizer
 
@@ -33,18 +40,43 @@ def read_rows(path: Path) -> list[dict]:
     return table.select(COLUMNS).to_pylist()
 
 
-def tokenize(row: dict, template: Template, tokenizer: Tokenizer, max_length: int) -> tuple[dict, bool]:
-    """Return the tokenized row, and whether something of prompt or response was cut off."""
+def tokenize(row: dict, template: Template, tokenizer: Tokenizer, max_length: int) -> dict:
+    """The tokenized row; `truncated` says whether something of prompt or response was cut off."""
     prompt, response = tokenizer.encode_example(template.prompt(row["instruction"], row["input"]), row["output"])
     whole = [*prompt, *response, tokenizer.eos]
-    tokenized = {
+    return {
         "id": row["id"],
         "lang": row["lang"],
         "input_ids": whole[:max_length],
         "prompt_length": min(len(prompt), max_length),
         "length": min(len(whole), max_length),
+        "truncated": len(whole) - 1 > max_length,
     }
-    return tokenized, len(whole) - 1 > max_length
+
+
+def token_budget(number: int | None, other: Path | None) -> int | None:
+    """The training tokens to keep: as given, or as many as another tokenized recipe has; None for all."""
+    if other is None:
+        return number
+    counts = read_json(other / "counts.json")
+    return sum(language["tokens"] for language in counts["train"].values())
+
+
+def within(rows: list[dict], budget: int, recipe: Path, exact: bool) -> list[dict]:
+    """The first rows, as far as a budget of tokens goes.
+
+    Raises InputError when there are fewer tokens, if `exact`, or not a row; else it warns.
+    """
+    totals = list(accumulate(row["length"] for row in rows))
+    kept = rows[: bisect_right(totals, budget)]
+    if not kept:
+        raise InputError(f"{recipe}: --tokens {budget:,} are fewer than its first row has; ask for more")
+    if totals[-1] < budget:
+        fault = f"{recipe}: {budget:,} training tokens are asked for, and its rows have {totals[-1]:,}"
+        if exact:
+            raise InputError(f"{fault}; ask for fewer tokens, or for rows: all")
+        print(f"warning: {fault}: all of them are taken", file=sys.stderr)
+    return kept
 
 
 def main() -> None:
@@ -53,6 +85,9 @@ def main() -> None:
     parser.add_argument("--tokenizer", required=True, type=Path, help="tokenizer folder")
     parser.add_argument("--template", required=True, type=Path, help="prompt template")
     parser.add_argument("--max-length", required=True, type=int, help="tokens of prompt and response together")
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--tokens", type=positive, help="training tokens to keep (default: all)")
+    budget.add_argument("--tokens-of", type=Path, metavar="FOLDER", help="keep as many as this tokenized recipe has")
     parser.add_argument("--output", required=True, type=Path, help="folder of the dataset")
     arguments = parser.parse_args()
     if arguments.max_length < 2:
@@ -73,16 +108,17 @@ def main() -> None:
     )
     counts: dict[str, dict[str, Counter]] = {split: defaultdict(Counter) for split in SPLITS}
     dataset = DatasetDict()
+    most = token_budget(arguments.tokens, arguments.tokens_of)
     for split in SPLITS:
-        tokenized = []
-        for source in rows[split]:
-            row, cut = tokenize(source, template, tokenizer, arguments.max_length)
-            tokenized.append(row)
+        tokenized = [tokenize(source, template, tokenizer, arguments.max_length) for source in rows[split]]
+        if split == "train" and most is not None:
+            tokenized = within(tokenized, most, arguments.recipe, exact=arguments.tokens is not None)
+        for row in tokenized:
             counts[split][row["lang"]].update(
                 rows=1,
                 tokens=row["length"],
                 response_tokens=row["length"] - row["prompt_length"],
-                truncated=int(cut),
+                truncated=int(row.pop("truncated")),
             )
         dataset[split] = Dataset.from_list(tokenized, features=features)
         # The library draws a fingerprint at random; the source's hash keeps the files the same over runs.

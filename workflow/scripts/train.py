@@ -15,9 +15,10 @@ read again, and must have the validation loss that was recorded.
 
 --settings: batch, micro_batch_tokens (or auto, with --micro-batch), epochs, learning_rate, warmup (steps, or below 1 a
 share), schedule (linear, cosine), weight_decay, loss_on (all, response), evaluate_every (steps), precision (bf16,
-fp32), seed, and optionally lora {rank, alpha, dropout}, validation (held-out; none: the held-out rows are trained on as
-well, and the last weights are kept), zero_stage (null, 2, 3), offload (none, optimizer; all, with stage 3: parameters
-as well) to the memory of the host, activations (keep; recompute: less memory, a third more time).
+fp32), seed, and optionally lora {rank, alpha, dropout, adapter (lora, dora)}, validation (held-out; none: the held-out
+rows are trained on as well, and the last weights are kept), zero_stage (null, 2, 3), offload (none, optimizer; all,
+with stage 3: parameters as well) to the memory of the host, activations (keep; recompute: less memory, a third more
+time).
 """
 
 import argparse
@@ -95,8 +96,10 @@ def check_method(method: str, settings: Settings, modules: list[str], model: Pat
         return
     if settings.zero_stage:
         raise InputError("settings: zero_stage is for the method full; an adapter is small, leave it null")
-    if not settings.lora or set(settings.lora) != {"rank", "alpha", "dropout"}:
-        raise InputError("settings: lora must hold rank, alpha and dropout")
+    if not settings.lora or set(settings.lora) - {"adapter"} != {"rank", "alpha", "dropout"}:
+        raise InputError("settings: lora must hold rank, alpha and dropout, and may hold adapter")
+    if settings.lora.get("adapter", "lora") not in ("lora", "dora"):
+        raise InputError(f"settings: adapter is {settings.lora['adapter']!r}, which is not one of lora, dora")
     if not modules:
         raise InputError("--adapter-modules: name the modules that LoRA adapts")
     for module in modules:
@@ -142,6 +145,7 @@ def add_adapter(model, modules: list[str], settings: Settings):
             lora_alpha=settings.lora["alpha"],
             lora_dropout=settings.lora["dropout"],
             target_modules=modules,
+            use_dora=settings.lora.get("adapter") == "dora",
             bias="none",
             task_type="CAUSAL_LM",
         ),
