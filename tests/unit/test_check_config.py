@@ -116,7 +116,7 @@ FAULTS = {
     "released models that are pickled": (
         "train.source",
         "released",
-        "train.source: pinzhenchen/sft-lora-multilingual-pythia-70m holds pickled weights alone, which are not loaded; convert",
+        "train.source: pinzhenchen/sft-lora-multilingual-pythia-70m holds pickled weights alone, which are not loaded",
     ),
     "released models without a pin": (
         "train.source",

@@ -364,3 +364,58 @@ def test_panels_bear_what_a_language_calls_itself_where_a_font_can_show_it(tmp_p
     for font in (b"DejaVuSans", b"NotoSansBengali", b"NotoSansSC"):
         assert re.search(rb"/FontName /[A-Z]{6}\+" + font, pdf) or re.search(rb"/BaseFont /[^ ]*" + font, pdf), font
     assert b"/Type3" not in pdf
+
+
+SWEEP = {"name": "learning rate", "of": "lora", "members": [[0.0001, "lr-1"], [0.001, "lr-2"], [0.01, "lr-3"]]}
+
+
+def swept(of="lora"):
+    """Scores of a sweep: in Spanish the second value is the best."""
+    rows = []
+    for (_, name), match in zip(SWEEP["members"], (False, True, False), strict=True):
+        method, recipe = (name, "mono-en") if of == "lora" else ("lora", name)
+        rows += answers(method, "bloom-s", recipe, "es", (3, match), (3, match))
+        rows += answers(method, "bloom-s", recipe, "en", (2, True), (2, True))
+    return rows
+
+
+@pytest.mark.parametrize("of", ["lora", "recipes"])
+def test_a_sweep_has_its_values_on_the_axis_and_a_panel_for_each_language(of):
+    settings = selection("sweep", runs={"lora": ["bloom-s"]}, sweep=SWEEP | {"of": of})
+    canvas = drawn(settings, swept(of))
+    assert [axes.get_title() for axes in canvas.axes] == ["English", "Spanish"]
+    line = next(line for line in canvas.axes[1].lines if len(line.get_xdata()) == 3)
+    assert list(line.get_xdata()) == [0.0001, 0.001, 0.01] and list(line.get_ydata()) == [0, 6, 0]
+    assert canvas.axes[1].get_xscale() == "log"
+
+
+def test_a_sweep_of_several_models_names_them_and_a_narrow_one_is_linear():
+    members = [[1, "lr-1"], [2, "lr-2"], [3, "lr-3"]]
+    settings = selection("sweep", sweep=SWEEP | {"of": "recipes", "members": members})
+    canvas = drawn(settings, swept("recipes"))
+    titles = [axes.get_title() for axes in canvas.axes]
+    assert titles == ["BLOOM 0.5B, English", "BLOOM 0.5B, Spanish", "BLOOM 3B, English", "BLOOM 3B, Spanish"]
+    assert canvas.axes[0].get_xscale() == "linear"
+
+
+def test_the_csv_of_a_sweep_has_the_value_of_each_point(tmp_path):
+    settings = selection("sweep", runs={"lora": ["bloom-s"]}, sweep=SWEEP)
+    _, prefix = make(tmp_path, swept(), settings, "figure10")
+    with Path(f"{prefix}.csv").open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["panel"] == "Spanish"]
+    assert [(row["swept"], row["method"], row["value"]) for row in rows] == [
+        ("0.0001", "lr-1", "0"),
+        ("0.001", "lr-2", "6"),
+        ("0.01", "lr-3", "0"),
+    ]
+
+
+def test_a_recipe_that_the_paper_has_not_is_drawn_beside_those_that_it_has(tmp_path):
+    rows = whole() + [row | {"recipe": "my-mix"} for row in whole() if row["recipe"] == "multilingual"]
+    settings = selection(series=["multilingual", "my-mix"], labels={"my-mix": "My mix"})
+    points, _ = make(tmp_path, rows, settings)
+    assert points["Spanish", "my-mix", "bloom-m"]["recipe"] == "my-mix"
+    canvas = drawn(settings, rows)
+    assert [text.get_text() for text in canvas.legends[0].get_texts()] == ["Multilingual", "My mix"]
+    colours = {line.get_color() for line in canvas.axes[1].lines}
+    assert len(colours) == 2

@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 import recipe
 from files import InputError, read_json, write_jsonl
+from hypothesis import given
+from hypothesis import strategies as st
 
 LANGUAGES = ("en", "es", "zh")
 
@@ -210,3 +213,81 @@ def test_an_unknown_flag_is_refused_with_a_suggestion(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("error: --drop-flag copyed: no such flag; did you mean 'copied'? There are pieced, ")
     assert done.stderr.count("\n") == 1
+
+
+def counts(train: list[dict]) -> dict[str, int]:
+    return dict(Counter(row["lang"] for row in train))
+
+
+def test_languages_may_have_the_same_share():
+    train, _ = recipe.assemble(languages(), "one-language", 4, 1, mixing=recipe.Mixing("language"))
+    assert counts(train) == {"en": 12, "es": 12, "zh": 12}
+
+
+def test_weights_are_shares_and_the_largest_remainder_has_the_odd_row():
+    mixing = recipe.Mixing(weights={"en": 4, "es": 2, "zh": 1})
+    train, _ = recipe.assemble(languages(), "20", 5, 1, mixing=mixing)
+    assert counts(train) == {"en": 11, "es": 6, "zh": 3}, "of 11.4, 5.7 and 2.9"
+
+
+def test_all_rows_by_weight_are_as_many_as_the_scarcest_language_allows():
+    train, _ = recipe.assemble(languages(), "all", 5, 1, mixing=recipe.Mixing(weights={"en": 2, "es": 1, "zh": 1}))
+    assert counts(train)["en"] == 35 and sum(counts(train).values()) == 70
+
+
+@pytest.mark.parametrize(("temperature", "share"), [(1, 0.5), (2, 0.37), (1000, 0.334)])
+def test_a_temperature_brings_unequal_languages_together(temperature, share):
+    """es and zh have lost rows to a flag: English has 160 rows, they have 80 each."""
+    many = {
+        lang: {n: row | {"flags": ["copied"] if lang != "en" and n % 2 else []} for n, row in rows.items()}
+        for lang, rows in languages(200).items()
+    }
+    mixing = recipe.Mixing(temperature=temperature)
+    train, _ = recipe.assemble(many, "150", 40, 1, drop=["copied"], mixing=mixing)
+    shares = counts(train)
+    have = {lang: sum(not row["flags"] for n, row in rows.items()) for lang, rows in many.items()}
+    assert have["en"] == 200
+    assert shares["en"] / 150 == pytest.approx(share, abs=0.06)
+
+
+def test_a_pinch_of_other_languages_takes_the_place_of_rows_of_the_first():
+    train, _ = recipe.assemble(languages(), "one-language", 5, 1, mixing=recipe.Mixing(others=6))
+    assert len(train) == 35 and counts(train)["en"] == 29
+    assert [row["lang"] for row in train[:6]] != ["en"] * 6 or "en" in [row["lang"] for row in train[29:]], "shuffled"
+
+
+def test_a_larger_pinch_keeps_the_budget():
+    sizes = [len(recipe.assemble(languages(), "20", 5, 1, mixing=recipe.Mixing(others=n))[0]) for n in (1, 7, 20)]
+    assert sizes == [20, 20, 20]
+
+
+def test_a_share_that_a_language_has_not_the_rows_for_is_told():
+    with pytest.raises(InputError, match="50 rows of en are asked for, and there are 35"):
+        recipe.assemble(languages(), "52", 5, 1, mixing=recipe.Mixing(weights={"en": 50, "es": 1, "zh": 1}))
+
+
+@given(
+    have=st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 60), min_size=1),
+    data=st.data(),
+)
+def test_any_shares_add_up_and_no_language_gives_more_than_it_has(have, data):
+    weights = {lang: data.draw(st.floats(0.01, 100)) for lang in have}
+    shares = recipe.shares_of(have, recipe.Mixing(weights=weights))
+    rows = recipe.most_rows(shares, have)
+    wanted = recipe.quotas(shares, rows)
+    assert sum(wanted.values()) == rows
+    assert all(0 <= wanted[lang] <= have[lang] for lang in have)
+    assert all(abs(wanted[lang] - shares[lang] * rows) < 1 for lang in have)
+
+
+def test_the_manifest_says_how_rows_were_shared(tmp_path, monkeypatch):
+    for lang, rows in languages().items():
+        write_jsonl(tmp_path / f"{lang}.jsonl", rows.values())
+    arguments = ["recipe.py", "--name", "mix", "--rows", "20", "--validation-rows", "5", "--seed", "1"]
+    for lang, weight in zip(LANGUAGES, ("3", "1", "1"), strict=True):
+        arguments += ["--language", f"{lang}={tmp_path / lang}.jsonl", "--weight", f"{lang}={weight}"]
+    monkeypatch.setattr("sys.argv", [*arguments, "--output", str(tmp_path / "mix")])
+    recipe.main()
+    manifest = read_json(tmp_path / "mix" / "manifest.json")
+    assert manifest["mixing"]["weights"] == {"en": 3, "es": 1, "zh": 1}
+    assert manifest["train_rows"] == {"en": 12, "es": 4, "zh": 4}

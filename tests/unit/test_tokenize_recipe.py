@@ -123,3 +123,52 @@ def test_bad_input_is_named_in_one_line(tmp_path, monkeypatch, fault):
     assert complaint in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "tokens").exists()
+
+
+def options(monkeypatch, *extra):
+    monkeypatch.setattr(sys, "argv", ["tokenize_recipe.py", *map(str, extra)])
+    tokenize_recipe.main()
+
+
+def made(tmp_path) -> list:
+    recipe, tokenizer = tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer")
+    return ["--recipe", recipe, "--tokenizer", tokenizer, "--template", tiny.ALPACA, "--max-length", 512]
+
+
+def test_a_budget_of_tokens_keeps_the_first_rows_that_fit(tmp_path, monkeypatch):
+    common = made(tmp_path)
+    options(monkeypatch, *common, "--output", tmp_path / "whole")
+    lengths = load_from_disk(str(tmp_path / "whole"))["train"]["length"]
+    budget = sum(lengths[:7]) + lengths[7] - 1
+    options(monkeypatch, *common, "--tokens", budget, "--output", tmp_path / "some")
+    kept = load_from_disk(str(tmp_path / "some"))
+    assert list(kept["train"]["length"]) == list(lengths[:7])
+    counts = json.loads((tmp_path / "some" / "counts.json").read_text())
+    assert sum(language["tokens"] for language in counts["train"].values()) == sum(lengths[:7]) <= budget
+    whole = json.loads((tmp_path / "whole" / "counts.json").read_text())
+    assert counts["validation"] == whole["validation"], "what is measured on stays"
+
+
+def test_a_budget_may_be_what_another_recipe_has(tmp_path, monkeypatch, capsys):
+    common = made(tmp_path)
+    options(monkeypatch, *common, "--tokens", 500, "--output", tmp_path / "small")
+    options(monkeypatch, *common, "--tokens-of", tmp_path / "small", "--output", tmp_path / "same")
+    small, same = (load_from_disk(str(tmp_path / name))["train"] for name in ("small", "same"))
+    assert small["length"] == same["length"]
+    options(monkeypatch, *common, "--output", tmp_path / "whole")
+    counts = json.loads((tmp_path / "whole" / "counts.json").read_text())
+    counts["train"]["en"]["tokens"] += 1
+    (tmp_path / "whole" / "counts.json").write_text(json.dumps(counts))
+    options(monkeypatch, *common, "--tokens-of", tmp_path / "whole", "--output", tmp_path / "all")
+    assert "all of them are taken" in capsys.readouterr().err
+
+
+def test_a_budget_that_cannot_be_met_is_told(tmp_path, monkeypatch):
+    common = made(tmp_path)
+    with pytest.raises(
+        InputError, match=r"1,000,000 training tokens are asked for, and its rows have .*; ask for fewer"
+    ):
+        options(monkeypatch, *common, "--tokens", 1_000_000, "--output", tmp_path / "tokens")
+    with pytest.raises(InputError, match="--tokens 2 are fewer than its first row has"):
+        options(monkeypatch, *common, "--tokens", 2, "--output", tmp_path / "tokens")
+    assert not (tmp_path / "tokens").exists()

@@ -1,0 +1,178 @@
+"""The short forms of a configuration, written out: sweeps, methods of one's own, mixtures, values by language."""
+
+from pathlib import Path
+
+import check_config
+import pytest
+import study
+from files import InputError
+
+CONFIG = Path(check_config.REPOSITORY) / "config"
+PRESETS = ["languages", "pinch", "equal-tokens", "learning-rate", "seeds"]
+
+
+@pytest.fixture(autouse=True)
+def _in_the_repository(monkeypatch):
+    monkeypatch.chdir(CONFIG.parent)
+
+
+def load(**changes) -> dict:
+    return check_config.merge(check_config.read_configs([CONFIG / "config.yaml"]), changes)
+
+
+def test_all_languages_are_those_of_training():
+    config = load()
+    assert study.expanded(config)["recipes"]["multilingual"]["languages"] == config["languages"]["train"]
+
+
+def test_a_sweep_of_recipes_stands_for_a_recipe_each():
+    config = load(recipes={"some": {"languages": ["en", "es", "fr"], "rows": "all", "sweep": {"first": [1, 3]}}})
+    recipes = study.expanded(config)["recipes"]
+    assert recipes["some-1"] == {"languages": ["en"], "rows": "all"}
+    assert recipes["some-3"] == {"languages": ["en", "es", "fr"], "rows": "all"}
+    assert "some" not in recipes
+
+
+def test_a_method_is_another_with_some_settings_changed():
+    config = load(methods={"lora-r64": {"of": "lora", "train": {"rank": 64}, "respond": {"beams": 1}}})
+    made = study.expanded(config)
+    assert made["train"]["lora-r64"] == config["train"]["lora"] | {"rank": 64}
+    assert made["respond"]["lora-r64"] == config["respond"]["lora"] | {"beams": 1}
+    assert made["compute"]["lora-r64"] == config["compute"]["lora"]
+    assert config["train"].keys() == {"source", "lora", "full"}, "what was given is not changed"
+
+
+def test_a_sweep_of_methods_stands_for_a_method_each():
+    config = load(methods={"lr": {"of": "full", "label": "Full", "sweep": {"learning_rate": [1e-5, 0.5]}}})
+    made = study.expanded(config)
+    assert {name: entry["label"] for name, entry in made["methods"].items() if name.startswith("lr")} == {
+        "lr-1e-05": "Full, learning rate 1e-05",
+        "lr-0.5": "Full, learning rate 0.5",
+    }
+    assert made["train"]["lr-0.5"]["learning_rate"] == 0.5
+    assert made["sweeps"]["lr"] == ("learning_rate", {1e-5: "lr-1e-05", 0.5: "lr-0.5"}, "full")
+
+
+def test_a_method_of_ones_own_is_trained_where_others_are_released():
+    config = load(methods={"mine": {"of": "full"}}, train={"source": "released"})
+    assert study.expanded(config)["train"]["source"] == {"lora": "released", "full": "released", "mine": "trained"}
+
+
+def test_a_value_for_some_languages_stands_beside_one_for_the_others():
+    config = load(translation={"source": {"default": "firefox", "fi": "my-data/fi.jsonl"}})
+    sources = study.expanded(config)["translation"]["source"]
+    assert sources["fi"] == "my-data/fi.jsonl" and set(sources) == set(config["languages"]["train"][1:])
+    assert {source for lang, source in sources.items() if lang != "fi"} == {"firefox"}
+
+
+def test_a_figure_of_a_sweep_shows_its_members():
+    config = load(
+        methods={"lr": {"of": "lora", "sweep": {"learning_rate": [0.25, 0.5]}}},
+        figures={"figure9": {"kind": "sweep", "sweep": "lr", "runs": {"lora": ["bloom"]}}},
+        draw=["figure9"],
+    )
+    made = study.expanded(config)
+    assert list(made["figures"]) == ["figure9"]
+    shown = study.methods_shown(made, made["figures"]["figure9"])
+    assert shown == dict.fromkeys(["lr-0.25", "lr-0.5"], config["select"]["bloom"])
+    assert set(study.points_of(made, made["figures"]["figure9"])) == {
+        ("mono-en", lang) for lang in config["languages"]["seen"]
+    }
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_beyond_the_paper_is_sound(preset):
+    check_config.check(check_config.read_configs([CONFIG / "config.yaml", CONFIG / "presets" / f"{preset}.yaml"]))
+
+
+MIX = {"languages": ["en", "es"], "rows": "all"}
+FIGURE = {"kind": "sweep", "sweep": "lr", "runs": {"lora": ["bloom"]}}
+LR = {"lr": {"of": "lora", "sweep": {"learning_rate": [0.25, 0.5]}}}
+FAULTS = {
+    "two budgets": ({"recipes": {"mix": MIX | {"tokens": 7}}}, "recipes.mix: give exactly one of rows and tokens"),
+    "no budget": ({"recipes": {"mix": {"languages": ["en"]}}}, "recipes.mix: give exactly one of rows and tokens"),
+    "two ways to share": (
+        {"recipes": {"mix": MIX | {"temperature": 2, "weights": {"en": 1, "es": 1}}}},
+        "recipes.mix: weights and temperature both say how many rows a language has; keep one",
+    ),
+    "a language without a weight": (
+        {"recipes": {"mix": MIX | {"weights": {"en": 1}}}},
+        "recipes.mix.weights: has none for 'es'; give one to every language",
+    ),
+    "a weight of a language that is not mixed": (
+        {"recipes": {"mix": MIX | {"weights": {"en": 1, "es": 1, "fr": 1}}}},
+        "recipes.mix.weights: 'fr' is not one of its languages",
+    ),
+    "others of no budget": ({"recipes": {"mix": MIX | {"others": 7}}}, "recipes.mix.others: are a part of rows"),
+    "more others than rows": (
+        {"recipes": {"mix": MIX | {"rows": 5, "others": 7}}},
+        "recipes.mix.others: is 7, more than the 5 rows of the recipe",
+    ),
+    "more languages than there are": (
+        {"recipes": {"mix": MIX | {"sweep": {"first": [1, 3]}}}},
+        "recipes.mix-3: first is 3, and it has 2 languages",
+    ),
+    "a sweep of what cannot be swept": (
+        {"recipes": {"mix": MIX | {"sweep": {"label": [1]}}}},
+        "recipes.mix.sweep.label: unknown key",
+    ),
+    "a method of none": ({"methods": {"mine": {"train": {}}}}, "methods.mine.of: missing; The method whose settings"),
+    "an adapter's setting in full": (
+        {"methods": {"mine": {"of": "full", "train": {"rank": 4}}}},
+        "methods.mine: rank is a setting of LoRA",
+    ),
+    "an unknown setting of a method": (
+        {"methods": {"mine": {"of": "lora", "train": {"ranc": 4}}}},
+        "methods.mine.train.ranc: unknown key; did you mean 'rank'?",
+    ),
+    "a method by a built-in name": (
+        {"methods": {"lora": {"of": "full"}}},
+        "methods.lora: there is another lora; choose another name",
+    ),
+    "a figure of an unknown method": (
+        {"figures": {"figure2": {"runs": {"qlora": ["bloom"]}}}},
+        "figures.figure2.runs: 'qlora' is not lora, full or an entry of `methods`",
+    ),
+    "a figure of an unknown series": (
+        {"figures": {"figure2": {"series": ["multilingal"]}}},
+        "figures.figure2.series[0]: 'multilingal' is not monolingual, English or a recipe: add it there; did you mean"
+        " 'multilingual'?",
+    ),
+    "a figure to draw that there is not": ({"draw": ["figure12"]}, "draw[0]: 'figure12' is not an entry of `figures`"),
+    "a sweep that there is not": (
+        {"figures": {"figure9": FIGURE}, "draw": ["figure9"]},
+        "figures.figure9.sweep: 'lr' is not a sweep of `recipes` or `methods`",
+    ),
+    "a sweep of one method shown of another": (
+        {"methods": LR, "figures": {"figure9": FIGURE | {"runs": {"full": ["bloom"]}}}, "draw": ["figure9"]},
+        "figures.figure9.runs: lr changes lora; write runs: { lora: [...] }",
+    ),
+    "a sweep without one": (
+        {"figures": {"figure2": {"kind": "sweep"}}},
+        "figures.figure2.sweep: names what a figure of kind sweep is about",
+    ),
+    "monolingual models of unseen languages": (
+        {"figures": {"figure5": {"series": ["monolingual"]}}},
+        "figures.figure5.series: no monolingual model is of an unseen language",
+    ),
+    "a file of prompts without a slash": (
+        {"data": {"prompts": {"default": "openassistant", "bn": "bn.jsonl"}}},
+        "data.prompts.bn: 'bn.jsonl' is not an entry of `sources`: add it there, or write the path of a file",
+    ),
+    "prompts of a language that is not tested": (
+        {"data": {"prompts": {"default": "openassistant", "pt": "my-data/pt.jsonl"}}},
+        "data.prompts.pt: 'pt' is not a language of languages.train that is translated into, or that is tested",
+    ),
+    "one file of translations for two languages": (
+        {"translation": {"source": "my-data/es.jsonl"}},
+        "translation.source: my-data/es.jsonl is one file for es and fr; write {lang} in it",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_fault_is_one_line_that_names_key_and_remedy(kind):
+    changes, expected = FAULTS[kind]
+    with pytest.raises(InputError) as fault:
+        check_config.check(load(**changes))
+    assert expected in str(fault.value) and "\n" not in str(fault.value)
