@@ -15,24 +15,6 @@ from snake import DEMO, REPOSITORY, counts, dry_run, run
 pytestmark = [pytest.mark.demo, pytest.mark.usefixtures("miniature")]
 RESULTS = REPOSITORY / "results" / "demo"
 TRAINED, SEEN, UNSEEN = ["en", "es", "fr", "bg", "ru", "zh"], ["en", "es", "bg", "zh"], ["bn", "no"]
-# Folders that a checkout needs to run the miniature, linked or copied into a copy of it.
-CHECKOUT = ["Snakefile", "workflow", "config", "profiles", "resources", "envs", ".venv-bergamot"]
-
-
-@pytest.fixture
-def copy(tmp_path):
-    """A checkout with the finished miniature, to be spoilt."""
-    for name in [*CHECKOUT, "results/demo", ".snakemake/metadata"]:
-        source, target = REPOSITORY / name, tmp_path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if name.startswith(".venv"):
-            target.symlink_to(source)
-        elif source.is_dir():
-            shutil.copytree(source, target)  # with the times of the files
-        else:
-            shutil.copy2(source, target)
-    assert not dry_run(*DEMO, "--", "all_figures", directory=tmp_path), "the copy must be as finished as the original"
-    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,6 @@ def imports_of(script: str) -> list[str]:
 
 
 TRANSLATION = config["translation"]
-TRANSLATED = config["languages"]["train"][1:]
 
 # ---- seed
 
@@ -515,7 +514,7 @@ def figure_settings(wildcards) -> str:
     if content["kind"] == "sweep":
         settings["sweep"] = swept_by(content)
     if "series" in content:
-        settings["labels"] = labels_of(content["series"])
+        settings |= {"series": content["series"], "labels": labels_of(content["series"])}
     return json.dumps(settings)
 
 
