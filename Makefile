@@ -14,7 +14,7 @@ TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/
 # Files whose tests take minutes go first, so that no core waits for one in the end.
 SLOW      := tests/faults tests/unit/test_invariants.py tests/unit/test_judge.py
 
-.PHONY: help env demo test lint unit workflow slurm bench bench-translation bench-training bench-responding bench-judging bench-figures bench-gpu report demo-text demo-models clean
+.PHONY: help env demo test lint unit workflow slurm bench bench-translation bench-training bench-responding bench-judging bench-figures bench-gpu report demo-text demo-models config-reference clean
 .DEFAULT_GOAL := help
 
 help: ## show these targets
@@ -93,6 +93,9 @@ demo-text: env ## write the miniature's seed data, prompts and references again
 
 demo-models: env ## train the miniature's translation models again
 	@$(ACTIVE) python resources/demo/translation/train_models.py --language es fr bg ru zh --output resources/demo/translation
+
+config-reference: env ## write docs/configuration.md again, from the schema and config/config.yaml
+	@$(ACTIVE) python workflow/scripts/config_reference.py --output docs/configuration.md
 
 clean: ## remove the miniature's results; environments stay
 	@rm -rf results/demo

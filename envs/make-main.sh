@@ -10,6 +10,12 @@ folder=$1
 python=${PYTHON:-python3.11}
 lock=$(dirname "$0")/requirements.lock
 
+# A link's folder belongs to somebody else, and --clear below would empty it.
+if [ -L "${folder%/}" ]; then
+    echo "error: $folder is a symbolic link; remove the link, and an environment is made in its place" >&2
+    exit 1
+fi
+
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || version=none
 if [ "$version" != 3.11 ]; then
     echo "error: Python 3.11 is needed and '$python' is version $version; install it (apt, pyenv, uv python install 3.11)" \

@@ -54,3 +54,20 @@ def test_a_wrong_python_is_refused_before_anything_is_made(tmp_path):
     assert len(result.stderr.splitlines()) == 1, result.stderr
     assert "Python 3.11 is needed" in result.stderr
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("script", ["make-main.sh", "make-bergamot.sh"])
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_folder_that_is_a_link_is_refused_and_what_it_points_to_stays(script, slash, tmp_path):
+    shared, link = tmp_path / "shared", tmp_path / "link"
+    shared.mkdir()
+    (shared / "pyvenv.cfg").write_text("somebody's environment")
+    link.symlink_to(shared)
+    result = subprocess.run(
+        ["/bin/sh", ENVS / script, f"{link}{slash}", "/nowhere/python"], capture_output=True, text=True
+    )
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == [
+        f"error: {link}{slash} is a symbolic link; remove the link, and an environment is made in its place"
+    ]
+    assert (shared / "pyvenv.cfg").read_text() == "somebody's environment"

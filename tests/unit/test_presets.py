@@ -150,5 +150,5 @@ def test_the_page_of_settings_shows_what_counts_now():
     command = [sys.executable, "workflow/scripts/effective_settings.py", *(f"config/{file}" for file in files)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    page = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8")
-    assert done.stdout in page, "put what effective_settings.py prints (see its --help) into docs/settings.md"
+    page = (REPOSITORY / "docs" / "fidelity.md").read_text(encoding="utf-8")
+    assert done.stdout in page, "put what effective_settings.py prints (see its --help) into docs/fidelity.md"

@@ -1,7 +1,7 @@
 """Print the settings that a method's results rest on, as a Markdown table, for one configuration or several in columns.
 
 The first file is a whole configuration; each of the others is laid over it alone, as `snakemake --configfile` does,
-and has columns of its own. A value that the first file does not have is in bold. The table of docs/settings.md is
+and has columns of its own. A value that the first file does not have is in bold. The table of docs/fidelity.md is
 
     python workflow/scripts/effective_settings.py config/config.yaml config/presets/{authors-code,harmonised}.yaml
 """
