@@ -115,6 +115,15 @@ def test_a_touched_script_runs_nothing(copy):
     assert not dry_run(*DEMO, "--", "all_figures", directory=copy)
 
 
+def test_a_new_language_in_the_table_runs_nothing_and_another_label_does(copy):
+    table = copy / "resources/languages.yaml"
+    text = table.read_text(encoding="utf-8")
+    table.write_text(f"{text}xx: {{name: Esperantido, labels: [epo_Latn]}}\n", encoding="utf-8")
+    assert not dry_run(*DEMO, "--", "all_figures", directory=copy)
+    table.write_text(text.replace("labels: [ben_Beng]", "labels: [asm_Beng]"), encoding="utf-8")
+    assert {"train_langid", "langid"} <= set(counts(dry_run(*DEMO, "--", "all_figures", directory=copy)))
+
+
 def test_a_lost_model_is_trained_again_with_what_depends_on_it_and_nothing_else(copy):
     lost = copy / "results/demo/models/lora/tiny-pythia-s/mono-es"
     weights = (lost / "adapter_model.safetensors").read_bytes()

@@ -9,7 +9,7 @@ rule train_langid:
     input:
         script="workflow/scripts/train_langid.py",
         shared=imports_of("train_langid"),
-        languages="resources/languages.yaml",
+        languages=LANGUAGE_TABLE,
         corpus=CORPUS,
     output:
         "<results>/identifier.bin",
@@ -18,6 +18,7 @@ rule train_langid:
     conda:
         "../../envs/main.yaml"
     params:
+        labels=labels_in(CORPUS_LANGUAGES),
         corpus=lambda wildcards, input: [
             f"{lang}={path}" for lang, path in zip(CORPUS_LANGUAGES, input.corpus, strict=True)
         ],
@@ -29,7 +30,7 @@ rule langid:
     input:
         script="workflow/scripts/langid.py",
         shared=imports_of("langid"),
-        languages="resources/languages.yaml",
+        languages=LANGUAGE_TABLE,
         model=identifier_file(),
         responses="<results>/responses/{method}/{model}/{recipe}.jsonl",
     output:
@@ -38,6 +39,8 @@ rule langid:
         "<logs>/langid/{method}/{model}/{recipe}.log",
     conda:
         "../../envs/main.yaml"
+    params:
+        labels=lambda wildcards: labels_in(languages_of(wildcards)),
     shell:
         "python {input.script} --responses {input.responses} --model {input.model} --languages {input.languages}"
         " --output {output} 2> {log}"

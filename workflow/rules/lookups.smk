@@ -356,6 +356,14 @@ def judging(wildcards) -> int:
 # ---- langid
 
 
+LANGUAGE_TABLE = ancient("resources/languages.yaml")  # a new language is no reason to run again; other labels are
+
+
+def labels_in(languages: list[str]) -> dict[str, list[str]]:
+    """What of the table matters to a job: a parameter, so that a change of it runs the job again."""
+    return {lang: LANGUAGES[lang]["labels"] for lang in languages}
+
+
 def identifier_file() -> str:
     if "trained_on" in config["sources"][config["data"]["identifier"]]:
         return "<results>/identifier.bin"

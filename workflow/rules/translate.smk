@@ -140,7 +140,7 @@ rule flag_translation:
         shared=imports_of("flag_translation"),
         seed="<results>/seed/train.jsonl",
         rows="<results>/translated/{lang}/rows.jsonl",
-        languages="resources/languages.yaml",
+        languages=LANGUAGE_TABLE,
         identifier=identifier_file(),
     output:
         rows="<results>/translated/{lang}.jsonl",
@@ -152,6 +152,8 @@ rule flag_translation:
         "<benchmarks>/flag_translation/{lang}.tsv"
     conda:
         "../../envs/main.yaml"
+    params:
+        labels=lambda wildcards: labels_in([wildcards.lang]),
     shell:
         "python {input.script} --seed {input.seed} --rows {input.rows} --language {wildcards.lang}"
         " --languages {input.languages} --model {input.identifier} --output {output.rows} --report {output.report}"
