@@ -359,6 +359,12 @@ TABLE_FILES = [
 JUDGE_FILES = expand("<results>/judges.{kind}", kind=["md", "csv"])
 CLAIM_FILES = expand("<results>/claims.{kind}", kind=["md", "csv"])
 
+
+def made_with(config: dict) -> dict:
+    """The configuration without what nothing is made from: a plan that assumes something else draws no figure again."""
+    return json.loads(json.dumps({key: value for key, value in config.items() if key != "plan"}))
+
+
 # ---- report
 
 PAGES = {  # category and title in the report
