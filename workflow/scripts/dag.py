@@ -29,7 +29,7 @@ class Job:
     left: bool  # whether Snakemake would run it
     begun: frozenset[str]  # outputs that Snakemake has marked as being made
     submitted: frozenset[str]  # what a cluster calls its submissions, where one makes them
-    known: bool  # whether Snakemake remembers that all outputs were made
+    benchmark: str | None  # what Snakemake writes when the job has ended well
     needs: list["Job"] = field(default_factory=list, compare=False, repr=False)
 
     def __hash__(self) -> int:
@@ -56,6 +56,7 @@ class Workflow:
     config: Mapping
     stages: Sequence[str]
     jobs: Sequence[Job]
+    locked: bool  # whether a Snakemake has its lock on the folder: one that runs, or one that was killed
 
 
 def read_workflow(
@@ -87,7 +88,8 @@ def read_workflow(
             workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True, nolock=True)
             workflow._build_dag()
             stages = dict.fromkeys(_stage_of(rule) for rule in workflow.rules)
-            return Workflow(workflow.config, list(stages), _jobs_of(workflow))
+            locked = any(True for _ in workflow.persistence._read_locks())
+            return Workflow(workflow.config, list(stages), _jobs_of(workflow), locked)
     except (WorkflowError, RuleException, ApiError) as error:
         raise InputError(_in_a_line(error)) from None
 
@@ -120,7 +122,7 @@ def _jobs_of(workflow) -> list[Job]:
                 left=dag.needrun(job),
                 begun=begun,
                 submitted=frozenset(map(str, persistence.external_jobids(job))) if begun else frozenset(),
-                known=bool(keys) and persistence.has_metadata(job),
+                benchmark=str(job.benchmark) if job.benchmark else None,
                 needs=[jobs[needed] for needed in dag.dependencies[job]],
             )
     return list(jobs.values())

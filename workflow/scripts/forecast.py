@@ -1,4 +1,4 @@
-"""What each job of a workflow takes: counted or measured where there are data, assumed (`plan` of the config) elsewhere.
+"""What each job of a workflow takes: counted or measured where there are data, assumed (`plan`) where not.
 
 A job that is done is measured where its program keeps a record; of what is left, rows and tokens are counted as soon as
 their files are made, and speeds are those of the trainings and answers that are done.
