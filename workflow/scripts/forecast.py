@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import estimates
-from dag import Job, Workflow
 from files import read_json, read_jsonl
+from jobs import Job, Workflow
 from seed import read_rows
 
 COUNTED, MEASURED, ASSUMED = "counted", "measured", "assumed"

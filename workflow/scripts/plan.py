@@ -17,9 +17,9 @@ from pathlib import Path
 import estimates
 import yaml
 from costs import in_reading_order, short
-from dag import Job, Workflow, read_workflow
 from files import InputError, command_line, write_json, write_text
 from forecast import ASSUMED, MEASURED, Forecast, Number, sources
+from jobs import Job, Workflow, read_workflow
 from schedule import together
 from scoretable import ABSENT, markdown_table
 from spending import cost, journals, past

@@ -19,8 +19,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from costs import short
-from dag import Job, Workflow, read_workflow
 from files import InputError, command_line, read_json, read_jsonl, write_json, write_text
+from jobs import Job, Workflow, read_workflow
 from plan import ask_for_targets, by_stage, stages
 from scoretable import ABSENT, in_order, markdown_table, method_place, recipe_order
 from spending import NOTHING, cost, past
