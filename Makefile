@@ -1,5 +1,7 @@
 # make demo   the miniature, from nothing to Figures 2-7
 # make test   every check, fast ones first
+# make plan   what a run will take, and make status how far it is; of the paper, or of CONFIG=config/demo.yaml, of all
+#             figures, or of TARGET=figure3
 # make bench  translation, training, responding, judging and figures against other ways; make bench-training
 #             BENCH="--help" tells what can be chosen, and so for the others and bench-gpu
 # All make the environments they need; a second call finds them made.
@@ -14,7 +16,7 @@ TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/
 # Files whose tests take minutes go first, so that no core waits for one in the end.
 SLOW      := tests/faults tests/unit/test_invariants.py tests/unit/test_judge.py
 
-.PHONY: help env demo test lint unit workflow slurm bench bench-translation bench-training bench-responding bench-judging bench-figures bench-gpu report demo-text demo-models config-reference clean
+.PHONY: help env demo test lint unit workflow slurm bench bench-translation bench-training bench-responding bench-judging bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
 .DEFAULT_GOAL := help
 
 help: ## show these targets
@@ -43,6 +45,15 @@ demo: env ## run the miniature and show its scores
 	@$(SNAKEMAKE) --configfile config/demo.yaml -- all_figures
 	@cat results/demo/summary.md
 
+# Of any configuration and target, as for snakemake; either is read-only but for its two files below results/.
+ASKED      = $(if $(CONFIG),--configfile $(CONFIG)) -- $(TARGET)
+
+plan: env ## say what a run will take, before it runs; CONFIG, TARGET
+	@$(ACTIVE) python workflow/scripts/plan.py $(ASKED)
+
+status: env ## say how far a run is, what failed, and what it has cost so far; CONFIG, TARGET
+	@$(ACTIVE) python workflow/scripts/status.py $(ASKED)
+
 report: demo ## put the miniature's figures, tables and claims into one file, results/demo/report.html
 	@$(SNAKEMAKE) --configfile config/demo.yaml --report results/demo/report.html
 
@@ -64,9 +75,9 @@ workflow: env
 slurm: env ## run the SLURM profile on a real Slurm, and hurt it, half an hour (root, Debian packages)
 	@$(ACTIVE) pytest -m slurm tests/slurm
 
-bench: ## measure translation, training, responding, judging and figures, half an hour
-	@$(if $(BENCH),$(error BENCH is for one of them: make bench-translation, bench-training, bench-responding, bench-judging, bench-figures or bench-gpu))
-	@$(MAKE) --no-print-directory bench-translation bench-training bench-responding bench-judging bench-figures
+bench: ## measure translation, training, responding, judging, figures and the DAG, half an hour
+	@$(if $(BENCH),$(error BENCH is for one of them: make bench-translation, bench-training, bench-responding, bench-judging, bench-figures, bench-dag or bench-gpu))
+	@$(MAKE) --no-print-directory bench-translation bench-training bench-responding bench-judging bench-figures bench-dag
 
 bench-translation: env $(PEERS)/.made ## measure the translation, six minutes; BENCH has options
 	@$(ACTIVE) python benchmarks/translation.py $(BENCH)
@@ -82,6 +93,9 @@ bench-judging: env ## measure how much of a rate limit the judge reaches, two mi
 
 bench-figures: env ## measure the way from scores to figures, two minutes; BENCH has options
 	@$(ACTIVE) python benchmarks/figures.py $(BENCH)
+
+bench-dag: env ## measure Snakemake on the paper's matrix, and on one ten times as large, ten minutes; BENCH has options
+	@$(ACTIVE) python benchmarks/dag.py $(BENCH)
 
 bench-gpu: env ## measure the training on a GPU, nine minutes; BENCH has options
 	@$(ACTIVE) python benchmarks/gpu_training.py $(BENCH)

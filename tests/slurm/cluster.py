@@ -163,7 +163,7 @@ class Cluster:
         controller, database, *nodes = free_ports(2 + len(NODES))
         host = socket.gethostname().split(".")[0]
         lines = [
-            f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=16 RealMemory=16000"
+            f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=16 RealMemory=64000"
             + (f" Gres=gpu:a100:{gpus}" if gpus else "")
             for (name, gpus), port in zip(NODES.items(), nodes, strict=True)
         ]
@@ -254,6 +254,13 @@ class Cluster:
 
     def state(self, node: str) -> str:
         return self.ask("sinfo", "--noheader", "--nodes", node, "--format", "%t").split()[0]
+
+    def takes_jobs(self, node: str) -> bool:
+        """Whether a job runs there. The state that sinfo gives of a node may stand still for minutes when it is asked for
+        several times a second (Slurm 22.05)."""
+        partition = "gpu" if NODES[node] else "cpu"
+        where = [f"--partition={partition}", f"--nodelist={node}", "--account=proj"]
+        return self.answers("srun", *where, "--immediate=5", "true")
 
     def stop_process(self, name: str, number: int = signal.SIGTERM) -> None:
         process = self.processes.pop(name)

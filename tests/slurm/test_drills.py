@@ -120,9 +120,9 @@ def test_a_training_whose_node_crashes_goes_on_elsewhere(drill, unbroken):
     node = drill.cluster.ask("squeue", "--noheader", "--jobs", job, "--format=%N").strip()
     drill.cluster.crash_node(node)
     drill.finish()
-    drill.cluster.start_node(node)
-    wait_until("the node is back", lambda: drill.cluster.state(node) == "idle", 120)
     assert "NODE_FAIL" in drill.states() and drill.states()[-1] == "COMPLETED"
+    drill.cluster.start_node(node)
+    wait_until("the node is back", lambda: drill.cluster.takes_jobs(node), 120)
     assert went_on() and weights() == unbroken
 
 

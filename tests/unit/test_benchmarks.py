@@ -11,10 +11,12 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BENCHMARKS = REPOSITORY / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
+import dag  # noqa: E402
 import gpu_training  # noqa: E402
 import judging  # noqa: E402
 import random_model  # noqa: E402
 import training  # noqa: E402
+from check_config import check, merge, read_configs  # noqa: E402
 from examples import NO_LABEL  # noqa: E402
 from structure import kept, prose  # noqa: E402
 from synthetic_rows import lexicon, synthetic_rows  # noqa: E402
@@ -28,6 +30,15 @@ def words(texts) -> int:
 
 def prose_of(rows: list[dict]) -> list[str]:
     return [segment for row in rows for text in row.values() for segment in prose(text)]
+
+
+def test_the_larger_matrix_is_a_valid_study_with_every_model_so_many_times():
+    paper = read_configs([REPOSITORY / "config" / "config.yaml"])
+    large = merge(read_configs([REPOSITORY / "config" / "config.yaml"]), dag.larger(3))
+    check(large)
+    assert {name: len(models) for name, models in large["select"].items()} == {
+        name: 3 * len(set(models)) for name, models in paper["select"].items()
+    }
 
 
 def test_the_same_seed_gives_the_same_rows():

@@ -159,6 +159,6 @@ rule config_copy:
     conda:
         "../../envs/main.yaml"
     params:
-        text=lambda wildcards: yaml.safe_dump(json.loads(json.dumps(GIVEN)), allow_unicode=True, sort_keys=False),
+        text=lambda wildcards: yaml.safe_dump(made_with(GIVEN), allow_unicode=True, sort_keys=False),
     shell:
         "printf '%s' {params.text:q} > {output} 2> {log}"

@@ -1,8 +1,8 @@
 # What the rules look up in the config, by stage: functions of wildcards, and lists of files. Which runs there are is
 # common.smk's matter.
 
-import ast
 import json
+import re
 from functools import cache
 from pathlib import Path, PurePosixPath
 from shlex import quote
@@ -19,16 +19,16 @@ from template import answering_template, training_template
 RESULTS = f"results/{config['experiment']}"  # <results>, for parameters, where Snakemake does not expand it
 
 
+IMPORT = re.compile(r"^ *(?:from (\w+) import |import (\w+(?:, *\w+)*))", flags=re.MULTILINE)
+
+
 @cache
 def imports_of(script: str) -> list[str]:
     """Modules of workflow/scripts/ that a script imports, directly or through another: inputs of its job, since
-    Snakemake does not see imports."""
+    Snakemake does not see imports. Read as text: to parse all scripts takes most of a second, at every job's start."""
     found = set()
-    for node in ast.walk(ast.parse(Path(f"workflow/scripts/{script}.py").read_text(encoding="utf-8"))):
-        named = (
-            [alias.name for alias in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", None)]
-        )
-        for imported in named:
+    for origin, modules in IMPORT.findall(Path(f"workflow/scripts/{script}.py").read_text(encoding="utf-8")):
+        for imported in origin.split() or re.split(", *", modules):
             if Path(f"workflow/scripts/{imported}.py").exists():
                 found |= {f"workflow/scripts/{imported}.py", *imports_of(imported)}
     return sorted(found)
@@ -118,11 +118,10 @@ def rows_in(lang: str) -> str:
 
 
 def mixing(wildcards) -> list[str]:
-    """Options of recipe.py for how many rows there are, of all languages and of each. A budget in tokens is kept when the
-    rows become tokens, of all rows."""
+    """Options of recipe.py for how many rows of each language there are. A budget in tokens is kept when rows become
+    tokens."""
     mix = RECIPES[wildcards.recipe]
-    options = [f"--rows {mix.get('rows', 'all')}"]
-    options += [f"--{key} {mix[key]}" for key in ("sampling", "temperature", "others") if key in mix]
+    options = [f"--{key} {mix[key]}" for key in ("sampling", "temperature", "others") if key in mix]
     return options + [f"--weight {lang}={weight}" for lang, weight in mix.get("weights", {}).items()]
 
 
@@ -421,6 +420,12 @@ TABLE_FILES = [
 ]
 JUDGE_FILES = expand("<results>/judges.{kind}", kind=["md", "csv"])
 CLAIM_FILES = expand("<results>/claims.{kind}", kind=["md", "csv"])
+
+
+def made_with(config: dict) -> dict:
+    """The configuration without what nothing is made from: a plan that assumes something else draws no figure again."""
+    return json.loads(json.dumps({key: value for key, value in config.items() if key != "plan"}))
+
 
 # ---- report
 

@@ -22,12 +22,13 @@ rule recipe:
             f"--language {lang}={path}"
             for lang, path in zip(RECIPES[wildcards.recipe]["languages"], input.rows, strict=True)
         ],
+        rows=lambda wildcards: RECIPES[wildcards.recipe].get("rows", "all"),
         mixing=mixing,
         validation_rows=config["recipe"]["validation_rows"],
         hold_out=config["recipe"]["hold_out"],
         drop_flags=drop_flags,
         seed=config["random_seed"],
     shell:
-        "python {input.script} --name {wildcards.recipe} {params.languages} {params.mixing}"
+        "python {input.script} --name {wildcards.recipe} {params.languages} --rows {params.rows} {params.mixing}"
         " --validation-rows {params.validation_rows} --hold-out {params.hold_out} {params.drop_flags}"
         " --seed {params.seed} --output {output} 2> {log}"

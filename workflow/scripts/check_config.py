@@ -18,6 +18,7 @@ from check_study import check_figures, check_recipes
 from claim_rules import read_claims
 from files import InputError, command_line, read_json, read_jsonl
 from flags import FLAGS
+from flops import PEAKS, peak_flops
 from humanfriendly import parse_size
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
@@ -170,6 +171,9 @@ def _references(config: Mapping) -> Iterator[tuple[str, str, Iterable[str], str]
     for model, entry in config["models"].items():
         key = f"models.{model}.family"
         yield key, entry["family"], config["families"], "an entry of `families`: add it there"
+    for family in config["plan"]["tokens_a_row"]:
+        key = f"plan.tokens_a_row.{family}"
+        yield key, family, ["default", *config["families"]], "an entry of `families`: leave it out"
     for method in ("lora", "full"):
         for model in config["released"][method]["models"]:
             yield f"released.{method}.models", model, config["models"], "an entry of `models`: add it there"
@@ -244,6 +248,12 @@ def _check_consistency(config: Mapping) -> None:
         raise InputError(
             f"config: tokenize.template: two files are called {templates[0].stem}; their tokens would share a folder:"
             " rename one"
+        )
+    device = config["plan"]["device"]
+    if not (config["plan"]["flops"] or peak_flops(device)):
+        raise InputError(
+            f"config: plan.device: {device!r} is none of {', '.join(PEAKS)}; take one, or write the FLOP/s of its data"
+            " sheet as plan.flops"
         )
     names = [judge["name"] for judge in config["judges"]]
     if len(set(names)) < len(names):

@@ -1,0 +1,185 @@
+"""What a run will take: the paper's figures, those of what is there by now, the miniature's against what it spent."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from snake import DEMO, REPOSITORY, counts, dry_run
+
+HOUSE = ["Snakefile", "workflow", "config", "profiles", "resources", "envs"]
+RESULTS = REPOSITORY / "results" / "demo"
+
+
+@pytest.fixture
+def house(tmp_path):
+    """A checkout in which nothing is made."""
+    for name in HOUSE:
+        source = REPOSITORY / name
+        (shutil.copytree if source.is_dir() else shutil.copy2)(source, tmp_path / name)
+    (tmp_path / ".venv-bergamot").symlink_to(REPOSITORY / ".venv-bergamot")
+    return tmp_path
+
+
+def ask(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "workflow/scripts/plan.py", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def plan(folder: Path, *arguments: str) -> dict:
+    """The plan of `plan.py ARGUMENTS`, which must succeed."""
+    asked = ask(folder, *arguments)
+    assert asked.returncode == 0, asked.stderr
+    [path] = re.findall(r"^\S+/plan\.md, (\S+)$", asked.stderr, flags=re.MULTILINE)
+    assert (folder / path).with_suffix(".md").read_text(encoding="utf-8") == asked.stdout
+    return json.loads((folder / path).read_text(encoding="utf-8"))
+
+
+def device_hours(result: dict) -> float:
+    return sum(row["device_hours"] for row in result["trainings"])
+
+
+def jobs(result: dict, key: str) -> Counter:
+    return Counter({row["rule"]: row[key] for row in result["jobs"] if row[key]})
+
+
+def test_the_paper_takes_970_hours_of_an_a100_and_25500_calls(house):
+    result = plan(house)
+    assert device_hours(result) == pytest.approx(970, rel=0.01)
+    assert len(result["trainings"]) == 160 and all(row["hours_source"] == "assumed" for row in result["trainings"])
+    longest = result["longest"]
+    assert (longest["method"], longest["model"], longest["recipe"]) == ("lora", "pythia-12b", "multilingual")
+    assert longest["device_hours"] == pytest.approx(117, abs=0.5)
+    assert (longest["devices"], longest["attempts"], longest["walltime_hours"]) == (4, 1, 36)
+    [judge] = result["judges"]
+    assert (judge["calls"], judge["calls_left"]) == (25_500, 25_500)
+    assert judge["dollars_left"] == pytest.approx(25_500 * (700 * 0.5 + 100 * 1.5) / 1e6)
+    assert result["wall_hours"] * result["devices"] > device_hours(result)
+    assert not (house / ".snakemake" / "log").exists() and not list((house / ".snakemake" / "locks").iterdir())
+
+
+def test_on_an_h100_it_is_305_hours(house):
+    assert device_hours(plan(house, "--config", "plan={device: H100}")) == pytest.approx(305, rel=0.01)
+
+
+def test_jobs_are_those_that_snakemake_would_run(house):
+    for target in ("figure3", "results/paper/models/lora/bloom-560m/multilingual"):
+        result = plan(house, "--", target)
+        assert jobs(result, "left") == counts(dry_run(target, directory=house))
+        assert result["targets"] == [target]
+
+
+def test_a_training_longer_than_its_limit_is_counted_in_attempts_and_compared_with_the_profile(house):
+    rows = {"compute": {"lora": [{"up_to": 13, "ranks": 1, "memory": "64GB", "runtime": "4h"}]}}
+    (house / "short.yaml").write_text(json.dumps(rows))
+    target = "results/paper/models/lora/pythia-12b/multilingual"
+    result = plan(house, "--configfile", "short.yaml", "--", target)
+    assert (result["longest"]["attempts"], result["longest"]["attempts_allowed"]) == (31, 5)
+    assert "raise `runtime`" in (house / "results/paper/plan.md").read_text(encoding="utf-8")
+
+
+def test_rows_and_tokens_are_counted_as_soon_as_they_are_there(house):
+    """A recipe of which the tokens are there, but no model: made up, and newer than all that it is made from."""
+    target = "results/demo/models/lora/tiny-bloom-s/mono-en"
+    assumed = plan(house, *DEMO, "--", target)
+    assert [row["tokens_source"] for row in assumed["trainings"]] == ["assumed"]
+    assert assumed["seed_rows"] == {"value": 174, "source": "counted"}, "the seed is a file of the repository"
+    tokens = house / "results/demo/tokens/tiny-bloom/alpaca/mono-en"
+    for folder in ("corpus", "tokenizers/tiny-bloom", "recipes/mono-en", "bases/tiny-bloom-s", "seed"):
+        (house / "results/demo" / folder).mkdir(parents=True, exist_ok=True)
+    (house / "results/demo/seed/train.jsonl").write_text('{"id": 0}\n')
+    for lang in ("en", "es", "fr", "bg", "ru", "zh", "bn", "no"):
+        (house / f"results/demo/corpus/{lang}.txt").write_text("text\n")
+    for folder in ("tokenizers/tiny-bloom", "recipes/mono-en", "bases/tiny-bloom-s"):
+        (house / "results/demo" / folder / ".snakemake_timestamp").touch()
+    tokens.mkdir(parents=True)
+    (tokens / ".snakemake_timestamp").touch()
+    (tokens / "counts.json").write_text(json.dumps({"train": {"en": {"rows": 3, "tokens": 100}}, "validation": {}}))
+    counted = plan(house, *DEMO, "--", target)
+    assert [(row["tokens"], row["tokens_source"]) for row in counted["trainings"]] == [(500, "counted")], "five epochs"
+
+
+def test_mistakes_are_told_in_one_line(house):
+    (house / "bad.yaml").write_text("plan: {device: B200}\n")
+    for arguments, line in {
+        ("--configfile", "bad.yaml"): "error: config: plan.device: 'B200' is none of H200, .*plan.flops",
+        ("--config", "plan={tokens_a_row: {blom: 1}}"): "error: config: plan.tokens_a_row.blom: .*did you mean 'bloom'",
+        ("--config", "plan={mfu: 2}"): "error: config: plan.mfu: 2 is greater than the maximum of 1",
+        ("figure99",): "error: No rule to produce figure99",
+        ("--profile", "nowhere"): "error: nowhere/config.yaml: no such file; name a folder of profiles/",
+        ("--configfile", "nowhere.yaml"): "error: nowhere.yaml: No such file",
+    }.items():
+        asked = ask(house, *arguments)
+        assert asked.returncode == 1 and re.match(line, asked.stderr) and asked.stderr.count("\n") == 1, asked.stderr
+
+
+def test_what_a_plan_assumes_changes_nothing_that_is_made(tmp_path):
+    """Figures are drawn again when results/<experiment>/config.yaml changes, which is without the assumptions."""
+    (tmp_path / "more.yaml").write_text("plan: {devices: 99}")
+    commands = [
+        [job.command for job in dry_run(*arguments, "--", "results/paper/config.yaml")]
+        for arguments in ((), ("--configfile", str(tmp_path / "more.yaml")))
+    ]
+    assert commands[0] == commands[1] and "devices" not in commands[0][0]
+
+
+# --- the miniature, against what it spent ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def finished(house):
+    """A checkout with the finished miniature."""
+    for name in ("results/demo", ".snakemake/metadata"):
+        shutil.copytree(REPOSITORY / name, house / name)
+    return house
+
+
+def on_the_disk(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.demo
+def test_the_miniature_takes_what_was_planned_before_it_began(house, miniature):
+    planned = plan(house, *DEMO)
+    records = [json.loads(path.read_text()) for path in RESULTS.glob("models/*/*/*/training.json")]
+    assert len(planned["trainings"]) == len(records) == 48
+    tokens = sum(row["tokens"] for row in planned["trainings"])
+    assert tokens == pytest.approx(sum(record["tokens"] for record in records), rel=0.25)
+    ratings = sum(path.read_bytes().count(b"\n") for path in RESULTS.glob("ratings/*/*/*/*.jsonl"))
+    replies = sum(path.read_bytes().count(b"\n") for path in RESULTS.glob("journals/judge/**/*.jsonl"))
+    assert planned["judges"][0]["calls"] == planned["judges"][0]["calls_left"] == ratings == replies
+    assert planned["disk"]["total"] == pytest.approx(on_the_disk(RESULTS), rel=0.25)
+
+
+@pytest.mark.demo
+def test_jobs_are_exact_and_tokens_too_where_only_the_models_are_left(finished, miniature):
+    before = plan(finished, *DEMO)
+    assert not jobs(before, "left") - Counter(all_figures=1), "all is done"
+    spent = {(row["method"], row["model"], row["recipe"]): row["tokens"] for row in before["trainings"]}
+    assert {row["tokens_source"] for row in before["trainings"]} == {"measured"}
+    shutil.rmtree(finished / "results/demo/models")
+    left = plan(finished, *DEMO)
+    assert jobs(left, "left") == counts(dry_run(*DEMO, directory=finished))
+    assert {(row["method"], row["model"], row["recipe"]): row["tokens"] for row in left["trainings"]} == spent
+    assert {row["tokens_source"] for row in left["trainings"]} == {"counted"}
+    assert left["disk"]["now"] + left["disk"]["left"] == left["disk"]["total"]
+
+
+@pytest.mark.demo
+def test_hours_of_what_is_left_are_reckoned_by_what_was_measured(finished, miniature):
+    shutil.rmtree(finished / "results/demo/models/lora/tiny-bloom-s/mono-es")
+    shutil.rmtree(finished / "results/demo/models/lora/tiny-bloom-m")
+    rows = {(row["model"], row["recipe"]): row for row in plan(finished, *DEMO)["trainings"] if row["method"] == "lora"}
+    left, english = rows["tiny-bloom-s", "mono-es"], rows["tiny-bloom-s", "mono-en"]
+    assert (left["left"], english["left"], left["hours_source"]) == (True, False, "measured")
+    assert left["hours"] / left["tokens"] == pytest.approx(
+        sum(row["hours"] for (model, _), row in rows.items() if model == "tiny-bloom-s" and not row["left"])
+        / sum(row["tokens"] for (model, _), row in rows.items() if model == "tiny-bloom-s" and not row["left"])
+    )
+    assert {row["hours_source"] for (model, _), row in rows.items() if model == "tiny-bloom-m"} == {"measured"}, (
+        "by models of nearly the size"
+    )

@@ -1,0 +1,393 @@
+"""What a run will take, before it runs: PREFIX.md and PREFIX.json, and on the screen.
+
+  plan.py                                                  the paper
+  plan.py --configfile config/demo.yaml -- figure3         any target of any configuration, as for snakemake
+
+Jobs are those of Snakemake's own DAG, done and left. Rows, tokens, speeds, and what a judge's calls use are taken from
+what there is by now (counted, measured); the rest is assumed as `plan` in the configuration says, and the report tells
+which is which. No job is started and no lock taken, so it may be asked for while a run is under way.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import estimates
+import yaml
+from costs import in_reading_order, short
+from files import InputError, command_line, write_json, write_text
+from forecast import ASSUMED, MEASURED, Forecast, Number, sources
+from jobs import Job, Workflow, read_workflow
+from schedule import together
+from scoretable import ABSENT, markdown_table
+from spending import cost, journals, past
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HOUR, GB, GIB = 3600, 1e9, 2**30
+READING = """\
+FLOPs are 6 a parameter and token: an upper bound for LoRA, which does with about 4. *Tokens*, of all epochs, are \
+counted where recipes are tokenized, and measured where models are trained. *Hours* are measured of what is trained, \
+and reckoned by its speed for others of the method and model, or of nearly its size; they are without start-up. \
+*Longest* and *devices* are of one job; *attempts*, those of the longest, each up to *walltime*. *Device GiB* are \
+weights and optimizer alone until there is a measurement: activations take what is left, by the micro-batch. *Host GB* \
+is what the first attempt asks for, a node."""
+TARGETS = "Snakefile"  # where the rules stand that are only asked for
+
+
+def retries_of(profile: Path) -> int:
+    """How often a profile has a job that failed submitted again. Raises InputError when there is no such profile."""
+    path = profile / "config.yaml"
+    try:
+        return int((yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("retries", 0))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; name a folder of profiles/ with --profile") from None
+
+
+def stages(workflow: Workflow) -> list[dict]:
+    """Jobs by stage and rule, in the order of the stages; the rules of targets, which do nothing, last."""
+    rules: dict[tuple[str, str], Counter] = {}
+    for job in workflow.jobs:
+        rules.setdefault((job.stage, job.rule), Counter()).update(["left" if job.left else "done"])
+    place = {stage: number for number, stage in enumerate([*(s for s in workflow.stages if s != TARGETS), TARGETS])}
+    return [
+        {"stage": "targets" if stage == TARGETS else stage, "rule": rule, "jobs": count.total()}
+        | {key: count[key] for key in ("done", "left")}
+        for (stage, rule), count in sorted(rules.items(), key=lambda entry: (place[entry[0][0]], entry[0][1]))
+    ]
+
+
+def trainings(forecast: Forecast, retries: int) -> list[dict]:
+    """One row a training: what it takes of tokens, hours, memory and attempts."""
+    rows = []
+    for job in forecast.trainings:
+        method, model, recipe = job.run
+        settings, devices = forecast.settings(job), forecast.devices(job)
+        tokens, seconds = forecast.tokens(job), forecast.device_seconds(job)
+        record, runtime, start_up = (
+            forecast.records.get(job),
+            job.resources.get("runtime"),
+            forecast.assumed["start_up"],
+        )
+        weights = Number(estimates.weights_in_training(forecast.parameters(job), settings, devices), ASSUMED)
+        memory = Number(record["peak_memory"], MEASURED) if record else weights
+        rows.append(
+            {
+                "method": method,
+                "model": model,
+                "recipe": recipe,
+                "left": job.left,
+                "devices": devices,
+                "tokens": tokens.value,
+                "tokens_source": tokens.source,
+                "flops": estimates.training_flops(forecast.parameters(job), tokens.value),
+                "device_hours": seconds.value / HOUR,
+                "hours": seconds.value / devices / HOUR,
+                "hours_source": seconds.source,
+                "walltime_hours": None if runtime is None else runtime / 60,
+                "attempts": estimates.attempts(seconds.value / devices, start_up, runtime),
+                "attempts_allowed": retries + 1,
+                "host_memory_gb": job.resources.get("mem_mb", 0) / 1000,
+                "device_memory_gib": memory.value / GIB,
+                "device_memory_source": memory.source,
+            }
+        )
+    return rows
+
+
+def answerings(forecast: Forecast) -> list[dict]:
+    """One row a tuned model: its answers."""
+    return [
+        dict(zip(("method", "model", "recipe"), job.run, strict=True))
+        | {"left": job.left, "answers": int(forecast.answers(job).value)}
+        | {"device_hours": seconds.value * max(1, job.resources.get("gpu", 0)) / HOUR, "hours_source": seconds.source}
+        for job in forecast.answerings
+        for seconds in [forecast.answering_seconds(job)]
+    ]
+
+
+def judges(forecast: Forecast) -> list[dict]:
+    """One row a judge: calls, tokens, and US dollars where it has a price; what was spent is that of its journals."""
+    rows = []
+    results = f"results/{forecast.config['experiment']}"
+    for judge in forecast.config["judges"]:
+        jobs = [job for job in forecast.judgings if job.wildcards["judge"] == judge["name"]]
+        if not jobs:
+            continue
+        calls = {left: sum(forecast.calls(job) for job in jobs if job.left == left) for left in (True, False)}
+        prompt, completion, source = forecast.usage(judge["name"])
+        folder = Path(f"{results}/journals/judge/{judge['name']}")
+        spent = past(journals(folder / "none", folder)).usage
+        needed = {"prompt_tokens": round(calls[True] * prompt), "completion_tokens": round(calls[True] * completion)}
+        price = judge.get("price")
+        rows.append(
+            {
+                "judge": judge["name"],
+                "calls": sum(calls.values()),
+                "calls_done": calls[False],
+                "calls_left": calls[True],
+            }
+            | {f"{key}_left": value for key, value in needed.items()}
+            | {f"{key}_spent": value for key, value in spent.items()}
+            | {"tokens_source": source}
+            | {"dollars_left": price and cost(needed, price), "dollars_spent": price and cost(spent, price)}
+        )
+    return rows
+
+
+def wall_time(forecast: Forecast) -> tuple[float, float]:
+    """Seconds of all that is left on the devices, and the most bytes that checkpoints take meanwhile.
+
+    Jobs for a GPU share the GPUs and others run beside them; without GPUs all share the cores. Judges' endpoints are
+    called by a job at a time, as the profiles have it.
+    """
+    accelerated = forecast.config["compute"]["accelerator"] == "gpu"
+
+    def takes(job: Job) -> dict[str, int]:
+        devices = job.resources.get("gpu", 0) if accelerated else job.threads
+        return {"devices": devices, "judging": job.resources.get("judging", 0)}
+
+    left = {job: forecast.seconds(job) for job in forecast.jobs if job.left}
+    limits = {"devices": forecast.assumed["devices"], "judging": 1}
+    return together(left, lambda job: job.needs, takes, limits, forecast.checkpoints)
+
+
+def used(folder: Path) -> int:
+    """Bytes of all files below a folder; some may go while they are counted."""
+    sizes = []
+    for path in folder.rglob("*"):
+        try:
+            sizes.append(path.stat().st_size if path.is_file() and not path.is_symlink() else 0)
+        except FileNotFoundError:
+            continue
+    return sum(sizes)
+
+
+def plan(workflow: Workflow, targets: Sequence[str], retries: int) -> dict:
+    """Everything that the report says, as JSON."""
+    forecast = Forecast(workflow)
+    config, wall = workflow.config, wall_time(forecast)
+    now, more = (
+        used(Path("results") / config["experiment"]),
+        sum(forecast.bytes(job) for job in forecast.jobs if job.left),
+    )
+    trained = in_reading_order(trainings(forecast, retries), list(config["models"]), config["languages"]["train"])
+    longest = max((row for row in trained if row["left"]), key=lambda row: row["hours"], default=None)
+    return {
+        "experiment": config["experiment"],
+        "targets": list(targets) or ["all_figures"],
+        "jobs": stages(workflow),
+        "trainings": trained,
+        "answerings": answerings(forecast),
+        "judges": judges(forecast),
+        "longest": longest,
+        "devices": config["plan"]["devices"],
+        "wall_hours": wall.seconds / HOUR,
+        "disk": {"now": now, "left": round(more), "total": now + round(more), "checkpoints": round(wall.peak)},
+        "seed_rows": forecast.seed_rows._asdict(),
+        "assumed": config["plan"],
+    }
+
+
+# ---- for a reader
+
+
+def hours(number: float) -> str:
+    """Hours, or what is easier to read of less than one."""
+    if number >= 1 or number == 0:
+        return f"{short(number)} h"
+    return f"{short(60 * number)} min" if number >= 1 / 60 else f"{short(HOUR * number)} s"
+
+
+def gigabytes(number: float) -> str:
+    return f"{short(number / GB)} GB" if number >= GB / 10 else f"{short(number / 1e6)} MB"
+
+
+def by_stage(rows: Sequence[Mapping]) -> list[dict]:
+    total: dict[str, Counter] = {}
+    for row in rows:
+        total.setdefault(row["stage"], Counter()).update({key: row[key] for key in ("jobs", "done", "left")})
+    total["all"] = sum(total.values(), Counter())
+    return [{"stage": stage} | {key: count[key] for key in ("jobs", "done", "left")} for stage, count in total.items()]
+
+
+def attempts_of(rows: Sequence[Mapping]) -> str:
+    """The most attempts of any training, and whether the profile allows as many."""
+    needed = [row["attempts"] for row in rows if row["left"]]
+    if not needed:
+        return ABSENT
+    if None in needed:
+        return "never ends"
+    allowed = rows[0]["attempts_allowed"]
+    return f"{max(needed)}" if max(needed) <= allowed else f"{max(needed)}, {allowed} allowed"
+
+
+def by_model(result: Mapping) -> list[dict]:
+    """Trainings and answers by method and model."""
+    groups: dict[tuple[str, str], list] = {}
+    for row in result["trainings"]:
+        groups.setdefault((row["method"], row["model"]), []).append(row)
+    answered = Counter()
+    for row in result["answerings"]:
+        answered[row["method"], row["model"]] += row["device_hours"]
+    table = []
+    for (method, model), rows in groups.items():
+        longest = max(rows, key=lambda row: row["hours"])
+        hours_numbers = [Number(row["device_hours"], row["hours_source"]) for row in rows]
+        token_numbers = [Number(row["tokens"], row["tokens_source"]) for row in rows]
+        table.append(
+            {
+                "method": method,
+                "model": model,
+                "done": f"{sum(not row['left'] for row in rows)} of {len(rows)}",
+                "tokens": short(sum(row["tokens"] for row in rows)),
+                "tokens are": sources(token_numbers),
+                "device-hours": short(sum(row["device_hours"] for row in rows)),
+                "left": short(sum(row["device_hours"] for row in rows if row["left"])),
+                "hours are": sources(hours_numbers),
+                "answering": short(answered[method, model]),
+                "devices": longest["devices"],
+                "longest": hours(longest["hours"]),
+                "walltime": ABSENT if longest["walltime_hours"] is None else hours(longest["walltime_hours"]),
+                "attempts": attempts_of(rows),
+                "host GB": short(max(row["host_memory_gb"] for row in rows)),
+                "device GiB": short(max(row["device_memory_gib"] for row in rows)),
+                "GiB are": "measured" if any(row["device_memory_source"] == MEASURED for row in rows) else "weights",
+            }
+        )
+    return table
+
+
+def judge_table(rows: Sequence[Mapping]) -> list[dict]:
+    def money(number: float | None) -> str:
+        return "no price" if number is None else f"${number:,.2f}"
+
+    return [
+        {
+            "judge": row["judge"],
+            "calls": f"{row['calls']:,}",
+            "done": f"{row['calls_done']:,}",
+            "left": f"{row['calls_left']:,}",
+            "tokens left": short(row["prompt_tokens_left"] + row["completion_tokens_left"]),
+            "tokens are": row["tokens_source"],
+            "money left": money(row["dollars_left"]),
+            "spent": money(row["dollars_spent"]),
+        }
+        for row in rows
+    ]
+
+
+def longest_sentence(row: Mapping | None) -> str:
+    """The longest training that is left, against the limit of its row of `compute`."""
+    if row is None:
+        return "No training is left."
+    name = f"{row['method']}/{row['model']}/{row['recipe']}"
+    text = f"Longest job: {name}, {short(row['device_hours'])} device-hours, {hours(row['hours'])} on {row['devices']}"
+    limit = row["walltime_hours"]
+    if limit is None:
+        return f"{text}."
+    text += f"; its row of `compute` has a runtime of {hours(limit)}"
+    if row["attempts"] is None:
+        return f"{text}, which is over before it has begun: raise it."
+    if row["attempts"] == 1:
+        return f"{text}, which is enough."
+    text += f", so that it goes on from its checkpoint and takes {row['attempts']} attempts"
+    if row["attempts"] <= row["attempts_allowed"]:
+        return f"{text}, of the {row['attempts_allowed']} that the profile allows."
+    return (
+        f"{text}, and the profile allows {row['attempts_allowed']}: raise `runtime`, ranks, or the profile's `retries`."
+    )
+
+
+def summary(result: Mapping) -> list[str]:
+    """What matters most, a line each."""
+    trained, assumed, disk = result["trainings"], result["assumed"], result["disk"]
+    jobs = by_stage(result["jobs"])[-1]
+    total, left = (sum(row["device_hours"] for row in trained if row["left"] or whole) for whole in (True, False))
+    answers = sum(row["device_hours"] for row in result["answerings"] if row["left"])
+    lines = [
+        f"Jobs: {jobs['jobs']:,}, of which {jobs['done']:,} are done and {jobs['left']:,} left.",
+        f"Trainings: {len(trained)}, {short(total)} device-hours in all, of which {short(left)} are left (where"
+        f" nothing is measured, of {assumed['device']} at {assumed['mfu']:.0%} of its peak); answering what is left,"
+        f" {short(answers)} more.",
+        f"Wall time of what is left, on {result['devices']} at a time: {hours(result['wall_hours'])}, without waiting"
+        " in a queue.",
+        longest_sentence(result["longest"]),
+        f"Disk: {gigabytes(disk['now'])} now, {gigabytes(disk['left'])} to come, {gigabytes(disk['total'])} in all;"
+        f" while trainings run, up to {gigabytes(disk['checkpoints'])} of checkpoints.",
+    ]
+    for row in result["judges"]:
+        dollars = "" if row["dollars_left"] is None else f", about ${row['dollars_left']:,.2f}"
+        lines.append(f"Judge {row['judge']}: {row['calls']:,} calls, of which {row['calls_left']:,} are left{dollars}.")
+    return lines
+
+
+def markdown(result: Mapping) -> str:
+    """The report."""
+    parts = [f"# What {', '.join(result['targets'])} of {result['experiment']} will take"]
+    parts.append("\n".join(f"- {line}" for line in summary(result)))
+    parts += [
+        "## Jobs",
+        "Those of Snakemake's own DAG.",
+        markdown_table(by_stage(result["jobs"]), ("jobs", "done", "left")),
+    ]
+    if result["trainings"]:
+        numbers = ["done", "tokens", "device-hours", "left", "answering", "devices", "longest", "walltime", "attempts"]
+        parts += [
+            "## Trainings",
+            markdown_table(by_model(result), [*numbers, "host GB", "device GiB"]),
+            READING,
+        ]
+    if result["judges"]:
+        parts += [
+            "## Judges",
+            markdown_table(
+                judge_table(result["judges"]), ("calls", "done", "left", "tokens left", "money left", "spent")
+            ),
+        ]
+        parts.append("A call a rating; those for replies without one come on top.")
+    rows = result["seed_rows"]
+    given = [
+        {"key": f"plan.{key}", "value": yaml.safe_dump(value, default_flow_style=True).split("\n")[0]}
+        for key, value in result["assumed"].items()
+    ]
+    parts += ["## Assumed", f"Rows of the seed data: {rows['value']:,}, {rows['source']}.", markdown_table(given)]
+    return "\n\n".join(parts) + "\n"
+
+
+def key_value(argument: str) -> tuple[str, object]:
+    """Split KEY=VALUE, of YAML; the `type` of an argparse argument."""
+    key, separator, value = argument.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"{argument!r} is not KEY=VALUE, as in runs=scored")
+    return key, yaml.safe_load(value)
+
+
+def ask_for_targets(parser: argparse.ArgumentParser) -> None:
+    """The options that are Snakemake's, and mean the same."""
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="rules or files, as for snakemake (all_figures)")
+    parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="laid over config.yaml")
+    parser.add_argument("--config", nargs="+", default=[], type=key_value, metavar="KEY=VALUE", help="laid over those")
+    parser.add_argument("--output-prefix", metavar="PREFIX", help="path of what is written, without suffix")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask_for_targets(parser)
+    profile = REPOSITORY / "profiles" / "slurm"
+    parser.add_argument("--profile", type=Path, default=profile, metavar="FOLDER", help="whose retries there are")
+    options = parser.parse_args(arguments)
+
+    retries = retries_of(options.profile)
+    workflow = read_workflow(options.targets, options.configfile, dict(options.config))
+    result = plan(workflow, options.targets, retries)
+    prefix = options.output_prefix or f"results/{workflow.config['experiment']}/plan"
+    write_json(f"{prefix}.json", result)
+    write_text(f"{prefix}.md", markdown(result))
+    sys.stdout.write(markdown(result))
+    print(f"{prefix}.md, {prefix}.json", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)
