@@ -3,6 +3,7 @@
 
 import json
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path, PurePosixPath
 from shlex import quote
@@ -304,11 +305,19 @@ def released_source(wildcards) -> str:
 
 
 def asked_of_slurm() -> list[tuple[str, dict]]:
-    """The rule of each job that Slurm will get, and what it asks for at its first attempt; none without Slurm."""
+    """The rule of each job that Slurm will get, and what it asks for at its first attempt; none without Slurm. Jobs of a
+    group run side by side."""
     if workflow.executor_plugin.name != "slurm":
         return []
     jobs = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
-    return [(job.rule.name, {"threads": job.threads} | dict(job.resources.items())) for job in jobs]
+    count = Counter(job.rule.name for job in jobs)
+    asked = []
+    for job in jobs:
+        together = min(workflow.group_settings.group_components.get(job.group, 1), count[job.rule.name])
+        wanted = {"threads": job.threads} | dict(job.resources.items())
+        summed = {key: together * wanted[key] for key in ("threads", "mem_mb") if isinstance(wanted.get(key), int)}
+        asked.append((job.rule.name, wanted | summed))
+    return asked
 
 
 def gpus(count: int) -> int:
