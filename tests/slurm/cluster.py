@@ -256,8 +256,8 @@ class Cluster:
         return self.ask("sinfo", "--noheader", "--nodes", node, "--format", "%t").split()[0]
 
     def takes_jobs(self, node: str) -> bool:
-        """Whether a job runs there. The state that sinfo gives of a node may stand still for minutes when it is asked for
-        several times a second (Slurm 22.05)."""
+        """Whether a job runs there. The state that sinfo gives of a node may stand still for minutes when it is asked
+        for several times a second (Slurm 22.05)."""
         partition = "gpu" if NODES[node] else "cpu"
         where = [f"--partition={partition}", f"--nodelist={node}", "--account=proj"]
         return self.answers("srun", *where, "--immediate=5", "true")

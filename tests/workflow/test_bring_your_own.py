@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from files import read_json
+from files import read_json, read_jsonl
 from snake import REPOSITORY
 
 pytestmark = [pytest.mark.demo, pytest.mark.usefixtures("miniature")]
@@ -51,7 +51,9 @@ def test_a_base_model(copy):
 
 def test_a_training_language(copy):
     scores = pl.read_parquet(follow("A training language", copy))
-    assert set(scores["lang"]) == {"no"} and scores["match"].mean() > 0.5, "it answers in Norwegian"
+    assert set(scores["lang"]) == {"ru"} and scores["match"].mean() > 0.5, "it answers in Russian"
+    rows, own = (read_jsonl(copy / path) for path in ("results/demo/translated/ru.jsonl", "my-data/ru.jsonl"))
+    assert [row["output"] for row in rows] == [row["output"] for row in own]
 
 
 def test_a_test_language_and_its_prompts(copy):
