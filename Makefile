@@ -69,8 +69,10 @@ lint: env
 unit: env
 	@$(ACTIVE) pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not demo and not slurm" $(SLOW) tests
 
-workflow: env
-	@$(ACTIVE) pytest -m demo tests/workflow
+workflow: env # the miniature first, and once: its tests then run side by side, on copies of it
+	@$(SNAKEMAKE) --configfile config/demo.yaml -- all_figures
+	@$(ACTIVE) pytest --numprocesses 2 --dist load -m demo tests/workflow
+	@$(ACTIVE) pytest -m "slurm and not long" tests/slurm
 
 slurm: env ## run the SLURM profile on a real Slurm, and hurt it, half an hour (root, Debian packages)
 	@$(ACTIVE) pytest -m slurm tests/slurm

@@ -87,6 +87,7 @@ def went_on() -> bool:
     return "going on from" in LOG.read_text()
 
 
+@pytest.mark.long
 def test_a_job_over_its_memory_gets_more_at_the_next_attempt(drill, unbroken):
     drill.start(compute={"lora": [SMALL | {"memory": "300MB"}]})
     drill.finish()
@@ -97,6 +98,7 @@ def test_a_job_over_its_memory_gets_more_at_the_next_attempt(drill, unbroken):
     assert weights() == unbroken
 
 
+@pytest.mark.long
 def test_a_job_over_its_time_goes_on_in_the_next(drill, unbroken):
     drill.start(*NO_SIGNAL, compute={"lora": [SMALL | {"runtime": "1m"}]})
     drill.under_way()
@@ -114,6 +116,7 @@ def test_a_cancelled_job_goes_on_in_the_next(drill, unbroken):
     assert went_on() and weights() == unbroken
 
 
+@pytest.mark.long
 def test_a_training_whose_node_crashes_goes_on_elsewhere(drill, unbroken):
     drill.start()
     job = drill.under_way()
@@ -126,6 +129,7 @@ def test_a_training_whose_node_crashes_goes_on_elsewhere(drill, unbroken):
     assert went_on() and weights() == unbroken
 
 
+@pytest.mark.long
 def test_slurms_controller_may_be_away_for_a_while(drill, unbroken):
     drill.start()
     drill.under_way()
@@ -150,6 +154,7 @@ def test_after_a_killed_snakemake_the_next_waits_for_the_job_that_still_runs(dri
     assert weights() == unbroken
 
 
+@pytest.mark.long
 def test_interrupted_snakemake_cancels_its_jobs_and_the_next_goes_on(drill, unbroken):
     drill.start()
     drill.under_way()
@@ -161,6 +166,7 @@ def test_interrupted_snakemake_cancels_its_jobs_and_the_next_goes_on(drill, unbr
     assert went_on() and weights() == unbroken
 
 
+@pytest.mark.long
 def test_a_preempted_training_goes_on_when_the_urgent_job_is_done(drill, unbroken):
     drill.start()
     drill.under_way()
@@ -171,6 +177,7 @@ def test_a_preempted_training_goes_on_when_the_urgent_job_is_done(drill, unbroke
     assert went_on() and weights() == unbroken
 
 
+@pytest.mark.long
 def test_a_full_disk_is_one_line_and_with_room_the_training_goes_on(drill, unbroken):
     CHECKPOINTS.mkdir(parents=True)
     mounted = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(CHECKPOINTS)]

@@ -9,7 +9,7 @@ from controller import accounts, run
 from snake import REPOSITORY
 from snake import run as run_here
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.long]
 ON_SLURM, HERE = REPOSITORY / "results/slurm", REPOSITORY / "results/demo"
 RECIPES = ["mono-en", "mono-es", "mono-bg", "mono-zh", "multilingual", "downsampled"]
 RUNS = [f"{method}/tiny-bloom-s/{recipe}" for method in ("lora", "full") for recipe in RECIPES]
