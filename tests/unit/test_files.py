@@ -1,7 +1,12 @@
 """Files appear whole or not at all, and a broken one is named with its line."""
 
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
+import files
 import pytest
 from files import InputError, beside, read_jsonl, sha256, write_json, write_jsonl, write_text
 
@@ -77,3 +82,47 @@ def test_what_is_written_can_be_read_by_whom_the_umask_lets(tmp_path):
         os.umask(umask)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (*(tmp_path / "model").iterdir(), tmp_path / "file")}
     assert modes == {"weights": 0o640, "program": 0o740, "file": 0o640}
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
+    left = tmp_path / ".model.abcd_123"
+    left.mkdir()
+    (left / "weights").touch()
+    with beside(tmp_path / "model") as folder:
+        folder.mkdir()
+        assert not left.exists()
+        with beside(tmp_path / "model") as other:
+            other.mkdir()
+        assert folder.exists()
+    (tmp_path / ".model.json.abcd_123").mkdir()  # of another output
+    with beside(tmp_path / "model") as folder:
+        folder.mkdir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".model.json.abcd_123", "model"]
+
+
+WRITER = """
+import sys, time
+from files import command_line
+def main():
+    print(f"{sys.argv[1]} began", file=sys.stderr, flush=True)
+    time.sleep(float(sys.argv[2]))
+    print(f"{sys.argv[1]} ended", file=sys.stderr, flush=True)
+command_line(main)
+"""
+
+
+def test_a_job_waits_for_the_one_that_writes_the_same_log(tmp_path):
+    """The same job of a Snakemake that was killed; its children count as well."""
+
+    def start(name: str, seconds: float) -> subprocess.Popen:
+        scripts = Path(files.__file__).parent
+        with (tmp_path / "log").open("w") as log:
+            return subprocess.Popen([sys.executable, "-c", WRITER, name, str(seconds)], cwd=scripts, stderr=log)
+
+    first = start("first", 2)
+    while "first began" not in (tmp_path / "log").read_text():
+        time.sleep(0.01)
+    second = start("second", 0)
+    assert second.wait(20) == 0 and first.poll() == 0
+    said = (tmp_path / "log").read_text().splitlines()
+    assert said == ["waited for the job of an earlier start, which was still running", "second began", "second ended"]

@@ -1,10 +1,7 @@
 import shutil
 
 import pytest
-from snake import DEMO, REPOSITORY, dry_run, run
-
-# Folders that a checkout needs to run the miniature, linked or copied into a copy of it.
-CHECKOUT = ["Snakefile", "workflow", "config", "profiles", "resources", "envs", ".venv-bergamot"]
+from snake import CHECKOUT, DEMO, REPOSITORY, dry_run, run
 
 
 @pytest.fixture

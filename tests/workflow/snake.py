@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO = ("--configfile", "config/demo.yaml")
+# Folders that a checkout needs to run the miniature, linked or copied into a copy of it.
+CHECKOUT = ["Snakefile", "workflow", "config", "profiles", "resources", "envs", ".venv-bergamot"]
 
 
 class Job(NamedTuple):

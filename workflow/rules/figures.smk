@@ -151,6 +151,9 @@ rule summary:
 
 
 rule config_copy:
+    input:
+        script="workflow/scripts/config_copy.py",
+        shared=imports_of("config_copy"),
     output:
         "<results>/config.yaml",
     log:
@@ -161,4 +164,4 @@ rule config_copy:
     params:
         text=lambda wildcards: yaml.safe_dump(made_with(GIVEN), allow_unicode=True, sort_keys=False),
     shell:
-        "printf '%s' {params.text:q} > {output} 2> {log}"
+        "python {input.script} --text={params.text:q} --output {output} 2> {log}"

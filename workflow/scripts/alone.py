@@ -1,7 +1,13 @@
 """One writer at a time. A job whose controller was killed runs on, and what the next controller submits writes the same
-journal or checkpoints: it waits here until the other is done, and then finds what that one paid for."""
+outputs, journal or checkpoints: it waits here until the other is done, and then finds what that one paid for.
+
+Every job waits for the one that has its log (`hold_log`), which is the same job of an earlier controller. Journals and
+checkpoints are held as well (`hold`), for programs that are run by hand.
+"""
 
 import fcntl
+import os
+import stat
 import sys
 import time
 from pathlib import Path
@@ -25,6 +31,28 @@ def hold(stream: IO, what: Path) -> bool:
     except OSError as error:
         print(f"{what}: cannot be locked ({error.strerror}): see that no other job writes it", file=sys.stderr)
         return False
+
+
+waited_for_job = False  # whether this process came after one that ran as the same job
+
+
+def hold_log() -> None:
+    """Lock standard error, where it is a file, until this process and all that have inherited it have ended."""
+    global waited_for_job
+    stderr = 2
+    try:
+        if not stat.S_ISREG(os.fstat(stderr).st_mode):
+            return
+        fcntl.flock(stderr, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("another job is writing this log; waiting until that ends", file=sys.stderr, flush=True)
+        fcntl.flock(stderr, fcntl.LOCK_EX)
+        waited_for_job = True
+        os.lseek(stderr, 0, os.SEEK_SET)  # both have written from the beginning
+        os.ftruncate(stderr, 0)
+        print("waited for the job of an earlier start, which was still running", file=sys.stderr, flush=True)
+    except OSError:  # closed, or on a file system without locks, which `hold` complains of
+        return
 
 
 def hold_for_ranks(path: Path, owner: str, first: bool) -> tuple[IO, bool]:

@@ -1,13 +1,16 @@
 """Reading, writing and failing: what every script of the workflow does alike.
 
-Outputs are written beside their place and renamed into it, so that a killed job never leaves half a file
-behind. Bad input raises InputError, which `command_line` prints as one line before it exits with status 1.
+Outputs are written beside their place and renamed into it, so that a killed job never leaves half a file in it; what
+it leaves beside it, the next one removes. Bad input raises InputError, which `command_line` prints as one line before
+it exits with status 1.
 """
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -17,6 +20,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from alone import hold_log
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -25,7 +30,11 @@ class InputError(Exception):
 
 
 def command_line(main: Callable[[], None]) -> None:
-    """Run a script's `main`; bad input, or a file that cannot be read or written, ends it with one line, status 1."""
+    """Run a script's `main`; bad input, or a file that cannot be read or written, ends it with one line, status 1.
+
+    A job that still runs from before, and writes the same log, is waited for.
+    """
+    hold_log()
     try:
         main()
     except InputError as error:
@@ -65,6 +74,35 @@ def _let_read(path: Path) -> None:
         file.chmod(file.stat().st_mode | (0o666 & ~umask))
 
 
+def _lock(folder: Path) -> int | None:
+    """Descriptor that holds a folder until it is closed, or its process ends; None where another holds it, or it is
+    gone, or the file system has no locks."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _workspace(path: Path) -> tuple[Path, int | None]:
+    """A new folder beside `path`, and what holds it. Those of processes that were killed are removed: a kill leaves
+    whole models there."""
+    for left in path.parent.iterdir():
+        if re.fullmatch(rf"\.{re.escape(path.name)}\.\w{{8}}", left.name) and (lock := _lock(left)) is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(lock)
+    while True:
+        workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        lock = _lock(workspace)
+        if workspace.exists():  # else another process removed it before it was held
+            return workspace, lock
+
+
 @contextmanager
 def beside(path: Path | str) -> Iterator[Path]:
     """Yield a path next to `path` to write to; on success it is renamed into place.
@@ -74,19 +112,21 @@ def beside(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    workspace, lock = _workspace(path)
     written = workspace / path.name
     try:
         yield written
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)  # a directory cannot be renamed over one that holds files
         _let_read(written)
+        if path.is_dir() and not path.is_symlink():
+            os.replace(path, workspace / ".before")  # a directory cannot be renamed over one that holds files
         os.replace(written, path)
     except OSError as error:
         error.filename = error.filename or str(path)  # a failed write does not know its file
         raise
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def write_text(path: Path | str, text: str) -> None:

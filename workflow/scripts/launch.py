@@ -17,6 +17,7 @@ import subprocess
 import sys
 
 from files import positive
+from ranks import LAUNCHER
 
 TORCHRUNS_OWN = "SIGINT,SIGHUP,SIGQUIT"
 
@@ -61,6 +62,7 @@ def main() -> None:
     if arguments.nodes > 1:
         sys.exit(start_on_nodes(arguments.nodes, arguments.ranks, arguments.command))
 
+    os.environ[LAUNCHER] = str(os.getpid())  # torchrun starts the ranks from this very process
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 

@@ -12,6 +12,7 @@ from files import InputError
 RANK, RANKS = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 LOCAL_RANK = int(os.environ.get("LOCAL_RANK", 0))
 LAUNCHED = "RANK" in os.environ
+LAUNCHER = "LAUNCHER_PID"  # variable in which launch.py tells its ranks whose children they are
 INTERRUPTED = os.EX_TEMPFAIL  # status 75 of a training that a signal stopped: nothing is wrong, run it again
 
 
@@ -26,6 +27,8 @@ def follow_launcher() -> None:
     if LAUNCHED and sys.platform == "linux":
         set_parent_death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+        if os.environ.get(LAUNCHER, parent := str(os.getppid())) != parent:  # it died before: nobody will tell
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def owner() -> str:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from files import InputError
@@ -28,12 +29,14 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int) -> None:
     """In the child before exec: have Linux end it when the job is killed without a chance to stop it."""
     import ctypes
 
     PR_SET_PDEATHSIG = 1
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it was killed before
+        os._exit(1)
 
 
 class Served:
@@ -66,7 +69,7 @@ class Served:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # a process group of its own, so that its children end with it
-                    preexec_fn=end_with_parent if sys.platform == "linux" else None,
+                    preexec_fn=partial(end_with_parent, os.getpid()) if sys.platform == "linux" else None,
                 )
             except OSError as error:
                 raise InputError(f"cannot start the server {self._words[0]!r}: {error.strerror}") from None

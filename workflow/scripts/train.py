@@ -29,12 +29,12 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+import alone
 import checkpoints
 import language_models
 import ranks
 import trainer as training
 import tuned_model
-from alone import hold_for_ranks
 from examples import Examples, load_tokens, rehearsal
 from files import InputError, beside, command_line, read_json, sha256, write_json
 from journal import item_key
@@ -261,7 +261,7 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
     """Check the input, train, write the output and read it again; return the status to exit with."""
     method, modules = arguments.method, arguments.adapter_modules
     check_method(method, settings, modules, arguments.model)
-    lock, waited = hold_for_ranks(Path(f"{arguments.checkpoints}.lock"), ranks.owner(), ranks.RANK == 0)
+    lock, waited = alone.hold_for_ranks(Path(f"{arguments.checkpoints}.lock"), ranks.owner(), ranks.RANK == 0)
     splits = load_tokens(arguments.tokens)
     hashes = input_hashes(arguments.model, arguments.tokens) if ranks.RANK == 0 else {}
     validation = Examples(splits["validation"], settings.loss_on)
@@ -279,7 +279,7 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
         model, Examples(rows, settings.loss_on), validation, settings, arguments.checkpoints, interruption
     )
     identity = item_key(method=method, settings=asdict(settings), modules=modules, ranks=ranks.RANKS, **hashes)
-    if ranks.agree(waited and is_made(arguments.output, identity)):
+    if ranks.agree((waited or alone.waited_for_job) and is_made(arguments.output, identity)):
         if ranks.RANK == 0:
             print(f"{arguments.output}: made by the job that this one waited for", file=sys.stderr)
         return 0

@@ -1,0 +1,22 @@
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
+
+from small import Checkout
+from watch import Watch
+
+
+@pytest.fixture(scope="session")
+def unbroken(tmp_path_factory) -> Checkout:
+    """The small miniature, run once without a fault: `seconds` that it took, `events` of its files."""
+    checkout = Checkout(tmp_path_factory.mktemp("unbroken") / "checkout")
+    checkout.results.mkdir(parents=True)
+    began = time.monotonic()
+    with Watch(checkout.results) as watch:
+        checkout.finish()
+    checkout.seconds, checkout.events = time.monotonic() - began, watch.events
+    return checkout

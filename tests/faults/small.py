@@ -1,0 +1,141 @@
+"""The small miniature in a checkout of its own: to be run, broken, gone on with, and compared."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+from snake import CHECKOUT, REPOSITORY
+
+HERE = Path(__file__).resolve().parent
+RESULTS = "results/broken"
+MARK = "BROKEN_MINIATURE"  # variable by which a checkout's processes are known, whoever their parents are by now
+OPTIONS = ("--profile", "profiles/local", "--configfile", "config/demo.yaml", "miniature.yaml")
+
+# What two unbroken runs differ in, and why. All else is the same to the byte.
+MEASURED = ["seconds", "tokens_per_second", "mfu", "peak_memory", "resumed_from_step"]  # of training.json: how it went
+FROM_MEASURES = [  # made of these, or showing them
+    "tables/costs.md",
+    "tables/costs.csv",
+    "pages/costs.html",
+    "figures/budget.csv",
+    "figures/budget.pdf",
+    "figures/budget.png",
+    "figures/budget-column.pdf",
+    "figures/budget-column.png",
+    "summary.md",
+]
+NO_ARTIFACTS = ["logs", "benchmarks", "journals"]  # how a run went: times, and what came in which order
+LOCKS = "checkpoints"  # all that is left there are the locks of trainings
+
+
+class Checkout:
+    """A copy of the repository without results, and the small miniature in it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in CHECKOUT:
+            if name.startswith(".venv"):
+                (folder / name).symlink_to(REPOSITORY / name)
+            elif (REPOSITORY / name).is_dir():
+                shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy2(REPOSITORY / name, folder / name)
+        for name in ("miniature.yaml", "noting_judge.py"):
+            shutil.copy2(HERE / name, folder / name)
+
+    def copy(self, folder: Path) -> "Checkout":
+        """Another with all that this one has made, and with the times of its files."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        twin = object.__new__(Checkout)
+        twin.folder = folder
+        return twin
+
+    @property
+    def results(self) -> Path:
+        return self.folder / RESULTS
+
+    def environment(self, **more: str) -> dict[str, str]:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return os.environ | {"PATH": path, MARK: str(self.folder)} | more
+
+    def start(self, *arguments: str, **more) -> subprocess.Popen:
+        """Start `snakemake ARGUMENTS` on the small miniature; output and errors come back together."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", *OPTIONS, *arguments],
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True} | more,
+        )
+
+    def run(self, *arguments: str, **more) -> subprocess.CompletedProcess:
+        process = self.start(*arguments, **more)
+        said, _ = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, said)
+
+    def finish(self, *arguments: str) -> str:
+        """Run what must end well; what it said."""
+        done = self.run(*(arguments or ("--", "all_figures")))
+        assert done.returncode == 0, done.stdout[-4000:]
+        return done.stdout
+
+    def processes(self) -> list[psutil.Process]:
+        """All that run for this checkout, orphans too."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == str(self.folder) and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def outputs(self) -> dict[str, str]:
+        """Every output that the study declares, below its results, by its path: its rule."""
+        table = self.run("--summary", "--", "all_figures", stderr=subprocess.DEVNULL).stdout
+        rows = [line.split("\t") for line in table.splitlines()[1:]]
+        return {path.removeprefix(f"{RESULTS}/"): rule for path, _, rule, *_ in rows}
+
+    def artifacts(self) -> dict[str, object]:
+        """Every file of the results by its path: its bytes, or what of it is the same in every run."""
+        found = {}
+        for path in sorted(self.results.rglob("*")):
+            name = path.relative_to(self.results)
+            if not path.is_file() or name.parts[0] in NO_ARTIFACTS or path.name == ".snakemake_timestamp":
+                continue
+            if name.parts[0] == LOCKS:
+                assert path.suffix == ".lock", f"{name} is left"
+                continue
+            found[str(name)] = None if str(name) in FROM_MEASURES else _same(path)
+        return found
+
+    def journals(self) -> dict[str, list[str]]:
+        """The keys in each journal, as they stand in it."""
+        return {
+            str(path.relative_to(self.results)): [json.loads(line)["key"] for line in path.read_bytes().splitlines()]
+            for path in sorted((self.results / "journals").rglob("*.jsonl"))
+        }
+
+    def calls(self) -> list[str]:
+        """What the judge was asked, call by call."""
+        return (self.folder / "calls").read_text().split()
+
+
+def _same(path: Path) -> object:
+    if path.name != "training.json":
+        return path.read_bytes()
+    return {key: value for key, value in json.loads(path.read_bytes()).items() if key not in MEASURED}
+
+
+def differences(ours: dict[str, object], theirs: dict[str, object]) -> list[str]:
+    return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name, "") != theirs.get(name, ""))
+
+
+def error_lines(text: str) -> list[str]:
+    return re.findall(r"^.*\berror: .*$", text, flags=re.MULTILINE)
