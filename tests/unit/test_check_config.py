@@ -288,7 +288,7 @@ def test_released_models_need_a_pin_each(tmp_path, monkeypatch):
     repos = [f"authors/{recipe}-{model}" for recipe in recipes for model in config["select"]["bloom"]]
     pins = {repo: {"revision": "a" * 40, "sha256": {"model.safetensors": None}} for repo in repos}
     registry = tmp_path / "registry.yaml"
-    monkeypatch.setattr(check_config, "read_registry", lambda: released.read_registry(registry))
+    monkeypatch.setattr(check_config, "RELEASED", registry)
     registry.write_text(yaml.safe_dump({"models": pins, "pickled": []}))
     check_config.check(config)
     del pins["authors/multilingual-downsampled-bloom-3b"]

@@ -274,8 +274,8 @@ def test_the_same_input_gives_the_same_bytes_in_another_process_and_at_another_t
         ({"panels": ["fi"]}, "'fi' of 'panels' is not in 'languages'"),
         ({"panels": []}, "nothing to draw"),
         ({"maximum": 100}, "give 3 times the number of prompts"),
-        ({"judge": None}, "'judge' is missing"),
-        ({"uncertainty": {"level": 0.95, "seed": 7}}, "'resamples' of 'uncertainty' is missing"),
+        ({"judge": None}, "'judge' is null, not text"),
+        ({"uncertainty": {"level": 0.95, "seed": 7}}, "'uncertainty' is not whole: 'resamples' is missing"),
     ],
 )
 def test_a_bad_selection_is_told_in_one_line(changes, complaint):

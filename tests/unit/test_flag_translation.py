@@ -295,8 +295,11 @@ def test_examples_are_cut_and_shown_by_markdown_as_they_are():
         (lambda rows: rows[:-1], "ends after 11 rows, before id 11 of "),
         (lambda rows: [*rows, rows[0] | {"id": 12}], "row 12: id 12 stands beyond the end of "),
         (lambda rows: [rows[1], rows[0], *rows[2:]], "row 0: id 1 stands where "),
-        (lambda rows: [rows[0], rows[1] | {"id": "1"}, *rows[2:]], "row 1: id '1' stands where "),
-        (lambda rows: [rows[0] | {"output": None}, *rows[1:]], "row 0: the field 'output' is not text"),
+        (
+            lambda rows: [rows[0], rows[1] | {"id": "1"}, *rows[2:]],
+            "line 2: the field 'id' is text, not a whole number",
+        ),
+        (lambda rows: [rows[0] | {"output": None}, *rows[1:]], "line 1: the field 'output' is null, not text"),
         (lambda rows: [rows[0] | {"flags": ["copyed"]}, *rows[1:]], "row 0: there is no flag copyed"),
         (lambda rows: [{"id": 0}, *rows[1:]], "line 1: the field 'instruction' is missing"),
     ],

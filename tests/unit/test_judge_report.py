@@ -300,7 +300,7 @@ def test_equal_ratings_give_an_equal_report(tmp_path):
     ("ratings", "options", "message"),
     [
         ([[1]], ["--prices", '{"gpt": {"prompt": 1}}'], "--prices: 'gpt' needs 'prompt' and 'completion'"),
-        ([], [], "--ratings: there is no rating in the files"),
+        ([], [], "multilingual.jsonl: there are no ratings in it"),
         ([[1, 2], [1]], [], "lang es, id 1 is rated 1 times, and lang es, id 0 2 times; make the file again"),
     ],
 )

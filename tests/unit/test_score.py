@@ -121,12 +121,19 @@ def test_without_a_record_of_the_decoding_it_is_unknown(tmp_path):
     assert pl.read_parquet(path)["decoding"].to_list() == [None, None, None]
 
 
-@pytest.mark.parametrize("record", ["{}", "[]", '{"decoding": ["beam", 4]}'])
-def test_a_record_that_does_not_tell_the_decoding_is_refused_in_one_line(tmp_path, record):
+@pytest.mark.parametrize(
+    ("record", "fault"),
+    [
+        ("{}", "the key 'decoding' is missing"),
+        ("[]", "is a list, not an object"),
+        ('{"decoding": ["beam", 4]}', "the key 'decoding' is a list, not text"),
+    ],
+)
+def test_a_record_that_does_not_tell_the_decoding_is_refused_in_one_line(tmp_path, record, fault):
     (tmp_path / "decoding.json").write_text(record)
     path, said = score(tmp_path, ratings(3, 3, 2), options=("--decoding", tmp_path / "decoding.json"))
     assert path is None and said.count("\n") == 1
-    assert said.startswith(f"error: {tmp_path}/decoding.json: the key 'decoding' is missing or is not text")
+    assert said.startswith(f"error: {tmp_path}/decoding.json: {fault}; make it again")
 
 
 def test_the_rating_is_the_mean_of_the_repeats_that_gave_one(tmp_path):
@@ -236,4 +243,4 @@ def test_collecting_refuses_a_run_given_twice_and_files_of_another_kind(tmp_path
 
     pl.read_parquet(path).drop("score").write_parquet(tmp_path / "old.parquet")
     status, said = program("collect_scores", "--scores", path, tmp_path / "old.parquet", "--output", output)
-    assert status == 1 and "old.parquet: columns differ" in said and not output.exists()
+    assert status == 1 and "old.parquet: the column 'score' is missing" in said and not output.exists()

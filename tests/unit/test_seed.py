@@ -32,10 +32,14 @@ def test_a_row_without_an_instruction_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("output", "named"), [(None, "is missing or is not text"), ("\ud83d", "holds half a surrogate pair")]
+    ("output", "named"),
+    [
+        (None, "row 0: the field 'output' is missing or is not text"),
+        ("\ud83d", "line 1: the field 'output' holds half a surrogate pair"),
+    ],
 )
 def test_a_row_with_something_that_cannot_be_written_as_text_is_named(tmp_path, output, named):
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({"instruction": "a", "output": output}))
-    with pytest.raises(InputError, match=f"row 0: the field 'output' {named}"):
+    with pytest.raises(InputError, match=named):
         normalise(read_rows(path), path)

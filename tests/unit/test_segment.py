@@ -56,7 +56,7 @@ def test_the_program_writes_a_request_a_line(tmp_path):
         (row(-1), "the id -1 follows 0"),
         (row("1"), "the id '1' follows 0"),
         ({**row(1), "input": None}, "id 1: the field 'input' is missing or is not text"),
-        ({**row(1), "input": "\ud800"}, "id 1: the field 'input' holds half a surrogate pair"),
+        ({**row(1), "input": "\ud800"}, "line 2: the field 'input' holds half a surrogate pair"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path, second, named):

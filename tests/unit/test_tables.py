@@ -271,7 +271,8 @@ def test_a_file_that_is_no_score_table_is_named_in_one_line(tmp_path):
     (tmp_path / "scores.parquet").write_text("no parquet")
     done = run("table2.py", "--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "table2")
     assert done.returncode == 1
-    assert done.stderr == f"error: {tmp_path}/scores.parquet: not a parquet file; make it again with score.py\n"
+    assert done.stderr.startswith(f"error: {tmp_path}/scores.parquet: not a parquet file (")
+    assert done.stderr.endswith("; make it again with score.py\n") and done.stderr.count("\n") == 1
     frame(answer("es", "a", 3)).drop("explanation").write_parquet(tmp_path / "scores.parquet")
     done = run("table2.py", "--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "table2")
     assert "scores.parquet: the column 'explanation' is missing" in done.stderr

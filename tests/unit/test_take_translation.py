@@ -66,7 +66,7 @@ BAD = {
     "no object": ([*SPANISH[:3], "text"], "es.json, row 3: expected an object, found str", "give instruction"),
     "half a surrogate pair": (
         [SPANISH[0] | {"output": "\ud83d"}, *SPANISH[1:]],
-        "row 0: the field 'output' holds half",
+        "line 1: the field 'output' holds half",
         "mend",
     ),
     "no list": ({"rows": SPANISH}, "es.json: expected a JSON list of rows", "found dict"),

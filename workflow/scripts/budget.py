@@ -43,7 +43,7 @@ from drawing import SERIES, WIDTHS, Words, add_series, look_of, marks, panel_gri
 from files import InputError, beside, command_line, write_text
 from provenance import in_short, provenance
 from scoretable import METHODS, read_scores, recipe_of
-from settings import read_object
+from settings import check_selection, read_object
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,16 @@ BEST_RATING = 3
 FRONTIER = "frontier"
 MARK, AWAY = 3, 8  # points: how far a marker reaches, and how far a name stays away from a point that is not its own
 SPOTS = (("left", 4, 4), ("right", -4, 4), ("left", 4, -8), ("right", -4, -8))  # of a name: its side and offset, points
-KEYS = {"runs": dict, "models": dict, "langs": list, "prompts": int, "uncertainty": dict, "judge": dict, "note": str}
+MODEL = {"family": str, "label": str, "billions": float}
+KEYS = {
+    "runs": dict[str, dict[str, list[str]]],
+    "models": dict[str, MODEL],
+    "langs": list[str],
+    "prompts": int,
+    "uncertainty": {"level": float, "resamples": int, "seed": int},
+    "judge": {"name": str, "label": str},
+    "note": str,
+}
 
 
 @dataclass(frozen=True)
@@ -300,9 +309,7 @@ def words(selection: Mapping, shown: Sequence[Point]) -> Words:
 
 def check(selection: Mapping) -> Mapping:
     """The selection, found sound. Raises InputError naming the key at fault."""
-    for key, kind in KEYS.items():
-        if not isinstance(selection.get(key), kind):
-            raise InputError(f"--selection: {key!r} is missing or not of type {kind.__name__}; see budget.py --help")
+    check_selection(selection, "--selection", KEYS)
     if not any(selection["runs"].values()):
         raise InputError("--selection: 'runs' has no model; the figures that the config selects have none for a budget")
     return selection

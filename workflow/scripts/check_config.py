@@ -13,17 +13,20 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import translation_model
 import yaml
 from check_study import check_figures, check_recipes
 from claim_rules import read_claims
-from files import InputError, command_line, read_json, read_jsonl
+from files import InputError, command_line, read_jsonl, read_yaml
 from flags import FLAGS
 from flops import PEAKS, peak_flops
 from humanfriendly import parse_size
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
-from prompts import check_prompts
+from languages import read_table
+from prompts import FIELDS, check_prompts
 from released import CONFIGS, folder_of, pin_of, read_registry, repository_of
+from released import REGISTRY as RELEASED
 from scoretable import METHODS
 from seed import normalise, read_rows
 from study import expanded, methods_of, methods_shown, place_of, points_of, recipes_of, sweeps
@@ -126,7 +129,7 @@ def _suggestion(word: str, known: Iterable[str]) -> str:
 
 def _references(config: Mapping) -> Iterator[tuple[str, str, Iterable[str], str]]:
     """Yield (key, name used, names known, remedy) for every name that one part of the config takes from another."""
-    codes = yaml.safe_load(LANGUAGES.read_text(encoding="utf-8"))
+    codes = read_table(LANGUAGES)
     in_table = "in resources/languages.yaml: add it there with its name and labels"
     languages = config["languages"]
     for part, listed in languages.items():
@@ -347,7 +350,7 @@ def _check_published(config: Mapping, source: str, langs: Iterable[str]) -> None
 def _check_models(config: Mapping, langs: Iterable[str]) -> None:
     """The registry must have a model of the wanted size for each of the languages."""
     registered: dict[str, list[str]] = {}
-    for model in read_json(REGISTRY)["models"]:
+    for model in translation_model.read_registry(REGISTRY)["models"]:
         registered.setdefault(model["language"], []).append(model["architecture"])
     for lang in langs:
         if lang not in registered:
@@ -380,7 +383,7 @@ def _released_runs(study: Mapping) -> list[tuple[str, str, str]]:
 
 def _check_released(config: Mapping) -> None:
     """Every released model must have a folder of its own, or a repository with a pin."""
-    faults, runs, registry = [], _released_runs(config), read_registry()
+    faults, runs, registry = [], _released_runs(config), read_registry(RELEASED)
     for method in dict.fromkeys(method for method, _, _ in runs):
         place = "path" if config["released"][method]["path"] else "repo"
         for part in ("{model}", "{recipe}"):
@@ -421,7 +424,7 @@ def _check_files(config: Mapping) -> None:
     for lang, name in config["data"]["prompts"].items():
         if place := place_of(name, config["sources"], lang):
             path = Path(place)
-            check_prompts(read_jsonl(path, fields=("id", "prompt")), path, config["data"]["prompts_expected"])
+            check_prompts(read_jsonl(path, fields=FIELDS), path, config["data"]["prompts_expected"])
 
 
 def _named_files(config: Mapping) -> Iterator[tuple[str, str]]:
@@ -472,12 +475,7 @@ def read_configs(paths: Iterable[Path]) -> dict:
     """The configuration of the files, the later over the earlier. Raises InputError for one that cannot be read."""
     config: dict = {}
     for path in paths:
-        try:
-            merge(config, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file") from None
-        except yaml.YAMLError as error:
-            raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+        merge(config, read_yaml(path, fields=()))
     return config
 
 

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 import ranks
-from files import write_json
+from files import fields_fault, write_json
 
 WHOLE = "whole.json"
 KEPT = 2  # the newest ones: the last may be torn without anybody's notice, when a node dies
@@ -35,9 +35,9 @@ def mark_whole(checkpoint: Path, seconds: float) -> None:
 
 def is_whole(checkpoint: Path) -> bool:
     try:
-        kept = json.loads((checkpoint / WHOLE).read_bytes())
-        return kept.keys() == {"sizes", "seconds"} and kept["sizes"] == sizes(checkpoint)
-    except (OSError, ValueError, AttributeError):
+        kept = json.loads((checkpoint / WHOLE).read_text(encoding="utf-8"))
+        return not fields_fault(kept, {"sizes": dict, "seconds": float}) and kept["sizes"] == sizes(checkpoint)
+    except (OSError, ValueError, TypeError, RecursionError):
         return False
 
 
@@ -62,12 +62,20 @@ def prune(folder: Path, best: str | None) -> None:
             shutil.rmtree(checkpoint)
 
 
+def _says(mark: Path, identity: str) -> bool:
+    """Whether a folder's mark is that of a run; a torn one is of none: nobody can tell what its checkpoints are of."""
+    try:
+        return json.loads(mark.read_text(encoding="utf-8")) == identity
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
 def resumable(folder: Path, identity: str) -> Path | None:
     """The newest whole checkpoint of this very run. Torn ones are removed, and all those of another run, with other
     settings, weights, data or number of ranks. All ranks call it."""
     mark = folder / "run.json"
     if ranks.RANK == 0:
-        if not (mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == identity):
+        if not _says(mark, identity):
             shutil.rmtree(folder, ignore_errors=True)
             write_json(mark, identity)
         for checkpoint in found(folder):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
-from files import InputError
+from files import InputError, read_text
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
@@ -27,16 +27,13 @@ class UniqueKeys(yaml.SafeLoader):
 
 def read_claims(path: Path | str) -> dict[str, dict]:
     """The claims of a file by name. Raises InputError, one line, naming the file, the claim and the key at fault."""
+    text = read_text(path)
     try:
-        claims = yaml.load(Path(path).read_text(encoding="utf-8"), UniqueKeys)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; name one in the config's `claims`") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8; save the file as UTF-8") from None
-    except yaml.YAMLError as error:
+        claims = yaml.load(text, UniqueKeys)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = f", line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
         what = getattr(error, "problem", None) or "mend it, as resources/claims.yaml is written"
-        raise InputError(f"{path}{where}: not YAML of claims ({what})") from None
+        raise InputError(f"{path}{where}: not YAML of claims ({what}); mend it") from None
     fault = best_match(Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))).iter_errors(claims))
     if fault:
         key = ".".join(map(str, fault.absolute_path)) or "the file"

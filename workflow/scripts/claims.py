@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING
 
 from bootstrap import Cell, PromptScores, by_prompt, draw, interval, redrawn
 from claim_rules import UNKNOWN, listed, read_claims, together, verdict
-from files import InputError, beside, command_line, write_text
+from files import beside, command_line, write_text
 from scoretable import METHODS, markdown_table, read_scores, recipe_of
-from settings import read_object
+from settings import check_selection, read_object
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +45,15 @@ UNITS = {
     "not_behind": "% of cases",
 }
 SIGNS = {"above": ">", "at_least": "≥", "below": "<", "at_most": "≤"}
-KEYS = {"figures": dict, "models": dict, "languages": dict, "names": dict, "prompts": int, "uncertainty": dict}
+MODEL = {"family": str, "billions": float}
+KEYS = {
+    "figures": dict[str, dict[str, list[str]]],
+    "models": dict[str, MODEL],
+    "languages": {"seen": list[str], "unseen": list[str]},
+    "names": dict[str, str],
+    "prompts": int,
+    "uncertainty": {"level": float, "resamples": int, "seed": int},
+}
 
 
 @dataclass(frozen=True)
@@ -333,9 +341,7 @@ def markdown(claims: Mapping, found: Mapping[str, list[Answer]], selection: Mapp
 
 def check(selection: Mapping) -> Mapping:
     """The selection, found sound. Raises InputError naming the key at fault."""
-    for key, kind in KEYS.items():
-        if not isinstance(selection.get(key), kind):
-            raise InputError(f"--selection: {key!r} is missing or not of type {kind.__name__}; see claims.py --help")
+    check_selection(selection, "--selection", KEYS)
     return selection
 
 

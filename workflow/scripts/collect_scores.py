@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from files import InputError, beside, command_line
-from scoretable import KEY
+from scoretable import KEY, read_table
 
 
 def main() -> None:
@@ -22,12 +22,7 @@ def main() -> None:
 
     tables = []
     for path in arguments.scores:
-        try:
-            tables.append(pl.read_parquet(path))
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file") from None
-        except pl.exceptions.PolarsError:
-            raise InputError(f"{path}: not a parquet file; make it again with score.py") from None
+        tables.append(read_table(path))
         if tables[-1].schema != tables[0].schema:
             raise InputError(
                 f"{path}: columns differ from those of {arguments.scores[0]}; make both again with score.py"

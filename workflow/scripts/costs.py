@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from files import InputError, beside, command_line, read_json, write_text
+from files import InputError, beside, command_line, read_csv, read_json, write_text
 from scoretable import ABSENT, in_order, markdown_table, method_place, recipe_order
 
 GIB = 2**30
@@ -21,7 +21,11 @@ COLUMNS = (
     "method", "model", "recipe", "device", "ranks", "seconds", "device_hours", "tokens", "padded_tokens", "examples",
     "steps", "flops", "mfu", "tokens_per_second", "peak_memory_gib", "resumed_from_step",
 )  # fmt: skip
-RECORDED = tuple(column for column in COLUMNS[3:] if column not in ("device_hours", "peak_memory_gib"))
+RECORDED = {  # what of it is in training.json
+    column: {"device": str, "mfu": float | None, "resumed_from_step": int | None}.get(column, float)
+    for column in COLUMNS[3:]
+    if column not in ("device_hours", "peak_memory_gib")
+}
 SUMMED = ("device_hours", "tokens", "flops")
 
 
@@ -34,10 +38,7 @@ def cost_of(folder: Path) -> dict:
     path = folder / "training.json"
     if not path.exists():
         return row
-    record = read_json(path)
-    for key in (*RECORDED, "peak_memory"):
-        if key not in record:
-            raise InputError(f"{path}: the key {key!r} is missing; train the model again")
+    record = read_json(path, RECORDED | {"peak_memory": float}, "train the model again")
     return row | {key: record[key] for key in RECORDED} | {
         "device_hours": float(f"{record['ranks'] * record['seconds'] / 3600:.6g}"),
         "peak_memory_gib": round(record["peak_memory"] / GIB, 3),
@@ -49,18 +50,10 @@ def read_costs(path: Path | str) -> dict[tuple[str, str, str], dict]:
 
     Raises InputError naming the file and what it lacks.
     """
-    try:
-        with Path(path).open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; make it with costs.py") from None
-    for column in ("method", "model", "recipe", "device", *SUMMED):
-        if rows and column not in rows[0]:
-            raise InputError(f"{path}: the column {column!r} is missing; make it again with costs.py")
+    columns = dict.fromkeys(("method", "model", "recipe", "device"), str) | dict.fromkeys(SUMMED, float)
     return {
-        (row["method"], row["model"], row["recipe"]): {"device": row["device"]}
-        | {key: float(row[key]) if row[key] else None for key in SUMMED}
-        for row in rows
+        (row["method"], row["model"], row["recipe"]): {key: row[key] for key in ("device", *SUMMED)}
+        for row in read_csv(path, columns, "make it again with costs.py")
     }
 
 

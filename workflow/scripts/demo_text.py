@@ -23,8 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-from files import InputError, command_line, write_jsonl, write_text
+from files import InputError, command_line, read_yaml, write_jsonl, write_text
 
 SHUFFLE = 20240318  # the seed of everything drawn here but the corpus, which takes its own
 LARGEST_SUM = 9  # one digit, so that a number is one symbol to every tokenizer
@@ -50,12 +49,7 @@ def load_grammar(path: Path | str) -> dict:
 
     Raises InputError where the file is missing or not YAML, or a concept or a template lacks a language.
     """
-    try:
-        grammar = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    grammar = read_yaml(path, fields=())
     try:
         trained, everyone, _ = grammar["trained"], languages(grammar), grammar["prompts"]
         sections = {
@@ -67,7 +61,7 @@ def load_grammar(path: Path | str) -> dict:
             "phrases": (grammar["phrases"], trained),
         }
     except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: the section {error} is missing") from None
+        raise InputError(f"{path}: the section {error} is missing; mend it") from None
     for section, (entries, needed) in sections.items():
         for name, entry in entries.items():
             for language in needed:

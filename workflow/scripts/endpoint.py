@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from files import InputError
+from files import InputError, fields_fault
 from judge_settings import JudgeSettings
 from limiter import Limiter, Stopped
 from served import HOST, Served
@@ -86,6 +86,16 @@ def as_reply(completion: object) -> dict:
         "fingerprint": text(getattr(completion, "system_fingerprint", None)),
         "usage": {key: count(getattr(usage, key, None)) for key in NOTHING},
     }
+
+
+def is_reply(value: object) -> bool:
+    """Whether a journal's value is such a reply."""
+    kinds = {"text": str, "model": str | None, "fingerprint": str | None, "usage": dict}
+    return (
+        isinstance(value, dict)
+        and not fields_fault(value, kinds)
+        and not fields_fault(value["usage"], dict.fromkeys(NOTHING, int))
+    )
 
 
 def retry_after(headers: object) -> float | None:

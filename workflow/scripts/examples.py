@@ -22,7 +22,22 @@ def load_tokens(folder: Path) -> dict:
     for split in SPLITS:
         if split not in splits or len(splits[split]) == 0:
             raise InputError(f"{folder}: no rows in {split}; mend the recipe or recipe.validation_rows")
+        if splits[split].features != features():
+            raise InputError(f"{folder}: the columns of {split} are not those of a tokenized recipe; tokenize it again")
     return splits
+
+
+def features():
+    """The columns of a tokenized recipe, with their kinds."""
+    from datasets import Features, List, Value
+
+    return Features(
+        id=Value("int64"),
+        lang=Value("string"),
+        input_ids=List(Value("int32")),
+        prompt_length=Value("int32"),
+        length=Value("int32"),
+    )
 
 
 class Examples:

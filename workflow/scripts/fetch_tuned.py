@@ -16,9 +16,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from fetch_model import MODEL_FILES, check_weights, fetch, pin, say
-from files import InputError, beside, command_line, read_json, sha256, write_json
+from files import InputError, beside, command_line, read_json, readable, sha256, write_json
 from released import CONFIGS
 
+AGAIN = "fetch or convert it again"
 FILES = {"lora": ["adapter_config.json", "adapter_model.safetensors"], "full": MODEL_FILES}
 
 
@@ -43,7 +44,7 @@ def check_adapter(folder: Path, place: str, base: Path, modules: list[str]) -> M
     from language_models import layer_shapes
     from safetensors.torch import load_file
 
-    config = read_json(folder / CONFIGS["lora"])
+    config = read_json(folder / CONFIGS["lora"], fields=(), remedy=AGAIN)
     adapted, rank = config.get("target_modules"), config.get("r")
     if config.get("peft_type") != "LORA" or not isinstance(adapted, list):
         raise InputError(f"{place}: {CONFIGS['lora']} is not one of LoRA with a list of target_modules; name another")
@@ -57,7 +58,8 @@ def check_adapter(folder: Path, place: str, base: Path, modules: list[str]) -> M
         if layer.rpartition(".")[2] in modules:
             fitting |= {f"{layer}.lora_A": (rank, columns), f"{layer}.lora_B": (rows, rank)}
     check_shapes(layer_shapes(folder, CONFIGS["lora"]), fitting, place, base)
-    weights = load_file(folder / "adapter_model.safetensors")
+    with readable(folder / "adapter_model.safetensors", "a safetensors file", AGAIN):
+        weights = load_file(folder / "adapter_model.safetensors")
     changes = [tensor for name, tensor in weights.items() if "lora_B" in name]
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         raise InputError(f"{place}: holds numbers that are not finite; fetch or convert it again")
@@ -70,7 +72,7 @@ def check_model(folder: Path, place: str, base: Path) -> None:
     """Check a full model against its base. Raises InputError, which names it by `place`."""
     from language_models import layer_shapes
 
-    found, wanted = (read_json(path / CONFIGS["full"]).get("model_type") for path in (folder, base))
+    found, wanted = (read_json(path / CONFIGS["full"], (), AGAIN).get("model_type") for path in (folder, base))
     if found != wanted:
         raise InputError(f"{place}: is a {found}, and the base in {base} a {wanted}; name a model tuned from that base")
     check_shapes(layer_shapes(folder), layer_shapes(base), place, base)
@@ -104,10 +106,11 @@ def main() -> None:
             record = copy(arguments.path, patterns, written)
         else:
             record = fetch(arguments.repo, arguments.revision, patterns, written, dict(arguments.sha256))
+        weights = arguments.path or written  # a fault is named where the user has the file
         if arguments.method == "full":
-            check_model(written, place, arguments.base)
+            check_model(weights, place, arguments.base)
         else:
-            config = check_adapter(written, place, arguments.base, arguments.adapter_modules)
+            config = check_adapter(weights, place, arguments.base, arguments.adapter_modules)
             named = str(config.get("base_model_name_or_path"))
             if arguments.base_repo and Path(named).name != Path(arguments.base_repo).name:
                 print(f"warning: {place}: names {named} as its base, not {arguments.base_repo}", file=sys.stderr)

@@ -60,7 +60,7 @@ from files import InputError, beside, command_line, write_text
 from fonts import can_show
 from provenance import in_short, provenance
 from scoretable import METHODS, SERIES_OF_KIND, read_scores, recipe_of
-from settings import read_object
+from settings import check_selection, read_object
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,16 +74,17 @@ CHARACTER = 0.055  # inches of a tick's label, about
 BEST_RATING = 3
 SWEPT = "multilingual"  # what the series of a sweep of recipes looks like
 LINES = {"size": "-", "unseen": "-", "consistency": "--", "family": "none", "sweep": "-"}
+MODEL = {"family": str, "label": str, "billions": float}
 KEYS = {
     "number": int,
     "kind": str,
     "title": str,
-    "runs": dict,
-    "models": dict,
-    "languages": dict,
-    "panels": list,
+    "runs": dict[str, list[str]],
+    "models": dict[str, MODEL],
+    "languages": dict[str, str],
+    "panels": list[str],
     "maximum": int,
-    "uncertainty": dict,
+    "uncertainty": {"level": float, "resamples": int, "seed": int},
     "judge": str,
     "note": str,
 }
@@ -128,9 +129,7 @@ class Point:
 
 def check(figure: dict) -> dict:
     """The figure's selection, found sound. Raises InputError naming the key at fault and the remedy."""
-    for key, kind in KEYS.items():
-        if not isinstance(figure.get(key), kind):
-            raise InputError(f"--figure: {key!r} is missing or not of type {kind.__name__}; see figure.py --help")
+    check_selection(figure, "--figure", KEYS)
     if figure["kind"] not in SERIES_OF_KIND:
         raise InputError(f"--figure: unknown kind {figure['kind']!r}; choose from {', '.join(SERIES_OF_KIND)}")
     names = method_names(figure)
@@ -147,9 +146,6 @@ def check(figure: dict) -> dict:
         raise InputError(
             "--figure: 'panels' or 'runs' is empty, there is nothing to draw; select a language and a model"
         )
-    for key in ("level", "resamples", "seed"):
-        if not isinstance(figure["uncertainty"].get(key), int | float):
-            raise InputError(f"--figure: {key!r} of 'uncertainty' is missing or no number; see figure.py --help")
     if figure["kind"] == "sweep" and not figure.get("sweep", {}).get("members"):
         raise InputError("--figure: 'sweep' is missing or has no members; see figure.py --help")
     if figure["maximum"] <= 0 or figure["maximum"] % BEST_RATING:

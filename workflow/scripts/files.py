@@ -5,9 +5,11 @@ it leaves beside it, the next one removes. Bad input raises InputError, which `c
 it exits with status 1.
 """
 
+import csv
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
 import re
@@ -15,14 +17,31 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+import types
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args, get_origin
+
+if TYPE_CHECKING:
+    import polars as pl
 
 from alone import hold_log
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+Kind = type | types.UnionType | Mapping  # of a field: str, int | None, list[str], dict[str, float], {"a": int}, ...
+Fields = Iterable[str] | Mapping[str, Kind | None]  # names, or names with the kind that each must be (None: any)
+KINDS = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
+HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")  # what JSON may write, and UTF-8 cannot
 
 
 class InputError(Exception):
@@ -46,8 +65,84 @@ def command_line(main: Callable[[], None]) -> None:
     except OSError as error:
         if not error.filename:
             raise
-        remedy = "; make room and run again" if error.errno in FULL else ""
-        sys.exit(f"error: {error.filename}: {error.strerror}{remedy}")
+        sys.exit(f"error: {error.filename}: {system_fault(error)}")
+
+
+def system_fault(error: OSError) -> str:
+    """What the system says against a file, and the remedy, in words that follow its name."""
+    said = {errno.ENOENT: "no such file", errno.EISDIR: "is a folder"}.get(error.errno, error.strerror)
+    remedies = dict.fromkeys(FULL, "make room and run again") | {
+        errno.ENOENT: "make it, or mend its path",
+        errno.EISDIR: "give a file",
+        errno.ENOTDIR: "mend its path",
+        errno.EACCES: "let this user read and write it",
+    }
+    return f"{said}; {remedies.get(error.errno, 'see to it and run again')}"
+
+
+@contextmanager
+def readable(path: Path | str, kind: str, remedy: str) -> Iterator[None]:
+    """Within the block a library reads `path`, which is to be of a `kind`, such as "a parquet file".
+
+    Whatever the library raises becomes InputError, one line that names the file, the library's reason and the remedy;
+    only what is no fault of the file, such as a lack of memory, goes through.
+    """
+    try:
+        yield
+    except (InputError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; {remedy}") from None
+    except BaseException as error:  # a panic of a library in Rust is no Exception
+        if isinstance(error, MemoryError) or "out of memory" in str(error) or getattr(error, "errno", None) in FULL:
+            raise
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{path}: not {kind} ({reason}); {remedy}") from None
+
+
+def kind_fault(value: object, kind: Kind | None) -> str | None:
+    """What keeps a value from being of a kind, in words that follow its name; None if nothing does."""
+    if isinstance(kind, Mapping):
+        fault = fields_fault(value, kind) if isinstance(value, Mapping) else None
+        return f"is not whole: {fault}" if fault else kind_fault(value, dict)
+    kinds = kinds_of(kind)
+    if kind is None or any(_is_of(value, each) for each in kinds):
+        return None
+    for each in kinds:
+        if get_origin(each) and isinstance(value, get_origin(each)):
+            items = value.values() if isinstance(value, Mapping) else value
+            fault = next(fault for item in items if (fault := kind_fault(item, get_args(each)[-1])))
+            return f"has something that {fault}"
+    named = " or ".join(KINDS[get_origin(each) or each] for each in kinds)
+    return f"is {KINDS.get(type(value), type(value).__name__)}, not {named}"
+
+
+def kinds_of(kind: Kind | None) -> tuple[type, ...]:
+    """The kinds that a union allows."""
+    return get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+
+
+def _is_of(value: object, kind: type) -> bool:
+    """Whether a value is of one kind; a whole number is a number too, and true is neither."""
+    if isinstance(value, bool):
+        return kind is bool
+    if kind is float:
+        return isinstance(value, (int, float))
+    if not isinstance(value, get_origin(kind) or kind):
+        return False
+    items = (value.values() if isinstance(value, Mapping) else value) if get_origin(kind) else ()
+    return all(kind_fault(item, get_args(kind)[-1]) is None for item in items)
+
+
+def fields_fault(value: Mapping, fields: Fields) -> str | None:
+    """What keeps an object from having the fields, in words that begin with the name of the first one at fault."""
+    kinds = fields if isinstance(fields, Mapping) else dict.fromkeys(fields)
+    for name, kind in kinds.items():
+        if name not in value:
+            return f"{name!r} is missing"
+        if fault := kind_fault(value[name], kind):
+            return f"{name!r} {fault}"
+    return None
 
 
 def language_file(argument: str) -> tuple[str, Path]:
@@ -119,6 +214,8 @@ def beside(path: Path | str) -> Iterator[Path]:
         _let_read(written)
         if path.is_dir() and not path.is_symlink():
             os.replace(path, workspace / ".before")  # a directory cannot be renamed over one that holds files
+        elif written.is_dir():
+            path.unlink(missing_ok=True)  # nor over a file
         os.replace(written, path)
     except OSError as error:
         error.filename = error.filename or str(path)  # a failed write does not know its file
@@ -140,14 +237,126 @@ def write_json(path: Path | str, value: object) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
 
 
-def read_json(path: Path | str) -> object:
-    """Read one JSON document. Raises InputError naming the file and the place of the fault."""
+def read_bytes(path: Path | str) -> bytes:
+    """A file's bytes. Raises InputError naming it when it cannot be read."""
     try:
-        return json.loads(Path(path).read_bytes().decode("utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: not valid JSON ({error})") from None
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {system_fault(error)}") from None
+
+
+def read_text(path: Path | str) -> str:
+    """Text in UTF-8. Raises InputError naming the file when it cannot be read or is in another encoding."""
+    try:
+        return read_bytes(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None
+
+
+def parse_json(text: str | bytes) -> object:
+    """JSON. Raises JSONDecodeError alone, also for what is nested too deeply and for a number of too many digits."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise json.JSONDecodeError(type(error).__name__, "", 0) from None
+
+
+def read_json(path: Path | str, fields: Fields | None = None, remedy: str = "make it again") -> object:
+    """Read one JSON document; with `fields`, an object that has these.
+
+    Raises InputError naming the file and the place or key of the fault, with the remedy for a file that was made.
+    """
+    text = read_text(path)
+    try:
+        value = parse_json(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not valid JSON ({error}); {remedy}") from None
+    if fields is None:
+        return value
+    if fault := kind_fault(value, dict):
+        raise InputError(f"{path}: {fault}; {remedy}")
+    if fault := fields_fault(value, fields):
+        raise InputError(f"{path}: the key {fault}; {remedy}")
+    return value
+
+
+def read_yaml(path: Path | str, fields: Fields | None = None) -> object:
+    """Read one YAML document; with `fields`, a mapping that has these. Raises InputError naming the file, and the line
+    or key of the fault."""
+    import yaml
+
+    text = read_text(path)
+    with readable(path, "valid YAML", "mend it"):
+        value = yaml.safe_load(text)
+    if fields is not None:
+        if not isinstance(value, dict):
+            raise InputError(f"{path}: holds no mapping of keys; mend it")
+        if fault := fields_fault(value, fields):
+            raise InputError(f"{path}: the key {fault}; mend it")
+    return value
+
+
+def read_csv(path: Path | str, columns: Mapping[str, type], remedy: str) -> list[dict]:
+    """The rows of a table with a header: of `columns` text or, for float, numbers, None where the cell is empty.
+
+    Raises InputError naming the file, and the line or column of the fault.
+    """
+    found, text = [], read_text(path)
+    if not text.endswith("\n"):
+        raise InputError(f"{path}: is empty, or ends within a line; {remedy}")
+    with readable(path, "a table of comma-separated values", remedy):
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
+            raise InputError(f"{path}: the column {missing[0]!r} is missing; {remedy}")
+        for row in reader:
+            where = f"{path}, line {reader.line_num}"
+            if None in row or None in row.values():
+                raise InputError(f"{where}: has not as many cells as the header; {remedy}")
+            for column in [column for column, kind in columns.items() if kind is float]:
+                try:
+                    row[column] = float(row[column]) if row[column] else None
+                except ValueError:
+                    raise InputError(f"{where}: the {column} {row[column]!r} is no number; {remedy}") from None
+            found.append(row)
+    if not found:
+        raise InputError(f"{path}: no rows; {remedy}")
+    return found
+
+
+def read_parquet(path: Path | str, columns: Fields, remedy: str) -> "pl.DataFrame":
+    """A parquet table that has rows, and `columns` of the kinds that are asked for.
+
+    Raises InputError naming the file and the column at fault.
+    """
+    import polars as pl
+
+    kinds = columns if isinstance(columns, Mapping) else dict.fromkeys(columns)
+    if Path(path).is_dir():
+        raise InputError(f"{path}: is a folder; give a file")  # polars would put together what is in it
+    with readable(path, "a parquet file", remedy):
+        table = pl.read_parquet(path)
+    for name, kind in kinds.items():
+        if name not in table.columns:
+            raise InputError(f"{path}: the column {name!r} is missing; {remedy}")
+        kinds, found = kinds_of(kind), table.schema[name]
+        fits = {
+            str: found == pl.String,
+            int: found.is_integer(),
+            float: found.is_numeric(),
+            bool: found == pl.Boolean,
+            list: found.is_nested(),
+            type(None): found == pl.Null,
+        }
+        if kind is not None and not any(fits[each] for each in kinds):
+            named = " or ".join(KINDS[each] for each in kinds)
+            raise InputError(f"{path}: the column {name!r} is {found}, not {named}; {remedy}")
+        if kind is not None and type(None) not in kinds and table[name].null_count():
+            raise InputError(f"{path}: the column {name!r} lacks a value in a row; {remedy}")
+    if table.is_empty():
+        raise InputError(f"{path}: no rows; {remedy}")
+    return table
 
 
 def write_jsonl(path: Path | str, rows: Iterable[dict]) -> None:
@@ -157,37 +366,45 @@ def write_jsonl(path: Path | str, rows: Iterable[dict]) -> None:
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def iter_jsonl(path: Path | str, fields: Iterable[str] = ()) -> Iterator[dict]:
+def iter_jsonl(path: Path | str, fields: Fields = ()) -> Iterator[dict]:
     """Read one JSON object a line, a line at a time; blank lines are passed over, CRLF is accepted.
 
-    Raises InputError naming file and line when a line is not UTF-8, not a JSON object, or lacks one of `fields`.
+    Raises InputError naming file and line when a line is not UTF-8, not a JSON object, holds text that cannot be
+    written, or lacks one of `fields`.
     """
     try:
         # Bytes, whose lines end at \n alone: U+2028 may stand inside a string.
         stream = Path(path).open("rb")  # noqa: SIM115  closed below
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: {system_fault(error)}") from None
     with stream:
         for number, line in enumerate(stream, start=1):
             if not line.strip():
                 continue
             try:
-                row = json.loads(line.decode("utf-8"))
+                row = parse_json(line.decode("utf-8"))
             except UnicodeDecodeError:
                 raise InputError(f"{path}, line {number}: not UTF-8; save the file as UTF-8") from None
             except json.JSONDecodeError as error:
-                raise InputError(f"{path}, line {number}: not valid JSON ({error.msg}, column {error.colno})") from None
+                fault = f"not valid JSON ({error.msg}, column {error.colno})"
+                raise InputError(f"{path}, line {number}: {fault}; mend the file, or make it again") from None
             if not isinstance(row, dict):
-                raise InputError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
-            missing = [field for field in fields if field not in row]
-            if missing:
-                raise InputError(f"{path}, line {number}: the field {missing[0]!r} is missing")
+                raise InputError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}; mend it")
+            if fault := fields_fault(row, fields):
+                raise InputError(f"{path}, line {number}: the field {fault}; mend the file, or make it again")
+            if HALF_A_PAIR.search(line) and text_fault(json.dumps(row, ensure_ascii=False)):
+                at_fault = next((name for name, value in row.items() if text_fault(str(value))), "a name")
+                fault = f"the field {at_fault!r} holds half a surrogate pair"
+                raise InputError(f"{path}, line {number}: {fault}; mend it")
             yield row
 
 
-def read_jsonl(path: Path | str, fields: Iterable[str] = ()) -> list[dict]:
-    """All rows of `iter_jsonl`, as a list."""
-    return list(iter_jsonl(path, fields))
+def read_jsonl(path: Path | str, fields: Fields = (), empty: str | None = None) -> list[dict]:
+    """All rows of `iter_jsonl`, as a list. With `empty`, which says what the file should hold, it must hold some."""
+    rows = list(iter_jsonl(path, fields))
+    if empty and not rows:
+        raise InputError(f"{path}: there are no {empty} in it; make it again")
+    return rows
 
 
 def text_fault(value: object) -> str | None:

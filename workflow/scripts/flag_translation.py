@@ -36,7 +36,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from files import InputError, beside, command_line, iter_jsonl, write_jsonl, write_text
+from files import InputError, beside, command_line, iter_jsonl, kind_fault, write_jsonl, write_text
 from flags import FLAGS, in_order
 from langid import check_labels, identify, load_model
 from languages import labels_of, read_languages, read_table
@@ -188,7 +188,8 @@ def same_text(row: dict) -> bool:
 
 def aligned(seed: Path, rows: Path) -> Iterator[tuple[dict, dict]]:
     """Yield each row of the seed with its translation. Raises InputError at the first place where they differ."""
-    pairs = zip_longest(iter_jsonl(seed, fields=("id", *FIELDS)), iter_jsonl(rows, fields=("id", *FIELDS)))
+    kinds = {"id": int, **dict.fromkeys(FIELDS, str)}
+    pairs = zip_longest(iter_jsonl(seed, fields=kinds), iter_jsonl(rows, fields=kinds))
     remedy = "make the translation again"
     for number, (source, row) in enumerate(pairs):
         if row is None:
@@ -199,9 +200,8 @@ def aligned(seed: Path, rows: Path) -> Iterator[tuple[dict, dict]]:
             raise InputError(
                 f"{rows}, row {number}: id {row['id']!r} stands where {seed} has {source['id']!r}; {remedy}"
             )
-        for name in FIELDS:
-            if not isinstance(row[name], str):
-                raise InputError(f"{rows}, row {number}: the field {name!r} is not text; {remedy}")
+        if fault := kind_fault(row.get("flags"), list[str] | None):
+            raise InputError(f"{rows}, row {number}: the field 'flags' {fault}; {remedy}")
         try:
             row["flags"] = in_order(row.get("flags") or ())
         except ValueError as error:

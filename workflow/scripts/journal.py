@@ -9,6 +9,7 @@ the disk: in memory is only where each of them stands.
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,14 +31,17 @@ class _Place(NamedTuple):
 class Journal:
     """A mapping from item key to JSON value that outlives the process. One writer at a time: a second one waits.
 
+    An entry whose value is not `sound` is passed over as if it were not there, so that its item is done again.
+
     >>> with Journal(path) as journal:
     ...     if key not in journal:
     ...         journal[key] = expensive()
     """
 
-    def __init__(self, path: Path | str):
+    def __init__(self, path: Path | str, sound: Callable[[object], bool] = lambda value: True):
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._sound = sound
         self._places: dict[str, _Place] = {}
         self._stream = self.path.open("a+b", buffering=0)
         hold(self._stream, self.path)
@@ -56,11 +60,12 @@ class Journal:
                     break
                 try:
                     entry = json.loads(line)
-                    key, _ = entry["key"], entry["value"]
-                except (ValueError, KeyError, TypeError):
+                    key, value = entry["key"], entry["value"]
+                except (ValueError, KeyError, TypeError, RecursionError):
                     pass
                 else:
-                    self._places[key] = _Place(end, len(line))
+                    if isinstance(key, str) and self._sound(value):
+                        self._places[key] = _Place(end, len(line))
                 end += len(line)
         return end
 

@@ -47,8 +47,8 @@ from queue import Empty, SimpleQueue
 from string import Template
 from typing import NamedTuple
 
-from endpoint import Endpoint, Refused, api_key, as_reply, endpoint, request_body
-from files import InputError, command_line, read_jsonl, text_fault, write_jsonl
+from endpoint import Endpoint, Refused, api_key, as_reply, endpoint, is_reply, request_body
+from files import InputError, command_line, read_jsonl, read_text, text_fault, write_jsonl
 from journal import Journal, item_key
 from judge_batch import Batches, Requests
 from judge_settings import JudgeSettings, determinants, judge_settings, reply_key, sent_seed
@@ -81,12 +81,11 @@ class Verdict:
 
 def read_template(path: str) -> Template:
     """Read the judge's prompt template; the line end that closes the file is not part of it."""
-    try:
-        template = Template(Path(path).read_text(encoding="utf-8").removesuffix("\n"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+    template = Template(read_text(path).removesuffix("\n"))
     if not template.is_valid() or set(template.get_identifiers()) != {"instruction", "response"}:
-        raise InputError(f"{path}: needs the placeholders ${{instruction}} and ${{response}}, no other, and $$ for $")
+        raise InputError(
+            f"{path}: needs the placeholders ${{instruction}} and ${{response}}, no other, and $$ for $; mend it"
+        )
     return template
 
 
@@ -293,7 +292,7 @@ def judge_prompts(prompts: list[str], judge: Judge, spent_in: Path | None, journ
 
 def read_responses(path: str) -> list[dict]:
     """Read a run's responses. Raises InputError when one (lang, id) comes twice, or has no text that can be sent."""
-    rows = read_jsonl(path, fields=("lang", "id", "prompt", "response"))
+    rows = read_jsonl(path, fields={"lang": str, "id": str, "prompt": None, "response": None}, empty="responses")
     seen = set()
     for row in rows:
         if (row["lang"], row["id"]) in seen:
@@ -301,7 +300,9 @@ def read_responses(path: str) -> list[dict]:
         seen.add((row["lang"], row["id"]))
         for field in ("prompt", "response"):
             if fault := text_fault(row[field]):
-                raise InputError(f"{path}: lang {row['lang']}, id {row['id']}: the {field} {fault}")
+                raise InputError(
+                    f"{path}: lang {row['lang']}, id {row['id']}: the {field} {fault}; make the file again"
+                )
     return rows
 
 
@@ -361,7 +362,7 @@ def main() -> None:
 
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, end_by_signal)
-    with Journal(arguments.journal) as journal:
+    with Journal(arguments.journal, is_reply) as journal:
         judge = Judge(settings, journal)
         verdicts = judge_prompts(prompts, judge, arguments.spent_in, arguments.journal)
     rows = rated_rows(responses, prompts, verdicts, settings.repeats)

@@ -24,11 +24,12 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from agreement import alpha, alpha_interval, equal_share, kappa
-from files import InputError, beside, command_line, write_text
+from files import InputError, beside, command_line, fields_fault, write_text
 from ratings import RATINGS
 from repeats import read_repeats
 from scoretable import ABSENT, in_order, markdown_table
 from settings import read_object
+from spending import NOTHING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,12 +82,13 @@ def read_ratings(files: Iterable[tuple[str, str, Path]]) -> "pl.DataFrame":
         if (judge, run) in seen:
             raise InputError(f"--ratings: {judge} has rated {run} in two files; give each run once")
         seen.add((judge, run))
-        for repeats in read_repeats(path, ("attempts", "model", "fingerprint", "usage")).values():
+        kinds = {"attempts": int, "model": str | None, "fingerprint": str | None, "usage": dict}
+        for repeats in read_repeats(path, kinds).values():
             for row in repeats:
+                if fault := fields_fault(row["usage"], dict.fromkeys(NOTHING, int)):
+                    raise InputError(f"{path}: lang {row['lang']}, id {row['id']}: usage: {fault}; make the file again")
                 whole = row | row["usage"] | {"judge": judge, "run": run}
                 rows.append([whole[name] for name in schema])
-    if not rows:
-        raise InputError("--ratings: there is no rating in the files; make them again with judge.py")
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -95,7 +97,11 @@ def read_prices(argument: str) -> dict[str, dict[str, float]]:
     prices = read_object(argument)
     for judge, price in prices.items():
         if not isinstance(price, dict) or set(price) != {"prompt", "completion"}:
-            raise InputError(f"--prices: {judge!r} needs 'prompt' and 'completion', US dollars a million tokens")
+            raise InputError(
+                f"--prices: {judge!r} needs 'prompt' and 'completion', US dollars a million tokens; give both"
+            )
+        if fault := fields_fault(price, dict.fromkeys(price, float)):
+            raise InputError(f"--prices: {judge!r}: {fault}; give US dollars")
     return prices
 
 

@@ -14,6 +14,7 @@ C++ compiler. fasttext-numpy2 is the same code with that line mended, and wheels
 
 import argparse
 import re
+import struct
 import sys
 from collections.abc import Sequence
 from itertools import chain, islice
@@ -34,12 +35,28 @@ def load_model(path: Path | str) -> "fasttext.FastText._FastText":
     """Load a fastText model. Raises InputError when it is none."""
     import fasttext
 
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file")
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; fetch or train it again")
     try:
-        return fasttext.load_model(str(path))
+        model = fasttext.load_model(str(path))
     except (ValueError, RuntimeError, MemoryError):  # MemoryError: sizes read from a file of another kind
         raise InputError(f"{path}: not a fastText model; fetch or train it again") from None
+    if not is_whole(path, model):
+        raise InputError(f"{path}: cut short, or damaged; fetch or train it again")
+    return model
+
+
+def is_whole(path: Path, model: "fasttext.FastText._FastText") -> bool:
+    """Whether the file ends with the model's output matrix: rows, columns, numbers of 4 bytes. fastText itself fills up
+    a file that was cut short with zeros, and takes every text for the first language."""
+    try:
+        rows, columns = model.get_output_matrix().shape
+    except ValueError:  # a quantized one, which cannot be had
+        return True
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 4 * rows * columns - 16))
+        return rows > 0 and stream.read(16) == struct.pack("<qq", rows, columns)
 
 
 def check_labels(
@@ -87,7 +104,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    rows = read_jsonl(arguments.responses, fields=("lang", "id", "response"))
+    rows = read_jsonl(arguments.responses, fields={"lang": str, "id": str, "response": str}, empty="responses")
     languages = read_languages(arguments.languages)
     asked = {row["lang"]: labels_of(row["lang"], languages, arguments.languages) for row in rows}
     model = load_model(arguments.model)

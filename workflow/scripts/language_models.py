@@ -4,13 +4,12 @@ Import it before torch: threads and network are settled by variables that the li
 """
 
 import gc
-import json
 import os
 import struct
 import warnings
 from pathlib import Path
 
-from files import InputError, read_json, sha256
+from files import InputError, kind_fault, parse_json, read_json, readable, sha256
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads add up in another order, hence other last digits
 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"  # everything read here is a local file
@@ -18,6 +17,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 warnings.filterwarnings("ignore", category=FutureWarning, module="torch|transformers|accelerate|peft|deepspeed")
+AGAIN = "make, fetch or convert it again"
 gc.set_threshold(100_000)  # importing them makes a million objects to keep: looking through those takes half a second
 
 
@@ -26,8 +26,11 @@ def weight_files(folder: Path, config: str = "config.json") -> list[Path]:
 
     Raises InputError when the folder holds no model, or a part of it, or pickled weights, which could run code.
     """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give that of a model")
     if not (folder / config).is_file():
         raise InputError(f"{folder}: no {config} in it, so it is no model; give the folder of a downloaded one")
+    read_json(folder / config, fields=(), remedy=AGAIN)
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         pickled = next((path.name for pattern in ("*.bin", "*.pt*") for path in sorted(folder.glob(pattern))), None)
@@ -35,12 +38,14 @@ def weight_files(folder: Path, config: str = "config.json") -> list[Path]:
         raise InputError(f"{folder}: {found}; only safetensors are read, convert or download them in that format")
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        parts = set(read_json(index)["weight_map"].values())
+        parts = set(read_json(index, {"weight_map": dict}, AGAIN)["weight_map"].values())
         if missing := sorted(parts - {path.name for path in files}):
             raise InputError(
                 f"{folder}: {len(missing)} of {len(parts)} weights files are missing, the first is"
                 f" {missing[0]}; fetch the model again"
             )
+    for path in files:
+        _header(path)
     return files
 
 
@@ -76,12 +81,14 @@ def _header(path: Path) -> dict:
             (length,) = struct.unpack("<Q", stream.read(8))
             if length > path.stat().st_size:
                 raise ValueError
-            header = json.loads(stream.read(length))
-        end = max((tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"), default=0)
-        if path.stat().st_size != 8 + length + end:
+            header = parse_json(stream.read(length))
+        header.pop("__metadata__", None)
+        end = max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
+        whole = path.stat().st_size == 8 + length + end
+        if not whole or any(kind_fault(tensor["shape"], list[int]) for tensor in header.values()):
             raise ValueError
-    except (struct.error, ValueError):
-        raise InputError(f"{path}: not a safetensors file, or cut short; fetch or convert it again") from None
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, IsADirectoryError):
+        raise InputError(f"{path}: not a safetensors file, or cut short; {AGAIN}") from None
     return header
 
 
@@ -91,9 +98,20 @@ def layer_modules(folder: Path) -> list[str]:
 
 
 def load_model(folder: Path, precision: str):
-    """Load a causal language model in `precision`, bf16 or fp32, from local safetensors."""
+    """Load a causal language model in `precision`, bf16 or fp32, from local safetensors.
+
+    Raises InputError when it is none, or lacks weights: Transformers would fill these with random numbers.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
+    options = {"dtype": dtype, "local_files_only": True, "use_safetensors": True, "output_loading_info": True}
+    with readable(folder, "a causal language model that Transformers can load", AGAIN):
+        model, loading = AutoModelForCausalLM.from_pretrained(folder, **options)
+    if lacking := sorted({*loading["missing_keys"], *map(str, loading["mismatched_keys"])}):
+        raise InputError(
+            f"{folder}: lacks {len(lacking)} of the weights that its config.json asks for, the first is"
+            f" {lacking[0]}; {AGAIN}"
+        )
+    return model

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from files import InputError
+from files import InputError, fields_fault, read_yaml
 
 FASTTEXT_MARK = "__label__"  # what fastText writes before each label
 
@@ -12,19 +12,15 @@ def read_table(path: Path | str) -> dict[str, dict]:
 
     Raises InputError for an entry without labels and for a bare `no`, which YAML reads as false.
     """
-    import yaml
-
-    try:
-        table = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    table = read_yaml(path, fields=())
     for code, entry in table.items():
         if not isinstance(code, str):
             raise InputError(f'{path}: the code {code!r} is not text; YAML reads a bare no as false, write "no"')
         if not isinstance(entry, dict) or not entry.get("labels"):
             raise InputError(f"{path}: {code!r} lists no labels; give those of OpenLID that count as it")
+        kinds = {"labels": list[str], "name": str, "own": str}
+        if fault := fields_fault(entry, {name: kinds.get(name) for name in entry}):
+            raise InputError(f"{path}: {code!r}: {fault}; mend it")
     return table
 
 

@@ -8,7 +8,7 @@ import sys
 from html import escape
 from pathlib import Path
 
-from files import InputError, command_line, write_text
+from files import command_line, read_text, write_text
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -46,11 +46,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, metavar="FILE", help="the page as HTML")
     arguments = parser.parse_args()
 
-    try:
-        text = arguments.markdown.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{arguments.markdown}: no such file") from None
-    write_text(arguments.output, page(text, arguments.title))
+    write_text(arguments.output, page(read_text(arguments.markdown), arguments.title))
     print(f"page: {arguments.title}", file=sys.stderr)
 
 

@@ -87,7 +87,9 @@ def build(architecture: dict, tokenizer: Tokenizer, seed: int):
         return AutoModelForCausalLM.from_config(config)
     except (KeyError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"--architecture: not a causal language model of Transformers ({reason[:200]})") from None
+        raise InputError(
+            f"--architecture: not a causal language model of Transformers ({reason[:200]}); mend it"
+        ) from None
 
 
 def learning_rate(step: int, settings: Settings) -> float:

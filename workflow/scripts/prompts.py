@@ -14,6 +14,8 @@ from pathlib import Path
 
 from files import InputError, command_line, read_jsonl, write_jsonl
 
+FIELDS = {"id": str | int, "prompt": None}
+
 
 def check_prompts(rows: list[dict], path: Path, expected: int) -> list[dict]:
     """Keep id and prompt of each row. Raises InputError for a wrong count, a repeated id or an empty prompt."""
@@ -22,7 +24,7 @@ def check_prompts(rows: list[dict], path: Path, expected: int) -> list[dict]:
     seen: set[str] = set()
     for number, row in enumerate(rows, start=1):
         if not isinstance(row["prompt"], str) or not row["prompt"].strip():
-            raise InputError(f"{path}, prompt {number}: the prompt is empty or is not text")
+            raise InputError(f"{path}, prompt {number}: the prompt is empty or is not text; write one")
         if str(row["id"]) in seen:  # 1 and "1" would be one
             raise InputError(f"{path}, prompt {number}: the id {row['id']!r} is there twice")
         seen.add(str(row["id"]))
@@ -42,10 +44,10 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, help="prompts of another language, to compare the ids with")
     parser.add_argument("--output", required=True, type=Path)
     arguments = parser.parse_args()
-    rows = read_jsonl(arguments.input, fields=("id", "prompt"))
+    rows = read_jsonl(arguments.input, fields=FIELDS)
     checked = check_prompts(rows, arguments.input, arguments.expected)
     if arguments.reference:
-        for place, here, there in other_ids(checked, read_jsonl(arguments.reference, fields=("id", "prompt"))):
+        for place, here, there in other_ids(checked, read_jsonl(arguments.reference, fields=FIELDS)):
             print(
                 f"warning: {arguments.input}, prompt {place}: the id {here} is {there} in {arguments.reference};"
                 " as they stand at one place, their answers are taken for answers to one question",

@@ -27,7 +27,7 @@ def sha256_of(path: Path | str) -> str:
         with Path(path).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        raise InputError(f"{path}: no such file; make it, or mend its path") from None
 
 
 def code_version() -> str:

@@ -36,7 +36,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
-from files import InputError, beside, command_line, language_file, positive, read_jsonl, sha256, write_json
+from files import InputError, beside, command_line, kind_fault, language_file, positive, read_jsonl, sha256, write_json
 from flags import FLAGS
 from seed import FIELDS
 
@@ -55,7 +55,9 @@ def read_languages(paths: dict[str, Path]) -> dict[str, dict[int, dict]]:
     """Read each language's rows by id. Raises InputError when two languages do not have the same ids."""
     languages = {}
     for language, path in paths.items():
-        rows = read_jsonl(path, fields=("id", *FIELDS))
+        rows = read_jsonl(path, fields={"id": int, **dict.fromkeys(FIELDS, str)}, empty="rows")
+        if fault := next((fault for row in rows if (fault := kind_fault(row.get("flags", []), list[str]))), None):
+            raise InputError(f"{path}: the field 'flags' {fault}; make the file again")
         languages[language] = {row["id"]: row for row in rows}
         if len(languages[language]) < len(rows):
             raise InputError(f"{path}: an id is there twice")

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import yaml
-from files import InputError
+from files import InputError, fields_fault, read_yaml
 
 REGISTRY = Path(__file__).resolve().parents[2] / "resources" / "released-models.yaml"
 CONFIGS = {"lora": "adapter_config.json", "full": "config.json"}  # the file that makes a folder a model, by method
@@ -35,8 +34,11 @@ def read_registry(path: Path = REGISTRY) -> dict:
 
     Raises InputError when a pin does not fix what is fetched: a branch moves, so it needs the hash of its weights.
     """
-    registry = yaml.safe_load(path.read_text(encoding="utf-8"))
+    registry = read_yaml(path, fields={"models": dict, "pickled": list[str]})
     for repo, pin in registry["models"].items():
+        fault = fields_fault(pin, {"revision": str, "sha256": dict}) if isinstance(pin, dict) else "no pin"
+        if fault:
+            raise InputError(f"{path}: {repo}: {fault}; give its revision, and sha256 by file")
         hashes = pin["sha256"].values()
         if any(value is not None and not re.fullmatch(r"[0-9a-f]{64}", value) for value in hashes):
             raise InputError(f"{path}: {repo}: sha256 is not 64 hexadecimal digits; write null where it is not known")

@@ -1,21 +1,25 @@
 """Reading what judge.py writes: the ratings of one run, one row a response and repeat."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
-from files import InputError, iter_jsonl
+from files import Fields, InputError, iter_jsonl
+from ratings import RATINGS
 
 Key = tuple[str, str]  # lang, id
 
 
-def read_repeats(path: Path | str, fields: Iterable[str] = ()) -> dict[Key, list[dict]]:
+def read_repeats(path: Path | str, fields: Fields = ()) -> dict[Key, list[dict]]:
     """The rows of each response, in order of repeat, and the responses in the order of the file.
 
-    Raises InputError when a row lacks one of `fields`, when a response's repeats are not numbered 1, 2, 3 ..., and
-    when it has more or fewer of them than another.
+    Raises InputError when there is none, when a row lacks one of `fields` or has a rating off the scale, when a
+    response's repeats are not numbered 1, 2, 3 ..., and when it has more or fewer of them than another.
     """
     found: dict[Key, list[dict]] = {}
-    for row in iter_jsonl(path, fields=("lang", "id", "repeat", "rating", *fields)):
+    kinds = fields if isinstance(fields, Mapping) else dict.fromkeys(fields)
+    for row in iter_jsonl(path, fields={"lang": str, "id": str, "repeat": None, "rating": int | None, **kinds}):
+        if row["rating"] not in (None, *RATINGS):
+            raise InputError(f"{path}: lang {row['lang']}, id {row['id']}: {row['rating']} is no rating; make it again")
         found.setdefault((row["lang"], row["id"]), []).append(row)
     for (lang, id), rows in found.items():
         numbers = [row["repeat"] for row in rows]
@@ -24,7 +28,9 @@ def read_repeats(path: Path | str, fields: Iterable[str] = ()) -> dict[Key, list
                 f"{path}: lang {lang}, id {id} has the repeats {', '.join(map(str, numbers))}, and they must be 1 to"
                 f" {len(rows)}, each once; make the file again"
             )
-    first, expected = next(iter(found.items()), ((), ()))
+    if not found:
+        raise InputError(f"{path}: there are no ratings in it; make it again")
+    first, expected = next(iter(found.items()))
     for (lang, id), rows in found.items():
         if len(rows) != len(expected):
             raise InputError(

@@ -36,7 +36,7 @@ from pathlib import Path
 import completions
 import generation
 import language_models
-from files import InputError, command_line, language_file, read_jsonl, sha256, write_json, write_jsonl
+from files import InputError, command_line, fields_fault, language_file, read_jsonl, sha256, write_json, write_jsonl
 from journal import Journal, item_key
 from settings import read_settings
 from template import Template, cut_response
@@ -91,9 +91,7 @@ def read_prompts(files: list[tuple[str, Path]]) -> list[dict]:
     """Rows lang, id, prompt in the order given. Raises InputError for a file that holds none."""
     rows = []
     for code, path in files:
-        prompts = read_jsonl(path, fields=("id", "prompt"))
-        if not prompts:
-            raise InputError(f"{path}: no prompts in it")
+        prompts = read_jsonl(path, fields={"id": str, "prompt": str}, empty="prompts")
         rows += [{"lang": code, "id": row["id"], "prompt": row["prompt"]} for row in prompts]
     return rows
 
@@ -110,6 +108,11 @@ def row_of(tokens: list[int], finished: bool, settings: Settings, tokenizer: Tok
     ending = [tokenizer.eos] if finished and settings.special_tokens == "keep" else []
     response = cut_response(tokenizer.decode(tokens + ending, settings.special_tokens), settings.cut_at)
     return {"response": response, "tokens": len(tokens), "finish": "stop" if finished else "length"}
+
+
+def is_answer(value: object) -> bool:
+    """Whether a journal's value is what `row_of` gives."""
+    return isinstance(value, dict) and not fields_fault(value, {"response": str, "tokens": int, "finish": str})
 
 
 def engine_of(arguments: argparse.Namespace, settings: Settings, tokenizer: Tokenizer) -> AbstractContextManager:
@@ -131,7 +134,7 @@ def answer_missing(
     done = len(keys) - sum(key not in journal for key in keys)
     if not todo:
         return 0
-    with tqdm(total=len(keys), initial=done, mininterval=5, unit="answer") as progress, engine as answer:
+    with engine as answer, tqdm(total=len(keys), initial=done, mininterval=5, unit="answer") as progress:
         for batch in todo:
             answers = answer([prompts[key] for key in batch])
             for key, (tokens, finished) in zip(batch, answers, strict=True):
@@ -187,7 +190,7 @@ def main() -> None:
     prompts = [tokenizer.encode_prompt(template.prompt(row["prompt"])) for row in rows]
     keys = [item_key(weights=weights, prompt=ids, settings=settings.determinants()) for ids in prompts]
     start = time.monotonic()
-    with Journal(arguments.journal) as journal:
+    with Journal(arguments.journal, is_answer) as journal:
         new = answer_missing(
             dict(zip(keys, prompts, strict=True)),
             journal,

@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from files import InputError, beside, command_line, read_json, read_jsonl
+from files import Fields, InputError, beside, command_line, read_json, read_jsonl
 from repeats import Key, read_repeats
 from scoretable import plain
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 COORDINATES = ("judge", "method", "model", "recipe")
 
 
-def by_key(path: Path, fields: Iterable[str]) -> dict[Key, dict]:
-    """Read rows by (lang, id). Raises InputError when two have the same."""
+def by_key(path: Path, fields: Fields) -> dict[Key, dict]:
+    """Read rows by (lang, id). Raises InputError when there is none, or two have the same."""
     rows: dict[Key, dict] = {}
-    for row in read_jsonl(path, fields=("lang", "id", *fields)):
+    for row in read_jsonl(path, fields={"lang": str, "id": str, **fields}, empty="rows"):
         key = (row["lang"], row["id"])
         if key in rows:
             raise InputError(f"{path}: lang {key[0]}, id {key[1]} is there twice; make the file again")
@@ -68,9 +68,10 @@ def verdict(repeats: list[dict]) -> dict:
 
 def read_run(responses: Path, ratings: Path, langid: Path) -> list[dict]:
     """The run's rows, joined, in the order of the responses. Raises InputError when the three do not fit."""
-    answers = by_key(responses, ("prompt", "response"))
-    rated = read_repeats(ratings, ("explanation", "model", "fingerprint"))
-    identified = by_key(langid, ("label", "probability", "match", "lines_match", "words_match"))
+    answers = by_key(responses, {"prompt": str, "response": str})
+    rated = read_repeats(ratings, {"explanation": str, "model": str | None, "fingerprint": str | None})
+    passes = {"match": bool, "lines_match": bool | None, "words_match": bool | None}
+    identified = by_key(langid, {"label": str | None, "probability": float, **passes})
     for path, rows in ((ratings, rated), (langid, identified)):
         check_same(rows, path, answers, responses)
         check_same(answers, responses, rows, path)
@@ -87,10 +88,7 @@ def decoding_of(path: Path | None) -> str | None:
     """The line on how responses were decoded, of the record beside them; None without a record."""
     if path is None:
         return None
-    record = read_json(path)
-    if not isinstance(record, dict) or not isinstance(record.get("decoding"), str):
-        raise InputError(f"{path}: the key 'decoding' is missing or is not text; make the file again")
-    return record["decoding"]
+    return read_json(path, fields={"decoding": str})["decoding"]
 
 
 def score_table(rows: list[dict], coordinates: dict[str, str], decoding: str | None, missing: str) -> "pl.DataFrame":

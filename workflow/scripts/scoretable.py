@@ -10,13 +10,31 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from files import InputError
+from files import InputError, read_parquet
 
 if TYPE_CHECKING:
     import polars as pl
 
 METHODS = {"lora": "LoRA", "full": "Full-parameter"}  # the paper's names
 KEY = ("judge", "method", "model", "recipe", "lang", "id")  # what makes a row of a score table unique
+COLUMNS = {  # of a score table, with the kind of each
+    **dict.fromkeys(KEY, str),
+    "prompt": str,
+    "response": str,
+    "response_sha256": str,
+    "decoding": str | None,
+    "rating": float | None,
+    "ratings": list,
+    "explanation": str | None,
+    "judge_model": str | None,
+    "fingerprint": str | None,
+    "label": str | None,
+    "probability": float,
+    "match": bool,
+    "lines_match": bool | None,
+    "words_match": bool | None,
+    "score": float | None,
+}
 SERIES_OF_KIND = {  # what a figure compares, by its kind, unless it says so itself
     "size": ("multilingual", "monolingual", "English", "downsampled"),
     "unseen": ("multilingual", "English", "downsampled"),
@@ -36,27 +54,20 @@ def read_scores(paths: Iterable[Path | str], columns: Sequence[str] = ()) -> "pl
     """
     import polars as pl
 
-    wanted = [*KEY, *(column for column in columns if column not in KEY)]
-    tables = []
-    for path in paths:
-        try:
-            table = pl.read_parquet(path)
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file") from None
-        except pl.exceptions.PolarsError:
-            raise InputError(f"{path}: not a parquet file; make it again with score.py") from None
-        missing = [column for column in wanted if column not in table.columns]
-        if missing:
-            raise InputError(f"{path}: the column {missing[0]!r} is missing; make it again with score.py")
-        tables.append(table.select(wanted))
-    scores = pl.concat(tables, how="vertical_relaxed")
-    if scores.is_empty():
-        raise InputError(f"{path}: there is no score in it; make it again with score.py")
+    wanted = {name: COLUMNS[name] for name in (*KEY, *columns)}
+    tables = [(path, read_table(path, wanted).select(list(wanted))) for path in paths]
+    path = tables[-1][0]
+    scores = pl.concat([table for _, table in tables], how="vertical_relaxed")
     twice = scores.filter(scores.select(KEY).is_duplicated()).select(KEY)
     if len(twice):
         first = "/".join(str(value) for value in twice.row(0))
         raise InputError(f"{path}: {first} is scored more than once; give each score table once")
     return scores
+
+
+def read_table(path: Path | str, columns: Mapping = COLUMNS) -> "pl.DataFrame":
+    """One score table. Raises InputError naming the file, and the column at fault."""
+    return read_parquet(path, columns, "make it again with score.py")
 
 
 def recipe_of(series: str, lang: str) -> str:

@@ -43,7 +43,7 @@ def normalise(rows: list[dict], path: Path) -> list[dict]:
             raise InputError(f"{path}, row {number}: the field 'instruction' is empty")
         normal.append({"id": number} | texts)
     if not normal:
-        raise InputError(f"{path}: no rows")
+        raise InputError(f"{path}: no rows; give one at least")
     return normal
 
 

@@ -19,6 +19,8 @@ from files import InputError, command_line, iter_jsonl, positive, text_fault, wr
 from seed import FIELDS
 from structure import prose
 
+REQUEST = {"chunk": int, "segments": list[str]}  # a line of the output
+
 
 def iter_rows(path: Path) -> Iterator[dict]:
     """The seed's rows. Raises InputError naming the row whose id or text the rest of the workflow cannot do with."""
@@ -31,6 +33,8 @@ def iter_rows(path: Path) -> Iterator[dict]:
             if fault := text_fault(row[field]):
                 raise InputError(f"{path}, id {row['id']}: the field {field!r} {fault}; mend it")
         yield row
+    if last < 0:
+        raise InputError(f"{path}: there are no rows in it; make it again")
 
 
 def requests(rows: Iterable[dict], chunk_rows: int) -> Iterator[dict]:

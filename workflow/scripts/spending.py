@@ -54,7 +54,7 @@ def past(paths: Iterable[Path], since: float = math.inf) -> Past:
                     reply = json.loads(line)["value"]
                     said, came = reply.get("bound", reply["usage"]), float(reply.get("at", 0))
                     used = {key: int(said[key]) for key in usage}
-                except (ValueError, KeyError, TypeError):
+                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                     continue
                 usage = {key: usage[key] + used[key] for key in usage}
                 if came > since:

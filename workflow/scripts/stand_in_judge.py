@@ -72,7 +72,7 @@ class Judge:
         self.fingerprint = "fp_" + sha256(references)[:10]
         self._answers: dict[object, list[Counter[str]]] = defaultdict(list)
         self._questions: dict[str, object] = {}
-        for row in read_jsonl(references, fields=("id", "lang", "prompt", "reference")):
+        for row in read_jsonl(references, fields={"id": str, "lang": str, "prompt": str, "reference": str}):
             self._answers[row["id"]].append(bigrams(row["reference"]))
             if self._questions.setdefault(plain(row["prompt"]), row["id"]) != row["id"]:
                 raise InputError(f"{references}: the prompt {row['prompt']!r} has two ids; give it one")

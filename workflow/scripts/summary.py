@@ -10,7 +10,6 @@ scores.
 """
 
 import argparse
-import csv
 import sys
 from collections.abc import Sequence
 from itertools import groupby
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from costs import read_costs, total
-from files import command_line, write_text
+from files import command_line, read_csv, write_text
 from scoretable import ABSENT, in_order, markdown_table, method_place, plain, read_scores, recipe_order
 
 if TYPE_CHECKING:
@@ -118,11 +117,14 @@ def training_cost(path: str) -> str:
 
 def judging_cost(path: str) -> str:
     """What each judge cost in one sentence, from the csv of judge_report.py."""
-    with Path(path).open(encoding="utf-8", newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if (row["table"], row["measure"]) == ("cost", "US dollars")]
+    columns = {"table": str, "judge": str, "measure": str, "value": float}
+    rows = read_csv(path, columns, "make it again with judge_report.py")
     told = [
-        f"{row['judge']} {float(row['value']):.2f} US dollars" if row["value"] else f"{row['judge']}, of no known price"
+        f"{row['judge']}, of no known price"
+        if row["value"] is None
+        else f"{row['judge']} {row['value']:.2f} US dollars"
         for row in rows
+        if (row["table"], row["measure"]) == ("cost", "US dollars")
     ]
     return f"Judges: {'; '.join(told)}."
 

@@ -13,14 +13,14 @@ class Template:
     """An Alpaca-style template: one text for an instruction with an input, one for an instruction alone."""
 
     def __init__(self, path: Path | str):
-        texts = read_json(path)
+        texts = read_json(path, remedy="mend it")
         for name, fields in {"prompt_input": ("instruction", "input"), "prompt_no_input": ("instruction",)}.items():
             text = texts.get(name) if isinstance(texts, dict) else None
             if not isinstance(text, str):
-                raise InputError(f"{path}: the text {name!r} is missing")
+                raise InputError(f"{path}: the text {name!r} is missing; write it there")
             for field in fields:
                 if text.count(f"{{{field}}}") != 1:
-                    raise InputError(f"{path}, {name}: {{{field}}} must stand in it once")
+                    raise InputError(f"{path}, {name}: {{{field}}} must stand in it once; mend it")
         self.with_input, self.without_input = texts["prompt_input"], texts["prompt_no_input"]
 
     def prompt(self, instruction: str, input: str = "") -> str:

@@ -17,27 +17,29 @@ from collections import Counter, defaultdict
 from itertools import accumulate
 from pathlib import Path
 
-from files import InputError, beside, command_line, positive, read_json, sha256, write_json
+from examples import features
+from files import (
+    InputError,
+    beside,
+    command_line,
+    fields_fault,
+    kind_fault,
+    positive,
+    read_json,
+    read_parquet,
+    sha256,
+    write_json,
+)
 from template import Template
 from tokenizer import Tokenizer
 
 SPLITS = ("train", "validation")
-COLUMNS = ("id", "lang", "instruction", "input", "output")
+COLUMNS = {"id": int, "lang": str, "instruction": str, "input": str, "output": str}
 
 
 def read_rows(path: Path) -> list[dict]:
     """Read a split of a recipe. Raises InputError when it is missing, empty, or lacks a column."""
-    import pyarrow.parquet as parquet
-
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; a recipe folder holds train.parquet and validation.parquet")
-    table = parquet.read_table(path)
-    for column in COLUMNS:
-        if column not in table.column_names:
-            raise InputError(f"{path}: the column {column!r} is missing")
-    if table.num_rows == 0:
-        raise InputError(f"{path}: no rows; there is nothing to train on or to validate with")
-    return table.select(COLUMNS).to_pylist()
+    return read_parquet(path, COLUMNS, "make the recipe again").select(list(COLUMNS)).to_dicts()
 
 
 def tokenize(row: dict, template: Template, tokenizer: Tokenizer, max_length: int) -> dict:
@@ -58,8 +60,13 @@ def token_budget(number: int | None, other: Path | None) -> int | None:
     """The training tokens to keep: as given, or as many as another tokenized recipe has; None for all."""
     if other is None:
         return number
-    counts = read_json(other / "counts.json")
-    return sum(language["tokens"] for language in counts["train"].values())
+    path, remedy = other / "counts.json", "tokenize that recipe again"
+    tokens = 0
+    for lang, counts in read_json(path, fields={"train": dict}, remedy=remedy)["train"].items():
+        if fault := kind_fault(counts, dict) or fields_fault(counts, {"tokens": int}):
+            raise InputError(f"{path}: train.{lang}: {fault}; {remedy}")
+        tokens += counts["tokens"]
+    return tokens
 
 
 def within(rows: list[dict], budget: int, recipe: Path, exact: bool) -> list[dict]:
@@ -96,16 +103,9 @@ def main() -> None:
     recipe = {split: arguments.recipe / f"{split}.parquet" for split in SPLITS}
     rows = {split: read_rows(path) for split, path in recipe.items()}
 
-    from datasets import Dataset, DatasetDict, Features, List, Value, disable_progress_bars
+    from datasets import Dataset, DatasetDict, disable_progress_bars
 
     disable_progress_bars()
-    features = Features(
-        id=Value("int64"),
-        lang=Value("string"),
-        input_ids=List(Value("int32")),
-        prompt_length=Value("int32"),
-        length=Value("int32"),
-    )
     counts: dict[str, dict[str, Counter]] = {split: defaultdict(Counter) for split in SPLITS}
     dataset = DatasetDict()
     most = token_budget(arguments.tokens, arguments.tokens_of)
@@ -120,7 +120,7 @@ def main() -> None:
                 response_tokens=row["length"] - row["prompt_length"],
                 truncated=int(row.pop("truncated")),
             )
-        dataset[split] = Dataset.from_list(tokenized, features=features)
+        dataset[split] = Dataset.from_list(tokenized, features=features())
         # The library draws a fingerprint at random; the source's hash keeps the files the same over runs.
         dataset[split]._fingerprint = sha256(recipe[split])[:16]
     with beside(arguments.output) as folder:

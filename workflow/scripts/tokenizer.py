@@ -6,7 +6,7 @@ tokenizer puts before every text (LLaMA's <s>) stays, what it may put after one 
 
 from pathlib import Path
 
-from files import InputError, read_json
+from files import InputError, read_json, readable
 from tokenizers import Tokenizer as FastTokenizer
 
 
@@ -17,18 +17,19 @@ class Tokenizer:
         definition = Path(folder) / "tokenizer.json"
         if not definition.is_file():
             raise InputError(f"{definition}: no such file; save the tokenizer as a fast one (tokenizer.json)")
-        self._tokenizer = FastTokenizer.from_file(str(definition))
+        with readable(definition, "a fast tokenizer", "make or fetch the tokenizer again"):
+            self._tokenizer = FastTokenizer.from_file(str(definition))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         settings = Path(folder) / "tokenizer_config.json"
-        special = read_json(settings)
+        special = read_json(settings, fields=(), remedy="make or fetch the tokenizer again")
         self.eos = self._special(special.get("eos_token"), settings)
         # The ids at padded places are masked and never labels, so a tokenizer without a pad token lends its eos.
         self.pad = self._special(special["pad_token"], settings) if special.get("pad_token") else self.eos
 
     def _special(self, token: str | dict | None, path: Path) -> int:
         text = token.get("content") if isinstance(token, dict) else token
-        identifier = self._tokenizer.token_to_id(text) if text else None
+        identifier = self._tokenizer.token_to_id(text) if text and isinstance(text, str) else None
         if identifier is None:
             raise InputError(f"{path}: eos_token is {text!r}, which is not a token; name the end-of-text token there")
         return identifier

@@ -97,7 +97,7 @@ def check_method(method: str, settings: Settings, modules: list[str], model: Pat
     if settings.zero_stage:
         raise InputError("settings: zero_stage is for the method full; an adapter is small, leave it null")
     if not settings.lora or set(settings.lora) - {"adapter"} != {"rank", "alpha", "dropout"}:
-        raise InputError("settings: lora must hold rank, alpha and dropout, and may hold adapter")
+        raise InputError("settings: lora must hold rank, alpha and dropout, and may hold adapter; mend it")
     if settings.lora.get("adapter", "lora") not in ("lora", "dora"):
         raise InputError(f"settings: adapter is {settings.lora['adapter']!r}, which is not one of lora, dora")
     if not modules:
@@ -120,7 +120,7 @@ def with_micro_batch(settings: Settings, path: Path | None) -> Settings:
         raise InputError(
             "settings: micro_batch_tokens is auto; give --micro-batch, the file that micro_batch.py writes"
         )
-    found = read_json(path)
+    found = read_json(path, {"tokens": int}, "remove it, and it is found again")
     if torch.cuda.is_available():
         memory, needed = (
             torch.cuda.get_device_properties(ranks.LOCAL_RANK).total_memory,
@@ -328,7 +328,7 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
 def is_made(output: Path, identity: str) -> bool:
     """Whether the output is of this very training, not of one with other settings or inputs."""
     report = output / "training.json"
-    return report.exists() and read_json(report).get("identity") == identity
+    return report.exists() and read_json(report, fields=()).get("identity") == identity
 
 
 def reloaded_loss(method: str, base: Path, folder: Path, validation: Examples, settings: Settings) -> float:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from files import InputError, beside, command_line, language_file, read_jsonl
+from files import InputError, beside, command_line, language_file, read_jsonl, read_text
 from languages import FASTTEXT_MARK, labels_of, read_languages
 
 SEED = 42
@@ -24,14 +24,9 @@ PIECE_CHARACTERS = 8  # of a word longer than twice that: Chinese writes no spac
 def read_documents(path: Path) -> list[str]:
     """The documents of one language, each on one line. Raises InputError when there is none."""
     if path.suffix == ".jsonl":
-        texts = [row["text"] for row in read_jsonl(path, fields=("text",))]
+        texts = [row["text"] for row in read_jsonl(path, fields={"text": str})]
     else:
-        try:
-            texts = path.read_text(encoding="utf-8").split("\n")
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file") from None
-        except UnicodeDecodeError:
-            raise InputError(f"{path}: not UTF-8; save the file as UTF-8") from None
+        texts = read_text(path).split("\n")
     documents = [line for line in (" ".join(text.split()) for text in texts) if line]
     if not documents:
         raise InputError(f"{path}: holds no text; give a document a line")

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from files import InputError, beside, command_line
+from files import InputError, beside, command_line, read_text
 from template import Template
 
 EOS, PAD = "<eos>", "<pad>"
@@ -18,12 +18,7 @@ def read_documents(paths: list[Path]) -> list[str]:
     """Read one document a line. Raises InputError for a file that is missing, not UTF-8, or without text."""
     documents = []
     for path in paths:
-        try:
-            lines = [line.strip() for line in path.read_text(encoding="utf-8").split("\n")]
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file") from None
-        except UnicodeDecodeError:
-            raise InputError(f"{path}: not UTF-8; save the file as UTF-8") from None
+        lines = [line.strip() for line in read_text(path).split("\n")]
         if not any(lines):
             raise InputError(f"{path}: no text in it; a corpus has one document a line")
         documents += [line for line in lines if line]

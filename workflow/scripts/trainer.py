@@ -175,8 +175,10 @@ class Curve:
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = []
         if from_step and path.exists():
-            with path.open(encoding="utf-8", newline="") as stream:
-                kept = [row for row in csv.DictReader(stream) if int(row["step"]) <= from_step]
+            with path.open(encoding="utf-8", errors="replace", newline="") as stream:
+                # A kill may have torn the last one.
+                rows = [row for row in csv.DictReader(stream) if None not in row.values()]
+                kept = [row for row in rows if row.get("step", "").isdecimal() and int(row["step"]) <= from_step]
         self._stream = path.open("w", encoding="utf-8", newline="")
         self._table = csv.DictWriter(self._stream, CURVE_COLUMNS, lineterminator="\n", extrasaction="ignore")
         self._table.writeheader()

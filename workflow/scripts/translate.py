@@ -13,8 +13,10 @@ from pathlib import Path
 
 from files import InputError, command_line, iter_jsonl, write_jsonl
 from seed import FIELDS
-from segment import iter_rows
+from segment import REQUEST, iter_rows
 from structure import rebuild
+
+TRANSLATED = {"chunk": int, "translations": list[str], "pieced": list[int]}
 
 
 def iter_translations(segments: Path, shards: list[Path]) -> Iterator[tuple[str, str, bool]]:
@@ -23,10 +25,8 @@ def iter_translations(segments: Path, shards: list[Path]) -> Iterator[tuple[str,
     Raises InputError naming the shard when the shards, one after another, are not the translation of the segments.
     """
     remedy = "remove that file and translate its shard again"
-    answers = chain.from_iterable(
-        ((path, row) for row in iter_jsonl(path, fields=("chunk", "translations", "pieced"))) for path in shards
-    )
-    for request, answered in zip_longest(iter_jsonl(segments, fields=("chunk", "segments")), answers):
+    answers = chain.from_iterable(((path, row) for row in iter_jsonl(path, fields=TRANSLATED)) for path in shards)
+    for request, answered in zip_longest(iter_jsonl(segments, fields=REQUEST), answers):
         place, answer = answered or (shards[-1], {})
         if request is None or answer.get("chunk") != request["chunk"]:
             wanted = f"chunk {request['chunk']}" if request else "its end"

@@ -25,8 +25,9 @@ from typing import NamedTuple
 
 import bergamot_engine
 import structure
-from files import InputError, command_line, iter_jsonl, positive, read_json, sha256, write_jsonl
+from files import InputError, command_line, iter_jsonl, kind_fault, positive, read_json, sha256, write_jsonl
 from journal import Journal, item_key
+from segment import REQUEST
 from tqdm import tqdm
 
 ATTEMPTS = 2  # at a request that the engine does not survive
@@ -49,11 +50,13 @@ Translate = Callable[[list[str]], list[list[Sentence]]]
 def requests_of_shard(path: Path, shard: int, shards: int) -> tuple[int, int]:
     """First and last (exclusive) request of a shard; shards differ by at most one and, in order, make up the file."""
     count = sum(1 for _ in iter_jsonl(path))
+    if not count:
+        raise InputError(f"{path}: there are no segments in it; make it again with segment.py")
     return count * shard // shards, count * (shard + 1) // shards
 
 
 def iter_requests(path: Path, start: int, end: int) -> Iterator[dict]:
-    return islice(iter_jsonl(path, fields=("chunk", "segments")), start, end)
+    return islice(iter_jsonl(path, fields=REQUEST), start, end)
 
 
 def words(segments: list[str]) -> int:
@@ -62,7 +65,9 @@ def words(segments: list[str]) -> int:
 
 def verified_model(folder: Path) -> dict[str, str]:
     """The model's files and their SHA-256, compared with its manifest: the engine aborts on a damaged file."""
-    manifest = read_json(folder / "manifest.json")
+    manifest = read_json(
+        folder / "manifest.json", {"config.yml": str, "model.bin": str}, "make the model's folder again"
+    )
     for name, expected in manifest.items():
         try:
             found = sha256(folder / name)
@@ -201,6 +206,13 @@ def mended(segments: list[str], translate: Translate) -> tuple[list[str], list[i
     return translations, pieced
 
 
+def is_answer(value: object) -> bool:
+    """Whether a journal's value is an answer of the engine, as `sentences_of` takes them apart."""
+    return kind_fault(value, list[list[list[int | str]]]) is None and all(
+        [type(part) for part in sentence] == [int, int, str] for answer in value for sentence in answer
+    )
+
+
 # ---- the engine
 
 
@@ -295,7 +307,7 @@ def main() -> None:
 
     total, known, asked = 0, 0, 0
     with (
-        Journal(arguments.journal) as journal,
+        Journal(arguments.journal, is_answer) as journal,
         Engine(arguments.engine_python, arguments.model, arguments.workers) as engine,
     ):
         for request in iter_requests(arguments.segments, *place):

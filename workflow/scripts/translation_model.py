@@ -24,7 +24,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from download import fetch, unpack
-from files import InputError, beside, command_line, read_json, sha256, write_json, write_text
+from files import InputError, beside, command_line, fields_fault, read_json, sha256, write_json, write_text
 
 MODEL, SHORTLIST, VOCABULARY, SOURCE_VOCABULARY, TARGET_VOCABULARY = NAMES = (
     "model.bin",
@@ -76,6 +76,20 @@ def unpack_archive(packed: Path, folder: Path) -> None:
             stream.read()  # to the end, where gzip's checksum stands
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{packed}: cannot unpack it ({error}); make or fetch the file again") from None
+
+
+def read_registry(path: Path) -> dict:
+    """The registry of published models. Raises InputError naming the file, and the key at fault."""
+    registry = read_json(path, {"index": str, "models": list[dict]}, "take it from the repository again")
+    kinds = {"language": str, "architecture": str, "model_sha256": str, "files": list[dict]}
+    for model in registry["models"]:
+        wanted = {"name": str, "size": int, "sha256": str}
+        fault = fields_fault(model, kinds) or next(
+            filter(None, (fields_fault(f, wanted) for f in model["files"])), None
+        )
+        if fault:
+            raise InputError(f"{path}: a model's {fault}; take it from the repository again")
+    return registry
 
 
 def registered(registry: dict, path: Path, language: str, architecture: str) -> dict:
@@ -182,7 +196,7 @@ def complete(folder: Path, origin: Path) -> None:
 
 def check_packed(packed: Path, checksums: Path) -> None:
     """Hold an archive against the SHA-256 that `checksums` has under its name. Raises InputError with both."""
-    if packed.name not in (expected := read_json(checksums)):
+    if packed.name not in (expected := read_json(checksums, fields=())):
         raise InputError(f"{checksums}: no sha256 of {packed.name}; add it, or make the archives again")
     if (found := sha256(packed)) != expected[packed.name]:
         raise InputError(
@@ -201,7 +215,7 @@ def make_packed(arguments: argparse.Namespace, folder: Path) -> None:
 
 
 def make_registered(arguments: argparse.Namespace, folder: Path) -> None:
-    registry = read_json(arguments.registry)
+    registry = read_registry(arguments.registry)
     entry = registered(registry, arguments.registry, arguments.language, arguments.architecture)
     cache = arguments.cache or arguments.output.with_name(f"{arguments.output.name}.downloads")
     # The same file names come back in every architecture.

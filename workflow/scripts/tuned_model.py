@@ -1,11 +1,12 @@
 """What a training leaves: its weights as safetensors, and proof that they are what was trained."""
 
 import math
+import warnings
 from pathlib import Path
 
 import language_models
 from examples import NO_LABEL, Examples, collate
-from files import InputError
+from files import InputError, readable
 from steps import StepSampler
 
 # Between the loss that training recorded and that of the weights on disk, as a share: rounding, which depends on how
@@ -60,7 +61,9 @@ def load_tuned(method: str, base: Path, folder: Path, precision: str):
     if method == "lora":
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, folder, local_files_only=True)
+        with readable(folder, f"an adapter of {base}", language_models.AGAIN), warnings.catch_warnings():
+            warnings.filterwarnings("error", message="Found missing adapter keys")  # they would be random numbers
+            model = PeftModel.from_pretrained(model, folder, local_files_only=True)
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
