@@ -88,7 +88,27 @@ def test_every_preset_beyond_the_paper_is_sound(preset):
 MIX = {"languages": ["en", "es"], "rows": "all"}
 FIGURE = {"kind": "sweep", "sweep": "lr", "runs": {"lora": ["bloom"]}}
 LR = {"lr": {"of": "lora", "sweep": {"learning_rate": [0.25, 0.5]}}}
+MINE = {"models": {"mine": {"family": "bloom", "billions": 1, "path": "my-models/mine"}}, "select": {"bloom": ["mine"]}}
+JUDGE = {"name": "mine", "label": "Mine", "model": "a-model"}
 FAULTS = {
+    "a base model that is not there": (MINE, "models.mine.path: my-models/mine/config.json does not exist; mend"),
+    "a base model of no family": (
+        {"models": {"mine": MINE["models"]["mine"] | {"family": "blom"}}},
+        "models.mine.family: 'blom' is not an entry of `families`: add it there; did you mean 'bloom'?",
+    ),
+    "a training language without a model": (
+        {"languages": {"train": ["en", "sw"], "seen": ["en"]}},
+        "translation.source: there is no Firefox model for 'sw'",
+    ),
+    "prompts that are not there": (
+        {"data": {"prompts": {"default": "openassistant", "bn": "my-data/bn.jsonl"}}},
+        "data.prompts.bn: my-data/bn.jsonl does not exist; mend the path or put the file there",
+    ),
+    "a judge that is neither called nor served": (
+        {"judges": [JUDGE]},
+        "judges[0]: give exactly one of base_url or serve",
+    ),
+    "a seed data set that is not there": ({"data": {"seed": "./mine.json"}}, "data.seed: ./mine.json does not exist"),
     "two budgets": ({"recipes": {"mix": MIX | {"tokens": 7}}}, "recipes.mix: give exactly one of rows and tokens"),
     "no budget": ({"recipes": {"mix": {"languages": ["en"]}}}, "recipes.mix: give exactly one of rows and tokens"),
     "two ways to share": (

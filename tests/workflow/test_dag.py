@@ -5,6 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
+import pytest
 import yaml
 from snake import DEMO, REPOSITORY, counts, dry_run, snakemake
 
@@ -284,3 +285,19 @@ def test_both_profiles_plan_the_paper():
         result = snakemake("--dry-run", "--profile", profile, "all_figures")
         assert result.returncode == 0, result.stdout
         assert re.search(r"^train +160$", result.stdout, flags=re.MULTILINE), profile
+
+
+@pytest.mark.parametrize(
+    ("preset", "trainings"),
+    [
+        ("languages", 2 * 9),
+        ("pinch", 2 * 5),
+        ("equal-tokens", 13 * 8),
+        ("learning-rate", 2 * 5),
+        ("seeds", 3 * 8),
+    ],
+)
+def test_a_study_beyond_the_paper_trains_what_its_figures_show(preset, trainings):
+    jobs = counts(dry_run("--configfile", f"config/presets/{preset}.yaml", "--", "all_figures"))
+    assert jobs["train"] == jobs["respond"] == trainings
+    assert jobs["figure"] == (2 if preset == "equal-tokens" else 1)
