@@ -8,6 +8,7 @@ it exits with status 1.
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
 import re
@@ -19,8 +20,12 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alone import hold_log
+
+if TYPE_CHECKING:
+    import polars
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -47,7 +52,7 @@ def command_line(main: Callable[[], None]) -> None:
         if not error.filename:
             raise
         remedy = "; make room and run again" if error.errno in FULL else ""
-        sys.exit(f"error: {error.filename}: {error.strerror}{remedy}")
+        sys.exit(f"error: {error.filename}: {error.strerror or error}{remedy}")
 
 
 def language_file(argument: str) -> tuple[str, Path]:
@@ -123,16 +128,32 @@ def beside(path: Path | str) -> Iterator[Path]:
     except OSError as error:
         error.filename = error.filename or str(path)  # a failed write does not know its file
         raise
+    except Exception as error:
+        if number := re.search(r"\(os error (\d+)\)", str(error)):  # as libraries written in Rust tell of it
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+        raise
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
         if lock is not None:
             os.close(lock)
 
 
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    with beside(path) as written:
+        written.write_bytes(data)
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write UTF-8 text with Unix line ends, whole or not at all."""
-    with beside(path) as written:
-        written.write_bytes(text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_parquet(path: Path | str, table: "polars.DataFrame") -> None:
+    """Write a table whole or not at all. By way of memory: of a full disk polars tells nothing that can be read."""
+    data = io.BytesIO()
+    table.write_parquet(data)
+    write_bytes(path, data.getvalue())
 
 
 def write_json(path: Path | str, value: object) -> None:

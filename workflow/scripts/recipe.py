@@ -36,7 +36,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
-from files import InputError, beside, command_line, language_file, positive, read_jsonl, sha256, write_json
+from files import (
+    InputError,
+    beside,
+    command_line,
+    language_file,
+    positive,
+    read_jsonl,
+    sha256,
+    write_json,
+    write_parquet,
+)
 from flags import FLAGS
 from seed import FIELDS
 
@@ -302,8 +312,8 @@ def main() -> None:
     }
     with beside(arguments.output) as folder:
         folder.mkdir()
-        pl.DataFrame(train).write_parquet(folder / "train.parquet")
-        pl.DataFrame(validation).write_parquet(folder / "validation.parquet")
+        write_parquet(folder / "train.parquet", pl.DataFrame(train))
+        write_parquet(folder / "validation.parquet", pl.DataFrame(validation))
         write_json(folder / "manifest.json", manifest)
     print(f"{arguments.output}: {summary(manifest)}", file=sys.stderr)
 
