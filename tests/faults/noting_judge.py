@@ -10,7 +10,7 @@ import stand_in_judge
 
 class NotingJudge(stand_in_judge.Judge):
     def reply(self, prompt: str) -> str:
-        call = hashlib.sha256(prompt.encode()).hexdigest() + "\n"
+        call = hashlib.sha256(prompt.encode()).hexdigest()[:16] + "\n"
         calls = os.open("calls", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(calls, call.encode())  # one write, which no other of this server or the next gets between
         os.close(calls)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -29,8 +28,7 @@ FROM_MEASURES = [  # made of these, or showing them
     "figures/budget-column.png",
     "summary.md",
 ]
-NO_ARTIFACTS = ["logs", "benchmarks", "journals"]  # how a run went: times, and what came in which order
-LOCKS = "checkpoints"  # all that is left there are the locks of trainings
+NO_ARTIFACTS = ["logs", "benchmarks", "journals", "checkpoints"]  # how a run went: times, and what came in which order
 
 
 class Checkout:
@@ -102,15 +100,15 @@ class Checkout:
         rows = [line.split("\t") for line in table.splitlines()[1:]]
         return {path.removeprefix(f"{RESULTS}/"): rule for path, _, rule, *_ in rows}
 
+    def checkpoints(self) -> list[Path]:
+        return list((self.results / "checkpoints").rglob("checkpoint-*"))
+
     def artifacts(self) -> dict[str, object]:
         """Every file of the results by its path: its bytes, or what of it is the same in every run."""
         found = {}
         for path in sorted(self.results.rglob("*")):
             name = path.relative_to(self.results)
             if not path.is_file() or name.parts[0] in NO_ARTIFACTS or path.name == ".snakemake_timestamp":
-                continue
-            if name.parts[0] == LOCKS:
-                assert path.suffix == ".lock", f"{name} is left"
                 continue
             found[str(name)] = None if str(name) in FROM_MEASURES else _same(path)
         return found
@@ -135,7 +133,3 @@ def _same(path: Path) -> object:
 
 def differences(ours: dict[str, object], theirs: dict[str, object]) -> list[str]:
     return sorted(name for name in ours.keys() | theirs.keys() if ours.get(name, "") != theirs.get(name, ""))
-
-
-def error_lines(text: str) -> list[str]:
-    return re.findall(r"^.*\berror: .*$", text, flags=re.MULTILINE)

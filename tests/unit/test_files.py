@@ -1,5 +1,6 @@
 """Files appear whole or not at all, and a broken one is named with its line."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -126,3 +127,9 @@ def test_a_job_waits_for_the_one_that_writes_the_same_log(tmp_path):
     assert second.wait(20) == 0 and first.poll() == 0
     said = (tmp_path / "log").read_text().splitlines()
     assert said == ["waited for the job of an earlier start, which was still running", "second began", "second ended"]
+
+
+def test_a_full_disk_is_told_in_one_way_whoever_meets_it(tmp_path):
+    with pytest.raises(OSError, match="No space left") as told, beside(tmp_path / "table.parquet"):
+        raise ValueError("parquet: underlying IO error: No space left on device (os error 28)")
+    assert told.value.errno == errno.ENOSPC and told.value.filename == str(tmp_path / "table.parquet")

@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from files import InputError, beside, command_line
+from files import InputError, command_line, write_parquet
 from scoretable import KEY, read_table
 
 
@@ -32,8 +32,7 @@ def main() -> None:
     if len(twice):
         first = "/".join(twice.select(KEY).row(0))
         raise InputError(f"--scores: {first} comes twice; give each run's table once")
-    with beside(arguments.output) as written:
-        scores.write_parquet(written)
+    write_parquet(arguments.output, scores)
     runs = scores.select(KEY[:4]).n_unique()
     print(f"scores: {len(scores)} responses of {runs} runs, {scores['rating'].null_count()} unrated", file=sys.stderr)
 

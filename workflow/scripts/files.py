@@ -24,10 +24,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args, get_origin
 
+from alone import hold_log
+
 if TYPE_CHECKING:
     import polars as pl
-
-from alone import hold_log
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 Kind = type | types.UnionType | Mapping  # of a field: str, int | None, list[str], dict[str, float], {"a": int}, ...
@@ -77,7 +77,7 @@ def system_fault(error: OSError) -> str:
         errno.ENOTDIR: "mend its path",
         errno.EACCES: "let this user read and write it",
     }
-    return f"{said}; {remedies.get(error.errno, 'see to it and run again')}"
+    return f"{said or error}; {remedies.get(error.errno, 'see to it and run again')}"
 
 
 @contextmanager
@@ -220,16 +220,32 @@ def beside(path: Path | str) -> Iterator[Path]:
     except OSError as error:
         error.filename = error.filename or str(path)  # a failed write does not know its file
         raise
+    except Exception as error:
+        if number := re.search(r"\(os error (\d+)\)", str(error)):  # as libraries written in Rust tell of it
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+        raise
     finally:
         shutil.rmtree(workspace, ignore_errors=True)
         if lock is not None:
             os.close(lock)
 
 
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    with beside(path) as written:
+        written.write_bytes(data)
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write UTF-8 text with Unix line ends, whole or not at all."""
-    with beside(path) as written:
-        written.write_bytes(text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_parquet(path: Path | str, table: "pl.DataFrame") -> None:
+    """Write a table whole or not at all. By way of memory: of a full disk polars tells nothing that can be read."""
+    data = io.BytesIO()
+    table.write_parquet(data)
+    write_bytes(path, data.getvalue())
 
 
 def write_json(path: Path | str, value: object) -> None:

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from files import beside, command_line, write_text
+from files import command_line, write_text
 from scoretable import ABSENT, KEY, in_order, markdown_table, method_place, read_scores, recipe_order
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ def main() -> None:
     import polars as pl
 
     rows = language_rows(read_scores(arguments.scores, COLUMNS), arguments.models, arguments.languages)
-    with beside(f"{arguments.output_prefix}.csv") as path:
-        pl.DataFrame(rows, infer_schema_length=None).write_csv(path)
+    write_text(f"{arguments.output_prefix}.csv", pl.DataFrame(rows, infer_schema_length=None).write_csv())
     table = markdown_table(map(shown, rows), right=["responses", *SHARES])
     closing = CAPTION + (f" {arguments.note}" if arguments.note else "")
     write_text(f"{arguments.output_prefix}.md", f"{table}\n\n{closing}\n")

@@ -38,6 +38,11 @@ def owner() -> str:
     return " ".join(os.environ[name] for name in ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT"))
 
 
+def lost_peer(error: Exception) -> bool:
+    """Whether another rank has ended in the middle of what they do together (gloo): it, or torchrun, says why."""
+    return any(sign in str(error) for sign in ("Connection closed by peer", "Connection reset by peer"))
+
+
 def barrier() -> None:
     """Wait for all ranks."""
     if RANKS > 1:

@@ -36,7 +36,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
-from files import InputError, beside, command_line, kind_fault, language_file, positive, read_jsonl, sha256, write_json
+from files import (
+    InputError,
+    beside,
+    command_line,
+    kind_fault,
+    language_file,
+    positive,
+    read_jsonl,
+    sha256,
+    write_json,
+    write_parquet,
+)
 from flags import FLAGS
 from seed import FIELDS
 
@@ -304,8 +315,8 @@ def main() -> None:
     }
     with beside(arguments.output) as folder:
         folder.mkdir()
-        pl.DataFrame(train).write_parquet(folder / "train.parquet")
-        pl.DataFrame(validation).write_parquet(folder / "validation.parquet")
+        write_parquet(folder / "train.parquet", pl.DataFrame(train))
+        write_parquet(folder / "validation.parquet", pl.DataFrame(validation))
         write_json(folder / "manifest.json", manifest)
     print(f"{arguments.output}: {summary(manifest)}", file=sys.stderr)
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from files import Fields, InputError, beside, command_line, read_json, read_jsonl
+from files import Fields, InputError, command_line, read_json, read_jsonl, write_parquet
 from repeats import Key, read_repeats
 from scoretable import plain
 
@@ -155,8 +155,7 @@ def main() -> None:
     rows = read_run(arguments.responses, arguments.ratings, arguments.langid)
     coordinates = {name: getattr(arguments, name) for name in COORDINATES}
     table = score_table(rows, coordinates, decoding_of(arguments.decoding), arguments.missing)
-    with beside(arguments.output) as written:
-        table.write_parquet(written)
+    write_parquet(arguments.output, table)
 
     for line in warnings(table, arguments.missing):
         print(line, file=sys.stderr)

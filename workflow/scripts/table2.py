@@ -16,7 +16,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING
 
-from files import beside, command_line, write_text
+from files import command_line, write_text
 from scoretable import KEY, METHODS, plain, read_scores
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def main() -> None:
     import polars as pl
 
     table = rewarded(read_scores(arguments.scores, COLUMNS), arguments.rows)
-    with beside(f"{arguments.output_prefix}.csv") as path:
-        table.with_columns(rating=pl.col("rating").map_elements(plain, pl.String)).write_csv(path)
+    told = table.with_columns(rating=pl.col("rating").map_elements(plain, pl.String))
+    write_text(f"{arguments.output_prefix}.csv", told.write_csv())
     write_text(f"{arguments.output_prefix}.md", markdown(table.to_dicts(), arguments.note))
     print(f"table2: {len(table)} answers in the wrong language", file=sys.stderr)
 

@@ -370,6 +370,8 @@ def main() -> None:
             raise
         sys.exit(1)  # every rank of a node meets the same fault, and one line of it is enough
     except RuntimeError as error:
+        if ranks.lost_peer(error):
+            sys.exit(1)
         if not (line := out_of_memory(error)):
             raise
         raise ranks.RankError(line) from None

@@ -51,6 +51,14 @@ def examples(documents: list[str], label: str) -> Iterator[str]:
         yield f"{FASTTEXT_MARK}{label} {text}\n"
 
 
+def is_same(model, written) -> bool:
+    """Whether a model that was read again has the weights: fastText writes half of a file without complaint."""
+    return all(
+        (part(model) == part(written)).all()
+        for part in (lambda each: each.get_input_matrix(), lambda each: each.get_output_matrix())
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", required=True, nargs="+", type=language_file, metavar="CODE=FILE")
@@ -84,6 +92,8 @@ def main() -> None:
         )
     with beside(arguments.output) as written:
         model.save_model(str(written))
+        if not is_same(model, fasttext.load_model(str(written))):
+            raise InputError(f"{arguments.output}: cannot be written, is the disk full?; make room and run again")
     print(f"langid model: {len(labels)} languages, {len(lines)} examples", file=sys.stderr)
 
 

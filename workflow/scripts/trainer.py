@@ -282,6 +282,8 @@ def make_trainer(model, train: Examples, validation: Examples, settings, folder:
             except (torch.OutOfMemoryError, torch.distributed.DistError):
                 raise
             except (OSError, RuntimeError, SafetensorError) as error:
+                if ranks.lost_peer(error):
+                    raise
                 torn = folder / f"checkpoint-{self.state.global_step}"
                 shutil.rmtree(torn, ignore_errors=True)  # what it took is room again
                 reason = " ".join(str(error).split())[:200]
