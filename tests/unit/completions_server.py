@@ -17,6 +17,7 @@ def main() -> None:
     parser.add_argument("--model", required=True, type=Path)
     parser.add_argument("--tokenizer", required=True, type=Path)
     parser.add_argument("--port", required=True, type=int)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--fault", default="")
     arguments = parser.parse_args()
 
@@ -35,13 +36,21 @@ def main() -> None:
         def log_message(self, *_: object) -> None:
             pass
 
+        def allowed(self) -> bool:
+            """Whether the request has the server's key; as vLLM, which has it from its environment too."""
+            return self.headers["Authorization"] == f"Bearer {os.environ['VLLM_API_KEY']}"
+
         def do_GET(self) -> None:
+            if not self.allowed():
+                return self.reply(401, {"error": "Unauthorized"})
             self.reply(
                 200, {"object": "list", "data": [{"id": "tuned", "object": "model", "created": 0, "owned_by": ""}]}
             )
 
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if not self.allowed():
+                return self.reply(401, {"error": "Unauthorized"})
             asked.append(request)
             if arguments.fault == "refuse":
                 return self.reply(400, {"error": {"message": "prompt is too long", "type": "invalid_request_error"}})
@@ -73,7 +82,7 @@ def main() -> None:
             self.end_headers()
             self.wfile.write(body)
 
-    ThreadingHTTPServer(("127.0.0.1", arguments.port), Handler).serve_forever()
+    ThreadingHTTPServer((arguments.host, arguments.port), Handler).serve_forever()
 
 
 if __name__ == "__main__":

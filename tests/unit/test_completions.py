@@ -1,6 +1,7 @@
 """Answers by a server that the job starts: as those of the model in the job, and never left running."""
 
 import json
+import shlex
 import sys
 from collections import Counter
 from types import SimpleNamespace
@@ -103,3 +104,21 @@ def test_a_fault_of_the_server_is_one_line_and_what_was_answered_is_kept(
     assert complaint in str(error.value) and "\n" not in str(error.value)
     assert not (tmp_path / "answers.jsonl").exists()
     assert len((tmp_path / "answers.journal").read_text().splitlines()) == (2 if fault == "die" else 0)
+
+
+def test_a_server_that_other_machines_can_reach_is_stopped(house, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"listens to other machines too; let it listen on 127\.0\.0\.1 alone"):
+        run(house, tmp_path / "answers.jsonl", monkeypatch, serve=f"{SERVER} --port {{port}} --host 0.0.0.0")
+    assert not (tmp_path / "answers.jsonl").exists()
+
+
+def test_a_served_model_has_no_key_of_a_judge_in_its_environment(house, tmp_path, monkeypatch):
+    for name in ("OPENAI_API_KEY", "JUDGES_TOKEN"):
+        monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("HARMLESS", "1")
+    seen = tmp_path / "seen"
+    serve = shlex.join(["python", "-c", f"import json, os; json.dump(dict(os.environ), open({str(seen)!r}, 'w'))"])
+    with pytest.raises(InputError, match="the server ended with status 0"):
+        run(house, tmp_path / "o", monkeypatch, serve=serve, secrets=["OPENAI_API_KEY", "JUDGES_TOKEN"])
+    environment = read_json(seen)
+    assert environment["HARMLESS"] == "1" and "secret" not in environment.values()

@@ -2,6 +2,8 @@
 
 import gzip
 import hashlib
+import shutil
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import download
 import pytest
 from files import InputError, command_line
-from loopback import nowhere, serving
+from loopback import Handler, nowhere, serving
 
 SCRIPTS = Path(download.__file__).parent
 CONTENT = b"pinned text\n"
@@ -104,6 +106,42 @@ def test_a_place_that_cannot_be_written_to_is_named(served, tmp_path, monkeypatc
 def test_an_address_that_is_none_is_named(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="cannot download nothing"):
         run(monkeypatch, tmp_path / "out.txt", "--url", "nothing")
+
+
+@pytest.mark.parametrize("url", ["http://example.org/x", "ftp://example.org/x", "file:///etc/hostname"])
+def test_what_is_not_https_is_not_downloaded(url, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=f"cannot download {url} .not https"):
+        run(monkeypatch, tmp_path / "out.txt", "--url", url)
+    assert not (tmp_path / "out.txt").exists()
+
+
+class SentOn(Handler):
+    """Sends on to the address that follows the ?."""
+
+    def do_GET(self):
+        self.send_response(302)
+        self.send_header("Location", self.path.partition("?")[2])
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
+def test_from_https_nobody_is_sent_on_to_http(served, tmp_path, monkeypatch):
+    folder, address = served
+    (folder / "data.txt").write_bytes(CONTENT)
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
+    made += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(made, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with serving(folder, SentOn) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        url = f"https://127.0.0.1:{server.server_port}/x?{address}/data.txt"
+        with pytest.raises(InputError, match="which is not https"):
+            run(monkeypatch, tmp_path / "out.txt", "--url", url)
+    assert not (tmp_path / "out.txt").exists()
 
 
 def test_no_network_is_one_line_that_says_what_to_do(tmp_path):

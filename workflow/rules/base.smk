@@ -22,8 +22,8 @@ rule fetch_tokenizer:
     params:
         source=lambda wildcards: TOKENIZERS[wildcards.family],
     shell:
-        "python {input.script} tokenizer --repo {params.source[repo]} --revision {params.source[revision]}"
-        " --output {output} 2> {log}"
+        "python {input.script:q} tokenizer --repo {params.source[repo]:q} --revision {params.source[revision]:q}"
+        " --output {output:q} 2> {log:q}"
 
 
 rule fetch_base:
@@ -42,8 +42,8 @@ rule fetch_base:
     params:
         source=lambda wildcards: config["models"][wildcards.model],
     shell:
-        "python {input.script} model --repo {params.source[repo]} --revision {params.source[revision]}"
-        " --output {output} 2> {log}"
+        "python {input.script:q} model --repo {params.source[repo]:q} --revision {params.source[revision]:q}"
+        " --output {output:q} 2> {log:q}"
 
 
 rule corpus:
@@ -62,8 +62,8 @@ rule corpus:
         characters=config.get("corpus", {}).get("characters"),
         seed=config["random_seed"],
     shell:
-        "python {input.script} corpus --grammar {input.grammar} --language {wildcards.lang}"
-        " --characters {params.characters} --seed {params.seed} --output {output} 2> {log}"
+        "python {input.script:q} corpus --grammar {input.grammar:q} --language {wildcards.lang:q}"
+        " --characters {params.characters:q} --seed {params.seed:q} --output {output:q} 2> {log:q}"
 
 
 rule train_tokenizer:
@@ -83,8 +83,8 @@ rule train_tokenizer:
     params:
         vocabulary=lambda wildcards: TOKENIZERS[wildcards.family]["vocabulary"],
     shell:
-        "python {input.script} --corpus {input.corpus} --template {input.template}"
-        " --vocabulary {params.vocabulary} --output {output} 2> {log}"
+        "python {input.script:q} --corpus {input.corpus:q} --template {input.template:q}"
+        " --vocabulary {params.vocabulary:q} --output {output:q} 2> {log:q}"
 
 
 rule pretrain:
@@ -108,6 +108,6 @@ rule pretrain:
         architecture=lambda wildcards: json.dumps(config["models"][wildcards.model]["architecture"]),
         settings=json.dumps(config.get("pretrain", {}) | {"seed": config["random_seed"]}),
     shell:
-        "python {input.script} --architecture {params.architecture:q} --corpus {input.corpus}"
-        " --template {input.template} --tokenizer {input.tokenizer} --settings {params.settings:q}"
-        " --output {output} > {log} 2>&1"
+        "python {input.script:q} --architecture {params.architecture:q} --corpus {input.corpus:q}"
+        " --template {input.template:q} --tokenizer {input.tokenizer:q} --settings {params.settings:q}"
+        " --output {output:q} > {log:q} 2>&1"

@@ -23,5 +23,5 @@ rule claims:
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script} --scores {input.scores} --claims {input.claims} --selection {params.selection:q}"
-        " --note={params.note:q} --output-prefix {params.prefix} 2> {log}"
+        "python {input.script:q} --scores {input.scores:q} --claims {input.claims:q} --selection {params.selection:q}"
+        " --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"

@@ -23,8 +23,8 @@ rule costs:
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script} --models {input.models} --order {params.order} --languages {params.languages}"
-        " --judges judges.md --note={params.note:q} --output-prefix {params.prefix} 2> {log}"
+        "python {input.script:q} --models {input.models:q} --order {params.order:q} --languages {params.languages:q}"
+        " --judges judges.md --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"
 
 
 rule budget:
@@ -54,5 +54,5 @@ rule budget:
         selection=budget_selection(),
         prefix=lambda wildcards, output: output.pdf.removesuffix(".pdf"),
     shell:
-        "python {input.script} --scores {input.scores} --costs {input.costs} --selection {params.selection:q}"
-        " --config {input.config} --fonts resources/fonts --output-prefix {params.prefix} 2> {log}"
+        "python {input.script:q} --scores {input.scores:q} --costs {input.costs:q} --selection {params.selection:q}"
+        " --config {input.config:q} --fonts resources/fonts --output-prefix {params.prefix:q} 2> {log:q}"

@@ -34,8 +34,8 @@ rule figure:
         settings=figure_settings,
         prefix=lambda wildcards, output: output.pdf.removesuffix(".pdf"),
     shell:
-        "python {input.script} --scores {input.scores} --figure {params.settings:q} --config {input.config}"
-        " --fonts resources/fonts --output-prefix {params.prefix} 2> {log}"
+        "python {input.script:q} --scores {input.scores:q} --figure {params.settings:q} --config {input.config:q}"
+        " --fonts resources/fonts --output-prefix {params.prefix:q} 2> {log:q}"
 
 
 rule table1:
@@ -53,7 +53,7 @@ rule table1:
         settings=table1_settings(),
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script} --settings {params.settings:q} --output-prefix {params.prefix} 2> {log}"
+        "python {input.script:q} --settings {params.settings:q} --output-prefix {params.prefix:q} 2> {log:q}"
 
 
 rule table2:
@@ -72,7 +72,8 @@ rule table2:
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script} --scores {input.scores} --note={params.note:q} --output-prefix {params.prefix} 2> {log}"
+        "python {input.script:q} --scores {input.scores:q} --note={params.note:q} --output-prefix {params.prefix:q}"
+        " 2> {log:q}"
 
 
 rule score_table:
@@ -96,10 +97,10 @@ rule score_table:
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script} --scores {input.scores} --prompts {params.prompts}"
-        " --level {params.uncertainty[level]} --resamples {params.uncertainty[resamples]}"
-        " --seed {params.uncertainty[seed]} --models {params.models} --languages {params.languages:q}"
-        " --note={params.note:q} --output-prefix {params.prefix} 2> {log}"
+        "python {input.script:q} --scores {input.scores:q} --prompts {params.prompts:q}"
+        " --level {params.uncertainty[level]:q} --resamples {params.uncertainty[resamples]:q}"
+        " --seed {params.uncertainty[seed]:q} --models {params.models:q} --languages {params.languages:q}"
+        " --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"
 
 
 rule language_table:
@@ -120,8 +121,8 @@ rule language_table:
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script} --scores {input.scores} --models {params.models} --languages {params.languages}"
-        " --note={params.note:q} --output-prefix {params.prefix} 2> {log}"
+        "python {input.script:q} --scores {input.scores:q} --models {params.models:q} --languages {params.languages:q}"
+        " --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"
 
 
 rule summary:
@@ -145,9 +146,10 @@ rule summary:
         models=list(dict.fromkeys(run.model for run in RUNS)),
         languages=TESTED,
     shell:
-        "python {input.script} --scores {input.scores} --figures {input.figures} --tables {input.tables}"
-        " --costs {input.costs} --judge-costs {input.judges} --models {params.models} --languages {params.languages}"
-        " --judge {params.judge:q} --note={params.note:q} --output {output} 2> {log}"
+        "python {input.script:q} --scores {input.scores:q} --figures {input.figures:q} --tables {input.tables:q}"
+        " --costs {input.costs:q} --judge-costs {input.judges:q} --models {params.models:q}"
+        " --languages {params.languages:q} --judge {params.judge:q} --note={params.note:q} --output {output:q}"
+        " 2> {log:q}"
 
 
 rule config_copy:
@@ -164,4 +166,4 @@ rule config_copy:
     params:
         text=lambda wildcards: yaml.safe_dump(made_with(GIVEN), allow_unicode=True, sort_keys=False),
     shell:
-        "python {input.script} --text={params.text:q} --output {output} 2> {log}"
+        "python {input.script:q} --text={params.text:q} --output {output:q} 2> {log:q}"

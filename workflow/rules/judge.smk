@@ -31,8 +31,9 @@ rule judge:
         journals=f"{RESULTS}/journals/judge/{{judge}}",
         run="{method}/{model}/{recipe}",
     shell:
-        "exec python {input.script} --responses {input.responses} --template {input.template} --judge {params.judge:q}"
-        " --journal {params.journals}/{params.run}.jsonl --spent-in {params.journals} --output {output} 2> {log}"
+        "exec python {input.script:q} --responses {input.responses:q} --template {input.template:q}"
+        " --judge {params.judge:q} --journal {params.journals:q}/{params.run:q}.jsonl --spent-in {params.journals:q}"
+        " --output {output:q} 2> {log:q}"
 
 
 # A judge that its job serves on GPUs: a rule of its own, so that a cluster's profile can say where those are.
@@ -70,5 +71,5 @@ rule judge_report:
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script} --ratings {params.ratings} --prices {params.prices:q} --missing {params.missing}"
-        " --languages {params.languages} --note={params.note:q} --output-prefix {params.prefix} 2> {log}"
+        "python {input.script:q} --ratings {params.ratings:q} --prices {params.prices:q} --missing {params.missing:q}"
+        " --languages {params.languages:q} --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"

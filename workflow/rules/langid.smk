@@ -23,7 +23,8 @@ rule train_langid:
             f"{lang}={path}" for lang, path in zip(CORPUS_LANGUAGES, input.corpus, strict=True)
         ],
     shell:
-        "python {input.script} --corpus {params.corpus} --languages {input.languages} --output {output} 2> {log}"
+        "python {input.script:q} --corpus {params.corpus:q} --languages {input.languages:q} --output {output:q}"
+        " 2> {log:q}"
 
 
 rule langid:
@@ -42,5 +43,5 @@ rule langid:
     params:
         labels=lambda wildcards: labels_in(languages_of(wildcards)),
     shell:
-        "python {input.script} --responses {input.responses} --model {input.model} --languages {input.languages}"
-        " --output {output} 2> {log}"
+        "python {input.script:q} --responses {input.responses:q} --model {input.model:q}"
+        " --languages {input.languages:q} --output {output:q} 2> {log:q}"

@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from functools import cache
 from pathlib import Path, PurePosixPath
-from shlex import quote
 
 from drawing import SERIES
+from judge_settings import KEY_VARIABLE
 from released import folder_of, pin_of, read_registry, repository_of
 
 from humanfriendly import parse_size
@@ -69,10 +69,10 @@ def published_files() -> dict[str, dict]:
 PUBLISHED = published_files()
 
 
-def hash_options(wildcards) -> str:
+def hash_options(wildcards) -> list[str]:
     """Options of download.py for the hashes that are known of a file."""
     options = PUBLISHED[wildcards.file].items()
-    return " ".join(f"{option} {value}" for option, value in options if value and option != "url")
+    return [word for option, value in options if value and option != "url" for word in (option, value)]
 
 
 def source_file(name: str, lang: str | None = None) -> str:
@@ -122,14 +122,15 @@ def mixing(wildcards) -> list[str]:
     """Options of recipe.py for how many rows of each language there are. A budget in tokens is kept when rows become
     tokens."""
     mix = RECIPES[wildcards.recipe]
-    options = [f"--{key} {mix[key]}" for key in ("sampling", "temperature", "others") if key in mix]
-    return options + [f"--weight {lang}={weight}" for lang, weight in mix.get("weights", {}).items()]
+    words = [word for key in ("sampling", "temperature", "others") if key in mix for word in (f"--{key}", mix[key])]
+    weights = mix.get("weights", {}).items()
+    return words + [word for lang, weight in weights for word in ("--weight", f"{lang}={weight}")]
 
 
 def drop_flags(wildcards) -> list[str]:
     """Options of recipe.py for the flags whose rows a recipe leaves out: its own list, or the one for all."""
     flags = RECIPES[wildcards.recipe].get("drop_flags", config["recipe"]["drop_flags"])
-    return [f"--drop-flag {flag}" for flag in flags]
+    return [word for flag in flags for word in ("--drop-flag", flag)]
 
 
 # ---- base
@@ -182,10 +183,12 @@ def english_tokens(wildcards) -> list[str]:
     return ["<results>/tokens/{family}/{template}/mono-en"]
 
 
-def token_budget(wildcards, input) -> str:
+def token_budget(wildcards, input) -> list[str]:
     """Option of tokenize_recipe.py for a recipe's number of tokens, if it has one."""
     budget = RECIPES[wildcards.recipe].get("tokens")
-    return f"--tokens-of {input.english}" if input.english else f"--tokens {budget}" if budget else ""
+    if input.english:
+        return ["--tokens-of", str(input.english)]
+    return ["--tokens", budget] if budget else []
 
 
 # ---- train
@@ -239,12 +242,12 @@ def memory_of_node(wildcards, attempt) -> int:
     return min(wanted, parse_size(config["compute"]["node"]["memory"])) // 10**6
 
 
-def launcher_of(wildcards) -> str:
+def launcher_of(wildcards) -> list[str]:
     """What goes before train.py: nothing for one process, or what starts one a rank on a free port, on all nodes."""
     ranks, nodes = ranks_of_node(wildcards), nodes_of(wildcards)
     if ranks == 1 and base_method(wildcards) == "lora":
-        return ""
-    return f"workflow/scripts/launch.py --ranks {ranks}" + (f" --nodes {nodes}" if nodes > 1 else "")
+        return []
+    return ["workflow/scripts/launch.py", "--ranks", ranks, *(["--nodes", nodes] if nodes > 1 else [])]
 
 
 def training_settings(wildcards) -> str:
@@ -287,21 +290,22 @@ def released_folder(wildcards) -> str | list:
     return folder_of(config, wildcards.method, wildcards.model, wildcards.recipe) or []
 
 
-def released_source(wildcards) -> str:
+def released_source(wildcards) -> list[str]:
     """Options of fetch_tuned.py: where a model comes from, with its pin, and what it must fit."""
     options = []
     if folder := released_folder(wildcards):
-        options += ["--path", quote(folder)]
+        options += ["--path", folder]
     else:
         repo = repository_of(config, wildcards.method, wildcards.model, wildcards.recipe)
         pin = pin_of(repo, read_registry())
         options += ["--repo", repo, "--revision", pin["revision"]]
-        options += [f"--sha256 {quote(file)}={value}" for file, value in pin["sha256"].items() if value]
+        hashes = [f"{file}={value}" for file, value in pin["sha256"].items() if value]
+        options += [word for pinned in hashes for word in ("--sha256", pinned)]
     if wildcards.method == "lora":
         options += ["--adapter-modules", *config["families"][family_of(wildcards)]["adapter_modules"]]
         if "repo" in config["models"][wildcards.model]:
             options += ["--base-repo", config["models"][wildcards.model]["repo"]]
-    return " ".join(options)
+    return options
 
 
 def asked_of_slurm() -> list[tuple[str, dict]]:
@@ -343,7 +347,10 @@ def answering_weights(wildcards) -> str:
 
 def responding_settings(wildcards) -> str:
     """How a method decodes, as JSON; its template is a file, and an input."""
-    return json.dumps({key: value for key, value in config["respond"][wildcards.method].items() if key != "template"})
+    settings = {key: value for key, value in config["respond"][wildcards.method].items() if key != "template"}
+    if settings.get("serve"):
+        settings["secrets"] = sorted({judge.get("key_env", KEY_VARIABLE) for judge in JUDGES.values()})
+    return json.dumps(settings)
 
 
 # ---- judge

@@ -19,8 +19,9 @@ rule recipe:
         "../../envs/main.yaml"
     params:
         languages=lambda wildcards, input: [
-            f"--language {lang}={path}"
+            word
             for lang, path in zip(RECIPES[wildcards.recipe]["languages"], input.rows, strict=True)
+            for word in ("--language", f"{lang}={path}")
         ],
         rows=lambda wildcards: RECIPES[wildcards.recipe].get("rows", "all"),
         mixing=mixing,
@@ -29,6 +30,6 @@ rule recipe:
         drop_flags=drop_flags,
         seed=config["random_seed"],
     shell:
-        "python {input.script} --name {wildcards.recipe} {params.languages} --rows {params.rows} {params.mixing}"
-        " --validation-rows {params.validation_rows} --hold-out {params.hold_out} {params.drop_flags}"
-        " --seed {params.seed} --output {output} 2> {log}"
+        "python {input.script:q} --name {wildcards.recipe:q} {params.languages:q} --rows {params.rows:q} {params.mixing:q}"
+        " --validation-rows {params.validation_rows:q} --hold-out {params.hold_out:q} {params.drop_flags:q}"
+        " --seed {params.seed:q} --output {output:q} 2> {log:q}"

@@ -30,4 +30,5 @@ for name, (category, title) in PAGES.items():
         params:
             title=title,
         shell:
-            "python {input.script} --markdown {input.markdown} --title {params.title:q} --output {output} 2> {log}"
+            "python {input.script:q} --markdown {input.markdown:q} --title {params.title:q} --output {output:q}"
+            " 2> {log:q}"

@@ -26,8 +26,8 @@ rule merge:
     params:
         precision=lambda wildcards: config["respond"][wildcards.method]["precision"],
     shell:
-        "python {input.script} --base {input.base} --adapter {input.adapter} --precision {params.precision}"
-        " --output {output} 2> {log}"
+        "python {input.script:q} --base {input.base:q} --adapter {input.adapter:q} --precision {params.precision:q}"
+        " --output {output:q} 2> {log:q}"
 
 
 rule respond:
@@ -60,7 +60,7 @@ rule respond:
         settings=responding_settings,
         journal=f"{RESULTS}/journals/respond/{{method}}/{{model}}/{{recipe}}.jsonl",
     shell:
-        "python {input.script} --method {params.method} --base {input.base} --model {input.model}"
-        " --tokenizer {input.tokenizer} --template {input.template} --prompts {params.prompts}"
-        " --settings {params.settings:q} --journal {params.journal} --output {output.responses}"
-        " --metadata {output.metadata} > {log} 2>&1"
+        "python {input.script:q} --method {params.method:q} --base {input.base:q} --model {input.model:q}"
+        " --tokenizer {input.tokenizer:q} --template {input.template:q} --prompts {params.prompts:q}"
+        " --settings {params.settings:q} --journal {params.journal:q} --output {output.responses:q}"
+        " --metadata {output.metadata:q} > {log:q} 2>&1"

@@ -25,9 +25,10 @@ rule score:
     params:
         missing=config["score"]["missing"],
     shell:
-        "python {input.script} --responses {input.responses} --decoding {input.decoding} --ratings {input.ratings}"
-        " --langid {input.langid} --missing {params.missing} --judge {wildcards.judge} --method {wildcards.method}"
-        " --model {wildcards.model} --recipe {wildcards.recipe} --output {output} 2> {log}"
+        "python {input.script:q} --responses {input.responses:q} --decoding {input.decoding:q}"
+        " --ratings {input.ratings:q} --langid {input.langid:q} --missing {params.missing:q}"
+        " --judge {wildcards.judge:q} --method {wildcards.method:q} --model {wildcards.model:q}"
+        " --recipe {wildcards.recipe:q} --output {output:q} 2> {log:q}"
 
 
 rule collect_scores:
@@ -42,4 +43,4 @@ rule collect_scores:
     conda:
         "../../envs/main.yaml"
     shell:
-        "python {input.script} --scores {input.scores} --output {output} 2> {log}"
+        "python {input.script:q} --scores {input.scores:q} --output {output:q} 2> {log:q}"

@@ -23,7 +23,7 @@ rule download:
         url=lambda wildcards: PUBLISHED[wildcards.file]["url"],
         hashes=hash_options,
     shell:
-        "python {input.script} --url {params.url:q} {params.hashes} --output {output} 2> {log}"
+        "python {input.script:q} --url {params.url:q} {params.hashes:q} --output {output:q} 2> {log:q}"
 
 
 rule seed:
@@ -39,7 +39,7 @@ rule seed:
     conda:
         "../../envs/main.yaml"
     shell:
-        "python {input.script} --input {input.source} --output {output} 2> {log}"
+        "python {input.script:q} --input {input.source:q} --output {output:q} 2> {log:q}"
 
 
 rule prompts:
@@ -58,5 +58,5 @@ rule prompts:
     params:
         expected=config["data"]["prompts_expected"],
     shell:
-        "python {input.script} --input {input.source} --expected {params.expected}"
-        " --reference {input.reference} --output {output} 2> {log}"
+        "python {input.script:q} --input {input.source:q} --expected {params.expected:q}"
+        " --reference {input.reference:q} --output {output:q} 2> {log:q}"

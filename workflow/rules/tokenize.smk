@@ -25,5 +25,6 @@ rule tokenize:
         max_length=config["tokenize"]["max_length"],
         budget=token_budget,
     shell:
-        "python {input.script} --recipe {input.recipe} --tokenizer {input.tokenizer} --template {input.template}"
-        " --max-length {params.max_length} {params.budget} --output {output} > {log} 2>&1"
+        "python {input.script:q} --recipe {input.recipe:q} --tokenizer {input.tokenizer:q}"
+        " --template {input.template:q} --max-length {params.max_length:q} {params.budget:q} --output {output:q}"
+        " > {log:q} 2>&1"

@@ -35,9 +35,9 @@ rule micro_batch:
         length=config["tokenize"]["max_length"],
         memory=memory_of_rank,
     shell:
-        "python {input.script} --length {params.length} --memory {params.memory} --settings {params.settings:q}"
-        " --output {output} -- {params.launcher} {input.train} --method {params.method} --model {input.base}"
-        " --adapter-modules {params.adapter_modules} 2> {log}"
+        "python {input.script:q} --length {params.length:q} --memory {params.memory:q} --settings {params.settings:q}"
+        " --output {output:q} -- {params.launcher:q} {input.train:q} --method {params.method:q} --model {input.base:q}"
+        " --adapter-modules {params.adapter_modules:q} 2> {log:q}"
 
 
 rule train:
@@ -70,12 +70,13 @@ rule train:
         method=base_method,
         adapter_modules=adapter_modules,
         settings=training_settings,
-        micro_batch=lambda wildcards, input: [f"--micro-batch {path}" for path in input.micro_batch],
+        micro_batch=lambda wildcards, input: [word for path in input.micro_batch for word in ("--micro-batch", path)],
         checkpoints=f"{RESULTS}/checkpoints/{{method}}/{{model}}/{{recipe}}",
     shell:
-        "exec python {params.launcher} {input.script} --method {params.method} --model {input.base} --tokens {input.tokens}"
-        " --adapter-modules {params.adapter_modules} --settings {params.settings:q} {params.micro_batch}"
-        " --checkpoints {params.checkpoints} --curve {log.curve} --output {output} > {log[0]} 2>&1"
+        "exec python {params.launcher:q} {input.script:q} --method {params.method:q} --model {input.base:q}"
+        " --tokens {input.tokens:q} --adapter-modules {params.adapter_modules:q} --settings {params.settings:q}"
+        " {params.micro_batch:q}"
+        " --checkpoints {params.checkpoints:q} --curve {log.curve:q} --output {output:q} > {log[0]:q} 2>&1"
 
 
 # On several nodes the launcher starts itself on each by srun. `mpi` and `tasks` have Slurm give the job a task a node and
@@ -130,5 +131,5 @@ rule fetch_tuned:
     params:
         source=released_source,
     shell:
-        "python {input.script} --method {wildcards.method} --base {input.base} {params.source} --output {output}"
-        " 2> {log}"
+        "python {input.script:q} --method {wildcards.method:q} --base {input.base:q} {params.source:q}"
+        " --output {output:q} 2> {log:q}"

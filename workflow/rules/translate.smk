@@ -28,8 +28,8 @@ rule fetch_translation_model:
     params:
         architecture=lambda wildcards: TRANSLATION["architecture"][wildcards.lang],
     shell:
-        "python {input.script} --registry {input.registry} --language {wildcards.lang}"
-        " --architecture {params.architecture} --output {output} 2> {log}"
+        "python {input.script:q} --registry {input.registry:q} --language {wildcards.lang:q}"
+        " --architecture {params.architecture:q} --output {output:q} 2> {log:q}"
 
 
 rule unpack_translation_model:
@@ -48,7 +48,8 @@ rule unpack_translation_model:
     conda:
         "../../envs/main.yaml"
     shell:
-        "python {input.script} --packed {input.packed} --checksums {input.checksums} --output {output} 2> {log}"
+        "python {input.script:q} --packed {input.packed:q} --checksums {input.checksums:q} --output {output:q}"
+        " 2> {log:q}"
 
 
 rule take_translation:
@@ -67,7 +68,7 @@ rule take_translation:
     conda:
         "../../envs/main.yaml"
     shell:
-        "python {input.script} --seed {input.seed} --input {input.taken} --output {output} 2> {log}"
+        "python {input.script:q} --seed {input.seed:q} --input {input.taken:q} --output {output:q} 2> {log:q}"
 
 
 rule segment:
@@ -84,7 +85,8 @@ rule segment:
     params:
         chunk_rows=TRANSLATION["chunk_rows"],
     shell:
-        "python {input.script} --seed {input.seed} --chunk-rows {params.chunk_rows} --output {output} 2> {log}"
+        "python {input.script:q} --seed {input.seed:q} --chunk-rows {params.chunk_rows:q} --output {output:q}"
+        " 2> {log:q}"
 
 
 rule translate_shard:
@@ -108,9 +110,9 @@ rule translate_shard:
         python=TRANSLATION["python"],
         journal=f"{RESULTS}/journals/translate/{{lang}}/{{shard}}.jsonl",
     shell:
-        "python {input.script} --segments {input.segments} --model {input.model} --language {wildcards.lang}"
-        " --shard {wildcards.shard} --shards {params.shards} --engine-python {params.python:q} --workers {threads}"
-        " --journal {params.journal} --output {output} 2> {log}"
+        "python {input.script:q} --segments {input.segments:q} --model {input.model:q} --language {wildcards.lang:q}"
+        " --shard {wildcards.shard:q} --shards {params.shards:q} --engine-python {params.python:q}"
+        " --workers {threads:q} --journal {params.journal:q} --output {output:q} 2> {log:q}"
 
 
 rule translate:
@@ -130,8 +132,8 @@ rule translate:
     conda:
         "../../envs/main.yaml"
     shell:
-        "python {input.script} --seed {input.seed} --segments {input.segments} --shards {input.shards}"
-        " --output {output} 2> {log}"
+        "python {input.script:q} --seed {input.seed:q} --segments {input.segments:q} --shards {input.shards:q}"
+        " --output {output:q} 2> {log:q}"
 
 
 rule flag_translation:
@@ -155,6 +157,6 @@ rule flag_translation:
     params:
         labels=lambda wildcards: labels_in([wildcards.lang]),
     shell:
-        "python {input.script} --seed {input.seed} --rows {input.rows} --language {wildcards.lang}"
-        " --languages {input.languages} --model {input.identifier} --output {output.rows} --report {output.report}"
-        " --picture {output.picture} 2> {log}"
+        "python {input.script:q} --seed {input.seed:q} --rows {input.rows:q} --language {wildcards.lang:q}"
+        " --languages {input.languages:q} --model {input.identifier:q} --output {output.rows:q}"
+        " --report {output.report:q} --picture {output.picture:q} 2> {log:q}"

@@ -9,6 +9,8 @@ The Snakefile calls `check_or_exit` on the merged configuration. By hand, later 
 
 import argparse
 import difflib
+import math
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,21 +19,26 @@ import translation_model
 import yaml
 from check_study import check_figures, check_recipes
 from claim_rules import read_claims
-from files import InputError, command_line, read_jsonl, read_yaml
+from files import InputError, command_line, read_jsonl, read_yaml, system_fault, text_fault
 from flags import FLAGS
 from flops import PEAKS, peak_flops
 from humanfriendly import parse_size
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.validators import extend
 from languages import read_table
 from prompts import FIELDS, check_prompts
 from released import CONFIGS, folder_of, pin_of, read_registry, repository_of
 from released import REGISTRY as RELEASED
 from scoretable import METHODS
 from seed import normalise, read_rows
+from served import command_words
 from study import expanded, methods_of, methods_shown, place_of, points_of, recipes_of, sweeps
 from template import answering_template, training_template
 
+DEEPEST = 20  # keys and places of lists that lead to a setting
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # but for tab and line end
+UNUSABLE = re.compile(r"[\n\t<>{}]")  # in a path
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.yaml"
 LANGUAGES = REPOSITORY / "resources" / "languages.yaml"
@@ -40,8 +47,8 @@ REGISTRY = REPOSITORY / "resources" / "translation-models.json"
 
 def check(config: Mapping) -> None:
     """Raise InputError, one line, at the first fault of the merged configuration."""
-    _refuse_booleans(config)
-    validator = Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    _refuse_unusable(config)
+    validator = Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
     fault = best_match(validator.iter_errors(config))
     if fault:
         raise InputError(_describe(fault, validator.schema))
@@ -74,25 +81,44 @@ def key_path(keys: Iterable[object]) -> str:
     return path.lstrip(".") or "the file"
 
 
-def _refuse_booleans(value: object, keys: tuple = ()) -> None:
-    """No setting is a boolean (but a model's `architecture`, which is Transformers' own): one that appears is YAML's
-    reading of an unquoted no, yes, on or off."""
-    if keys[-1:] == ("architecture",):
-        return
-    if isinstance(value, bool):
+def _whole_text(validator: object, pattern: str, text: object, schema: Mapping) -> Iterator[ValidationError]:
+    """`pattern` as JSON Schema means it: Python's $ lets a line end follow, with which a name would end a command."""
+    if isinstance(text, str) and not re.search(re.sub(r"\$(?=\)|$)", r"\\Z", pattern), text):
+        yield ValidationError(f"{text!r} does not match {pattern!r}")
+
+
+Validator = extend(Draft202012Validator, {"pattern": _whole_text})
+
+
+def _refuse_unusable(value: object, keys: tuple = ()) -> None:
+    """Refuse what no setting can be, wherever it stands.
+
+    Text that no command line or file can hold; numbers that are none; names that are no text; a boolean (but in a
+    model's `architecture`, which is Transformers' own), which is YAML's reading of an unquoted no, yes, on or off.
+    """
+    key = key_path(keys)
+    if len(keys) > DEEPEST:
+        raise InputError(f"config: {key[:100]}...: nested too deeply; leave it out")
+    if isinstance(value, str) and (text_fault(value) or UNPRINTABLE.search(value)):
+        raise InputError(f"config: {key}: {value!r} holds a character that cannot be written; leave it out")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"config: {key}: {value} is no number to reckon with; write another")
+    if isinstance(value, bool) and "architecture" not in keys:
         written = "no" if value is False else "yes"
         raise InputError(
-            f'config: {key_path(keys)}: YAML reads an unquoted {written} as {str(value).lower()}; write "{written}"'
-            " in quotes"
+            f'config: {key}: YAML reads an unquoted {written} as {str(value).lower()}; write "{written}" in quotes'
         )
     if isinstance(value, Mapping):
-        for key, item in value.items():
-            if isinstance(key, bool):
-                _refuse_booleans(key, (*keys, "a key"))
-            _refuse_booleans(item, (*keys, key))
+        for name, item in value.items():
+            _refuse_unusable(name, (*keys, "a key"))
+            if not isinstance(name, str):
+                raise InputError(
+                    f"config: {key_path((*keys, str(name)))}: the name {name!r} is not text; put it in quotes"
+                )
+            _refuse_unusable(item, (*keys, name))
     elif isinstance(value, list):
         for position, item in enumerate(value):
-            _refuse_booleans(item, (*keys, position))
+            _refuse_unusable(item, (*keys, position))
 
 
 def _describe(fault: ValidationError, schema: dict) -> str:
@@ -265,8 +291,17 @@ def _check_consistency(config: Mapping) -> None:
         _check_judge(f"judges[{position}]", judge)
 
 
+def _check_command(key: str, command: str) -> None:
+    """A command to serve something must have an end to each of its quotes."""
+    try:
+        command_words(command)
+    except InputError as fault:
+        raise InputError(f"config: {key}: {fault}") from None
+
+
 def _check_judge(key: str, judge: Mapping) -> None:
     """What goes with a price, and what with a server."""
+    _check_command(f"{key}.serve", judge.get("serve", ""))
     if "budget" in judge and "price" not in judge:
         raise InputError(f"config: {key}.budget: needs {key}.price, US dollars a million tokens, to be reckoned with")
     for name in ("gpus", "memory", "runtime"):
@@ -404,6 +439,7 @@ def _check_responding(config: Mapping) -> None:
     """Raise InputError for a search that an engine in place of Transformers does not know."""
     for method in config["methods"]:
         settings = config["respond"][method]
+        _check_command(f"respond.{method}.serve", settings.get("serve", ""))
         for key, greedy in (("beams", 1), ("no_repeat_ngram", 0)):
             if "serve" in settings and settings[key] != greedy:
                 raise InputError(
@@ -415,7 +451,16 @@ def _check_responding(config: Mapping) -> None:
 def _check_files(config: Mapping) -> None:
     """Files and folders of this machine that the selected parts of the config name: there, and readable."""
     for key, path in _named_files(config):
-        if not (REPOSITORY / path).exists():
+        if path.startswith("-") or UNUSABLE.search(path):
+            raise InputError(
+                f"config: {key}: the path {path!r} begins with a hyphen, or holds a line end or one of < > {{ }}, which"
+                " Snakemake reads as its own; rename it, or give a link to it"
+            )
+        try:
+            found = (REPOSITORY / path).exists()
+        except OSError as error:
+            raise InputError(f"config: {key}: {path}: {system_fault(error)}") from None
+        if not found:
             raise InputError(f"config: {key}: {path} does not exist; mend the path or put the file there")
     read_claims(config["claims"])
     seed = place_of(config["data"]["seed"], config["sources"])

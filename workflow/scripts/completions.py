@@ -31,13 +31,13 @@ def command_of(settings, model: Path, tokenizer: Path) -> list[str]:
 class Client:
     """The one model of a completions server."""
 
-    def __init__(self, port: int, settings, tokenizer: Tokenizer):
+    def __init__(self, port: int, key: str, settings, tokenizer: Tokenizer):
         import openai
 
         self._settings, self._tokenizer = settings, tokenizer
         self._error = openai.APIError
         self._client = openai.OpenAI(
-            api_key="none",
+            api_key=key,
             base_url=f"http://{HOST}:{port}/v1",
             timeout=ANSWER_WITHIN,
             http_client=openai.DefaultHttpxClient(trust_env=False),  # a proxy cannot reach this machine's own server
@@ -82,8 +82,8 @@ class Client:
 @contextmanager
 def serving(model: Path, tokenizer_folder: Path, settings, tokenizer: Tokenizer, log: Path) -> Iterator[Callable]:
     """A server of the model, as a function of a batch of prompts, for as long as the `with` lasts."""
-    with Served(command_of(settings, model, tokenizer_folder), log) as server:
-        client = Client(server.port, settings, tokenizer)
+    with Served(command_of(settings, model, tokenizer_folder), log, without=settings.secrets) as server:
+        client = Client(server.port, server.key, settings, tokenizer)
         server.wait(client.ready, settings.start_timeout)
         with ThreadPoolExecutor(settings.batch) as pool:
             try:

@@ -11,6 +11,7 @@ import shutil
 import ssl
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 import zlib
 from pathlib import Path
@@ -21,13 +22,31 @@ from tqdm import tqdm
 TIMEOUT = 60  # seconds without a byte
 
 
+def safe(url: str) -> str:
+    """A URL to download from: https, or this machine. Raises URLError for another: http, file, ftp."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme != "https" and (parts.scheme, parts.hostname) != ("http", "127.0.0.1"):
+        raise urllib.error.URLError("not https, over which alone files are downloaded")
+    return url
+
+
+class Redirected(urllib.request.HTTPRedirectHandler):
+    """Goes where it is sent, but not from https to what anybody on the way could change."""
+
+    def redirect_request(self, request, response, code, message, headers, url):
+        if request.type == "https" and not url.startswith("https://"):
+            raise urllib.error.URLError(f"sent on to {url}, which is not https")
+        return super().redirect_request(request, response, code, message, headers, safe(url))
+
+
 def fetch(url: str, path: Path) -> None:
     """Copy the file at `url` to `path`, with progress.
 
-    Raises InputError when it cannot be had, or not whole; OSError when it cannot be written.
+    Raises InputError when it cannot be had, not whole, or not over a connection that is safe; OSError when it cannot be
+    written.
     """
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as response:
+        with urllib.request.build_opener(Redirected).open(safe(url), timeout=TIMEOUT) as response:
             size = response.headers.get("Content-Length")
             with (
                 path.open("wb") as stream,

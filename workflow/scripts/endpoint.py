@@ -21,12 +21,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from files import InputError, fields_fault
-from judge_settings import JudgeSettings
+from judge_settings import KEY_VARIABLE, JudgeSettings
 from limiter import Limiter, Stopped
 from served import HOST, Served
 from spending import NOTHING, Spending, Usage, most
 
-KEY_VARIABLE = "OPENAI_API_KEY"
 PASSING = {408, 409, 429}  # and all from 500
 REFUSALS = {400, 413, 422}  # a prompt that is too long or filtered: asked again it would be refused again
 NO_CREDIT = "insufficient_quota"  # the code of a 429 that no waiting mends
@@ -230,12 +229,11 @@ def endpoint(
     settings: JudgeSettings, spending: Spending, recent: Iterable[tuple[float, int]], log: Path
 ) -> Iterator[Endpoint]:
     """The judge, ready to be asked; one that the job serves is running for as long as the `with` lasts."""
-    key = api_key(settings)
     if not settings.serve:
-        yield Endpoint(settings, settings.base_url, key, spending, recent)
+        yield Endpoint(settings, settings.base_url, api_key(settings), spending, recent)
         return
     with Served(settings.serve, log, without=[KEY_VARIABLE, key_variable(settings)]) as server:
-        ask = Endpoint(settings, f"http://{HOST}:{server.port}/v1", key, spending, alive=server.check)
+        ask = Endpoint(settings, f"http://{HOST}:{server.port}/v1", server.key, spending, alive=server.check)
         server.wait(ask.healthy, settings.start_timeout)
         try:
             yield ask

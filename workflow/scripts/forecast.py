@@ -126,7 +126,7 @@ class Forecast:
         if split == "train" and made.inputs.get("english"):
             return min(assumed, self.tokens_of(made.inputs["english"][0], split))
         if split == "train" and made.params["budget"]:
-            return min(assumed, Number(int(made.params["budget"].split()[-1]), ASSUMED))
+            return min(assumed, Number(int(list(made.params["budget"])[-1]), ASSUMED))
         return assumed
 
     # ---- hours

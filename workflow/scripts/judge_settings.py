@@ -8,6 +8,7 @@ from journal import item_key
 from served import command_words
 from settings import read_settings
 
+KEY_VARIABLE = "OPENAI_API_KEY"
 HASHED = 64 * 2**20  # bytes: files of the serve command up to this size enter the journal key by their content
 
 

@@ -22,6 +22,7 @@ were made: the line `decoding` in short, the engine and its version, the setting
                         Transformers: `vllm serve {model} --tokenizer {tokenizer} --host 127.0.0.1 --port {port}`. It
                         needs whole models (--method full), beams 1 and no_repeat_ngram 0
     start_timeout       seconds that `serve` may take until it answers (default: 1800)
+    secrets             environment variables that the server is not to have, the judges' keys (default: OPENAI_API_KEY)
 """
 
 import argparse
@@ -30,7 +31,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import completions
@@ -38,6 +39,7 @@ import generation
 import language_models
 from files import InputError, command_line, fields_fault, language_file, read_jsonl, sha256, write_json, write_jsonl
 from journal import Journal, item_key
+from judge_settings import KEY_VARIABLE
 from settings import read_settings
 from template import Template, cut_response
 from tokenizer import Tokenizer
@@ -58,6 +60,7 @@ class Settings:
     precision: str
     serve: str | None = None
     start_timeout: float = 1800
+    secrets: list[str] = field(default_factory=lambda: [KEY_VARIABLE])
 
     def __post_init__(self):
         for key in ("beams", "max_new_tokens", "batch"):
@@ -76,7 +79,7 @@ class Settings:
 
     def determinants(self) -> dict:
         """What an answer depends on besides weights and prompt."""
-        speed = {"batch", "start_timeout"} | ({"serve"} if not self.serve else set())
+        speed = {"batch", "start_timeout", "secrets"} | ({"serve"} if not self.serve else set())
         return {key: value for key, value in asdict(self).items() if key not in speed}
 
     def decoding(self, engine: str) -> str:

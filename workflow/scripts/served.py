@@ -1,6 +1,7 @@
 """A server that a job starts for itself on this machine, uses, and stops."""
 
 import os
+import secrets
 import shlex
 import signal
 import socket
@@ -18,8 +19,14 @@ GRACE = 10.0  # seconds between the polite and the final signal
 
 
 def command_words(command: str | Sequence[str]) -> list[str]:
-    """Split a command written as in a shell into its words; a list is taken as it stands. No shell runs it."""
-    return shlex.split(command) if isinstance(command, str) else list(command)
+    """Split a command written as in a shell into its words; a list is taken as it stands. No shell runs it.
+
+    Raises InputError for a quote without its end.
+    """
+    try:
+        return shlex.split(command) if isinstance(command, str) else list(command)
+    except ValueError as error:
+        raise InputError(f"{command!r} is no command ({error}); mend its quotes") from None
 
 
 def free_port() -> int:
@@ -27,6 +34,19 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]
+
+
+def listens_to_others(port: int) -> bool:
+    """Whether somebody listens on a TCP port of this machine at another address than its own; only Linux tells."""
+    for table, own in (("/proc/net/tcp", "0100007F"), ("/proc/net/tcp6", f"{0:024X}01000000")):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for address, _, state in (line.split()[1:4] for line in lines):
+            if state == "0A" and address.endswith(f":{port:04X}") and not address.startswith(own):  # 0A: LISTEN
+                return True
+    return False
 
 
 def end_with_parent(parent: int) -> None:
@@ -43,7 +63,8 @@ class Served:
     """A command that serves on a free port, from `with` to its end. `{port}` in its words is replaced.
 
     `python` in the command is the Python that runs the job. Its output goes to the file `log`. Variables that
-    `without` names are not in its environment.
+    `without` names are not in its environment; VLLM_API_KEY is, with the `key` that this server alone is to be asked
+    with: others on this machine can reach a port of 127.0.0.1 too.
 
     >>> with Served("python -m http.server {port}", log) as server:
     ...     server.wait(lambda: answers(server.port), timeout=60)
@@ -52,12 +73,14 @@ class Served:
 
     def __init__(self, command: str | Sequence[str], log: Path | str, without: Iterable[str] = ()):
         self.port = free_port()
+        self.key = secrets.token_urlsafe()
         self.log = Path(log)
         self._words = [word.replace("{port}", str(self.port)) for word in command_words(command)]
         self._without = set(without)
 
     def __enter__(self) -> "Served":
         environment = {name: value for name, value in os.environ.items() if name not in self._without}
+        environment["VLLM_API_KEY"] = self.key
         environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("wb") as log:
@@ -86,7 +109,8 @@ class Served:
                 continue
 
     def wait(self, healthy: Callable[[], bool], timeout: float) -> None:
-        """Return when `healthy` does; raise InputError when the server dies or `timeout` seconds have passed."""
+        """Return when `healthy` does. Raises InputError when the server dies, when `timeout` seconds have passed, and
+        when it can be reached from other machines."""
         end, pause = time.monotonic() + timeout, 0.02
         while not healthy():
             self.check()
@@ -95,6 +119,11 @@ class Served:
             time.sleep(pause)
             pause = min(1.5 * pause, 1.0)
         self.check()  # who answered may have been another server on the port that ours did not get
+        if listens_to_others(self.port):
+            raise InputError(
+                f"the server {self._words[0]!r} listens to other machines too; let it listen on {HOST} alone, as vLLM"
+                f" does with --host {HOST}"
+            )
 
     def check(self) -> None:
         """Raise InputError when the server has died."""

@@ -20,7 +20,8 @@ def read_settings(kind: type[Settings], argument: str) -> Settings:
         if key not in {field.name for field in fields}:
             known = ", ".join(field.name for field in fields)
             raise InputError(f"{origin}: the key {key!r} is unknown; the keys are {known}")
-    needed = {field.name for field in fields if field.default is dataclasses.MISSING}
+    without = dataclasses.MISSING
+    needed = {field.name for field in fields if field.default is field.default_factory is without}
     hints = get_type_hints(kind)
     if fault := fields_fault(value, {key: hints[key] for key in hints if key in needed or key in value}):
         raise InputError(f"{origin}: the key {fault}; --help tells what it is")
