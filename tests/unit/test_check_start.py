@@ -1,7 +1,7 @@
 """Before the first job: can results be written, and would Slurm take the jobs?"""
 
 import pytest
-from check_start import check_slurm, check_start_or_exit, check_writable
+from check_start import check_keys, check_slurm, check_start_or_exit, check_writable
 from files import InputError
 
 GPU = {"slurm_account": "proj", "slurm_partition": "gpu", "gpu": 4, "mem_mb": 240000, "runtime": 60, "threads": 32}
@@ -73,3 +73,11 @@ def test_a_place_that_cannot_be_written_ends_the_program_with_one_line(tmp_path)
     (tmp_path / "results").write_text("a file")
     with pytest.raises(SystemExit, match=r"^error: .*results/paper: cannot be written \(Not a directory\)"):
         check_start_or_exit(str(tmp_path / "results/paper"), [])
+
+
+def test_a_key_that_is_not_set_is_told_before_anything_is_paid_for(monkeypatch):
+    monkeypatch.setenv("MY_KEY", "secret")
+    check_keys({"MY_KEY": "mine"})
+    monkeypatch.delenv("MY_KEY")
+    with pytest.raises(InputError, match="judge 'mine': MY_KEY is not set, which key_env names; export it"):
+        check_keys({"MY_KEY": "mine"})

@@ -301,3 +301,16 @@ def test_a_study_beyond_the_paper_trains_what_its_figures_show(preset, trainings
     jobs = counts(dry_run("--configfile", f"config/presets/{preset}.yaml", "--", "all_figures"))
     assert jobs["train"] == jobs["respond"] == trainings
     assert jobs["figure"] == (2 if preset == "equal-tokens" else 1)
+
+
+def test_a_run_that_no_figure_shows_is_refused_in_one_line():
+    said = snakemake("--dry-run", "--", "results/paper/responses/full/pythia-70m/mono-en.jsonl")
+    assert said.returncode == 1 and "Traceback" not in said.stdout
+    assert "error: full/pythia-70m/mono-en is shown by no figure that is drawn" in said.stdout
+
+
+def test_no_page_names_a_target_where_a_file_is_read():
+    """`--configfile a.yaml target` takes the target for a second file: `--` goes between them."""
+    pages = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.rglob("config/**/*.yaml")]
+    for page in pages:
+        assert not re.search(r"--configfile \S+\.yaml [a-z]+_[a-z]+$", page.read_text(encoding="utf-8"), re.M), page

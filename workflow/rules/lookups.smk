@@ -324,6 +324,16 @@ def asked_of_slurm() -> list[tuple[str, dict]]:
     return asked
 
 
+def keys_wanted() -> dict[str, str]:
+    """The variables that hold the keys of the judges that will be called, each with a judge's name."""
+    called = {
+        job.wildcards.judge
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name.startswith("judge") and "judge" in job.wildcards_dict
+    }
+    return {JUDGES[name]["key_env"]: name for name in sorted(called) if "key_env" in JUDGES[name]}
+
+
 def gpus(count: int) -> int:
     return count if config["compute"]["accelerator"] == "gpu" else 0
 
@@ -332,7 +342,13 @@ def gpus(count: int) -> int:
 
 
 def languages_of(wildcards) -> list[str]:
-    return RUNS[Run(wildcards.method, wildcards.model, wildcards.recipe)]
+    run = Run(wildcards.method, wildcards.model, wildcards.recipe)
+    if run not in RUNS:
+        sys.exit(
+            f"error: {run.path()} is shown by no figure that is drawn, so nothing says which languages it answers; add its"
+            " model or recipe to one (figures.<name>.runs, series; draw)"
+        )
+    return RUNS[run]
 
 
 def is_merged(wildcards) -> bool:

@@ -1,4 +1,4 @@
-"""Ask, before the first job, whether results can be written and whether Slurm would take each kind of job.
+"""Ask, before the first job, whether results can be written, keys are set, and Slurm would take each kind of job.
 
 Without it a wrong account or partition is told by a page for every job and every attempt (executor plugin 2.8.0), and a
 disk that cannot be written by a traceback. The Snakefile calls `check_start_or_exit`. By hand, for jobs of one rule:
@@ -7,6 +7,7 @@ disk that cannot be written by a traceback. The Snakefile calls `check_start_or_
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -73,6 +74,17 @@ def check_slurm(jobs: Iterable[tuple[str, Mapping[str, object]]]) -> None:
             raise InputError(_describe(rule, asked, answer.stderr))
 
 
+def check_keys(wanted: Mapping[str, str]) -> None:
+    """A judge's key is wanted at the end, when the trainings are paid for: see that it is there at the beginning.
+
+    Raises:
+        InputError: for a variable, of `wanted` by the judge's name, that is not set.
+    """
+    for variable, judge in wanted.items():
+        if not os.environ.get(variable):
+            raise InputError(f"judge {judge!r}: {variable} is not set, which key_env names; export it with the API key")
+
+
 def _describe(rule: str, asked: Iterable[str], said: str) -> str:
     """One line of what sbatch said in several."""
     reason = "; ".join(line.split(":", 1)[-1].strip() for line in said.splitlines()) or "no reason given"
@@ -80,10 +92,13 @@ def _describe(rule: str, asked: Iterable[str], said: str) -> str:
     return f"Slurm would refuse a job of {rule} ({' '.join(asked)}): {reason}{remedy}"
 
 
-def check_start_or_exit(folder: str, jobs: Iterable[tuple[str, Mapping[str, object]]]) -> None:
-    """Check both, and end the program with the one line alone: Snakemake wraps any other exception in a traceback."""
+def check_start_or_exit(
+    folder: str, jobs: Iterable[tuple[str, Mapping[str, object]]], keys: Mapping[str, str] | None = None
+) -> None:
+    """Check all of it, and end the program with one line alone: Snakemake wraps any other exception in a traceback."""
     try:
         check_writable(Path(folder))
+        check_keys(keys or {})
         check_slurm(jobs)
     except InputError as error:
         sys.exit(f"error: {error}")
