@@ -111,7 +111,7 @@ def test_mistakes_are_told_in_one_line(house):
         ("--config", "plan={mfu: 2}"): "error: config: plan.mfu: 2 is greater than the maximum of 1",
         ("figure99",): "error: No rule to produce figure99",
         ("--profile", "nowhere"): "error: nowhere/config.yaml: no such file; name a folder of profiles/",
-        ("--configfile", "nowhere.yaml"): "error: nowhere.yaml: No such file",
+        ("--configfile", "nowhere.yaml"): "error: nowhere.yaml: no such file; make it, or mend its path",
     }.items():
         asked = ask(house, *arguments)
         assert asked.returncode == 1 and re.match(line, asked.stderr) and asked.stderr.count("\n") == 1, asked.stderr
