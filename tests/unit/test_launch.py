@@ -27,6 +27,19 @@ def test_the_status_is_that_of_the_rank_that_failed_and_its_words_are_the_last(t
     assert "Traceback" not in run.stderr
 
 
+@pytest.mark.parametrize(("of_the_job", "of_a_rank"), [(None, "1"), ("8", "4"), ("1", "1")])
+def test_ranks_share_the_threads_of_the_job(tmp_path, monkeypatch, of_the_job, of_a_rank):
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    if of_the_job:
+        monkeypatch.setenv("OMP_NUM_THREADS", of_the_job)
+        monkeypatch.setenv("MKL_NUM_THREADS", of_the_job)
+    program = tmp_path / "rank.py"
+    program.write_text(
+        "import os\nfor name in ('OMP', 'MKL'): os.write(1, (os.environ[f'{name}_NUM_THREADS'] + '\\n').encode())\n"
+    )
+    assert launch(str(program), "--ranks", "2").stdout.split() == [of_a_rank] * 4
+
+
 def test_several_nodes_are_for_a_slurm_job(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     run = launch("rank.py", "--ranks", "1", "--nodes", "2")

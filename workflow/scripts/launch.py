@@ -5,7 +5,8 @@
   launch.py --ranks 8 --torchrun "--nnodes 2 --rdzv-backend c10d --rdzv-endpoint node1:29500" train.py ...
 
 What this adds to torchrun: the status is that of the rank that failed (torchrun's is 1 for all), no report buries what
-the rank had to say, and SIGTERM and SIGUSR1 are handed on to the ranks and nothing else: torchrun would stop them.
+the rank had to say, ranks share the threads of the job, and SIGTERM and SIGUSR1 are handed on to the ranks and nothing
+else: torchrun would stop them.
 """
 
 import argparse
@@ -56,12 +57,15 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.command:
         parser.error("name a program to start")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does, which says so at length
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, hand_on)
     if arguments.nodes > 1:
         sys.exit(start_on_nodes(arguments.nodes, arguments.ranks, arguments.command))
 
+    # Snakemake tells each job, by these variables, of all its threads. With as many in every rank they would be in each
+    # other's way, and sums, and so weights, would depend on --cores.
+    share = max(1, int(os.environ.get("OMP_NUM_THREADS", arguments.ranks)) // arguments.ranks)
+    os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(share)
     os.environ[LAUNCHER] = str(os.getpid())  # torchrun starts the ranks from this very process
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
