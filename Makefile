@@ -71,14 +71,14 @@ unit: env
 
 workflow: env # the miniature first, and once: its tests then run side by side, on copies of it
 	@$(SNAKEMAKE) --configfile config/demo.yaml -- all_figures
-	@$(ACTIVE) pytest --numprocesses 2 --dist load -m demo tests/workflow tests/faults
+	@$(ACTIVE) pytest --numprocesses 2 --dist load -m demo tests/workflow
 	@$(ACTIVE) pytest -m "slurm and not long" tests/slurm
 
 slurm: env ## run the SLURM profile on a real Slurm, and hurt it, half an hour (root, Debian packages)
 	@$(ACTIVE) pytest -m slurm tests/slurm
 
-kill-anywhere: env ## kill a process of a small miniature twenty times, and compare what it makes with an unbroken run
-	@KILLS=20 $(ACTIVE) pytest -s -m demo tests/faults/test_kill_anywhere.py
+kill-anywhere: env ## fill the disk of a small miniature, kill its processes twenty times, and compare what it makes
+	@KILLS=20 $(ACTIVE) pytest -s -m demo tests/faults
 
 bench: ## measure translation, training, responding, judging, figures and the DAG, half an hour
 	@$(if $(BENCH),$(error BENCH is for one of them: make bench-translation, bench-training, bench-responding, bench-judging, bench-figures, bench-dag or bench-gpu))
