@@ -339,3 +339,12 @@ def test_every_key_of_the_schema_is_described():
     schema_root = yaml.safe_load(check_config.SCHEMA.read_text(encoding="utf-8"))
     visit(schema_root, "config")
     assert undescribed == []
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\u2028"])
+def test_a_name_with_a_line_end_in_it_is_refused_on_one_line(end):
+    config = load("config.yaml")
+    config[f"no{end}key"] = 1
+    with pytest.raises(InputError, match=r"^config: ") as fault:
+        check_config.check(config)
+    assert len(str(fault.value).splitlines()) == 1

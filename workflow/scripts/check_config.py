@@ -74,11 +74,13 @@ def check_or_exit(config: Mapping) -> None:
 
 
 def key_path(keys: Iterable[object]) -> str:
-    """Write a path of keys and list positions as a reader would: figures.figure2.runs.lora[0]."""
+    """Write a path of keys and list positions as a reader would: figures.figure2.runs.lora[0]; on one line, whatever
+    characters somebody has put into a name."""
     path = ""
     for key in keys:
         path += f"[{key}]" if isinstance(key, int) and not isinstance(key, bool) else f".{key}"
-    return path.lstrip(".") or "the file"
+    shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in path)
+    return shown.lstrip(".") or "the file"
 
 
 def _whole_text(validator: object, pattern: str, text: object, schema: Mapping) -> Iterator[ValidationError]:
