@@ -14,10 +14,10 @@ from template import Template
 from tokenizer import Tokenizer
 
 
-def run(monkeypatch, recipe, tokenizer, output, max_length=512):
+def run(monkeypatch, recipe, tokenizer, output, *options, max_length=512):
     arguments = {"--recipe": recipe, "--tokenizer": tokenizer, "--template": tiny.ALPACA}
     arguments |= {"--max-length": max_length, "--output": output}
-    command = ["tokenize_recipe.py", *(str(part) for pair in arguments.items() for part in pair)]
+    command = ["tokenize_recipe.py", *(str(part) for pair in arguments.items() for part in pair), *map(str, options)]
     monkeypatch.setattr(sys, "argv", command)
     tokenize_recipe.main()
     return load_from_disk(str(output))
@@ -125,22 +125,16 @@ def test_bad_input_is_named_in_one_line(tmp_path, monkeypatch, fault):
     assert not (tmp_path / "tokens").exists()
 
 
-def options(monkeypatch, *extra):
-    monkeypatch.setattr(sys, "argv", ["tokenize_recipe.py", *map(str, extra)])
-    tokenize_recipe.main()
-
-
-def made(tmp_path) -> list:
-    recipe, tokenizer = tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer")
-    return ["--recipe", recipe, "--tokenizer", tokenizer, "--template", tiny.ALPACA, "--max-length", 512]
+def made(tmp_path) -> tuple:
+    return tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer")
 
 
 def test_a_budget_of_tokens_keeps_the_first_rows_that_fit(tmp_path, monkeypatch):
     common = made(tmp_path)
-    options(monkeypatch, *common, "--output", tmp_path / "whole")
+    run(monkeypatch, *common, tmp_path / "whole")
     lengths = load_from_disk(str(tmp_path / "whole"))["train"]["length"]
     budget = sum(lengths[:7]) + lengths[7] - 1
-    options(monkeypatch, *common, "--tokens", budget, "--output", tmp_path / "some")
+    run(monkeypatch, *common, tmp_path / "some", "--tokens", budget)
     kept = load_from_disk(str(tmp_path / "some"))
     assert list(kept["train"]["length"]) == list(lengths[:7])
     counts = json.loads((tmp_path / "some" / "counts.json").read_text())
@@ -151,15 +145,15 @@ def test_a_budget_of_tokens_keeps_the_first_rows_that_fit(tmp_path, monkeypatch)
 
 def test_a_budget_may_be_what_another_recipe_has(tmp_path, monkeypatch, capsys):
     common = made(tmp_path)
-    options(monkeypatch, *common, "--tokens", 500, "--output", tmp_path / "small")
-    options(monkeypatch, *common, "--tokens-of", tmp_path / "small", "--output", tmp_path / "same")
+    run(monkeypatch, *common, tmp_path / "small", "--tokens", 500)
+    run(monkeypatch, *common, tmp_path / "same", "--tokens-of", tmp_path / "small")
     small, same = (load_from_disk(str(tmp_path / name))["train"] for name in ("small", "same"))
     assert small["length"] == same["length"]
-    options(monkeypatch, *common, "--output", tmp_path / "whole")
+    run(monkeypatch, *common, tmp_path / "whole")
     counts = json.loads((tmp_path / "whole" / "counts.json").read_text())
     counts["train"]["en"]["tokens"] += 1
     (tmp_path / "whole" / "counts.json").write_text(json.dumps(counts))
-    options(monkeypatch, *common, "--tokens-of", tmp_path / "whole", "--output", tmp_path / "all")
+    run(monkeypatch, *common, tmp_path / "all", "--tokens-of", tmp_path / "whole")
     assert "all of them are taken" in capsys.readouterr().err
 
 
@@ -168,7 +162,7 @@ def test_a_budget_that_cannot_be_met_is_told(tmp_path, monkeypatch):
     with pytest.raises(
         InputError, match=r"1,000,000 training tokens are asked for, and its rows have .*; ask for fewer"
     ):
-        options(monkeypatch, *common, "--tokens", 1_000_000, "--output", tmp_path / "tokens")
+        run(monkeypatch, *common, tmp_path / "tokens", "--tokens", 1_000_000)
     with pytest.raises(InputError, match="--tokens 2 are fewer than its first row has"):
-        options(monkeypatch, *common, "--tokens", 2, "--output", tmp_path / "tokens")
+        run(monkeypatch, *common, tmp_path / "tokens", "--tokens", 2)
     assert not (tmp_path / "tokens").exists()

@@ -20,12 +20,17 @@ class Job(NamedTuple):
     command: str
 
 
+def environment() -> dict[str, str]:
+    """The environment of an activated shell."""
+    return os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
 def snakemake(*arguments: str, directory: Path = REPOSITORY) -> subprocess.CompletedProcess:
     """Run `snakemake ARGUMENTS` in a checkout; output and errors come back together as text."""
     return subprocess.run(
         [sys.executable, "-m", "snakemake", *arguments],
         cwd=directory,
-        env=os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,15 +1,13 @@
 """docs/bring-your-own.md, followed word for word on a finished miniature: each section's files, then its commands."""
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 from files import read_json, read_jsonl
-from snake import REPOSITORY
+from snake import REPOSITORY, environment
 
 pytestmark = [pytest.mark.demo, pytest.mark.usefixtures("miniature")]
 PAGE = (REPOSITORY / "docs" / "bring-your-own.md").read_text(encoding="utf-8")
@@ -19,7 +17,6 @@ KINDS = [title for title, text in SECTIONS.items() if "```bash" in text]
 
 def follow(section: str, checkout: Path) -> Path:
     """Do what a section says in a checkout; the file that its last command asks for."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for language, text in re.findall(r"^```(yaml|bash)\n(.*?)^```", SECTIONS[section], flags=re.MULTILINE | re.DOTALL):
         if language == "yaml":
             (checkout / re.match(r"# (\S+\.yaml)", text)[1]).write_text(text, encoding="utf-8")
@@ -27,7 +24,7 @@ def follow(section: str, checkout: Path) -> Path:
             done = subprocess.run(
                 ["bash", "-e", "-c", text],
                 cwd=checkout,
-                env=os.environ | {"PATH": path},
+                env=environment(),
                 capture_output=True,
                 text=True,
             )

@@ -372,6 +372,19 @@ def ask_for_targets(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output-prefix", metavar="PREFIX", help="path of what is written, without suffix")
 
 
+def asked_workflow(options: argparse.Namespace) -> Workflow:
+    """What those options ask for. Raises as `read_workflow`."""
+    return read_workflow(options.targets, options.configfile, dict(options.config))
+
+
+def tell(result: Mapping, text: str, prefix: str) -> None:
+    """Write PREFIX.json and PREFIX.md, and the latter on the screen."""
+    write_json(f"{prefix}.json", result)
+    write_text(f"{prefix}.md", text)
+    sys.stdout.write(text)
+    print(f"{prefix}.md, {prefix}.json", file=sys.stderr)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask_for_targets(parser)
@@ -380,13 +393,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     retries = retries_of(options.profile)
-    workflow = read_workflow(options.targets, options.configfile, dict(options.config))
+    workflow = asked_workflow(options)
     result = plan(workflow, options.targets, retries)
-    prefix = options.output_prefix or f"results/{workflow.config['experiment']}/plan"
-    write_json(f"{prefix}.json", result)
-    write_text(f"{prefix}.md", markdown(result))
-    sys.stdout.write(markdown(result))
-    print(f"{prefix}.md, {prefix}.json", file=sys.stderr)
+    tell(result, markdown(result), options.output_prefix or f"results/{workflow.config['experiment']}/plan")
 
 
 if __name__ == "__main__":

@@ -13,15 +13,14 @@ not begun. Nothing is started or locked, so it may be asked for while a run is u
 import argparse
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from costs import short
-from files import InputError, command_line, read_json, read_jsonl, write_json, write_text
-from jobs import Job, Workflow, read_workflow
-from plan import ask_for_targets, by_stage, stages
+from files import InputError, command_line, read_json, read_jsonl
+from jobs import Job, Workflow
+from plan import ask_for_targets, asked_workflow, by_stage, stages, tell
 from scoretable import ABSENT, in_order, markdown_table, method_place, recipe_order
 from spending import NOTHING, cost, past
 
@@ -271,13 +270,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ask_for_targets(parser)
     options = parser.parse_args(arguments)
 
-    workflow = read_workflow(options.targets, options.configfile, dict(options.config))
+    workflow = asked_workflow(options)
     result = status(workflow, options.targets)
-    prefix = options.output_prefix or f"results/{workflow.config['experiment']}/status"
-    write_json(f"{prefix}.json", result)
-    write_text(f"{prefix}.md", markdown(result))
-    sys.stdout.write(markdown(result))
-    print(f"{prefix}.md, {prefix}.json", file=sys.stderr)
+    tell(result, markdown(result), options.output_prefix or f"results/{workflow.config['experiment']}/status")
 
 
 if __name__ == "__main__":

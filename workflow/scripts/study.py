@@ -36,13 +36,18 @@ def member(name: str, value: float) -> str:
 
 def sweeps(config: Mapping) -> dict[str, Sweep]:
     """Every sweep of a configuration by its name."""
-    found = {}
-    for kind in ("recipes", "methods"):
-        for name, entry in config[kind].items():
-            for key, values in entry.get("sweep", {}).items():
-                members = {value: member(name, value) for value in values}
-                found[name] = Sweep(key, members, entry.get("of"))
-    return found
+    return {
+        name: Sweep(key, {value: member(name, value) for value in values}, entry.get("of"))
+        for kind in ("recipes", "methods")
+        for name, entry in config[kind].items()
+        for key, values in entry.get("sweep", {}).items()
+    }
+
+
+def variants(name: str, entry: Mapping) -> list[tuple[str, dict]]:
+    """What an entry stands for: each name with the setting that its sweep changes; itself, unchanged, without one."""
+    swept = entry.get("sweep", {}).items()
+    return [(member(name, value), {key: value}) for key, values in swept for value in values] or [(name, {})]
 
 
 def by_language(value: object, languages: Iterable[str]) -> dict[str, object]:
@@ -64,9 +69,7 @@ def recipes_of(config: Mapping) -> dict[str, dict]:
     found = {}
     for name, entry in config["recipes"].items():
         settings = {key: value for key, value in entry.items() if key != "sweep"}
-        swept = entry.get("sweep", {})
-        variants = [(member(name, value), {key: value}) for key, values in swept.items() for value in values]
-        for variant, changed in variants or [(name, {})]:
+        for variant, changed in variants(name, entry):
             mix = deepcopy(settings) | changed
             _refuse_twice(f"recipes.{name}", variant, found)
             if mix["languages"] == "all":
@@ -96,13 +99,7 @@ def methods_of(config: Mapping) -> dict[str, dict]:
     for name, entry in config["methods"].items():
         base = found[entry["of"]]
         label = entry.get("label", name)
-        swept = entry.get("sweep", {})
-        variants = [
-            (member(name, value), {key: value}, f"{label}, {key.replace('_', ' ')} {value:g}")
-            for key, values in swept.items()
-            for value in values
-        ]
-        for variant, changed, called in variants or [(name, {}, label)]:
+        for variant, changed in variants(name, entry):
             _refuse_twice(f"methods.{name}", variant, found)
             train = base["train"] | entry.get("train", {}) | changed
             if entry["of"] == "full" and (wrong := [key for key in ADAPTER if key in train]):
@@ -110,7 +107,8 @@ def methods_of(config: Mapping) -> dict[str, dict]:
                     f"config: methods.{name}: {wrong[0]} is a setting of LoRA; write of: lora, or leave it out"
                 )
             respond = base["respond"] | entry.get("respond", {})
-            found[variant] = {"of": entry["of"], "label": called, "train": train, "respond": respond}
+            called = [label, *(f"{key.replace('_', ' ')} {value:g}" for key, value in changed.items())]
+            found[variant] = {"of": entry["of"], "label": ", ".join(called), "train": train, "respond": respond}
     return found
 
 
