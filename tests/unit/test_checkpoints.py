@@ -5,6 +5,7 @@ from pathlib import Path
 
 import checkpoints
 import pytest
+import ranks
 from files import write_json
 
 
@@ -53,3 +54,12 @@ def test_those_of_another_run_are_removed(folder):
 def test_the_newest_two_and_the_best_are_kept(folder, best, left):
     checkpoints.prune(folder, best and str(folder / f"checkpoint-{best}"))
     assert steps(folder) == left
+
+
+def test_ranks_but_the_first_do_not_look_at_a_folder_that_may_be_half_removed(folder, monkeypatch):
+    monkeypatch.setattr(ranks, "RANK", 1)
+    monkeypatch.setattr(ranks, "agree", lambda value: value)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "found", lambda _: pytest.fail("it looked"))
+        assert checkpoints.resumable(folder, "another") is None
+    assert steps(folder) == [8, 9, 10, 11]

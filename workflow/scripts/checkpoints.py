@@ -74,12 +74,12 @@ def resumable(folder: Path, identity: str) -> Path | None:
     """The newest whole checkpoint of this very run. Torn ones are removed, and all those of another run, with other
     settings, weights, data or number of ranks. All ranks call it."""
     mark = folder / "run.json"
-    if ranks.RANK == 0:
-        if not _says(mark, identity):
-            shutil.rmtree(folder, ignore_errors=True)
-            write_json(mark, identity)
-        for checkpoint in found(folder):
-            if not is_whole(checkpoint):
-                shutil.rmtree(checkpoint)
-    # The first rank's choice: another node may see the folder as it was a while ago.
+    if ranks.RANK > 0:  # the first one chooses: others may see the folder half removed, on another node as it was
+        return ranks.agree(None)
+    if not _says(mark, identity):
+        shutil.rmtree(folder, ignore_errors=True)
+        write_json(mark, identity)
+    for checkpoint in found(folder):
+        if not is_whole(checkpoint):
+            shutil.rmtree(checkpoint)
     return ranks.agree(newest(folder))

@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 
+import psutil
 from files import positive
 from ranks import LAUNCHER
 
@@ -25,8 +26,6 @@ TORCHRUNS_OWN = "SIGINT,SIGHUP,SIGQUIT"
 
 def hand_on(number: int, frame: object) -> None:
     """Send the signal to the ranks, which decide what to do about it."""
-    import psutil
-
     for rank in psutil.Process().children():
         rank.send_signal(number)
 
