@@ -5,6 +5,6 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(REPOSITORY / "workflow" / "scripts"), str(REPOSITORY / "tests" / "unit")]
+sys.path[:0] = [str(REPOSITORY / folder) for folder in ("workflow/scripts", "tests/unit", "tests/workflow")]
 
 import language_models  # noqa: E402, F401  settles the number of threads, before any test imports torch

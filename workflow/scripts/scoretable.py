@@ -6,6 +6,7 @@ explanation, judge_model, fingerprint; label, probability, match, lines_match, w
 null); score (rating times match). Many of them, one a run, or one of them all together are read alike.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ SERIES_OF_KIND = {  # what a figure compares, by its kind, unless it says so its
 }
 LAST = ("multilingual", "downsampled")  # recipes, after the monolingual ones
 ABSENT = "–"
+LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")  # all that str.splitlines knows
 
 
 def read_scores(paths: Iterable[Path | str], columns: Sequence[str] = ()) -> "pl.DataFrame":
@@ -102,6 +104,6 @@ def markdown_table(rows: Iterable[Mapping[str, object]], right: Iterable[str] = 
 
     rows = list(rows)
     right = set(right)
-    cells = [{key: str(value).replace("|", "\\|").replace("\n", " ") for key, value in row.items()} for row in rows]
+    cells = [{key: LINE_END.sub(" ", str(value)).replace("|", "\\|") for key, value in row.items()} for row in rows]
     align = ["right" if key in right else "left" for key in cells[0]]
     return tabulate(cells, headers="keys", tablefmt="pipe", colalign=align, disable_numparse=True)

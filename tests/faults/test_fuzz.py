@@ -1,0 +1,306 @@
+"""Whatever is written into a configuration, a file, a prompt, an answer or a judge's reply: it is taken as it is, or
+refused in one line.
+
+The suite draws for some seconds, the same every time. FUZZ_SECONDS says how long each test draws at random: 600 by
+`make fuzz`. What that has found stands here as an example of its test, or as a case.
+"""
+
+import copy
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from pathlib import Path
+
+import check_config
+import fasttext
+import judge
+import polars as pl
+import prompts
+import pytest
+import tiny
+import yaml
+from endpoint import as_reply
+from files import InputError, iter_jsonl, read_jsonl, write_jsonl
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from langid import identify, load_model, prose
+from language_confusion import lines_to_judge
+from page import page
+from ratings import RATINGS, parse_rating
+from score_table import latex
+from scoretable import markdown_table
+from snake import DEMO, snakemake
+from table2 import verbatim
+from template import Template, cut_response
+from tokenizer import Tokenizer
+
+LONG = "FUZZ_SECONDS" in os.environ
+SECONDS = float(os.environ.get("FUZZ_SECONDS", 4))
+
+
+def drawn(*strategies: st.SearchStrategy, **named: st.SearchStrategy) -> Callable:
+    """As `given`, for SECONDS: what is drawn later is not looked at."""
+
+    def decorate(test: Callable) -> Callable:
+        @wraps(test)
+        def timed(*arguments: object, **options: object) -> None:
+            timed.end = getattr(timed, "end", None) or time.monotonic() + SECONDS
+            if time.monotonic() < timed.end:
+                test(*arguments, **options)
+
+        calm = settings(
+            max_examples=100_000 if LONG else 150,
+            deadline=None,
+            derandomize=not LONG,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        return calm(given(*strategies, **named)(timed))
+
+    return decorate
+
+
+def one_line(refusal: InputError) -> bool:
+    """Whether what refuses something can be printed, as one line."""
+    text = str(refusal)
+    text.encode("utf-8")
+    return len(text.splitlines()) == 1
+
+
+# ---- configurations
+
+REPOSITORY = tiny.REPOSITORY
+SCHEMA = yaml.safe_load(check_config.SCHEMA.read_text(encoding="utf-8"))
+BASE = check_config.read_configs([REPOSITORY / "config" / "config.yaml", REPOSITORY / "config" / "demo.yaml"])
+NAMES = [
+    *("en", "es", "zh", "bn", "no", "cs", "xx", "mono-en", "monolingual", "English", "firefox", "packed", "default"),
+    *BASE["models"], *BASE["recipes"], *BASE["select"], *BASE["figures"], *BASE["sources"], *BASE["families"],
+    *("../..", "$(id)", "a b", "x\n", "", ".", "-x", "resources/demo/seed.jsonl", "./nowhere", "resources/demo"),
+    *("lora", "full", "a/{lang}", "/\x00", "2GB", "1h", "1e-5", "https://x/y", "\ud800"),
+]  # fmt: skip
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(NAMES),
+    st.lists(st.sampled_from(NAMES), max_size=3),
+    st.dictionaries(st.one_of(st.sampled_from(NAMES), st.integers(), st.booleans()), st.integers(), max_size=2),
+    st.dates(),
+)
+
+
+def of_schema(schema: dict, depth: int = 0) -> st.SearchStrategy:
+    """Values that a part of the schema asks for, nearly: what else must hold is left to chance, and there is junk."""
+    if "$ref" in schema:
+        target = SCHEMA
+        for key in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[key]
+        schema = target | {key: value for key, value in schema.items() if key != "$ref"}
+    if "enum" in schema:
+        return st.one_of(st.sampled_from(schema["enum"]), JUNK)
+    if choices := [choice for choice in schema.get("oneOf", []) if set(choice) - {"required"}]:
+        return st.one_of(*(of_schema(choice, depth) for choice in choices))
+    kinds = schema.get("type", "object")
+    kind = kinds if isinstance(kinds, str) else kinds[0]
+    if kind == "object" and depth < 5:
+        own = {name: of_schema(entry, depth + 1) for name, entry in schema.get("properties", {}).items()}
+        found = st.fixed_dictionaries({}, optional=own).map(lambda value: dict(list(value.items())[:3]))
+        if isinstance(more := schema.get("additionalProperties"), dict):
+            named = st.dictionaries(st.sampled_from(NAMES), of_schema(more, depth + 1), max_size=2)
+            found = st.builds(lambda one, other: one | other, found, named)
+    elif kind == "array" and depth < 5:
+        found = st.lists(of_schema(schema.get("items", {"type": "string"}), depth + 1), max_size=4)
+    else:
+        found = {
+            "string": st.one_of(st.sampled_from(NAMES), st.text(max_size=12)),
+            "integer": st.integers(0, 300),
+            "number": st.one_of(st.integers(0, 300), st.floats(0, 2)),
+        }.get(kind, JUNK)
+    return st.one_of(found, found, found, JUNK)
+
+
+KEYS = list(SCHEMA["properties"])
+OVERLAYS = st.lists(st.sampled_from(KEYS), min_size=1, max_size=2, unique=True).flatmap(
+    lambda keys: st.fixed_dictionaries({key: of_schema(SCHEMA["properties"][key]) for key in keys})
+)
+ACCEPTED: list[dict] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def files_read_once():
+    """A check reads the same files every time, most of it YAML."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml, "safe_load", lru_cache(yaml.safe_load))
+        patch.setattr(check_config, "read_claims", lru_cache(check_config.read_claims))
+        yield
+
+
+@drawn(OVERLAYS)
+def test_any_configuration_is_accepted_or_refused_in_one_line(overlay):
+    config = check_config.merge(copy.deepcopy(BASE), copy.deepcopy(overlay))
+    try:
+        check_config.check(config)
+    except InputError as refusal:
+        assert one_line(refusal), refusal
+    else:
+        ACCEPTED.append(overlay)
+
+
+def test_what_is_accepted_can_be_planned_or_is_refused_in_one_line(tmp_path):
+    """By Snakemake itself; of the configurations that the test before has found good, some."""
+    assert ACCEPTED
+    for overlay in random.Random(1).sample(ACCEPTED, min(len(ACCEPTED), 60 if LONG else 3)):
+        path = tmp_path / "overlay.yaml"
+        path.write_text(yaml.safe_dump(overlay, allow_unicode=True), encoding="utf-8")
+        done = snakemake("--dry-run", "--quiet", "--cores", "1", *DEMO, str(path), "--", "all_figures")
+        told = [line for line in done.stdout.splitlines() if line.startswith("error: ")]
+        assert done.returncode == 0 or len(told) == 1, (overlay, done.stdout[-2000:])
+
+
+# ---- files
+
+ROW = st.dictionaries(
+    st.sampled_from(["id", "prompt", "x"]), st.one_of(st.text(), st.integers(), st.none(), st.lists(st.text()))
+)
+LINES = st.lists(st.one_of(st.binary(), ROW.map(lambda row: json.dumps(row).encode())), max_size=4).map(b"\n".join)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
+
+
+@drawn(st.one_of(st.binary(), LINES))
+@example(b'{"id": ' + b"[" * 100_000)
+@example(b'{"id": ' + b"9" * 5_000 + b"}")
+@example(b'{"\\ud800": 1, "id": 1, "prompt": ""}')
+def test_any_bytes_are_rows_or_refused_in_one_line(folder, content):
+    path = folder / "rows.jsonl"
+    path.write_bytes(content)
+    try:
+        rows = list(iter_jsonl(path, {"id": str | int, "prompt": str}))
+    except InputError as refusal:
+        assert one_line(refusal) and str(path) in str(refusal)
+    else:
+        write_jsonl(folder / "again.jsonl", rows)
+        assert read_jsonl(folder / "again.jsonl") == rows or "NaN" in path.read_text()
+
+
+# ---- replies of judges
+
+PARTS = ["[[", "]]", "[", "]", "【", "］", "\\", "*", "2", "3", "1.0", "-1", "2,5", "9" * 400, "Rating: ", "²", "٣"]
+SAID = st.lists(st.one_of(st.sampled_from(PARTS), st.text(max_size=4)), max_size=12).map("".join)
+
+
+@drawn(SAID)
+def test_any_reply_has_a_rating_on_the_scale_or_none(reply):
+    assert parse_rating(reply) in (*RATINGS, None)
+
+
+class Completion:
+    """An object with attributes, as the client makes of JSON."""
+
+    def __init__(self, **attributes: object):
+        self.__dict__.update(attributes)
+
+
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.just("\ud800")),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2),
+        st.dictionaries(
+            st.sampled_from(["choices", "message", "content", "usage", "prompt_tokens", "model", "system_fingerprint"]),
+            inner,
+        ).map(lambda attributes: Completion(**attributes)),
+    ),
+    max_leaves=8,
+)
+
+
+@drawn(ANYTHING)
+def test_any_completion_is_kept_as_a_reply_that_can_be_written(completion):
+    reply = as_reply(completion)
+    json.dumps(reply, ensure_ascii=False).encode("utf-8")
+    assert all(isinstance(count, int) and count >= 0 for count in reply["usage"].values())
+
+
+# ---- prompts and answers
+
+ODD = [
+    "\x00", "\x1b[31m", "\u202e", "\u200f", "\u2028", "\u0085", "\ufeff", "```", "|", "\\", "$", "{", "{input}",
+    "${response}", "<script>", "&", "`", "\r", "\n", "é", "中", "👩\u200d👩\u200d👧", "\ufffe", "</s>", "### ",
+]  # fmt: skip
+TEXTS = st.lists(st.one_of(st.sampled_from(ODD), st.text(max_size=6)), max_size=10).map("".join)
+
+
+@pytest.fixture(scope="module")
+def identifier(folder) -> "fasttext.FastText._FastText":
+    """Made apart: fastText finds no numbers when it trains where PyTorch has done so."""
+    made = folder / "identifier.bin"
+    texts = {"en": "The cat is in the house.", "es": "El gato es un animal de la casa."}
+    for lang, text in texts.items():
+        (folder / f"{lang}.txt").write_text(f"{text}\n" * 100)
+    program = [
+        sys.executable,
+        tiny.SCRIPTS / "train_langid.py",
+        "--output",
+        made,
+        "--languages",
+        check_config.LANGUAGES,
+    ]
+    subprocess.run([*program, "--corpus", *(f"{lang}={folder / lang}.txt" for lang in texts)], check=True)
+    return load_model(made)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(folder) -> Tokenizer:
+    return Tokenizer(tiny.tokenizer(folder / "tokenizer"))
+
+
+@drawn(st.one_of(TEXTS, st.just("\ud800")))
+def test_any_prompt_goes_from_its_file_to_the_model_and_back_unchanged_or_is_refused(folder, tokenizer, text):
+    path = folder / "prompts.jsonl"
+    path.write_text(json.dumps({"id": 1, "prompt": text}) + "\n")
+    try:
+        ((row),) = prompts.check_prompts(read_jsonl(path, prompts.FIELDS), path, 1)
+    except InputError as refusal:
+        assert one_line(refusal)
+        return
+    write_jsonl(path, [row])
+    assert read_jsonl(path) == [row]
+    prompt = Template(tiny.ALPACA).prompt(row["prompt"])
+    assert text in prompt
+    ids = tokenizer.encode_prompt(prompt)
+    assert tokenizer.decode(ids, "keep") == prompt
+    assert cut_response(text, "\n### ") == text.split("\n### ")[0].strip()
+
+
+@drawn(TEXTS, TEXTS)
+def test_any_answer_is_shown_to_the_judge_word_for_word(prompt, response):
+    template = judge.read_template(REPOSITORY / "resources" / "templates" / "judge.txt")
+    shown = template.substitute(instruction=prompt, response=response)
+    assert prompt in shown and shown.rstrip("\n").endswith(response.rstrip("\n"))
+
+
+@drawn(TEXTS)
+def test_any_answer_has_a_language_or_none(identifier, text):
+    for piece in (prose(text), *lines_to_judge(text)):
+        ((label, probability),) = identify([piece], identifier)
+        assert label in ("eng_Latn", "spa_Latn", None) and 0 <= probability <= 1
+
+
+@drawn(TEXTS)
+def test_any_text_can_stand_in_a_table_and_on_a_page_where_it_is_nothing_but_text(text):
+    table = markdown_table([{"a": text, "b": 1}], right=["b"])
+    assert len(table.splitlines()) == 3, "a row is a line"
+    html = page(f"{table}\n\n{verbatim(text)}\n", "title")
+    assert "<script" not in html
+    latex([{"a": text, "b": "1"}], ["b"], text)
+    pl.DataFrame({"a": [text]}).write_csv()
