@@ -16,7 +16,7 @@ TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/
 # Files whose tests take minutes go first, so that no core waits for one in the end.
 SLOW      := tests/faults tests/unit/test_invariants.py tests/unit/test_judge.py
 
-.PHONY: help env demo test lint unit workflow slurm kill-anywhere bench bench-translation bench-training bench-responding bench-judging bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
+.PHONY: help env demo test lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-judging bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
 .DEFAULT_GOAL := help
 
 help: ## show these targets
@@ -24,7 +24,7 @@ help: ## show these targets
 
 env: $(MAIN)/.made $(BERGAMOT)/.made ## make the two environments
 
-$(MAIN)/.made: envs/requirements.lock envs/make-main.sh
+$(MAIN)/.made: envs/requirements.lock envs/torch.lock envs/make-main.sh
 	@echo "Making the main environment in $(MAIN), once; this takes minutes ..."
 	@envs/make-main.sh $(MAIN)
 	@touch $@
@@ -38,7 +38,7 @@ $(BERGAMOT)/.made: envs/requirements.lock envs/make-bergamot.sh | $(MAIN)/.made
 $(PEERS)/.made: envs/bench.lock | $(MAIN)/.made
 	@echo "Fetching what the benchmarks need into $(PEERS), once ..."
 	@rm -rf $(PEERS)
-	@$(MAIN)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(PEERS) --requirement envs/bench.lock
+	@$(MAIN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $(PEERS) --requirement envs/bench.lock
 	@touch $@
 
 demo: env ## run the miniature and show its scores
@@ -79,6 +79,9 @@ slurm: env ## run the SLURM profile on a real Slurm, and hurt it, half an hour (
 
 kill-anywhere: env ## fill the disk of a small miniature, kill its processes twenty times, and compare what it makes
 	@KILLS=20 $(ACTIVE) pytest -s -m demo tests/faults
+
+fuzz: env ## draw configurations, files, replies, prompts and answers at random, ten minutes each of eight
+	@FUZZ_SECONDS=600 $(ACTIVE) pytest tests/faults/test_fuzz.py
 
 bench: ## measure translation, training, responding, judging, figures and the DAG, half an hour
 	@$(if $(BENCH),$(error BENCH is for one of them: make bench-translation, bench-training, bench-responding, bench-judging, bench-figures, bench-dag or bench-gpu))

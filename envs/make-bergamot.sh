@@ -51,7 +51,5 @@ fi
 
 "$python" -m venv --clear "$folder"
 # The engine's driver loads the extension module alone; bergamot's own dependencies are for its command line.
-for pin in bergamot tqdm; do
-    sed -n "s/^\($pin==[^ ;]*\).*/\1/p" "$lock" |
-        xargs "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps
-done
+sed -n -e '/^bergamot==/,/[^\\]$/p' -e '/^tqdm==/,/[^\\]$/p' "$lock" |
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement /dev/stdin

@@ -1,9 +1,11 @@
 #!/bin/sh
-# Make the main environment (CPython 3.11) in folder $1 from the lock file. torch goes first, alone: with another
-# package in the same step, pip may take a newer torch and several GB of CUDA libraries with it.
+# Make the main environment (CPython 3.11) in folder $1 from the lock files. pip takes no file whose SHA-256 they do not
+# have, and no package that they do not name.
 #
 #   PYTHON       the interpreter to use, python3.11 by default
-#   TORCH_INDEX  an index to take torch from, such as PyTorch's own for CPU or one CUDA version
+#   TORCH_INDEX  an index to take torch from, such as PyTorch's own for CPU or one CUDA version: torch and what it brings
+#                along are then not compared with the hashes of PyPI's builds, which differ. So it is where pip's own
+#                configuration names a folder of wheels (find-links).
 set -eu
 
 folder=$1
@@ -24,7 +26,16 @@ if [ "$version" != 3.11 ]; then
 fi
 
 "$python" -m venv --clear "$folder"
-torch=$(sed -n 's/^\(torch==[^ ;]*\).*/\1/p' "$lock")
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$torch"
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$lock"
+install() {
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+}
+
+elsewhere=${TORCH_INDEX:-$("$folder/bin/python" -m pip config list | grep find-links || true)}
+if [ -n "$elsewhere" ]; then
+    torch=$(sed -n 's/^\(torch==[^ ;]*\).*/\1/p' "$lock")
+    install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$torch"
+else
+    install --require-hashes --no-deps --requirement "$(dirname "$0")/torch.lock"
+fi
+install --require-hashes --no-deps --requirement "$lock"
 "$folder/bin/python" -m compileall -q -j 0 "$folder/lib" >/dev/null 2>&1 || true # the first run then starts as fast as the second

@@ -3,6 +3,8 @@
 import os
 import re
 import subprocess
+import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,24 @@ import yaml
 
 ENVS = Path(__file__).resolve().parents[2] / "envs"
 LOCK = dict(re.findall(r"^([\w.-]+)==(\S+)", (ENVS / "requirements.lock").read_text(), flags=re.MULTILINE))
+PIN = r"[\w.-]+==\S+( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n"
 
 
-def test_the_lock_pins_every_package_exactly():
-    lines = [line for line in (ENVS / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
-    assert len(lines) == len(LOCK)
+@pytest.mark.parametrize("name", ["requirements.lock", "torch.lock", "bench.lock"])
+def test_a_lock_pins_every_package_to_a_version_and_to_hashes(name):
+    text = "".join(line for line in (ENVS / name).read_text().splitlines(keepends=True) if not line.startswith("#"))
+    assert re.fullmatch(f"({PIN})+", text)
+
+
+def test_what_is_installed_is_what_the_lock_says():
+    for package, wanted in LOCK.items():
+        if package != "bergamot":  # in an environment of its own
+            assert version(package).partition("+")[0] == wanted, package
+
+
+def test_the_tools_of_pyproject_are_in_the_lock():
+    tools = tomllib.loads((ENVS.parent / "pyproject.toml").read_text())["tool"]
+    assert tools.keys() <= LOCK.keys()
 
 
 @pytest.mark.parametrize("environment", ["main.yaml", "bergamot.yaml"])
