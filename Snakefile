@@ -48,7 +48,7 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
-    check_start_or_exit(RESULTS, asked_of_slurm(), keys_wanted())
+    check_start_or_exit(RESULTS, inputs_at_start(), asked_of_slurm(), keys_wanted())
 
 
 # What to ask for. Any file or folder below results/ can be asked for by its path as well. A figure's target lists

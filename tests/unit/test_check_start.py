@@ -1,7 +1,10 @@
 """Before the first job: can results be written, and would Slurm take the jobs?"""
 
+import os
+import time
+
 import pytest
-from check_start import check_keys, check_slurm, check_start_or_exit, check_writable
+from check_start import TIMESTAMP, check_dates, check_keys, check_slurm, check_start_or_exit, check_writable
 from files import InputError
 
 GPU = {"slurm_account": "proj", "slurm_partition": "gpu", "gpu": 4, "mem_mb": 240000, "runtime": 60, "threads": 32}
@@ -72,7 +75,7 @@ def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):
 def test_a_place_that_cannot_be_written_ends_the_program_with_one_line(tmp_path):
     (tmp_path / "results").write_text("a file")
     with pytest.raises(SystemExit, match=r"^error: .*results/paper: cannot be written \(Not a directory\)"):
-        check_start_or_exit(str(tmp_path / "results/paper"), [])
+        check_start_or_exit(str(tmp_path / "results/paper"), [], [])
 
 
 def test_a_key_that_is_not_set_is_told_before_anything_is_paid_for(monkeypatch):
@@ -81,3 +84,25 @@ def test_a_key_that_is_not_set_is_told_before_anything_is_paid_for(monkeypatch):
     monkeypatch.delenv("MY_KEY")
     with pytest.raises(InputError, match="judge 'mine': MY_KEY is not set, which key_env names; export it"):
         check_keys({"MY_KEY": "mine"})
+
+
+def test_an_input_with_a_date_to_come_is_refused(tmp_path):
+    file, folder = tmp_path / "file", tmp_path / "folder"
+    file.touch()
+    folder.mkdir()
+    check_dates(tmp_path, [str(file), str(folder), str(tmp_path / "made-later")])
+    tomorrow = time.time() + 86400
+    for path in (file, folder):
+        os.utime(path, (tomorrow, tomorrow))
+        with pytest.raises(InputError, match=r"dated 24\.0 hours from now") as refusal:
+            check_dates(tmp_path, [str(path)])
+        assert f"`find {tmp_path} {path} -newermt now -exec touch {{}} +`" in str(refusal.value)
+    (folder / TIMESTAMP).touch()
+    check_dates(tmp_path, [str(folder)])
+
+
+def test_a_clock_that_is_a_little_ahead_is_waited_for(tmp_path):
+    soon = time.time() + 0.5
+    os.utime(tmp_path, (soon, soon))
+    check_dates(tmp_path, [str(tmp_path)])
+    assert time.time() >= soon

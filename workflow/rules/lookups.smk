@@ -308,6 +308,11 @@ def released_source(wildcards) -> list[str]:
     return options
 
 
+def inputs_at_start() -> list[str]:
+    """What the jobs of this start read."""
+    return [str(path) for job in workflow.dag.needrun_jobs() for path in job.input]
+
+
 def asked_of_slurm() -> list[tuple[str, dict]]:
     """The rule of each job that Slurm will get, and what it asks for at its first attempt; none without Slurm. Jobs of a
     group run side by side."""

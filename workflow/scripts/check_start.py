@@ -1,7 +1,10 @@
-"""Ask, before the first job, whether results can be written, keys are set, and Slurm would take each kind of job.
+"""Ask, before the first job, whether results can be written, inputs are dated soundly, keys are set, and Slurm would
+take each kind of job.
 
 Without it a wrong account or partition is told by a page for every job and every attempt (executor plugin 2.8.0), and a
-disk that cannot be written by a traceback. The Snakefile calls `check_start_or_exit`. By hand, for jobs of one rule:
+disk that cannot be written by a traceback. A job with an input that is dated in the future runs to its end, is then
+found older than that input, and its output is removed (Snakemake 9.27), trainings of days too. The Snakefile calls
+`check_start_or_exit`. By hand, for jobs of one rule:
 
     python workflow/scripts/check_start.py results/paper train slurm_account=proj slurm_partition=gpu gpu=8 mem_mb=64000
 """
@@ -11,11 +14,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from files import InputError, command_line
 
+SKEW = 60  # seconds by which the clocks of a cluster's machines may differ: they are waited for
+TIMESTAMP = ".snakemake_timestamp"  # in a folder that a rule makes: what Snakemake takes for its date
 OPTIONS = {  # of sbatch, by the names that Snakemake has for resources
     "slurm_account": "--account",
     "slurm_partition": "--partition",
@@ -51,6 +57,20 @@ def check_writable(folder: Path) -> None:
         raise InputError(
             f"{folder}: cannot be written ({error.strerror}); make it writable, or a link to a disk that is"
         ) from error
+
+
+def check_dates(folder: Path, inputs: Iterable[str]) -> None:
+    """Raise InputError at an input dated in the future, by more than clocks differ. `folder` has the results."""
+    for path in map(Path, dict.fromkeys(inputs)):
+        dated = path / TIMESTAMP if (path / TIMESTAMP).exists() else path
+        ahead = dated.stat().st_mtime - time.time() if path.exists() else 0.0
+        if ahead > SKEW:
+            raise InputError(
+                f"{path}: dated {ahead / 3600:.1f} hours from now, so what is made of it would be taken for older; set"
+                f" the clock right, or, if it is, `find {folder} {path} -newermt now -exec touch {{}} +`, and give the"
+                " same command once with --touch"
+            )
+        time.sleep(max(0.0, ahead))
 
 
 def check_slurm(jobs: Iterable[tuple[str, Mapping[str, object]]]) -> None:
@@ -93,11 +113,15 @@ def _describe(rule: str, asked: Iterable[str], said: str) -> str:
 
 
 def check_start_or_exit(
-    folder: str, jobs: Iterable[tuple[str, Mapping[str, object]]], keys: Mapping[str, str] | None = None
+    folder: str,
+    inputs: Iterable[str],
+    jobs: Iterable[tuple[str, Mapping[str, object]]],
+    keys: Mapping[str, str] | None = None,
 ) -> None:
     """Check all of it, and end the program with one line alone: Snakemake wraps any other exception in a traceback."""
     try:
         check_writable(Path(folder))
+        check_dates(Path(folder), inputs)
         check_keys(keys or {})
         check_slurm(jobs)
     except InputError as error:

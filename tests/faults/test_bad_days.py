@@ -1,0 +1,110 @@
+"""A disk that is read-only, a clock that was set back, two Snakemakes at once: one line, or the same bytes."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import time
+
+import pytest
+from small import RESULTS, Checkout, differences
+from snake import REPOSITORY
+
+RUN = "lora/tiny-bloom-s/multilingual"
+SCORES = f"{RESULTS}/scores/stand-in/{RUN}.parquet"
+EARLY = ["corpus", "tokenizers", "bases", "seed", "translation_models", "translated", "recipes", "tokens"]
+NOTHING = "Nothing to be done"
+
+
+@pytest.fixture
+def finished(unbroken, tmp_path) -> Checkout:
+    return unbroken.copy(tmp_path / "checkout")
+
+
+def lose(checkout: Checkout) -> None:
+    """Remove what one run made, from its training to its scores, and what was paid for."""
+    for path in (f"models/{RUN}", f"responses/{RUN}.jsonl", f"responses/{RUN}.json", f"ratings/stand-in/{RUN}.jsonl"):
+        whole = checkout.results / path
+        shutil.rmtree(whole) if whole.is_dir() else whole.unlink()
+    (checkout.folder / SCORES).unlink()
+    for stage in ("respond", "judge/stand-in"):
+        (checkout.results / "journals" / stage / f"{RUN}.jsonl").unlink()
+
+
+def sorted_keys(checkout: Checkout) -> dict[str, list[str]]:
+    """What is in each journal; replies come in any order."""
+    return {name: sorted(keys) for name, keys in checkout.journals().items()}
+
+
+def refusal(checkout: Checkout) -> str:
+    """The one line that refuses a start."""
+    refused = checkout.run("--", "all_figures")
+    lines = [line for line in refused.stdout.splitlines() if line.startswith("error: ")]
+    assert refused.returncode == 1 and len(lines) == 1 and "Traceback" not in refused.stdout, refused.stdout[-3000:]
+    return lines[0]
+
+
+@pytest.mark.demo
+def test_results_that_are_read_only_are_refused_at_the_start(tmp_path):
+    checkout = Checkout(tmp_path / "checkout")
+    checkout.results.mkdir(parents=True)
+    mounted = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(checkout.results)]
+    if subprocess.run(mounted, capture_output=True).returncode:
+        pytest.skip("cannot mount a read-only disk")
+    try:
+        assert refusal(checkout).startswith(f"error: {RESULTS}: cannot be written (Read-only file system)")
+    finally:
+        subprocess.run(["umount", str(checkout.results)], check=True)
+
+
+@pytest.mark.demo
+@pytest.mark.parametrize("days", [-1, 1])
+def test_files_that_all_have_another_date_are_not_made_again(finished, days):
+    moment = time.time() + days * 86400
+    for path in (path for path in finished.folder.rglob("*") if not path.is_symlink()):
+        os.utime(path, (moment, moment))
+    assert NOTHING in finished.finish()
+
+
+@pytest.mark.demo
+def test_a_clock_that_was_set_back_is_one_line_whose_remedy_costs_nothing(finished):
+    """The early stages are dated tomorrow. Snakemake would make what follows again, and remove it in the end."""
+    tomorrow = time.time() + 86400
+    for early in EARLY:
+        for path in [finished.results / early, *(finished.results / early).rglob("*")]:
+            os.utime(path, (tomorrow, tomorrow))
+    line = refusal(finished)
+    assert "dated 24.0 hours from now" in line
+    subprocess.run(re.search(r"`(find .*?)`", line)[1], shell=True, cwd=finished.folder, check=True)
+    finished.finish("--touch", "--", "all_figures")
+    assert NOTHING in finished.finish()
+
+
+def test_no_duration_is_measured_by_a_clock_that_can_be_set():
+    """It is asked for the date of a reply, for dates that a server names, and for those of files."""
+    asking = set()
+    for path in (REPOSITORY / "workflow" / "scripts").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in ("time.time", "datetime.now", "time.time_ns"):
+                asking.add(path.stem)
+    assert asking == {"judge", "endpoint", "check_start"}
+
+
+@pytest.mark.demo
+def test_a_second_snakemake_is_told_that_the_folder_is_locked_and_one_at_all_costs_ends_with_the_same_bytes(finished):
+    before, journals = finished.artifacts(), sorted_keys(finished)
+    lose(finished)
+    first = finished.start("--", SCORES)
+    while not any((finished.folder / ".snakemake" / "locks").glob("*")):
+        assert first.poll() is None
+        time.sleep(0.05)
+    second = finished.run("--", SCORES)
+    assert second.returncode == 1 and "Error: Directory cannot be locked." in second.stdout
+    assert "Traceback" not in second.stdout
+
+    at_all_costs = finished.start("--nolock", "--", SCORES)
+    said = [process.communicate()[0] for process in (first, at_all_costs)]
+    assert [first.returncode, at_all_costs.returncode] == [0, 0], said
+    assert not differences(finished.artifacts(), before)
+    assert sorted_keys(finished) == journals, "nothing was answered or judged twice"
