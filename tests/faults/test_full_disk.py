@@ -1,15 +1,15 @@
-"""A disk that fills up, or cannot be written, at any stage: one line says so; with room the same command goes on."""
+"""A disk that fills up at any stage: one line says so; with room the same command goes on."""
 
 import os
 import re
+import shutil
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from files import FULL
-from full_disk import files_up_to
 from small import RESULTS, Checkout, differences
 
 pytestmark = pytest.mark.demo
@@ -21,19 +21,18 @@ class Job(NamedTuple):
     outputs: list[str]
     command: str
 
-    def run(self, checkout: Checkout, limit: int = -1) -> subprocess.CompletedProcess:
-        """Run its command as Snakemake does, but for the log; it may write files of at most `limit` bytes."""
+    def run(self, checkout: Checkout) -> subprocess.CompletedProcess:
+        """Run its command as Snakemake does, but for the log."""
         return subprocess.run(
             ["bash", "-c", f"set -euo pipefail; {self.command} 2>&1"],
             cwd=checkout.folder,
             env=checkout.environment(),
-            preexec_fn=files_up_to(limit),
             stdout=subprocess.PIPE,
             text=True,
         )
 
-    def limit(self, checkout: Checkout) -> int:
-        """Half of what it writes into one file: of its journal, if it has one, else of its largest output."""
+    def half(self, checkout: Checkout) -> int:
+        """Half the bytes of what it writes into one file: of its journal, if it has one, else of its largest output."""
         journal = re.search(r"--journal (\S+)", self.command)
         files = [Path(path) for path in ([journal[1]] if journal else self.outputs)]
         found = [path for file in files for path in [checkout.folder / file, *(checkout.folder / file).rglob("*")]]
@@ -52,24 +51,62 @@ def jobs_of(checkout: Checkout) -> list[Job]:
     return list(jobs.values())
 
 
-def test_in_every_stage_a_full_disk_is_one_line_spoils_nothing_and_is_gone_on_from(unbroken, tmp_path):
-    checkout = unbroken.copy(tmp_path / "checkout")
+class SmallDisk:
+    """A disk of its own, in memory, for a folder, whose free space is as it is told."""
+
+    def __init__(self, folder: Path):
+        self.folder, before = folder, folder.with_name("before")
+        folder.rename(before)
+        folder.mkdir()
+        try:
+            self._mount("-t", "tmpfs", "tmpfs")
+        except subprocess.CalledProcessError:
+            pytest.skip("cannot mount a disk")
+        shutil.copytree(before, folder, dirs_exist_ok=True)
+
+    def _mount(self, *options: str) -> None:
+        subprocess.run(["mount", *options, str(self.folder)], check=True, capture_output=True)
+
+    def leave(self, free: int) -> None:
+        """Leave so many bytes of it free, down to whole pages."""
+        disk = os.statvfs(self.folder)
+        used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+        self._mount("-o", f"remount,size={used + free // disk.f_frsize * disk.f_frsize}")
+
+    def remove(self) -> None:
+        subprocess.run(["umount", str(self.folder)], check=True)
+
+
+@pytest.fixture
+def checkout(unbroken, tmp_path) -> Checkout:
+    return unbroken.copy(tmp_path / "checkout")
+
+
+@pytest.fixture
+def disk(checkout) -> Iterator[SmallDisk]:
+    disk = SmallDisk(checkout.results)
+    yield disk
+    disk.remove()
+
+
+def test_in_every_stage_a_full_disk_is_one_line_spoils_nothing_and_is_gone_on_from(unbroken, checkout, disk):
     jobs, before = jobs_of(checkout), checkout.artifacts()
     assert len(jobs) > 35, "every rule, some in both methods"
-    limits = [job.limit(checkout) for job in jobs]
+    halves = [job.half(checkout) for job in jobs]
     for journal in (checkout.results / "journals").rglob("*.jsonl"):
         journal.unlink()
     (checkout.folder / "calls").unlink()
 
-    with ThreadPoolExecutor(2) as pool:
-        failures = list(pool.map(lambda job, limit: job.run(checkout, limit), jobs, limits))
-    for job, failed in zip(jobs, failures, strict=True):
+    for job, half in zip(jobs, halves, strict=True):
+        disk.leave(half)
+        failed = job.run(checkout)
         errors = [line for line in failed.stdout.splitlines() if "error: " in line]
         assert failed.returncode == 1 and len(errors) == 1, f"{job.rule}: {failed.stdout[-3000:]}"
         assert any(reason in errors[0] for reason in TOO_FULL) and RESULTS in errors[0], f"{job.rule}: {errors[0]}"
         assert "Traceback" not in failed.stdout, f"{job.rule}: {failed.stdout[-3000:]}"
     assert not differences(checkout.artifacts(), before), "earlier files stay whole, and nothing lies beside them"
 
+    disk.leave(2**30)
     for job in jobs:
         done = job.run(checkout)
         assert done.returncode == 0, f"{job.rule}: {done.stdout[-3000:]}"
