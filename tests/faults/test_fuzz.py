@@ -1,7 +1,7 @@
 """Whatever is written into a configuration, a file, a prompt, an answer or a judge's reply: it is taken as it is, or
 refused in one line.
 
-The suite draws for some seconds, the same every time. FUZZ_SECONDS says how long each test draws at random: 600 by
+The suite draws a few, the same every time. FUZZ_SECONDS says how long each test draws at random: 600 by
 `make fuzz`. What that has found stands here as an example of its test, or as a case.
 """
 
@@ -39,28 +39,29 @@ from table2 import verbatim
 from template import Template, cut_response
 from tokenizer import Tokenizer
 
-LONG = "FUZZ_SECONDS" in os.environ
-SECONDS = float(os.environ.get("FUZZ_SECONDS", 4))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", 0))
 
 
 def drawn(*strategies: st.SearchStrategy, **named: st.SearchStrategy) -> Callable:
-    """As `given`, for SECONDS: what is drawn later is not looked at."""
+    """As `given`, again and again for SECONDS."""
 
     def decorate(test: Callable) -> Callable:
-        @wraps(test)
-        def timed(*arguments: object, **options: object) -> None:
-            timed.end = getattr(timed, "end", None) or time.monotonic() + SECONDS
-            if time.monotonic() < timed.end:
-                test(*arguments, **options)
-
-        calm = settings(
-            max_examples=100_000 if LONG else 150,
+        once = settings(
+            max_examples=1000 if SECONDS else 150,
             deadline=None,
-            derandomize=not LONG,
+            derandomize=not SECONDS,
             database=None,
             suppress_health_check=list(HealthCheck),
-        )
-        return calm(given(*strategies, **named)(timed))
+        )(given(*strategies, **named)(test))
+
+        @wraps(once)
+        def repeated(*arguments: object, **options: object) -> None:
+            end = time.monotonic() + SECONDS
+            once(*arguments, **options)
+            while time.monotonic() < end:
+                once(*arguments, **options)
+
+        return repeated
 
     return decorate
 
@@ -156,7 +157,7 @@ def test_any_configuration_is_accepted_or_refused_in_one_line(overlay):
 def test_what_is_accepted_can_be_planned_or_is_refused_in_one_line(tmp_path):
     """By Snakemake itself; of the configurations that the test before has found good, some."""
     assert ACCEPTED
-    for overlay in random.Random(1).sample(ACCEPTED, min(len(ACCEPTED), 60 if LONG else 3)):
+    for overlay in random.Random(1).sample(ACCEPTED, min(len(ACCEPTED), 60 if SECONDS else 3)):
         path = tmp_path / "overlay.yaml"
         path.write_text(yaml.safe_dump(overlay, allow_unicode=True), encoding="utf-8")
         done = snakemake("--dry-run", "--quiet", "--cores", "1", *DEMO, str(path), "--", "all_figures")
