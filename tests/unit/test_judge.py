@@ -154,29 +154,29 @@ def test_a_second_job_starts_no_server_unless_the_answer_key_has_changed(job, st
 
 
 @pytest.fixture(scope="module")
-def stand_in_url(tmp_path_factory):
+def ask(tmp_path_factory):
+    """Status and body that a served stand-in answers to a GET of a path, or a POST of bytes or of a value as JSON."""
     from served import Served
 
     folder = tmp_path_factory.mktemp("stand-in")
     references = write_rows(folder / "references.jsonl", REFERENCES)
     command = ["python", str(SCRIPTS / "stand_in_judge.py"), "--references", str(references), "--port", "{port}"]
     with Served(command, folder / "log") as server:
-        url = f"http://127.0.0.1:{server.port}/v1"
-        server.wait(lambda: call(f"{url}/models")[0] == 200, timeout=10)
-        yield url
 
+        def ask(path, body=None, key=server.key):
+            if body is not None and not isinstance(body, bytes):
+                body = json.dumps(body).encode()
+            url, headers = f"http://127.0.0.1:{server.port}/v1{path}", {"Authorization": f"Bearer {key}"}
+            try:
+                with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=5) as answer:
+                    return answer.status, answer.read()
+            except urllib.error.HTTPError as error:
+                return error.code, error.read()
+            except OSError:
+                return None, b""
 
-def call(url, body=None):
-    """Status and body of a GET, or of a POST of bytes or of a value as JSON."""
-    if body is not None and not isinstance(body, bytes):
-        body = json.dumps(body).encode()
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=5) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
-    except OSError:
-        return None, b""
+        server.wait(lambda: ask("/models")[0] == 200, timeout=10)
+        yield ask
 
 
 def asked(instruction, text, **others):
@@ -184,11 +184,18 @@ def asked(instruction, text, **others):
     return {"model": "stand-in", "messages": [{"role": "user", "content": prompt}]} | others
 
 
-def test_the_stand_in_lists_its_model_and_gives_equal_requests_equal_bytes(stand_in_url):
-    assert json.loads(call(f"{stand_in_url}/models")[1])["data"][0]["id"] == "stand-in"
+def test_the_stand_in_lists_its_model_and_gives_equal_requests_equal_bytes(ask):
+    assert json.loads(ask("/models")[1])["data"][0]["id"] == "stand-in"
     request = asked("What is the cat?", "A small animal.")
-    first, second = (call(f"{stand_in_url}/chat/completions", request) for _ in range(2))
+    first, second = (ask("/chat/completions", request) for _ in range(2))
     assert first[0] == 200 and first == second
+
+
+@pytest.mark.parametrize("path", ["/models", "/chat/completions"])
+def test_the_stand_in_answers_none_but_those_who_have_its_key(ask, path):
+    body = None if path == "/models" else asked("What is the cat?", "A small animal.")
+    status, answer = ask(path, body, key="another")
+    assert status == 401 and "has a key" in json.loads(answer)["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -204,15 +211,15 @@ def test_the_stand_in_lists_its_model_and_gives_equal_requests_equal_bytes(stand
         ("/completions", {}, 404, "nothing at /v1/completions"),
     ],
 )
-def test_the_stand_in_refuses_with_the_error_object_of_the_protocol(stand_in_url, path, body, status, message):
-    got, answer = call(f"{stand_in_url}{path}", body)
+def test_the_stand_in_refuses_with_the_error_object_of_the_protocol(ask, path, body, status, message):
+    got, answer = ask(path, body)
     assert got == status
     assert message in json.loads(answer)["error"]["message"]
 
 
-def test_the_stand_in_refuses_a_prompt_that_is_not_of_figure_1(stand_in_url):
+def test_the_stand_in_refuses_a_prompt_that_is_not_of_figure_1(ask):
     request = {"model": "stand-in", "messages": [{"role": "user", "content": "Hello!"}]}
-    status, answer = call(f"{stand_in_url}/chat/completions", request)
+    status, answer = ask("/chat/completions", request)
     assert status == 400 and "template of Figure 1" in json.loads(answer)["error"]["message"]
 
 

@@ -17,12 +17,15 @@ paper's judge, all too often: that is why scores are multiplied by language iden
 shows.
 
 References are JSON lines `id, lang, prompt, reference`: rows with one `id` are one question in several languages.
-Equal requests get equal replies, byte for byte. Stop it with a signal.
+Equal requests get equal replies, byte for byte. With a key in VLLM_API_KEY, where vLLM has its own, it answers none but
+those who have it. Stop it with a signal.
 """
 
 import argparse
 import hashlib
+import hmac
 import json
+import os
 import re
 import socketserver
 import sys
@@ -139,8 +142,8 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128  # the default of 5 makes concurrent clients wait a second for their connection
 
-    def __init__(self, address: tuple[str, int], judge: Judge):
-        self.judge = judge
+    def __init__(self, address: tuple[str, int], judge: Judge, key: str | None):
+        self.judge, self.key = judge, key
         super().__init__(address, Handler)
 
     def server_bind(self) -> None:
@@ -157,6 +160,8 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1  # head and body in one packet: two would meet Nagle's algorithm, 40 ms a call
 
     def do_GET(self) -> None:
+        if not self._allowed():
+            return
         if self.path != "/v1/models":
             return self._error(404, f"nothing at {self.path}; try /v1/models")
         model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "better-alpaca"}
@@ -169,6 +174,8 @@ class Handler(BaseHTTPRequestHandler):
             return self._error(411, "the header Content-Length is needed")
         # The body is read whatever the path, or its bytes would be taken for the connection's next request.
         body = self.rfile.read(int(length))
+        if not self._allowed():
+            return
         if self.path != "/v1/chat/completions":
             return self._error(404, f"nothing at {self.path}; try /v1/chat/completions")
         try:
@@ -177,6 +184,14 @@ class Handler(BaseHTTPRequestHandler):
             self._error(refusal.status, refusal.message)
         except ValueError as fault:  # not JSON, or not UTF-8
             self._error(400, f"the body is not valid JSON ({fault})")
+
+    def _allowed(self) -> bool:
+        """Whether the request has the server's key; if not, it is refused."""
+        asked, key = self.headers.get("Authorization", ""), self.server.key
+        if key is None or hmac.compare_digest(asked.encode(), f"Bearer {key}".encode()):
+            return True
+        self._error(401, "this server has a key, and the request does not")
+        return False
 
     def _error(self, status: int, message: str) -> None:
         kind = "not_found_error" if status == 404 else "invalid_request_error"
@@ -203,7 +218,7 @@ def main() -> None:
 
     judge = Judge(arguments.references)
     try:
-        server = Server((arguments.host, arguments.port), judge)
+        server = Server((arguments.host, arguments.port), judge, os.environ.get("VLLM_API_KEY"))
     except OSError as error:
         raise InputError(f"--port {arguments.port}: {error.strerror}; choose another port") from None
     place = f"http://{arguments.host}:{arguments.port}/v1"
