@@ -13,8 +13,10 @@ ACTIVE    := PATH="$(CURDIR)/$(MAIN)/bin:$$PATH"
 SNAKEMAKE := $(ACTIVE) snakemake --profile profiles/local
 TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/demo/grammar.yaml
 
-# Files whose tests take minutes go first, so that no core waits for one in the end.
-SLOW      := tests/faults tests/unit/test_invariants.py tests/unit/test_judge.py
+# Tests wait for servers, disks and clocks as often as they compute: three at a time keep two cores busy. Files whose
+# tests take minutes go first, so that no core waits for one in the end.
+PYTEST    := pytest --numprocesses 3
+SLOW      := tests/faults tests/workflow/test_dag.py tests/unit/test_invariants.py tests/unit/test_judge.py
 
 .PHONY: help env demo test lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-judging bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
 .DEFAULT_GOAL := help
@@ -67,12 +69,11 @@ lint: env
 	@$(ACTIVE) snakemake --lint --configfile config/demo.yaml
 
 unit: env
-	@$(ACTIVE) pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not demo and not slurm" $(SLOW) tests
+	@$(ACTIVE) $(PYTEST) --dist loadfile --no-loadscope-reorder -m "not demo and not slurm" $(SLOW) tests
 
-workflow: env # the miniature first, and once: its tests then run side by side, on copies of it
+workflow: env # the miniature first, and once: what follows runs side by side, in checkouts of its own
 	@$(SNAKEMAKE) --configfile config/demo.yaml -- all_figures
-	@$(ACTIVE) pytest --numprocesses 2 --dist load -m demo tests/workflow
-	@$(ACTIVE) pytest -m "slurm and not long" tests/slurm
+	@$(ACTIVE) $(PYTEST) --dist loadgroup -m "(demo or slurm) and not long" tests/faults tests/slurm tests/workflow
 
 slurm: env ## run the SLURM profile on a real Slurm, and hurt it, half an hour (root, Debian packages)
 	@$(ACTIVE) pytest -m slurm tests/slurm

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import psutil
-from snake import CHECKOUT, REPOSITORY
+from snake import checkout
 
 HERE = Path(__file__).resolve().parent
 RESULTS = "results/broken"
@@ -35,15 +35,7 @@ class Checkout:
     """A copy of the repository without results, and the small miniature in it."""
 
     def __init__(self, folder: Path):
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in CHECKOUT:
-            if name.startswith(".venv"):
-                (folder / name).symlink_to(REPOSITORY / name)
-            elif (REPOSITORY / name).is_dir():
-                shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy2(REPOSITORY / name, folder / name)
+        self.folder = checkout(folder)
         for name in ("miniature.yaml", "noting_judge.py"):
             shutil.copy2(HERE / name, folder / name)
 

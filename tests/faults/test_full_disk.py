@@ -12,7 +12,7 @@ import pytest
 from files import FULL
 from small import RESULTS, Checkout, differences
 
-pytestmark = pytest.mark.demo
+pytestmark = [pytest.mark.demo, pytest.mark.long]
 TOO_FULL = [os.strerror(number) for number in FULL] + ["cannot be written"]
 
 

@@ -4,20 +4,31 @@ from pathlib import Path
 import pytest
 from cluster import CannotRun, Cluster, install
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "workflow"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
+
+from controller import HERE, TARGET, WEIGHTS
+from snake import checkout, run
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    """A real Slurm, for the whole session; without root or packages these tests are skipped."""
+    """A real Slurm, for the whole session, and a checkout to run on it; without root or packages these tests are
+    skipped."""
     try:
         install()
     except CannotRun as reason:
         pytest.skip(f"no Slurm: {reason}")
     cluster = Cluster(tmp_path_factory.mktemp("slurm"))
+    cluster.checkout = checkout(tmp_path_factory.mktemp("house"))
     try:
         cluster.start()
         yield cluster
     finally:
         cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def unbroken(cluster) -> bytes:
+    """Weights of the drills' training where nothing disturbs it; what it is made of is there from now on."""
+    run(str(HERE / "drills.yaml"), "--", TARGET, directory=cluster.checkout)
+    return (cluster.checkout / WEIGHTS).read_bytes()

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from cluster import Cluster
-from snake import DEMO, REPOSITORY
+from snake import DEMO
 
 SITE = {"SLURM_ACCOUNT": "proj", "SLURM_CPU_PARTITION": "cpu", "SLURM_GPU_PARTITION": "gpu"}
 IMPATIENT = [  # the profile is kind to a scheduler that others use as well
@@ -14,21 +14,27 @@ IMPATIENT = [  # the profile is kind to a scheduler that others use as well
     *("--max-jobs-per-timespan", "100/1s", "--latency-wait", "5"),
 ]
 BIN = Path(sys.executable).parent
+HERE = Path(__file__).resolve().parent
+
+RUN = "lora/tiny-bloom-s/mono-en"  # the training of drills.yaml, and where it is
+RESULTS = "results/drills"
+TARGET = f"{RESULTS}/models/{RUN}"
+WEIGHTS = f"{TARGET}/adapter_model.safetensors"
 
 
 def start(
     cluster: Cluster, config: str, *arguments: str, compute: dict | None = None, site: dict | None = None
 ) -> subprocess.Popen:
-    """Start `snakemake --profile profiles/slurm ARGUMENTS` with tests/slurm/CONFIG on top of the miniature, and
+    """Start `snakemake --profile profiles/slurm ARGUMENTS` with the CONFIG of this folder on top of the miniature, and
     `compute` on top of that; `site` is what the user has set."""
     environment = cluster.environment | SITE | (site or {})
     change = cluster.folder / "change.json"
     change.write_text(json.dumps({"compute": compute or {}}))
-    configuration = [*DEMO, f"tests/slurm/{config}", str(change)]
+    configuration = [*DEMO, str(HERE / config), str(change)]
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", *configuration]
     return subprocess.Popen(
         [*command, *IMPATIENT, *arguments],
-        cwd=REPOSITORY,
+        cwd=cluster.checkout,
         env=environment | {"PATH": f"{BIN}:{environment['PATH']}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -10,29 +10,11 @@ import time
 import psutil
 import pytest
 from cluster import Cluster, wait_until
-from controller import SITE, accounts, start
-from snake import REPOSITORY
-from snake import run as run_here
+from controller import RESULTS, RUN, SITE, TARGET, WEIGHTS, accounts, start
 
 pytestmark = pytest.mark.slurm
-RUN = "lora/tiny-bloom-s/mono-en"
-RESULTS = REPOSITORY / "results" / "drills"
-MODEL, CHECKPOINTS = RESULTS / "models" / RUN, RESULTS / "checkpoints" / RUN
-LOG = RESULTS / "logs" / "train" / f"{RUN}.log"
-TARGET = str(MODEL.relative_to(REPOSITORY))
 SMALL = {"up_to": 1, "ranks": 1, "memory": "2GB", "runtime": "30m"}
 NO_SIGNAL = ("--set-resources", "train:slurm_partition=gpu")  # replaces the profile's, and its signal with it
-
-
-def weights() -> bytes:
-    return (MODEL / "adapter_model.safetensors").read_bytes()
-
-
-@pytest.fixture(scope="module")
-def unbroken() -> bytes:
-    shutil.rmtree(RESULTS, ignore_errors=True)
-    run_here("tests/slurm/drills.yaml", "--", TARGET)
-    return weights()
 
 
 class Drill:
@@ -41,15 +23,24 @@ class Drill:
     def __init__(self, cluster: Cluster):
         self.cluster = cluster
         self.before = {job for [job] in accounts(cluster, "JobID")}
-        shutil.rmtree(MODEL, ignore_errors=True)
-        shutil.rmtree(CHECKPOINTS, ignore_errors=True)
+        results = cluster.checkout / RESULTS
+        self.checkpoints = results / "checkpoints" / RUN
+        self.log = results / "logs" / "train" / f"{RUN}.log"
+        shutil.rmtree(cluster.checkout / TARGET, ignore_errors=True)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def weights(self) -> bytes:
+        return (self.cluster.checkout / WEIGHTS).read_bytes()
+
+    def went_on(self) -> bool:
+        return "going on from" in self.log.read_text()
 
     def start(self, *options: str, compute: dict | None = None) -> None:
         self.process = start(self.cluster, "drills.yaml", *options, "--", TARGET, compute=compute)
 
     def under_way(self) -> str:
         """Wait until the training has a checkpoint; its job."""
-        wait_until("a checkpoint", lambda: any(CHECKPOINTS.glob("checkpoint-*")), 120)
+        wait_until("a checkpoint", lambda: any(self.checkpoints.glob("checkpoint-*")), 120)
         return self.cluster.ask("squeue", "--noheader", "--states=R", "--partition=gpu", "--format=%A").split()[0]
 
     def stall(self) -> None:
@@ -80,11 +71,7 @@ def drill(cluster, unbroken):
     if drill.process.poll() is None:
         drill.process.kill()
     cluster.answers("scancel", "--user=root")
-    subprocess.run(["rm", "-rf", str(REPOSITORY / ".snakemake" / "locks")], check=True)
-
-
-def went_on() -> bool:
-    return "going on from" in LOG.read_text()
+    subprocess.run(["rm", "-rf", str(cluster.checkout / ".snakemake" / "locks")], check=True)
 
 
 @pytest.mark.long
@@ -95,7 +82,7 @@ def test_a_job_over_its_memory_gets_more_at_the_next_attempt(drill, unbroken):
     jobs = accounts(drill.cluster, "ReqMem,Comment")
     memory = [int(mb.rstrip("M")) for mb, comment in jobs if "rule_train_" in comment]
     assert memory[-2:] == sorted(memory[-2:]) and memory[-1] > memory[-2]
-    assert weights() == unbroken
+    assert drill.weights() == unbroken
 
 
 @pytest.mark.long
@@ -105,7 +92,7 @@ def test_a_job_over_its_time_goes_on_in_the_next(drill, unbroken):
     drill.stall()
     drill.finish()
     assert len(drill.states()) > 1 and drill.states()[0] in ("TIMEOUT", "FAILED")
-    assert went_on() and weights() == unbroken
+    assert drill.went_on() and drill.weights() == unbroken
 
 
 def test_a_cancelled_job_goes_on_in_the_next(drill, unbroken):
@@ -113,7 +100,7 @@ def test_a_cancelled_job_goes_on_in_the_next(drill, unbroken):
     drill.cluster.ask("scancel", drill.under_way())
     drill.finish()
     assert drill.states()[0] in ("CANCELLED", "FAILED") and drill.states()[-1] == "COMPLETED"
-    assert went_on() and weights() == unbroken
+    assert drill.went_on() and drill.weights() == unbroken
 
 
 @pytest.mark.long
@@ -126,7 +113,7 @@ def test_a_training_whose_node_crashes_goes_on_elsewhere(drill, unbroken):
     assert "NODE_FAIL" in drill.states() and drill.states()[-1] == "COMPLETED"
     drill.cluster.start_node(node)
     wait_until("the node is back", lambda: drill.cluster.takes_jobs(node), 120)
-    assert went_on() and weights() == unbroken
+    assert drill.went_on() and drill.weights() == unbroken
 
 
 @pytest.mark.long
@@ -137,7 +124,7 @@ def test_slurms_controller_may_be_away_for_a_while(drill, unbroken):
     time.sleep(8)
     drill.cluster.start_controller()
     drill.finish()
-    assert drill.states() == ["COMPLETED"] and weights() == unbroken
+    assert drill.states() == ["COMPLETED"] and drill.weights() == unbroken
 
 
 def test_after_a_killed_snakemake_the_next_waits_for_the_job_that_still_runs(drill, unbroken):
@@ -150,8 +137,8 @@ def test_after_a_killed_snakemake_the_next_waits_for_the_job_that_still_runs(dri
     drill.start()
     drill.finish()
     assert drill.states() == ["COMPLETED"] * 2
-    assert "made by the job that this one waited for" in LOG.read_text()
-    assert weights() == unbroken
+    assert "made by the job that this one waited for" in drill.log.read_text()
+    assert drill.weights() == unbroken
 
 
 @pytest.mark.long
@@ -163,7 +150,7 @@ def test_interrupted_snakemake_cancels_its_jobs_and_the_next_goes_on(drill, unbr
     wait_until("no job is left", lambda: not drill.cluster.ask("squeue", "--noheader", "--partition=gpu").strip(), 60)
     drill.start()
     drill.finish()
-    assert went_on() and weights() == unbroken
+    assert drill.went_on() and drill.weights() == unbroken
 
 
 @pytest.mark.long
@@ -174,22 +161,22 @@ def test_a_preempted_training_goes_on_when_the_urgent_job_is_done(drill, unbroke
     drill.cluster.ask("sbatch", *urgent, "--output=/dev/null", "--wrap=sleep 5")
     drill.finish()
     assert len(drill.states()) > 1 and drill.states()[-1] == "COMPLETED"
-    assert went_on() and weights() == unbroken
+    assert drill.went_on() and drill.weights() == unbroken
 
 
 @pytest.mark.long
 def test_a_full_disk_is_one_line_and_with_room_the_training_goes_on(drill, unbroken):
-    CHECKPOINTS.mkdir(parents=True)
-    mounted = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(CHECKPOINTS)]
+    drill.checkpoints.mkdir(parents=True)
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(drill.checkpoints)]
     if subprocess.run(mounted, capture_output=True).returncode:
         pytest.skip("cannot mount a small disk")
     try:
         drill.start("--retries", "1")
         said, _ = drill.process.communicate(timeout=200)
         assert drill.process.returncode == 1 and "cannot be written" in said, said[-3000:]
-        subprocess.run(["mount", "-o", "remount,size=50M", str(CHECKPOINTS)], check=True)
+        subprocess.run(["mount", "-o", "remount,size=50M", str(drill.checkpoints)], check=True)
         drill.start()
         drill.finish()
     finally:
-        subprocess.run(["umount", "--lazy", str(CHECKPOINTS)], check=True)
-    assert weights() == unbroken
+        subprocess.run(["umount", "--lazy", str(drill.checkpoints)], check=True)
+    assert drill.weights() == unbroken

@@ -10,7 +10,7 @@ from snake import REPOSITORY
 from snake import run as run_here
 
 pytestmark = [pytest.mark.slurm, pytest.mark.long]
-ON_SLURM, HERE = REPOSITORY / "results/slurm", REPOSITORY / "results/demo"
+HERE = REPOSITORY / "results/demo"
 RECIPES = ["mono-en", "mono-es", "mono-bg", "mono-zh", "multilingual", "downsampled"]
 RUNS = [f"{method}/tiny-bloom-s/{recipe}" for method in ("lora", "full") for recipe in RECIPES]
 SAME = ["recipes", "translated", "responses", "ratings", "langid", "scores"]
@@ -18,25 +18,31 @@ SAME = ["recipes", "translated", "responses", "ratings", "langid", "scores"]
 
 @pytest.fixture(scope="module")
 def finished(cluster):
-    run_here("--", *[f"results/demo/scores/stand-in/{run}.parquet" for run in RUNS])  # made before, as a rule
-    shutil.rmtree(ON_SLURM, ignore_errors=True)
+    """What it said; the local run's results are made before, as a rule."""
+    run_here("--", *[f"results/demo/scores/stand-in/{run}.parquet" for run in RUNS])
     status, said = run(cluster, "miniature.yaml", "--", "all_figures")
     assert status == 0, said[-4000:]
     return said
 
 
-def test_every_stage_ends_with_the_bytes_of_the_local_run(finished):
+@pytest.fixture
+def on_slurm(cluster, finished):
+    """The results."""
+    return cluster.checkout / "results/slurm"
+
+
+def test_every_stage_ends_with_the_bytes_of_the_local_run(on_slurm):
     compared = 0
     for folder in SAME:
-        for path in (ON_SLURM / folder).rglob("*"):
+        for path in (on_slurm / folder).rglob("*"):
             if path.is_file() and not path.name.startswith("."):
-                assert path.read_bytes() == (HERE / path.relative_to(ON_SLURM)).read_bytes(), path
+                assert path.read_bytes() == (HERE / path.relative_to(on_slurm)).read_bytes(), path
                 compared += 1
-    weights = list((ON_SLURM / "models").rglob("*.safetensors"))
+    weights = list((on_slurm / "models").rglob("*.safetensors"))
     for path in weights:
-        assert path.read_bytes() == (HERE / path.relative_to(ON_SLURM)).read_bytes(), path
+        assert path.read_bytes() == (HERE / path.relative_to(on_slurm)).read_bytes(), path
     assert len(weights) == 2 * 6 and compared > 2 * 6 * 5
-    assert pl.read_parquet(ON_SLURM / "scores.parquet").height > 0
+    assert pl.read_parquet(on_slurm / "scores.parquet").height > 0
 
 
 def test_slurm_gave_each_job_what_its_rule_asks_for(finished, cluster):
@@ -59,14 +65,14 @@ def test_language_identification_and_scoring_take_a_submission_for_many_runs(fin
     assert 0 < len(grouped) <= 4, "24 jobs"
 
 
-def test_full_parameter_training_on_two_nodes_gives_the_same_answers(finished, cluster):
+def test_full_parameter_training_on_two_nodes_gives_the_same_answers(on_slurm, cluster):
     target = "results/slurm/responses/full/tiny-bloom-s/mono-en.jsonl"
-    before = (REPOSITORY / target).read_bytes()
-    for path in (REPOSITORY / target, ON_SLURM / "models/full/tiny-bloom-s/mono-en"):
+    before = (cluster.checkout / target).read_bytes()
+    for path in (cluster.checkout / target, on_slurm / "models/full/tiny-bloom-s/mono-en"):
         path.unlink() if path.is_file() else shutil.rmtree(path)
     one_gpu = {"node": {"gpus": 1, "memory": "16GB"}}
     status, said = run(cluster, "miniature.yaml", "--rerun-triggers", "mtime", "--", target, compute=one_gpu)
     assert status == 0, said[-4000:]
     train = [row for row in accounts(cluster, "Comment,NNodes,NodeList,AllocTRES") if "train_on_nodes" in row[0]]
     assert [(nodes, where) for _, nodes, where, _ in train] == [("2", "g[1-2]")] and "gres/gpu=2" in train[0][3]
-    assert (REPOSITORY / target).read_bytes() == before
+    assert (cluster.checkout / target).read_bytes() == before

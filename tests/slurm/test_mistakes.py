@@ -4,11 +4,9 @@ import shutil
 import subprocess
 
 import pytest
-from controller import accounts, run
-from snake import REPOSITORY
+from controller import RESULTS, TARGET, accounts, run
 
 pytestmark = pytest.mark.slurm
-RESULTS = REPOSITORY / "results" / "drills"
 EIGHT_GPUS = {
     "node": {"gpus": 8, "memory": "16GB"},
     "lora": [{"up_to": 1, "ranks": 8, "memory": "2GB", "runtime": "1h"}],
@@ -22,10 +20,10 @@ MISTAKES = {
 
 
 def told(cluster, **changes: dict) -> str:
-    """The one line that a run of one training ends with."""
-    shutil.rmtree(RESULTS / "models", ignore_errors=True)
+    """The one line that a run of the training ends with, whose inputs are made."""
+    shutil.rmtree(cluster.checkout / TARGET, ignore_errors=True)
     before = accounts(cluster, "JobID")
-    status, said = run(cluster, "drills.yaml", "--", "results/drills/models/lora/tiny-bloom-s/mono-en", **changes)
+    status, said = run(cluster, "drills.yaml", "--", TARGET, **changes)
     assert status == 1 and accounts(cluster, "JobID") == before
     lines = said.split("Job stats:")[1].splitlines()
     assert [line for line in lines if "rror" in line or "Traceback" in line] == lines[-1:], said[-3000:]
@@ -33,17 +31,18 @@ def told(cluster, **changes: dict) -> str:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_slurms_refusal_is_one_line_with_its_remedy(cluster, mistake):
+def test_slurms_refusal_is_one_line_with_its_remedy(cluster, unbroken, mistake):
     changes, reason, remedy = MISTAKES[mistake]
     line = told(cluster, **changes)
     assert line.startswith("error: Slurm would refuse a job of train (") and reason in line and remedy in line
 
 
 def test_results_that_cannot_be_written_are_one_line(cluster):
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(RESULTS)], capture_output=True).returncode:
+    results = cluster.checkout / RESULTS
+    results.mkdir(parents=True, exist_ok=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(results)], capture_output=True).returncode:
         pytest.skip("cannot mount a disk")
     try:
-        assert told(cluster).startswith("error: results/drills: cannot be written (Read-only file system)")
+        assert told(cluster).startswith(f"error: {RESULTS}: cannot be written (Read-only file system)")
     finally:
-        subprocess.run(["umount", str(RESULTS)], check=True)
+        subprocess.run(["umount", str(results)], check=True)

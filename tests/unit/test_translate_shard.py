@@ -280,19 +280,23 @@ def test_an_engine_that_dies_in_mid_shard_is_started_again(models, segments, tmp
     noted = tmp_path / "python"
     noted.write_text(f'#!/bin/sh\necho $$ >> {engines}\nexec {ENGINE} "$@"\n')
     noted.chmod(0o755)
+
+    def noted_pids() -> list[int]:
+        return [int(pid) for pid in engines.read_text().split()]
+
     out = tmp_path / "out.jsonl"
     command = [sys.executable, SCRIPTS / "translate_shard.py"]
     command += arguments(segments, models["es"], out, engine_python=noted)
     process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
     journal = out.with_suffix(".journal")
     for deaths in (1, 2, 3):
-        while not journal.exists() or journal.read_bytes().count(b"\n") < 20 * deaths:
+        while not journal.exists() or journal.read_bytes().count(b"\n") < 20 * deaths or len(noted_pids()) < deaths:
             assert process.poll() is None
             time.sleep(0.002)
-        os.kill(int(engines.read_text().split()[-1]), signal.SIGKILL)
+        os.kill(noted_pids()[-1], signal.SIGKILL)
     process.communicate()
     assert process.returncode == 0 and out.read_bytes() == whole
-    assert len(engines.read_text().split()) == 4
+    assert len(noted_pids()) == 4
 
 
 @real_engine

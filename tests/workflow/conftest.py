@@ -1,21 +1,11 @@
-import shutil
-
 import pytest
-from snake import CHECKOUT, DEMO, REPOSITORY, dry_run, run
+from snake import DEMO, checkout, dry_run, run
 
 
 @pytest.fixture
 def copy(tmp_path):
     """A checkout with the finished miniature, to be spoilt."""
-    for name in [*CHECKOUT, "results/demo", ".snakemake/metadata"]:
-        source, target = REPOSITORY / name, tmp_path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if name.startswith(".venv"):
-            target.symlink_to(source)
-        elif source.is_dir():
-            shutil.copytree(source, target)  # with the times of the files
-        else:
-            shutil.copy2(source, target)
+    checkout(tmp_path, "results/demo", ".snakemake/metadata")
     assert not dry_run(*DEMO, "--", "all_figures", directory=tmp_path), "the copy must be as finished as the original"
     return tmp_path
 

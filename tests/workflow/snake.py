@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -10,14 +11,28 @@ from typing import NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO = ("--configfile", "config/demo.yaml")
-# Folders that a checkout needs to run the miniature, linked or copied into a copy of it.
-CHECKOUT = ["Snakefile", "workflow", "config", "profiles", "resources", "envs", ".venv-bergamot"]
 
 
 class Job(NamedTuple):
     rule: str
     inputs: list[str]
     command: str
+
+
+def checkout(folder: Path, *more: str) -> Path:
+    """A copy of the repository, with the dates of its files, and without results but for those of `more`.
+
+    What runs there is in nobody's way: of two Snakemakes in one folder the first to end removes the locks of both.
+    """
+    for name in ["Snakefile", "workflow", "config", "profiles", "resources", "envs", *more]:
+        source, target = REPOSITORY / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target)
+    (folder / ".venv-bergamot").symlink_to(REPOSITORY / ".venv-bergamot")
+    return folder
 
 
 def environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from snake import DEMO, REPOSITORY, counts, dry_run, snakemake
+from snake import DEMO, REPOSITORY, checkout, counts, dry_run, snakemake
 
 
 def decodes(jobs) -> int:
@@ -161,16 +161,12 @@ def test_every_figure_can_be_asked_for_alone():
 
 
 def test_figures_of_the_runs_that_have_scores_ask_for_no_other_run(tmp_path):
-    checkout = tmp_path / "checkout"
-    checkout.mkdir()
-    for name in ("Snakefile", "workflow", "config", "resources"):
-        source = REPOSITORY / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, checkout / name)
-    scores = checkout / "results" / "demo" / "scores" / "stand-in" / "lora"
+    house = checkout(tmp_path / "checkout")
+    scores = house / "results" / "demo" / "scores" / "stand-in" / "lora"
     for run in ("tiny-pythia-s/multilingual", "tiny-pythia-m/mono-es"):
         (scores / run).parent.mkdir(parents=True, exist_ok=True)
         (scores / f"{run}.parquet").touch()
-    jobs = dry_run(*DEMO, "--config", "runs=scored", "--", "all_figures", directory=checkout)
+    jobs = dry_run(*DEMO, "--config", "runs=scored", "--", "all_figures", directory=house)
     shown = {re.search(r'"number": (\d)', job.command)[1]: job.command for job in jobs if job.rule == "figure"}
     assert sorted(shown) == ["2", "6", "7"], "the others have no run that is scored"
     assert "tiny-pythia-m/mono-es.parquet" in shown["2"] and "multilingual.parquet" not in shown["7"]

@@ -10,7 +10,7 @@ import shutil
 import polars as pl
 import pytest
 from files import read_json
-from snake import DEMO, REPOSITORY, counts, dry_run, run
+from snake import DEMO, REPOSITORY, checkout, counts, dry_run, run
 
 pytestmark = [pytest.mark.demo, pytest.mark.usefixtures("miniature")]
 RESULTS = REPOSITORY / "results" / "demo"
@@ -143,18 +143,15 @@ def test_a_lost_model_is_trained_again_with_what_depends_on_it_and_nothing_else(
 DETERMINISTIC = ["recipes", "translated", "responses", "ratings", "scores", "langid"]
 
 
-def test_a_run_from_scratch_gives_the_same_bytes():
+def test_a_run_from_scratch_gives_the_same_bytes(tmp_path):
     """Both methods, from an empty folder through every stage."""
-    shutil.rmtree(REPOSITORY / "results" / "demo-again", ignore_errors=True)
+    house = checkout(tmp_path)
     runs = ["lora/tiny-bloom-s/multilingual", "full/tiny-bloom-s/downsampled"]
-    targets = [f"results/demo-again/scores/stand-in/{path}.parquet" for path in runs]
-    run("--config", "experiment=demo-again", "--", *targets, *["all_translations"])
+    run("--", *[f"results/demo/scores/stand-in/{path}.parquet" for path in runs], "all_translations", directory=house)
     compared = 0
     for folder in DETERMINISTIC:
-        for path in (REPOSITORY / "results/demo-again" / folder).rglob("*"):
+        for path in (house / "results/demo" / folder).rglob("*"):
             if path.is_file() and not path.name.startswith("."):
-                twin = RESULTS / path.relative_to(REPOSITORY / "results/demo-again")
-                assert path.read_bytes() == twin.read_bytes(), path
+                assert path.read_bytes() == (REPOSITORY / path.relative_to(house)).read_bytes(), path
                 compared += 1
     assert compared >= 5 + 2 * 3 + 2 * 4
-    shutil.rmtree(REPOSITORY / "results" / "demo-again")

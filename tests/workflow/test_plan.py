@@ -9,20 +9,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from snake import DEMO, REPOSITORY, counts, dry_run
+from snake import DEMO, REPOSITORY, checkout, counts, dry_run
 
-HOUSE = ["Snakefile", "workflow", "config", "profiles", "resources", "envs"]
 RESULTS = REPOSITORY / "results" / "demo"
 
 
 @pytest.fixture
 def house(tmp_path):
     """A checkout in which nothing is made."""
-    for name in HOUSE:
-        source = REPOSITORY / name
-        (shutil.copytree if source.is_dir() else shutil.copy2)(source, tmp_path / name)
-    (tmp_path / ".venv-bergamot").symlink_to(REPOSITORY / ".venv-bergamot")
-    return tmp_path
+    return checkout(tmp_path)
 
 
 def ask(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
@@ -131,11 +126,9 @@ def test_what_a_plan_assumes_changes_nothing_that_is_made(tmp_path):
 
 
 @pytest.fixture
-def finished(house):
+def finished(tmp_path):
     """A checkout with the finished miniature."""
-    for name in ("results/demo", ".snakemake/metadata"):
-        shutil.copytree(REPOSITORY / name, house / name)
-    return house
+    return checkout(tmp_path, "results/demo", ".snakemake/metadata")
 
 
 def on_the_disk(folder: Path) -> int:

@@ -3,15 +3,13 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from snake import REPOSITORY, snakemake
+from snake import REPOSITORY, checkout, snakemake
 
-HOUSE = ["Snakefile", "workflow", "config", "profiles", "resources", "envs"]
 SITE = {"SLURM_ACCOUNT": "proj", "SLURM_CPU_PARTITION": "cpu", "SLURM_GPU_PARTITION": "gpu"}
 STAND_INS = {
     "sbatch": """
@@ -28,9 +26,7 @@ TWO_NODES = [{"up_to": 13, "ranks": 16, "memory": "480GB", "runtime": "36h", "ze
 
 @pytest.fixture
 def house(tmp_path):
-    for name in HOUSE:
-        source = REPOSITORY / name
-        (shutil.copytree if source.is_dir() else shutil.copy2)(source, tmp_path / name)
+    checkout(tmp_path)
     (tmp_path / "bin").mkdir()
     for name, script in STAND_INS.items():
         program = tmp_path / "bin" / name
@@ -51,6 +47,8 @@ def submissions(house: Path, method: str, model: str, **compute: object) -> list
     options = [
         "--max-jobs-per-timespan",
         "100/1s",
+        "--slurm-init-seconds-before-status-checks",
+        "1",
         "--configfile",
         "change.json",
         "--allowed-rules",
