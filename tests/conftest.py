@@ -14,6 +14,7 @@ import language_models  # noqa: E402, F401  settles the number of threads, befor
 SHARED = ("cluster", "unbroken")  # fixtures of many tests that take a minute to make
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give all tests that share such a fixture to one worker of pytest-xdist, with --dist loadgroup."""
     for item in items:
