@@ -175,6 +175,10 @@ JUDGE_FAULTS = {
     "memory for a job without GPUs": ({"memory": "64GB", "serve": "x"}, "judges[0].memory: is for a job with gpus"),
     "an interface that is none": ({"api": "mail"}, "judges[0].api: 'mail' is not one of"),
     "a batch for a judge that its job serves": ({"api": "batch", "serve": "x"}, "judges[0].api: batch is for an"),
+    "OpenAI's key over http": (
+        {"base_url": "http://10.0.0.7/v1"},
+        "judges[0]: base_url http://10.0.0.7/v1 is http: the",
+    ),
     "two places": ({"serve": "x", "base_url": "http://x/v1"}, "judges[0]: give exactly one of base_url or serve"),
 }
 
@@ -183,10 +187,24 @@ JUDGE_FAULTS = {
 def test_a_fault_of_a_judge_names_its_key(fault):
     settings, expected = JUDGE_FAULTS[fault]
     judge = {"name": "n", "label": "l", "model": "m"} | settings
-    config = load("config.yaml") | {"judges": [judge if "serve" in judge else judge | {"base_url": "http://x/v1"}]}
+    config = load("config.yaml") | {"judges": [judge if "serve" in judge else {"base_url": "https://x/v1"} | judge]}
     with pytest.raises(InputError) as raised:
         check_config.check(config)
     assert expected in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [
+        {"base_url": "http://127.0.0.2:9/v1"},
+        {"base_url": "http://[::1]/v1"},
+        {"base_url": "http://localhost:9/v1"},
+        {"base_url": "http://node7:8000/v1", "key_env": "NODE_KEY"},
+    ],
+)
+def test_a_key_goes_over_http_to_this_machine_and_where_it_is_that_servers_own(judge):
+    judge |= {"name": "n", "label": "l", "model": "m"}
+    check_config.check(load("config.yaml") | {"judges": [judge]})
 
 
 def test_a_judge_may_say_all_that_is_described():

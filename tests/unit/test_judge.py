@@ -485,7 +485,7 @@ def test_an_endpoint_that_goes_on_failing_ends_the_job_in_a_line_and_keeps_what_
 
 
 def test_the_failure_that_stops_the_others_is_the_one_that_is_raised():
-    settings = judge_settings.JudgeSettings("tested", "m", "http://x/v1", concurrency=2)
+    settings = judge_settings.JudgeSettings("tested", "m", "https://x/v1", concurrency=2)
 
     class Stop(threading.Event):
         def set(self):
@@ -665,14 +665,15 @@ def test_a_key_that_no_header_can_hold_is_one_line_without_it_and_no_reply(job, 
     [
         ({"modle": "x"}, questions(1), None, "the key 'modle' is unknown"),
         ({}, questions(1), None, "give either 'base_url' or 'serve'"),
-        ({"base_url": "http://x/v1", "budget": 5}, questions(1), None, "'budget' needs 'price'"),
-        ({"base_url": "http://x/v1", "price": {"prompt": 1}}, questions(1), None, "'price' needs 'prompt' and 'co"),
-        ({"base_url": "http://x/v1", "repeats": 0}, questions(1), None, "'repeats' must be at least 1"),
-        ({"base_url": "http://x/v1", "api": "mail"}, questions(1), None, "'api' is calls or batch, not 'mail'"),
-        ({"base_url": "http://x/v1"}, questions(1) * 2, None, "two responses for lang en, id 0"),
-        ({"base_url": "http://x/v1"}, [{"lang": "en"}], None, "line 1: the field 'id' is missing"),
-        ({"base_url": "http://x/v1"}, [response("en", "a", "?", None)], None, "id a: the response is missing or"),
-        ({"base_url": "http://x/v1"}, questions(1), "Rate ${response}!", "${instruction} and ${response}"),
+        ({"base_url": "https://x/v1", "budget": 5}, questions(1), None, "'budget' needs 'price'"),
+        ({"base_url": "https://x/v1", "price": {"prompt": 1}}, questions(1), None, "'price' needs 'prompt' and 'co"),
+        ({"base_url": "https://x/v1", "repeats": 0}, questions(1), None, "'repeats' must be at least 1"),
+        ({"base_url": "http://x/v1"}, questions(1), None, "the key in OPENAI_API_KEY would go there unencrypted"),
+        ({"base_url": "https://x/v1", "api": "mail"}, questions(1), None, "'api' is calls or batch, not 'mail'"),
+        ({"base_url": "https://x/v1"}, questions(1) * 2, None, "two responses for lang en, id 0"),
+        ({"base_url": "https://x/v1"}, [{"lang": "en"}], None, "line 1: the field 'id' is missing"),
+        ({"base_url": "https://x/v1"}, [response("en", "a", "?", None)], None, "id a: the response is missing or"),
+        ({"base_url": "https://x/v1"}, questions(1), "Rate ${response}!", "${instruction} and ${response}"),
         ({"serve": "no-such-command {port}"}, questions(1), None, "cannot start the server 'no-such-command'"),
     ],
 )

@@ -429,7 +429,7 @@ def test_a_wrong_key_is_one_line_without_it(job, endpoint):
     ],
 )
 def test_settings_that_cannot_be_are_one_line(job, settings, message):
-    status, last = job.run("http://x/v1", **settings)
+    status, last = job.run("https://x/v1", **settings)
     assert status == 1 and message in last and "\n" not in job.errors
 
 

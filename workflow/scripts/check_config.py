@@ -26,6 +26,7 @@ from humanfriendly import parse_size
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
+from judge_settings import check_key_stays_secret
 from languages import read_table
 from prompts import FIELDS, check_prompts
 from released import CONFIGS, folder_of, pin_of, read_registry, repository_of
@@ -313,6 +314,10 @@ def _check_judge(key: str, judge: Mapping) -> None:
             raise InputError(f"config: {key}.{name}: is for a job with gpus; say how many, or leave it out")
     if judge.get("api") == "batch" and "serve" in judge:
         raise InputError(f"config: {key}.api: batch is for an endpoint at base_url; a served judge is called")
+    try:
+        check_key_stays_secret(judge.get("base_url"), judge.get("key_env"))
+    except InputError as fault:
+        raise InputError(f"config: {key}: {fault}") from None
 
 
 def _check_memory_savers(key: str, method: str, row: Mapping) -> None:

@@ -1,7 +1,9 @@
 """What a judge is: the entry of `judges` that a rule hands on, and what of it a reply depends on."""
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from files import InputError, sha256
 from journal import item_key
@@ -38,6 +40,25 @@ class JudgeSettings:
     poll: float = 60
 
 
+def check_key_stays_secret(base_url: str | None, key_env: str | None) -> None:
+    """Raise InputError where OpenAI's key would cross a network unencrypted.
+
+    A server of one's own on a cluster may have an address with http, and then a key of its own, in another variable.
+    """
+    address = urlsplit(base_url or "")
+    if address.scheme != "http" or key_env not in (None, KEY_VARIABLE):
+        return
+    try:
+        local = ip_address(address.hostname or "").is_loopback
+    except ValueError:
+        local = address.hostname == "localhost"
+    if not local:
+        raise InputError(
+            f"base_url {base_url} is http: the key in {KEY_VARIABLE} would go there unencrypted; use https, or name in"
+            " key_env the variable of that server's own key"
+        )
+
+
 def judge_settings(argument: str) -> JudgeSettings:
     """Read --judge. Raises InputError that names the key at fault."""
     settings = read_settings(JudgeSettings, argument)
@@ -55,6 +76,10 @@ def judge_settings(argument: str) -> JudgeSettings:
         raise InputError(f"{judge}: 'api' is calls or batch, not {settings.api!r}")
     if settings.api == "batch" and settings.serve:
         raise InputError(f"{judge}: 'api: batch' needs 'base_url'; one that is served is asked by calls")
+    try:
+        check_key_stays_secret(settings.base_url, settings.key_env)
+    except InputError as fault:
+        raise InputError(f"{judge}: {fault}") from None
     return settings
 
 
