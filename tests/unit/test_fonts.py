@@ -37,7 +37,7 @@ DANDA = "।"  # ends a sentence in both Indian scripts, and comes from the firs
 sys.path.insert(0, str(FOLDER))
 import subset  # noqa: E402  resources/fonts/subset.py
 
-pytestmark = pytest.mark.filterwarnings("error")  # matplotlib warns of a character that no font has
+pytestmark = pytest.mark.filterwarnings("error::UserWarning")  # matplotlib warns of a character that no font has
 
 
 @pytest.fixture(autouse=True)
