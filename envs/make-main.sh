@@ -31,11 +31,11 @@ install() {
 }
 
 elsewhere=${TORCH_INDEX:-$("$folder/bin/python" -m pip config list | grep find-links || true)}
-if [ -n "$elsewhere" ]; then
-    torch=$(sed -n 's/^\(torch==[^ ;]*\).*/\1/p' "$lock")
-    install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$torch"
+if [ -z "$elsewhere" ]; then
+    install --require-hashes --no-deps --requirement "$lock" --requirement "$(dirname "$0")/torch.lock"
 else
-    install --require-hashes --no-deps --requirement "$(dirname "$0")/torch.lock"
+    sed '/^torch==/,/[^\\]$/d' "$lock" | install --require-hashes --no-deps --requirement /dev/stdin
+    torch=$(sed -n 's/^\(torch==[^ ;]*\).*/\1/p' "$lock")
+    install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$torch" # what it needs is there by now, but for CUDA's libraries
 fi
-install --require-hashes --no-deps --requirement "$lock"
 "$folder/bin/python" -m compileall -q -j 0 "$folder/lib" >/dev/null 2>&1 || true # the first run then starts as fast as the second

@@ -1,11 +1,6 @@
-import sys
 import time
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
-
 from small import Checkout
 from watch import Watch
 

@@ -86,8 +86,10 @@ def test_no_duration_is_measured_by_a_clock_that_can_be_set():
     asking = set()
     for path in (REPOSITORY / "workflow" / "scripts").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Attribute) and ast.unparse(node) in ("time.time", "datetime.now", "time.time_ns"):
+            name = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+            if name in ("time.time", "time.time_ns") or name.endswith(("datetime.now", ".utcnow", ".today")):
                 asking.add(path.stem)
+            assert not (isinstance(node, ast.ImportFrom) and node.module == "time"), f"{path.name}: import time, whole"
     assert asking == {"judge", "endpoint", "check_start"}
 
 
@@ -105,6 +107,7 @@ def test_a_second_snakemake_is_told_that_the_folder_is_locked_and_one_at_all_cos
 
     at_all_costs = finished.start("--nolock", "--", SCORES)
     said = [process.communicate()[0] for process in (first, at_all_costs)]
-    assert [first.returncode, at_all_costs.returncode] == [0, 0], said
+    assert 0 in (first.returncode, at_all_costs.returncode), said
+    finished.finish("--", SCORES)  # one may have removed what the other was about to read
     assert not differences(finished.artifacts(), before)
     assert sorted_keys(finished) == journals, "nothing was answered or judged twice"

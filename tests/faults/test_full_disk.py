@@ -62,7 +62,11 @@ class SmallDisk:
             self._mount("-t", "tmpfs", "tmpfs")
         except subprocess.CalledProcessError:
             pytest.skip("cannot mount a disk")
-        shutil.copytree(before, folder, dirs_exist_ok=True)
+        try:
+            shutil.copytree(before, folder, dirs_exist_ok=True)
+        except BaseException:
+            self.remove()
+            raise
 
     def _mount(self, *options: str) -> None:
         subprocess.run(["mount", *options, str(self.folder)], check=True, capture_output=True)

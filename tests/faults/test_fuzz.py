@@ -9,6 +9,7 @@ import copy
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -33,7 +34,7 @@ from language_confusion import lines_to_judge
 from page import page
 from ratings import RATINGS, parse_rating
 from score_table import latex
-from scoretable import markdown_table
+from scoretable import literal, markdown_table
 from snake import DEMO, snakemake
 from table2 import verbatim
 from template import Template, cut_response
@@ -82,7 +83,8 @@ NAMES = [
     *("en", "es", "zh", "bn", "no", "cs", "xx", "mono-en", "monolingual", "English", "firefox", "packed", "default"),
     *BASE["models"], *BASE["recipes"], *BASE["select"], *BASE["figures"], *BASE["sources"], *BASE["families"],
     *("../..", "$(id)", "a b", "x\n", "", ".", "-x", "resources/demo/seed.jsonl", "./nowhere", "resources/demo"),
-    *("lora", "full", "a/{lang}", "/\x00", "2GB", "1h", "1e-5", "https://x/y", "\ud800"),
+    *("lora", "full", "a/{lang}", "/\x00", "2GB", "1h", "1e-5", "https://x/y", "http://[", "http://127.0.0.1:x"),
+    "\ud800",
 ]  # fmt: skip
 JUNK = st.one_of(
     st.none(),
@@ -124,6 +126,8 @@ def of_schema(schema: dict, depth: int = 0) -> st.SearchStrategy:
             "integer": st.integers(0, 300),
             "number": st.one_of(st.integers(0, 300), st.floats(0, 2)),
         }.get(kind, JUNK)
+        if "pattern" in schema:
+            found = st.one_of(found, st.from_regex(schema["pattern"]))
     return st.one_of(found, found, found, JUNK)
 
 
@@ -236,7 +240,8 @@ def test_any_completion_is_kept_as_a_reply_that_can_be_written(completion):
 
 ODD = [
     "\x00", "\x1b[31m", "\u202e", "\u200f", "\u2028", "\u0085", "\ufeff", "```", "|", "\\", "$", "{", "{input}",
-    "${response}", "<script>", "&", "`", "\r", "\n", "é", "中", "👩\u200d👩\u200d👧", "\ufffe", "</s>", "### ",
+    "${response}", "<script>", "![x](https://y/z.png)", "[a](b)", "<https://y>",
+    "&", "`", "\r", "\n", "é", "中", "👩\u200d👩\u200d👧", "\ufffe", "</s>", "### ",
 ]  # fmt: skip
 TEXTS = st.lists(st.one_of(st.sampled_from(ODD), st.text(max_size=6)), max_size=10).map("".join)
 
@@ -299,9 +304,9 @@ def test_any_answer_has_a_language_or_none(identifier, text):
 
 @drawn(TEXTS)
 def test_any_text_can_stand_in_a_table_and_on_a_page_where_it_is_nothing_but_text(text):
-    table = markdown_table([{"a": text, "b": 1}], right=["b"])
+    table = markdown_table([{"a": literal(text), "b": 1}], right=["b"])
     assert len(table.splitlines()) == 3, "a row is a line"
-    html = page(f"{table}\n\n{verbatim(text)}\n", "title")
-    assert "<script" not in html
+    html = page(f"{table}\n\n{literal(text)}\n\n{verbatim(text)}\n", "title")
+    assert not re.search("<(script|img|a|em|code)[ >]", html.replace("<pre><code", ""))
     latex([{"a": text, "b": "1"}], ["b"], text)
     pl.DataFrame({"a": [text]}).write_csv()

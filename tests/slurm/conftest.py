@@ -1,11 +1,5 @@
-import sys
-from pathlib import Path
-
 import pytest
 from cluster import CannotRun, Cluster, install
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
-
 from controller import HERE, TARGET, WEIGHTS
 from snake import checkout, run
 

@@ -46,7 +46,8 @@ class Drill:
     def stall(self) -> None:
         """Let the training stand still, as one that waits for a disk. Slurm wakes it when its time is over."""
         for process in psutil.process_iter(["cmdline"]):
-            if "workflow/scripts/train.py" in (process.info["cmdline"] or []):
+            trains = "workflow/scripts/train.py" in (process.info["cmdline"] or [])
+            if trains and process.cwd() == str(self.cluster.checkout):
                 process.suspend()
 
     def finish(self) -> str:

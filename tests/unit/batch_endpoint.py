@@ -46,6 +46,7 @@ class BatchEndpoint(ThreadingHTTPServer):
         self.fails: Callable[[str, int], tuple[int, str] | str | None] = lambda prompt, n: None
         self.invalid = ""
         self.cancelled = self.shuffled = False
+        self.escaped = False  # the s of keys, in what it writes
         self.extra_lines: list[bytes] = []  # put in front of each file of results
         self.troubles: dict[str, list[int | str]] = {}
         self.tried: Counter[str] = Counter()  # processed in batches, by prompt
@@ -143,7 +144,10 @@ class BatchEndpoint(ThreadingHTTPServer):
         batch["status"] = "finalizing"
         for kind, lines in (("output", output), ("error", errors)):
             ordered = sorted(lines, key=lambda line: line["custom_id"]) if self.shuffled else lines
-            content = [*self.extra_lines, *(json.dumps(line, ensure_ascii=False).encode() for line in ordered)]
+            texts = [json.dumps(line, ensure_ascii=False) for line in ordered]
+            if self.escaped:
+                texts = [text.replace("sk-", r"\u0073k-") for text in texts]
+            content = [*self.extra_lines, *(text.encode() for text in texts)]
             if lines:
                 batch[f"{kind}_file_id"] = self.add_file(kind, b"\n".join(content) + b"\n")["id"]
         expired = any(line["error"] and line["error"]["code"] == "batch_expired" for line in errors)

@@ -179,8 +179,23 @@ JUDGE_FAULTS = {
         {"base_url": "http://10.0.0.7/v1"},
         "judges[0]: base_url http://10.0.0.7/v1 is http: the",
     ),
+    "an address that is none": (
+        {"base_url": "https://[x/v1"},
+        "judges[0]: base_url 'https://[x/v1' is no address (Inv",
+    ),
+    "a port that is none": (
+        {"base_url": "http://127.0.0.1:x/v1"},
+        "judges[0]: base_url 'http://127.0.0.1:x/v1' is no add",
+    ),
     "two places": ({"serve": "x", "base_url": "http://x/v1"}, "judges[0]: give exactly one of base_url or serve"),
 }
+
+
+def test_a_download_without_a_hash_is_refused():
+    config = load("config.yaml")
+    del config["sources"]["openlid"]["sha256"]
+    with pytest.raises(InputError, match=r"^config: sources.openlid.url: has no hash; fetch the file once, look at it"):
+        check_config.check(config)
 
 
 @pytest.mark.parametrize("fault", JUDGE_FAULTS)
@@ -223,7 +238,8 @@ def test_a_judge_may_say_all_that_is_described():
     schema = yaml.safe_load(check_config.SCHEMA.read_text(encoding="utf-8"))["properties"]["judges"]["items"]
     assert set(schema["properties"]) == {*judge, "base_url"}
     settings = {field.name for field in dataclasses.fields(JudgeSettings)}
-    assert settings == set(schema["properties"]) - {"label", "files", "gpus", "memory", "runtime"}
+    of_the_job = {"secrets"}  # which the rule adds
+    assert settings - of_the_job == set(schema["properties"]) - {"label", "files", "gpus", "memory", "runtime"}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

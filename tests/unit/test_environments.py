@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -27,9 +28,18 @@ def test_what_is_installed_is_what_the_lock_says():
             assert version(package).partition("+")[0] == wanted, package
 
 
-def test_the_tools_of_pyproject_are_in_the_lock():
+def test_the_lock_names_all_that_its_packages_need():
+    done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_pyproject_names_the_python_and_the_tools_of_the_environment():
     tools = tomllib.loads((ENVS.parent / "pyproject.toml").read_text())["tool"]
     assert tools.keys() <= LOCK.keys()
+    made = re.search(r'"\$version" != (\S+) ', (ENVS / "make-main.sh").read_text())[1]
+    assert tools["ruff"]["target-version"] == f"py{made.replace('.', '')}"
+    conda = yaml.safe_load((ENVS / "main.yaml").read_text())["dependencies"]
+    assert any(re.fullmatch(rf"python\W+{re.escape(made)}(\.\*)?", item) for item in conda if isinstance(item, str))
 
 
 @pytest.mark.parametrize("environment", ["main.yaml", "bergamot.yaml"])

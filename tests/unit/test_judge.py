@@ -651,6 +651,16 @@ def test_a_missing_key_is_one_line_that_names_the_variable(job):
     assert "variable SECRET_OF_OURS" in job.run(judge | {"key_env": "SECRET_OF_OURS"}, questions(1))[1]
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_no_proxy_is_asked_for_what_is_on_this_machine(job, endpoint, host):
+    server = endpoint()
+    url = server.url.replace("127.0.0.1", host)
+    status, _ = job.run(
+        {"base_url": url}, questions(1), http_proxy="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9"
+    )
+    assert status == 0, job.errors
+
+
 @pytest.mark.parametrize("key", ["“sk-4711”", "sk-4711\r", "sk-47\n11"])
 def test_a_key_that_no_header_can_hold_is_one_line_without_it_and_no_reply(job, endpoint, key):
     server = endpoint()
@@ -771,7 +781,9 @@ def test_a_server_that_dies_at_work_is_the_reason_given(job, served):
 
 def test_a_served_judge_has_no_api_key_in_its_environment(job, served, tmp_path):
     judge = served(f"import json, os; json.dump(dict(os.environ), open({str(tmp_path / 'seen')!r}, 'w'))")
-    job.run(judge | {"key_env": "OURS"}, questions(1), OURS="secret", HARMLESS="1", OPENAI_API_KEY="secret")
+    judge |= {"key_env": "OURS", "secrets": ["OPENAI_API_KEY", "ANOTHER_JUDGES"]}
+    keys = dict.fromkeys(("OURS", "ANOTHER_JUDGES", "OPENAI_API_KEY"), "secret")
+    job.run(judge, questions(1), HARMLESS="1", **keys)
     seen = json.loads((tmp_path / "seen").read_text())
     assert seen["HARMLESS"] == "1" and "secret" not in seen.values()
 

@@ -143,6 +143,14 @@ def test_batches_give_the_bytes_that_calls_give(job, endpoint, unbroken):
     assert not any(KEY.encode() in path.read_bytes() for path in job.folder.iterdir())
 
 
+def test_a_key_that_an_endpoint_repeats_is_cut_out_however_it_is_escaped(job, endpoint):
+    endpoint.texts = lambda *_: f"Your key is {KEY}. Rating: [[2]]"
+    endpoint.escaped = True
+    assert job.run(endpoint.url)[0] == 0, job.errors
+    assert "Your key is ***. Rating: [[2]]" in job.output.read_text()
+    assert not any(KEY in json.dumps(json.loads(line)) for line in job.journal.read_text().splitlines())
+
+
 def test_a_reply_without_a_rating_is_asked_for_in_the_next_round_with_the_next_seed(job, endpoint):
     endpoint.texts = unrated_at_first
     assert job.run(endpoint.url)[0] == 0

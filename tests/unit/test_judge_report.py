@@ -219,6 +219,11 @@ def test_a_judge_that_was_changed_meanwhile_is_told(tmp_path):
     assert text.count("answered.**") == 1
 
 
+def test_what_an_endpoint_calls_itself_is_shown_as_it_is(tmp_path):
+    text, _, _ = report(tmp_path, write(tmp_path, "gpt", [[3], [1]], model="![x](https://y/z.png)", fingerprint="<b>"))
+    assert "!\\[x\\](https://y/z.png)" in text and "\\<b>" in text
+
+
 def test_a_reply_without_a_model_is_not_a_model_of_its_own(tmp_path):
     write(tmp_path, "gpt", [[3], [1]])
     text, _, _ = report(tmp_path, write(tmp_path, "gpt", [[None]], lang="zh", model=None, fingerprint=None))

@@ -4,8 +4,10 @@ That ranks and micro-batches do not change the steps is test_invariants.py's, th
 """
 
 import gc
+import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import weakref
@@ -338,6 +340,17 @@ def test_pickled_weights_and_empty_data_are_refused(house, tmp_path):
         train.train(Training(house, tmp_path / "m").arguments(tokens=tmp_path / "half"), train.Settings(**settings()))
     with pytest.raises(InputError, match=r"not a tokenized recipe .*run tokenize_recipe.py again"):
         train.train(Training(house, tmp_path / "m").arguments(tokens=tmp_path), train.Settings(**settings()))
+
+
+def test_code_that_comes_with_a_model_is_not_run_and_not_asked_about(house, tmp_path):
+    shutil.copytree(house / "bloom", tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    config |= {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Model"}}
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model" / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    with pytest.raises(InputError, match="not a causal language model that Transformers can load") as error:
+        load_model(tmp_path / "model", "fp32")
+    assert "\n" not in str(error.value) and not (tmp_path / "ran").exists()
 
 
 def test_rows_without_a_whole_prompt_teach_nothing_and_do_no_harm(house):

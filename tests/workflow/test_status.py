@@ -182,7 +182,7 @@ def test_a_run_that_was_killed_is_interrupted_and_neither_running_nor_failed(sma
     state, about, _ = cells(result)["m/mono-en"]
     assert (state, about) == ("interrupted", stage)
     assert "snakemake --unlock" in result["text"]
-    assert result["trouble"][0]["log"].startswith(f"results/small/logs/{stage}/")
+    assert f"results/small/logs/{stage}/lora/m/mono-en.log" in [trouble["log"] for trouble in result["trouble"]]
 
 
 def test_a_job_that_outlives_its_snakemake_still_runs(small):

@@ -369,9 +369,14 @@ def answering_weights(wildcards) -> str:
 def responding_settings(wildcards) -> str:
     """How a method decodes, as JSON; its template is a file, and an input."""
     settings = {key: value for key, value in config["respond"][wildcards.method].items() if key != "template"}
-    if settings.get("serve"):
-        settings["secrets"] = sorted({judge.get("key_env", KEY_VARIABLE) for judge in JUDGES.values()})
-    return json.dumps(settings)
+    return json.dumps(settings | secrets(settings))
+
+
+def secrets(settings: dict) -> dict[str, list[str]]:
+    """Of what a job may serve: the variables that its server is not to have, the keys of all judges."""
+    if not settings.get("serve"):
+        return {}
+    return {"secrets": sorted({judge.get("key_env", KEY_VARIABLE) for judge in JUDGES.values()})}
 
 
 # ---- judge
@@ -380,7 +385,8 @@ def responding_settings(wildcards) -> str:
 def judge_settings(wildcards) -> str:
     """What a judge is asked, as JSON; what it is called in figures, and what its job gets, does not matter to it."""
     described = {"label", "files", "gpus", "memory", "runtime"}
-    return json.dumps({key: value for key, value in JUDGES[wildcards.judge].items() if key not in described})
+    settings = {key: value for key, value in JUDGES[wildcards.judge].items() if key not in described}
+    return json.dumps(settings | secrets(settings))
 
 
 def judging(wildcards) -> int:

@@ -26,7 +26,7 @@ from humanfriendly import parse_size
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
-from judge_settings import check_key_stays_secret
+from judge_settings import check_base_url
 from languages import read_table
 from prompts import FIELDS, check_prompts
 from released import CONFIGS, folder_of, pin_of, read_registry, repository_of
@@ -60,6 +60,7 @@ def check(config: Mapping) -> None:
     check_recipes(study)
     check_figures(study)
     _check_consistency(study)
+    _check_hashes(study["sources"])
     _check_translation(study)
     _check_released(study)
     _check_responding(study)
@@ -314,10 +315,11 @@ def _check_judge(key: str, judge: Mapping) -> None:
             raise InputError(f"config: {key}.{name}: is for a job with gpus; say how many, or leave it out")
     if judge.get("api") == "batch" and "serve" in judge:
         raise InputError(f"config: {key}.api: batch is for an endpoint at base_url; a served judge is called")
-    try:
-        check_key_stays_secret(judge.get("base_url"), judge.get("key_env"))
-    except InputError as fault:
-        raise InputError(f"config: {key}: {fault}") from None
+    if "base_url" in judge:
+        try:
+            check_base_url(judge["base_url"], judge.get("key_env"))
+        except InputError as fault:
+            raise InputError(f"config: {key}: {fault}") from None
 
 
 def _check_memory_savers(key: str, method: str, row: Mapping) -> None:
@@ -362,6 +364,16 @@ def _check_translation(config: Mapping) -> None:
             )
         elif source != "packed" and "/" not in source:
             _check_published(config, source, langs)
+
+
+def _check_hashes(sources: Mapping) -> None:
+    """What is downloaded must be what was looked at."""
+    for name, entry in sources.items():
+        if "url" in entry and not {"sha256", "git_blob"} & entry.keys():
+            raise InputError(
+                f"config: sources.{name}.url: has no hash; fetch the file once, look at it, and write what `sha256sum`"
+                " says as sha256, or give it as a path"
+            )
 
 
 def _check_published(config: Mapping, source: str, langs: Iterable[str]) -> None:

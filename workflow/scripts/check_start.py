@@ -11,6 +11,7 @@ found older than that input, and its output is removed (Snakemake 9.27), trainin
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -67,10 +68,13 @@ def check_dates(folder: Path, inputs: Iterable[str]) -> None:
         if ahead > SKEW:
             raise InputError(
                 f"{path}: dated {ahead / 3600:.1f} hours from now, so what is made of it would be taken for older; set"
-                f" the clock right, or, if it is, `find {folder} {path} -newermt now -exec touch {{}} +`, and give the"
-                " same command once with --touch"
+                f" the clock right, or, if it is, `find {shlex.join([str(folder), str(path)])} -newermt now -exec touch"
+                " {} +`, and give the same command once with --touch, before you change any setting: it takes what is"
+                " there for made by the present ones"
             )
-        time.sleep(max(0.0, ahead))
+        if ahead > 0:
+            print(f"{path}: dated {ahead:.0f} s from now; waiting for it", file=sys.stderr)
+            time.sleep(ahead)
 
 
 def check_slurm(jobs: Iterable[tuple[str, Mapping[str, object]]]) -> None:

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from files import InputError, fields_fault
-from judge_settings import KEY_VARIABLE, JudgeSettings
+from judge_settings import KEY_VARIABLE, JudgeSettings, is_local
 from limiter import Limiter, Stopped
 from served import HOST, Served
 from spending import NOTHING, Spending, Usage, most
@@ -142,7 +142,7 @@ class Endpoint:
             timeout=settings.timeout,
             max_retries=0,  # tries of its own would pass by limits and budget
             http_client=openai.DefaultHttpxClient(
-                trust_env=f"//{HOST}:" not in base_url  # a proxy in the environment cannot reach this machine
+                trust_env=not is_local(base_url)  # a proxy in the environment cannot reach this machine
             ),
         )
         self._create = client.chat.completions.create  # imports much: before the first call, not in it
@@ -232,7 +232,7 @@ def endpoint(
     if not settings.serve:
         yield Endpoint(settings, settings.base_url, api_key(settings), spending, recent)
         return
-    with Served(settings.serve, log, without=[KEY_VARIABLE, key_variable(settings)]) as server:
+    with Served(settings.serve, log, without=[*settings.secrets, key_variable(settings)]) as server:
         ask = Endpoint(settings, f"http://{HOST}:{server.port}/v1", server.key, spending, alive=server.check)
         server.wait(ask.healthy, settings.start_timeout)
         try:

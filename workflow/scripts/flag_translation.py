@@ -40,7 +40,7 @@ from files import InputError, beside, command_line, iter_jsonl, kind_fault, writ
 from flags import FLAGS, in_order
 from langid import check_labels, identify, load_model
 from languages import labels_of, read_languages, read_table
-from scoretable import markdown_table
+from scoretable import literal, markdown_table
 from seed import FIELDS
 from structure import Piece, cut, kept
 
@@ -254,9 +254,7 @@ def flagged_rows(pairs: Iterable[tuple[dict, dict]], tally: Tally, low: float, h
 def shown(text: str) -> str:
     """A text as one short line that Markdown shows as it is."""
     line = " ".join(text.split())
-    line = line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
-    line = "".join(character if character.isprintable() else "\ufffd" for character in line)
-    return re.sub(r"([\\`*_\[\]<&$~])", r"\\\1", line) or "(empty)"
+    return literal(line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…") or "(empty)"
 
 
 def share(count: int, total: int) -> str:

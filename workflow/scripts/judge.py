@@ -9,6 +9,7 @@ Each response is judged in a conversation of its own, by any endpoint that speak
     key_env               the environment variable that holds the API key (default: OPENAI_API_KEY)
     serve                 instead of base_url: a command that serves the judge on 127.0.0.1 at {port}; it is started,
                           waited for, and stopped at the end, and needs no key
+    secrets               environment variables that the server is not to have (default: OPENAI_API_KEY)
     start_timeout         seconds that `serve` may take until it answers (default: 600)
     temperature           (default: 0)
     max_tokens            longest reply (default: 512)

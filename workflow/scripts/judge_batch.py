@@ -32,7 +32,7 @@ from typing import IO, TypeVar
 
 from endpoint import NO_CREDIT, PASSING, REFUSALS
 from files import InputError
-from served import HOST
+from judge_settings import is_local
 
 URL = "/v1/chat/completions"
 WINDOW = "24h"  # the only one there is
@@ -229,10 +229,10 @@ class Batches:
     def _read(self, line: bytes) -> dict | None:
         """The object that a line holds; None when it holds none."""
         try:
-            result = json.loads(self._without_key(line.decode("utf-8")))
+            result = json.loads(line)
         except ValueError:
             return None
-        return result if isinstance(result, dict) else None
+        return self._scrubbed(result) if isinstance(result, dict) else None
 
     def _take(self, key: str, result: dict, history: bool) -> None:
         """Keep a request's reply, or note why there is none."""
@@ -265,6 +265,14 @@ class Batches:
     def _in_a_line(self, what: object) -> str:
         return " ".join(self._without_key(str(what)).split())[:400]
 
+    def _scrubbed(self, value: object) -> object:
+        """A value of JSON without the key, which may stand escaped in a line."""
+        if isinstance(value, dict):
+            return {name: self._scrubbed(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self._scrubbed(inner) for inner in value]
+        return self._without_key(value) if isinstance(value, str) else value
+
     def _without_key(self, text: str) -> str:
         return text.replace(self._key, "***")
 
@@ -280,7 +288,7 @@ def client(settings: object, key: str) -> object:
         timeout=settings.timeout,
         max_retries=REPEATS,
         http_client=openai.DefaultHttpxClient(
-            trust_env=f"//{HOST}:" not in settings.base_url  # a proxy in the environment cannot reach this machine
+            trust_env=not is_local(settings.base_url)  # a proxy in the environment cannot reach this machine
         ),
     )
 

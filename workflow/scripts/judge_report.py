@@ -27,7 +27,7 @@ from agreement import alpha, alpha_interval, equal_share, kappa
 from files import InputError, beside, command_line, fields_fault, write_text
 from ratings import RATINGS
 from repeats import read_repeats
-from scoretable import ABSENT, in_order, markdown_table
+from scoretable import ABSENT, in_order, literal, markdown_table
 from settings import read_object
 from spending import NOTHING
 
@@ -298,7 +298,9 @@ def markdown(tables: dict[str, list[Row]], policy: str, note: str) -> str:
         row | {"US dollars": ABSENT if row["US dollars"] is None else f"{row['US dollars']:.2f}"}
         for row in tables["cost"]
     ]
-    who = [{key: ABSENT if value is None else value for key, value in row.items()} for row in tables["answered"]]
+    who = [
+        {key: ABSENT if value is None else literal(value) for key, value in row.items()} for row in tables["answered"]
+    ]
     parts = [
         "# Judges",
         *([f"**{note}**"] if note else []),

@@ -1,6 +1,6 @@
 """What a judge is: the entry of `judges` that a rule hands on, and what of it a reply depends on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ class JudgeSettings:
     base_url: str | None = None
     key_env: str | None = None
     serve: str | list[str] | None = None
+    secrets: list[str] = field(default_factory=lambda: [KEY_VARIABLE])
     start_timeout: float = 600
     temperature: float = 0
     max_tokens: int = 512
@@ -40,19 +41,33 @@ class JudgeSettings:
     poll: float = 60
 
 
-def check_key_stays_secret(base_url: str | None, key_env: str | None) -> None:
-    """Raise InputError where OpenAI's key would cross a network unencrypted.
+def host_of(base_url: str) -> str:
+    """Raises InputError for an address that is none."""
+    try:
+        address = urlsplit(base_url)
+        if address.port != 0 and address.hostname:
+            return address.hostname
+        fault = "no host, or port 0"
+    except ValueError as error:
+        fault = str(error)
+    raise InputError(f"base_url {base_url!r} is no address ({fault}); mend it")
+
+
+def is_local(base_url: str) -> bool:
+    """Whether an address is of this machine, which no proxy can reach."""
+    host = host_of(base_url)
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_base_url(base_url: str, key_env: str | None) -> None:
+    """Raise InputError for an address that is none, and where OpenAI's key would cross a network unencrypted.
 
     A server of one's own on a cluster may have an address with http, and then a key of its own, in another variable.
     """
-    address = urlsplit(base_url or "")
-    if address.scheme != "http" or key_env not in (None, KEY_VARIABLE):
-        return
-    try:
-        local = ip_address(address.hostname or "").is_loopback
-    except ValueError:
-        local = address.hostname == "localhost"
-    if not local:
+    if not is_local(base_url) and base_url.startswith("http://") and key_env in (None, KEY_VARIABLE):
         raise InputError(
             f"base_url {base_url} is http: the key in {KEY_VARIABLE} would go there unencrypted; use https, or name in"
             " key_env the variable of that server's own key"
@@ -76,10 +91,11 @@ def judge_settings(argument: str) -> JudgeSettings:
         raise InputError(f"{judge}: 'api' is calls or batch, not {settings.api!r}")
     if settings.api == "batch" and settings.serve:
         raise InputError(f"{judge}: 'api: batch' needs 'base_url'; one that is served is asked by calls")
-    try:
-        check_key_stays_secret(settings.base_url, settings.key_env)
-    except InputError as fault:
-        raise InputError(f"{judge}: {fault}") from None
+    if settings.base_url:
+        try:
+            check_base_url(settings.base_url, settings.key_env)
+        except InputError as fault:
+            raise InputError(f"{judge}: {fault}") from None
     return settings
 
 

@@ -107,6 +107,7 @@ def load_model(folder: Path, precision: str):
 
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
     options = {"dtype": dtype, "local_files_only": True, "use_safetensors": True, "output_loading_info": True}
+    options["trust_remote_code"] = False  # unset, Transformers asks on the terminal whether to run a model's code
     with readable(folder, "a causal language model that Transformers can load", AGAIN):
         model, loading = AutoModelForCausalLM.from_pretrained(folder, **options)
     if lacking := sorted({*loading["missing_keys"], *map(str, loading["mismatched_keys"])}):

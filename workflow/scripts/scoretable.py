@@ -98,6 +98,12 @@ def plain(number: float) -> str:
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
+def literal(text: object) -> str:
+    """A text in one line that Markdown shows as it is, whatever is written in it."""
+    line = "".join(character if character.isprintable() else "\ufffd" for character in " ".join(str(text).split()))
+    return re.sub(r"([\\`*_\[\]<&$~])", r"\\\1", line)
+
+
 def markdown_table(rows: Iterable[Mapping[str, object]], right: Iterable[str] = ()) -> str:
     """Rows as a Markdown table whose columns line up in a terminal too; the columns `right` are right-aligned."""
     from tabulate import tabulate

@@ -17,7 +17,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from files import command_line, write_text
-from scoretable import KEY, METHODS, plain, read_scores
+from scoretable import KEY, METHODS, literal, plain, read_scores
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,7 +54,7 @@ def markdown(rows: list[dict], note: str) -> str:
 
 def example(number: int, row: dict) -> str:
     """One answer: where it comes from, the texts, the rating."""
-    where = f"{METHODS.get(row['method'], row['method'])}, {row['model']}, {row['recipe']}, prompt {row['id']}"
+    where = f"{METHODS.get(row['method'], row['method'])}, {row['model']}, {row['recipe']}, prompt {literal(row['id'])}"
     return "\n\n".join(
         [
             f"### {number}. Asked in {row['lang']}, answered in {row['label']} ({row['probability']:g})",
