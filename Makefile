@@ -72,7 +72,7 @@ unit: env
 	@$(ACTIVE) $(PYTEST) --dist loadfile --no-loadscope-reorder -m "not demo and not slurm" $(SLOW) tests
 
 workflow: env # the miniature first, and once: what follows runs side by side, in checkouts of its own
-	@$(SNAKEMAKE) --configfile config/demo.yaml -- all_figures
+	@$(SNAKEMAKE) --cores $$(($$(nproc) + 1)) --configfile config/demo.yaml -- all_figures # its jobs wait as well
 	@$(ACTIVE) $(PYTEST) --dist loadgroup -m "(demo or slurm) and not long" tests/faults tests/slurm tests/workflow
 
 slurm: env ## run the SLURM profile on a real Slurm, and hurt it, half an hour (root, Debian packages)
