@@ -99,7 +99,7 @@ def once(checkout: Checkout, killer: Killer, log: Path) -> int:
         deadline = time.monotonic() + PATIENCE
         while process.poll() is None:
             killer.look()
-            time.sleep(0.02)
+            time.sleep(0.1)  # a look at every process of the machine takes some milliseconds
             assert time.monotonic() < deadline, f"no end after {PATIENCE} s: {victims(checkout)}"
     return process.returncode
 

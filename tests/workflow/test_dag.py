@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from snake import DEMO, REPOSITORY, checkout, counts, dry_run, snakemake
+from snake import DEMO, REPOSITORY, Job, checkout, counts, dry_run, snakemake
 
 
 def decodes(jobs) -> int:
@@ -16,15 +16,20 @@ def decodes(jobs) -> int:
     return sum(len(re.findall(r"\b[a-z]{2}=\S+\.jsonl", command)) for command in answers)
 
 
-def test_the_paper_is_160_trainings_510_decodes_and_25500_judge_calls():
-    jobs = dry_run("all_figures")
-    assert counts(jobs)["train"] == 160
-    assert counts(jobs)["micro_batch"] == 15 + 5, "one a model and method"
-    assert decodes(jobs) == 510
-    assert decodes(jobs) * 50 == 25_500
-    rated = [job for job in jobs if job.rule == "judge"]
-    assert len(rated) == counts(jobs)["respond"], "every response is judged, once"
-    assert all("--expected 50 " in job.command for job in jobs if job.rule == "prompts")
+@pytest.fixture(scope="module")
+def paper() -> list[Job]:
+    """All jobs of the paper."""
+    return dry_run("all_figures")
+
+
+def test_the_paper_is_160_trainings_510_decodes_and_25500_judge_calls(paper):
+    assert counts(paper)["train"] == 160
+    assert counts(paper)["micro_batch"] == 15 + 5, "one a model and method"
+    assert decodes(paper) == 510
+    assert decodes(paper) * 50 == 25_500
+    rated = [job for job in paper if job.rule == "judge"]
+    assert len(rated) == counts(paper)["respond"], "every response is judged, once"
+    assert all("--expected 50 " in job.command for job in paper if job.rule == "prompts")
 
 
 def test_the_judges_report_has_every_rating_of_every_judge_and_their_prices(tmp_path):
@@ -42,14 +47,14 @@ def test_the_judges_report_has_every_rating_of_every_judge_and_their_prices(tmp_
     assert ('"other"' in report, "--missing zero" in report) == (False, True), "its price is not known"
 
 
-def test_an_empty_note_is_still_an_argument():
-    noted = [job for job in dry_run("all_figures") if "--note" in job.command]
+def test_an_empty_note_is_still_an_argument(paper):
+    noted = [job for job in paper if "--note" in job.command]
     assert {"table2", "claims", "costs", "summary"} <= {job.rule for job in noted}
     assert all("--note= " in job.command for job in noted), "the paper's note is empty"
 
 
-def test_what_a_reader_looks_at_is_made_once():
-    made = counts(dry_run("all_figures"))
+def test_what_a_reader_looks_at_is_made_once(paper):
+    made = counts(paper)
     assert [made[rule] for rule in ("claims", "costs", "budget", "score_table", "page_claims")] == [1] * 5
     assert [made[rule] for rule in ("table1", "table2", "language_table", "judge_report", "summary")] == [1] * 5
     assert [made[rule] for rule in ("claims", "costs", "budget", "score_table")] == [1] * 4
@@ -62,13 +67,12 @@ def budget_of(jobs) -> dict:
     return json.loads(re.search(r"--selection '(.*?)' --config", command)[1])
 
 
-def test_the_budget_is_of_every_model_whose_tuning_answers_the_languages_trained_on(tmp_path):
-    jobs = dry_run("all_figures")
-    shown = budget_of(jobs)
+def test_the_budget_is_of_every_model_whose_tuning_answers_the_languages_trained_on(paper, tmp_path):
+    shown = budget_of(paper)
     assert {method: len(models) for method, models in shown["runs"].items()} == {"lora": 8 + 5 + 2, "full": 5}
     without_english = [model for model, series in shown["runs"]["lora"].items() if "English" not in series]
     assert without_english == ["llama-7b", "open-llama-7b"], "Figure 7 has no English-only tuning"
-    [costs] = [job.command for job in jobs if job.rule == "costs"]
+    [costs] = [job.command for job in paper if job.rule == "costs"]
     assert len(set(re.findall(r"results/paper/models/\S+", costs))) == 160
     overlay = tmp_path / "unseen.yaml"
     overlay.write_text(json.dumps({"figures": {f"figure{number}": {"kind": "unseen"} for number in range(2, 8)}}))
@@ -145,8 +149,8 @@ def test_harmonised_is_as_many_runs_as_the_paper():
     assert counts(jobs)["tokenize"] == 4 * 8, "methods of one template share their tokens"
 
 
-def test_the_paper_downloads_what_it_declares_and_makes_no_model_of_its_own():
-    made = counts(dry_run("all_figures"))
+def test_the_paper_downloads_what_it_declares_and_makes_no_model_of_its_own(paper):
+    made = counts(paper)
     assert made["fetch_base"] == 15
     assert made["fetch_tokenizer"] == 4
     assert made["fetch_translation_model"] == 8
@@ -215,12 +219,12 @@ def models_at(folder, methods) -> Path:
     return overlay
 
 
-def test_released_models_take_the_place_of_every_training(tmp_path):
-    trained, released = dry_run("all_figures"), dry_run("--configfile", str(models_at(tmp_path, ["lora", "full"])))
+def test_released_models_take_the_place_of_every_training(paper, tmp_path):
+    released = dry_run("--configfile", str(models_at(tmp_path, ["lora", "full"])))
     assert (counts(released)["train"], counts(released)["fetch_tuned"]) == (0, 160)
     assert "tokenize" not in counts(released) and "translate" not in counts(released), "nothing is trained on"
-    assert decodes(released) == decodes(trained)
-    assert counts(released)["judge"] == counts(trained)["judge"]
+    assert decodes(released) == decodes(paper)
+    assert counts(released)["judge"] == counts(paper)["judge"]
 
 
 def test_one_method_may_be_released_and_the_other_trained(tmp_path):
@@ -262,13 +266,13 @@ def test_flags_are_dropped_from_all_recipes_or_from_one(tmp_path):
     assert not any("--drop-flag" in job.command for job in dry_run("all_recipes"))
 
 
-def test_the_miniature_has_the_shape_of_the_paper():
-    paper = {job.rule for job in dry_run("all_figures")}
+def test_the_miniature_has_the_shape_of_the_paper(paper):
+    rules = {job.rule for job in paper}
     demo = {job.rule for job in dry_run("--forceall", *DEMO, "--", "all_figures")}
     fetched = {"download", "fetch_base", "fetch_tokenizer", "fetch_translation_model"}
     made = {"corpus", "train_tokenizer", "pretrain", "train_langid", "unpack_translation_model"}
-    assert paper - demo == fetched | {"micro_batch"}, "the miniature sets it; test_demo.py asks for it"
-    assert demo - paper == made
+    assert rules - demo == fetched | {"micro_batch"}, "the miniature sets it; test_demo.py asks for it"
+    assert demo - rules == made
 
 
 def test_the_catalogue_entry_is_the_same_workflow():
