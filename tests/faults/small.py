@@ -1,14 +1,13 @@
 """The small miniature in a checkout of its own: to be run, broken, gone on with, and compared."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
-from snake import checkout
+from snake import checkout, environment
 
 HERE = Path(__file__).resolve().parent
 RESULTS = "results/broken"
@@ -51,8 +50,7 @@ class Checkout:
         return self.folder / RESULTS
 
     def environment(self, **more: str) -> dict[str, str]:
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return os.environ | {"PATH": path, MARK: str(self.folder)} | more
+        return environment() | {MARK: str(self.folder)} | more
 
     def start(self, *arguments: str, **more) -> subprocess.Popen:
         """Start `snakemake ARGUMENTS` on the small miniature; output and errors come back together."""
