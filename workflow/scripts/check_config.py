@@ -13,6 +13,7 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import translation_model
@@ -297,8 +298,15 @@ def _check_consistency(config: Mapping) -> None:
 
 def _check_command(key: str, command: str) -> None:
     """A command to serve something must have an end to each of its quotes."""
-    try:
+    with _under(key):
         command_words(command)
+
+
+@contextmanager
+def _under(key: str) -> Iterator[None]:
+    """Say of a fault within the block under which key of the configuration it is."""
+    try:
+        yield
     except InputError as fault:
         raise InputError(f"config: {key}: {fault}") from None
 
@@ -316,10 +324,8 @@ def _check_judge(key: str, judge: Mapping) -> None:
     if judge.get("api") == "batch" and "serve" in judge:
         raise InputError(f"config: {key}.api: batch is for an endpoint at base_url; a served judge is called")
     if "base_url" in judge:
-        try:
+        with _under(key):
             check_base_url(judge["base_url"], judge.get("key_env"))
-        except InputError as fault:
-            raise InputError(f"config: {key}: {fault}") from None
 
 
 def _check_memory_savers(key: str, method: str, row: Mapping) -> None:
