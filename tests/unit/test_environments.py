@@ -33,6 +33,16 @@ def test_the_lock_names_all_that_its_packages_need():
     assert done.returncode == 0, done.stdout
 
 
+def test_pytest_and_its_workers_agree_on_groups(tmp_path):
+    """Where they do not, nothing fails, but each worker makes for itself what tests/conftest.py has them share."""
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n@pytest.mark.xdist_group('shared')\ndef test_it(): pass\n", encoding="utf-8"
+    )
+    command = [sys.executable, "-m", "pytest", "--numprocesses", "1", "--dist", "loadgroup", "--verbose", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "PASSED test_it.py::test_it@shared" in done.stdout, done.stdout
+
+
 def test_pyproject_names_the_python_and_the_tools_of_the_environment():
     tools = tomllib.loads((ENVS.parent / "pyproject.toml").read_text())["tool"]
     assert tools.keys() <= LOCK.keys()
