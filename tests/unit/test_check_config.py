@@ -36,6 +36,8 @@ ROW = {"up_to": 13, "ranks": 8, "memory": "64GB", "runtime": "12h"}
 FAULTS = {
     "an unknown key": ("respond.lora.beem", 4, "respond.lora.beem: unknown key; did you mean 'beams'?"),
     "an unquoted no": ("languages.unseen", ["bn", False], "languages.unseen[1]: YAML reads an unquoted no as false"),
+    "a line end to some programs": ("claims", "a\x85b", "claims: 'a\\x85b' holds a character that cannot be written"),
+    "a line end in Unicode": ("note", "a\u2028b", "note: 'a\\u2028b' holds a character that cannot be written"),
     "an unknown model": ("select.bloom", ["bloom-176b"], "select.bloom[0]: 'bloom-176b' is not an entry of `models`"),
     "an unknown language": ("languages.unseen", ["xx"], "languages.unseen[0]: 'xx' is not in resources/languages.yaml"),
     "a recipe language without data": (

@@ -39,7 +39,7 @@ from study import expanded, methods_of, methods_shown, place_of, points_of, reci
 from template import answering_template, training_template
 
 DEEPEST = 20  # keys and places of lists that lead to a setting
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # but for tab and line end
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # but for tab and "\n"; some end a line too
 UNUSABLE = re.compile(r"[\n\t<>{}]")  # in a path
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.yaml"
