@@ -5,13 +5,17 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import version
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions, requires, version
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ENVS = Path(__file__).resolve().parents[2] / "envs"
+SCRIPTS = ENVS.parent / "workflow" / "scripts"
 LOCK = dict(re.findall(r"^([\w.-]+)==(\S+)", (ENVS / "requirements.lock").read_text(), flags=re.MULTILINE))
 PIN = r"[\w.-]+==\S+( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n"
 
@@ -59,6 +63,45 @@ def test_a_conda_environment_has_the_pins_of_the_lock(environment):
     for pin in pip:
         package, version = pin.split("==")
         assert LOCK[package] == version, package
+
+
+IMPORT = re.compile(r"^ *(?:from (\w+)[\w.]* import|import (\w+(?:, \w+)*))", flags=re.MULTILINE)
+
+
+def imported(script: str) -> set[str]:
+    """Every module that a script imports, anywhere in it, and that those of its own folder import."""
+    found = set()
+    for names in IMPORT.findall((SCRIPTS / f"{script}.py").read_text(encoding="utf-8")):
+        for name in ", ".join(filter(None, names)).split(", "):
+            found |= {name} | (imported(name) if (SCRIPTS / f"{name}.py").exists() else set())
+    return found
+
+
+def required(packages: Iterable[str]) -> set[str]:
+    """The packages, and all that they bring along."""
+    found: set[str] = set()
+    left = [Requirement(package) for package in packages]
+    while left:
+        package = left.pop()
+        if (name := canonicalize_name(package.name)) not in found and (not package.marker or package.marker.evaluate()):
+            found.add(name)
+            left += map(Requirement, requires(name) or [])
+    return found
+
+
+def test_the_conda_environment_has_all_that_its_programs_import():
+    rules = "".join(path.read_text(encoding="utf-8") for path in (SCRIPTS.parent / "rules").glob("*.smk"))
+    programs = set(re.findall(r"workflow/scripts/(\w+)\.py", rules)) - {"bergamot_engine"}  # of the other environment
+    wanted = set().union(*map(imported, programs)) - sys.stdlib_module_names
+    distributions = packages_distributions()
+    described = yaml.safe_load((ENVS / "main.yaml").read_text())["dependencies"]
+    there = required(next(item["pip"] for item in described if isinstance(item, dict)))
+    lacking = {
+        name
+        for name in wanted
+        if name in distributions and not {canonicalize_name(package) for package in distributions[name]} & there
+    }
+    assert {"polars", "torch", "jsonschema"} <= wanted and not lacking
 
 
 def test_without_a_python_for_bergamot_one_line_says_how_to_get_one(tmp_path):
