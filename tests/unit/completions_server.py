@@ -1,6 +1,7 @@
 """A completions server as vLLM is one, for tests: a real model behind the protocol, answering greedily.
 
---fault: `no-ids` leaves out token_ids, `refuse` answers 400, `die` ends the server at the third request.
+--fault: `no-ids` leaves out token_ids, `refuse` answers 400, `empty` gives no choice, `die` ends the server at the
+third request. Before it lists its model it says what another server might.
 """
 
 import argparse
@@ -28,7 +29,7 @@ def main() -> None:
     model = load_tuned("full", arguments.model, arguments.model, "fp32")
     tokenizer = Tokenizer(arguments.tokenizer)
     one_at_a_time = threading.Lock()
-    asked = []
+    asked, strange = [], ["<html>", [], None, {}]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -43,6 +44,8 @@ def main() -> None:
         def do_GET(self) -> None:
             if not self.allowed():
                 return self.reply(401, {"error": "Unauthorized"})
+            if strange:
+                return self.reply(200, strange.pop())
             self.reply(
                 200, {"object": "list", "data": [{"id": "tuned", "object": "model", "created": 0, "owned_by": ""}]}
             )
@@ -54,6 +57,8 @@ def main() -> None:
             asked.append(request)
             if arguments.fault == "refuse":
                 return self.reply(400, {"error": {"message": "prompt is too long", "type": "invalid_request_error"}})
+            if arguments.fault == "empty":
+                return self.reply(200, {"choices": []})
             if arguments.fault == "die" and len(asked) == 3:
                 print("out of memory", flush=True)
                 os._exit(9)
@@ -74,7 +79,7 @@ def main() -> None:
                 200, {"id": "", "object": "text_completion", "created": 0, "model": "tuned", "choices": [choice]}
             )
 
-        def reply(self, status: int, value: dict) -> None:
+        def reply(self, status: int, value: object) -> None:
             body = json.dumps(value).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

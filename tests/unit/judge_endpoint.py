@@ -125,7 +125,8 @@ RATED = {  # what the judge says: its rating
     "La respuesta es correcta, aber zu kurz: 还可以。 **Rating: [[2]]**": 2,
     "Rating: [[1]]": 1,
 }
-UNRATED = ["I would rather not say.", "Rating: [[5]]", "", b"{ no JSON", b"", b"[]", b'{"choices": []}']
+NO_COMPLETION = [b"{ no JSON", b"", b"[]", b'{"choices": []}', b"[" * 100_000, b'{"created": ' + b"9" * 5_000 + b"}"]
+UNRATED = ["I would rather not say.", "Rating: [[5]]", "", *NO_COMPLETION]
 MANGLED = b'{"choices": [{"message": {"content": "half a pair \\ud83d"}}], "usage": {"prompt_tokens": "many"}}'
 
 

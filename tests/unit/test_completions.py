@@ -92,6 +92,7 @@ def test_answers_of_one_engine_are_not_taken_for_those_of_another(house, tmp_pat
     [
         ("refuse", "serve: BadRequestError: Error code: 400"),
         ("no-ids", "serve: the server gives no token_ids; take one that knows return_token_ids"),
+        ("empty", "serve: the server's answer is not of the completions protocol; take one that speaks it (vLLM"),
         ("die", "the server ended with status 9; its log"),
     ],
 )

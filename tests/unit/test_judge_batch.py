@@ -353,14 +353,15 @@ def test_lines_that_are_torn_strange_or_double_are_passed_by_and_named(job, endp
         b"[]",
         b"",
         b'{"custom_id": []}',
+        b'{"custom_id": ' + b"[" * 100_000,
         json.dumps(foreign).encode(),
     ]
     assert job.run(endpoint.url)[0] == 0
-    assert "batch batch_0: 3 lines of its file file-1 are no JSON objects (line 1, 2, 3)" in job.errors
+    assert "batch batch_0: 4 lines of its file file-1 are no JSON objects (line 1, 2, 3, 6)" in job.errors
     assert job.replies() == 6
 
     (batch,) = endpoint.batches.values()
-    first, *_ = endpoint.files[batch["output_file_id"]].split(b"\n")[6:]
+    first, *_ = endpoint.files[batch["output_file_id"]].split(b"\n")[7:]
     endpoint.files[batch["output_file_id"]] = first + b"\n" + first.replace(b"Rating", b"Second") + b"\n"
     rating = job.rows()[0]
     job.journal.unlink()

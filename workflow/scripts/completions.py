@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from files import InputError
-from served import HOST, Served, command_words
+from served import GARBLED, HOST, Served, command_words
 from tokenizer import Tokenizer
 
 ANSWER_WITHIN = 600.0  # seconds a request may take, in a queue of `batch` others
@@ -48,7 +48,7 @@ class Client:
         """Whether the server lists a model; its name is the one to ask for."""
         try:
             self._name = self._client.with_options(max_retries=0, timeout=5).models.list().data[0].id
-        except (self._error, IndexError):
+        except (self._error, *GARBLED):
             return False
         return True
 
@@ -70,12 +70,16 @@ class Client:
                     "return_token_ids": True,
                 },
             )
+            choice = completion.choices[0]
         except self._error as error:
             raise InputError(f"serve: {type(error).__name__}: {' '.join(str(error).split())[:400]}") from None
-        tokens = getattr(completion.choices[0], "token_ids", None)
+        except GARBLED:
+            why = "the server's answer is not of the completions protocol"
+            raise InputError(f"serve: {why}; take one that speaks it (vLLM)") from None
+        tokens = getattr(choice, "token_ids", None)
         if tokens is None:
             raise InputError("serve: the server gives no token_ids; take one that knows return_token_ids (vLLM 0.10.2)")
-        finished = completion.choices[0].finish_reason == "stop"
+        finished = choice.finish_reason == "stop"
         return (tokens[: tokens.index(eos)] if eos in tokens else tokens), finished
 
 

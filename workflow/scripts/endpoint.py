@@ -9,7 +9,6 @@ The API key is read from the environment and sent; it is cut out of all that com
 """
 
 import email.utils
-import json
 import logging
 import math
 import os
@@ -20,11 +19,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from files import InputError, fields_fault
+from files import InputError, kind_fault
 from judge_settings import KEY_VARIABLE, JudgeSettings, is_local
 from limiter import Limiter, Stopped
-from served import HOST, Served
-from spending import NOTHING, Spending, Usage, most
+from served import GARBLED, HOST, Served
+from spending import NOTHING, USAGE, Spending, Usage, most
 
 PASSING = {408, 409, 429}  # and all from 500
 REFUSALS = {400, 413, 422}  # a prompt that is too long or filtered: asked again it would be refused again
@@ -74,7 +73,7 @@ def as_reply(completion: object) -> dict:
         return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else None
 
     def count(value: object) -> int:
-        return value if isinstance(value, int) and value > 0 else 0
+        return value if type(value) is int and value > 0 else 0  # to Python, true is an int as well
 
     choices = getattr(completion, "choices", None)
     first = choices[0] if isinstance(choices, list) and choices else None
@@ -89,12 +88,7 @@ def as_reply(completion: object) -> dict:
 
 def is_reply(value: object) -> bool:
     """Whether a journal's value is such a reply."""
-    kinds = {"text": str, "model": str | None, "fingerprint": str | None, "usage": dict}
-    return (
-        isinstance(value, dict)
-        and not fields_fault(value, kinds)
-        and not fields_fault(value["usage"], dict.fromkeys(NOTHING, int))
-    )
+    return not kind_fault(value, {"text": str, "model": str | None, "fingerprint": str | None, "usage": USAGE})
 
 
 def retry_after(headers: object) -> float | None:
@@ -151,7 +145,7 @@ class Endpoint:
         """Whether the endpoint lists its models."""
         try:
             self._client.with_options(timeout=5).models.list()
-        except self._openai.APIError:
+        except (self._openai.APIError, *GARBLED):
             return False
         return True
 
@@ -188,7 +182,7 @@ class Endpoint:
             self._limiter.used(slot, 0)
             self._spending.settle(bound, NOTHING)
             raise
-        except (json.JSONDecodeError, UnicodeDecodeError):  # answered, and perhaps charged, but nothing to read
+        except (ValueError, RecursionError):  # answered, and perhaps charged, but no JSON that can be read
             completion = None
         reply = as_reply(completion)
         if not any(reply["usage"].values()):

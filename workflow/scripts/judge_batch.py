@@ -31,7 +31,7 @@ from contextlib import contextmanager
 from typing import IO, TypeVar
 
 from endpoint import NO_CREDIT, PASSING, REFUSALS
-from files import InputError
+from files import InputError, parse_json
 from judge_settings import is_local
 
 URL = "/v1/chat/completions"
@@ -173,7 +173,7 @@ class Batches:
         import httpx2
         import openai
 
-        broken_json = (json.JSONDecodeError, UnicodeDecodeError)
+        broken_json = (ValueError, RecursionError)
         end = time.monotonic() + self._settings.patience
         pause = min(self._settings.poll, self._settings.patience / 10)
         while True:
@@ -229,7 +229,7 @@ class Batches:
     def _read(self, line: bytes) -> dict | None:
         """The object that a line holds; None when it holds none."""
         try:
-            result = json.loads(line)
+            result = parse_json(line)
         except ValueError:
             return None
         return self._scrubbed(result) if isinstance(result, dict) else None

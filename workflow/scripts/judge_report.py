@@ -29,7 +29,7 @@ from ratings import RATINGS
 from repeats import read_repeats
 from scoretable import ABSENT, in_order, literal, markdown_table
 from settings import read_object
-from spending import NOTHING
+from spending import USAGE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,11 +82,9 @@ def read_ratings(files: Iterable[tuple[str, str, Path]]) -> "pl.DataFrame":
         if (judge, run) in seen:
             raise InputError(f"--ratings: {judge} has rated {run} in two files; give each run once")
         seen.add((judge, run))
-        kinds = {"attempts": int, "model": str | None, "fingerprint": str | None, "usage": dict}
+        kinds = {"attempts": int, "model": str | None, "fingerprint": str | None, "usage": USAGE}
         for repeats in read_repeats(path, kinds).values():
             for row in repeats:
-                if fault := fields_fault(row["usage"], dict.fromkeys(NOTHING, int)):
-                    raise InputError(f"{path}: lang {row['lang']}, id {row['id']}: usage: {fault}; make the file again")
                 whole = row | row["usage"] | {"judge": judge, "run": run}
                 rows.append([whole[name] for name in schema])
     return pl.DataFrame(rows, schema=schema, orient="row")

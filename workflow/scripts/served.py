@@ -16,6 +16,9 @@ from files import InputError
 
 HOST = "127.0.0.1"
 GRACE = 10.0  # seconds between the polite and the final signal
+# What the openai client raises, beside its own errors, of an answer that is not of the protocol: HTML, a list, an
+# object without its parts, JSON that is none.
+GARBLED = (AttributeError, IndexError, TypeError, ValueError, RecursionError)
 
 
 def command_words(command: str | Sequence[str]) -> list[str]:
@@ -95,7 +98,9 @@ class Served:
                     preexec_fn=partial(end_with_parent, os.getpid()) if sys.platform == "linux" else None,
                 )
             except OSError as error:
-                raise InputError(f"cannot start the server {self._words[0]!r}: {error.strerror}") from None
+                raise InputError(
+                    f"cannot start the server {self._words[0]!r}: {error.strerror}; mend `serve`, or install it"
+                ) from None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -115,7 +120,10 @@ class Served:
         while not healthy():
             self.check()
             if time.monotonic() > end:
-                raise InputError(f"the server was not ready after {timeout:g} s{self._last_words()}")
+                raise InputError(
+                    f"the server was not ready after {timeout:g} s (start_timeout; it lists models when it is)"
+                    f"{self._last_words()}"
+                )
             time.sleep(pause)
             pause = min(1.5 * pause, 1.0)
         self.check()  # who answered may have been another server on the port that ours did not get

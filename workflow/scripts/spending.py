@@ -16,6 +16,7 @@ from typing import NamedTuple
 Usage = dict[str, int]  # prompt_tokens, completion_tokens
 
 NOTHING: Usage = {"prompt_tokens": 0, "completion_tokens": 0}
+USAGE = dict.fromkeys(NOTHING, int)  # the kinds of its fields, in a file
 OVERHEAD = 64  # tokens that a chat template may add to a prompt: roles, separators, a system prompt of its own
 MILLION = 1_000_000
 
