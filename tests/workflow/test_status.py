@@ -245,3 +245,25 @@ def test_the_finished_miniature_is_done_and_its_costs_are_those_of_the_tables(mi
     hours = sum(float(line.split(",")[6]) for line in table)
     assert sum(row["device_hours"] for row in result["trainings"]) == pytest.approx(hours, rel=1e-4)
     assert result["judges"][0]["ratings"] == 1380
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "fault"),
+    [
+        (
+            "models/lora/m/mono-en/training.json",
+            '{"device": "CPU", "ranks": 2}',
+            "'seconds' is missing; train the model",
+        ),
+        ("models/lora/m/mono-en/training.json", "[]", "is a list, not an object; train the model again"),
+        ("ratings/j/lora/m/mono-en.jsonl", '{"usage": {"prompt_tokens": 1}}\n', "'completion_tokens' is missing"),
+    ],
+)
+def test_a_record_that_is_damaged_is_named_in_one_line(small, path, content, fault):
+    record = small / "results/small" / path
+    record.parent.mkdir(parents=True)
+    record.write_text(content)
+    program = REPOSITORY / "workflow" / "scripts" / "status.py"
+    asked = subprocess.run([sys.executable, str(program)], cwd=small, capture_output=True, text=True)
+    assert (asked.returncode, asked.stderr.count("\n")) == (1, 1), asked.stderr
+    assert path in asked.stderr and fault in asked.stderr

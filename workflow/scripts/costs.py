@@ -27,6 +27,12 @@ RECORDED = {  # what of it is in training.json
     if column not in ("device_hours", "peak_memory_gib")
 }
 SUMMED = ("device_hours", "tokens", "flops")
+REMEDY = "train the model again"
+
+
+def read_spent(path: Path) -> dict:
+    """The device, ranks, seconds and tokens of a training.json. Raises InputError naming the file and the key."""
+    return read_json(path, {key: RECORDED[key] for key in ("device", "ranks", "seconds", "tokens")}, REMEDY)
 
 
 def cost_of(folder: Path) -> dict:
@@ -38,7 +44,7 @@ def cost_of(folder: Path) -> dict:
     path = folder / "training.json"
     if not path.exists():
         return row
-    record = read_json(path, RECORDED | {"peak_memory": float}, "train the model again")
+    record = read_json(path, RECORDED | {"peak_memory": float}, REMEDY)
     return row | {key: record[key] for key in RECORDED} | {
         "device_hours": float(f"{record['ranks'] * record['seconds'] / 3600:.6g}"),
         "peak_memory_gib": round(record["peak_memory"] / GIB, 3),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from files import InputError
+from files import InputError, kind_fault, read_json
 from steps import FILLER
 
 SPLITS = ("train", "validation")
@@ -25,6 +25,15 @@ def load_tokens(folder: Path) -> dict:
         if splits[split].features != features():
             raise InputError(f"{folder}: the columns of {split} are not those of a tokenized recipe; tokenize it again")
     return splits
+
+
+def count_tokens(counts: Path, split: str) -> int:
+    """Tokens of a split, of the counts.json of a tokenized recipe. Raises InputError naming the file and the fault."""
+    remedy = "tokenize that recipe again"
+    languages = read_json(counts, {split: dict}, remedy)[split]
+    if fault := kind_fault(languages, {name: {"tokens": int} for name in languages}):
+        raise InputError(f"{counts}: the key {split!r} {fault}; {remedy}")
+    return sum(language["tokens"] for language in languages.values())
 
 
 def features():

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import estimates
+from costs import read_spent
+from examples import count_tokens
 from files import read_json, read_jsonl
 from jobs import Job, Workflow
 from seed import read_rows
+from spending import USAGE
 from study import place_of
 
 COUNTED, MEASURED, ASSUMED = "counted", "measured", "assumed"
@@ -91,7 +94,7 @@ class Forecast:
         """Rows that the job of rule recipe draws."""
         manifest = Path(recipe.output) / "manifest.json"
         if not recipe.left and manifest.exists():
-            drawn = read_json(manifest)
+            drawn = read_json(manifest, dict.fromkeys(("train_rows", "validation_rows"), dict[str, int]))
             return Rows(sum(drawn["train_rows"].values()), sum(drawn["validation_rows"].values()), COUNTED)
         params, languages = recipe.params, len(recipe.inputs["rows"])
         drawn = estimates.recipe_rows(
@@ -120,7 +123,7 @@ class Forecast:
         row."""
         made, counts = self._makers[folder], Path(folder) / "counts.json"
         if not made.left and counts.exists():
-            return Number(sum(language["tokens"] for language in read_json(counts)[split].values()), COUNTED)
+            return Number(count_tokens(counts, split), COUNTED)
         rows = getattr(self.rows_of_tokens(folder), split)
         assumed = Number(rows * self.tokens_a_row(made.wildcards["family"]), ASSUMED)
         if split == "train" and made.inputs.get("english"):
@@ -135,7 +138,7 @@ class Forecast:
     def records(self) -> dict[Job, Mapping]:
         """The training.json of each training that is done."""
         paths = {job: Path(job.output) / "training.json" for job in self.trainings if not job.left}
-        return {job: read_json(path) for job, path in paths.items() if path.exists()}
+        return {job: read_spent(path) for job, path in paths.items() if path.exists()}
 
     @cached_property
     def _speeds(self) -> dict[tuple[str, str], tuple[float, float]]:
@@ -240,7 +243,7 @@ class Forecast:
         used: dict = defaultdict(lambda: (0, 0, 0))
         for job in self.judgings:
             if not job.left and Path(job.output).exists():
-                for row in read_jsonl(job.output, ("usage", "attempts")):
+                for row in read_jsonl(job.output, {"usage": USAGE, "attempts": int}):
                     more = (row["usage"]["prompt_tokens"], row["usage"]["completion_tokens"], row["attempts"])
                     used[job.wildcards["judge"]] = tuple(map(sum, zip(used[job.wildcards["judge"]], more, strict=True)))
         return dict(used)

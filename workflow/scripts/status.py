@@ -17,12 +17,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from costs import short
-from files import InputError, command_line, read_json, read_jsonl
+from costs import read_spent, short
+from files import InputError, command_line, read_jsonl
 from jobs import Job, Workflow
 from plan import ask_for_targets, asked_workflow, by_stage, stages, tell
 from scoretable import ABSENT, in_order, markdown_table, method_place, recipe_order
-from spending import NOTHING, cost, past
+from spending import NOTHING, USAGE, cost, past
 
 DONE, RUNNING, QUEUED, FAILED, INTERRUPTED, OUTDATED, MISSING = STATES = (
     "done", "running", "queued", "failed", "interrupted", "outdated", "missing",
@@ -145,7 +145,7 @@ def trainings_cost(jobs: Iterable[Job]) -> list[dict]:
     for job in jobs:
         path = Path(job.output) / "training.json"
         if job.run and job.stage == "train" and path.exists():
-            record = read_json(path)
+            record = read_spent(path)
             hours = record["seconds"] * record["ranks"] / 3600
             spent.setdefault((job.run[0], record["device"]), Counter()).update(
                 {"models": 1, "device_hours": hours, "tokens": record["tokens"]}
@@ -161,7 +161,7 @@ def judges_cost(jobs: Iterable[Job], config: Mapping) -> list[dict]:
         for job in jobs:
             if job.wildcards.get("judge") != judge["name"] or "journals" not in job.params:
                 continue
-            rated = read_jsonl(job.output, ("usage",)) if Path(job.output).exists() else []
+            rated = read_jsonl(job.output, {"usage": USAGE}) if Path(job.output).exists() else []
             ratings += len(rated)
             journal = Path(f"{job.params['journals']}/{'/'.join(job.run)}.jsonl")
             if journal.exists():

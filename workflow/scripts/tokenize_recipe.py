@@ -17,15 +17,12 @@ from collections import Counter, defaultdict
 from itertools import accumulate
 from pathlib import Path
 
-from examples import features
+from examples import count_tokens, features
 from files import (
     InputError,
     beside,
     command_line,
-    fields_fault,
-    kind_fault,
     positive,
-    read_json,
     read_parquet,
     sha256,
     write_json,
@@ -60,13 +57,7 @@ def token_budget(number: int | None, other: Path | None) -> int | None:
     """The training tokens to keep: as given, or as many as another tokenized recipe has; None for all."""
     if other is None:
         return number
-    path, remedy = other / "counts.json", "tokenize that recipe again"
-    tokens = 0
-    for lang, counts in read_json(path, fields={"train": dict}, remedy=remedy)["train"].items():
-        if fault := kind_fault(counts, dict) or fields_fault(counts, {"tokens": int}):
-            raise InputError(f"{path}: train.{lang}: {fault}; {remedy}")
-        tokens += counts["tokens"]
-    return tokens
+    return count_tokens(other / "counts.json", "train")
 
 
 def within(rows: list[dict], budget: int, recipe: Path, exact: bool) -> list[dict]:
