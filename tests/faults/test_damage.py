@@ -132,6 +132,11 @@ def rows_changed(change: Callable[[dict], object]) -> Damage:
     return spoil
 
 
+def same_id(path: Path) -> None:
+    first, *rows = read_jsonl(path)
+    write_jsonl(path, [first, *rows[:-1], rows[-1] | {"id": first["id"]}])
+
+
 def value_changed(change: Callable[[dict], object]) -> Damage:
     def spoil(path: Path) -> None:
         value = json.loads(path.read_bytes())
@@ -246,12 +251,22 @@ ADAPTED = {
 }
 
 READERS = [
-    Reader("seed", "--input {h}/own-seed.jsonl --output {out}/o", "o", {"own-seed.jsonl": jsonl("instruction output")}),
+    Reader(
+        "seed",
+        "--input {h}/own-seed.jsonl --output {out}/o",
+        "o",
+        {
+            "own-seed.jsonl": jsonl("instruction output", blank=rows_changed(lambda row: row.update(instruction=" "))),
+        },
+    ),
     Reader(
         "prompts",
         "--input {h}/prompts/es.jsonl --reference {h}/prompts/en.jsonl --expected 2 --output {out}/o",
         "o",
-        {"prompts/es.jsonl": jsonl("id prompt"), "prompts/en.jsonl": jsonl("id") | {"empty": torn_last_line}},
+        {
+            "prompts/es.jsonl": jsonl("id prompt", **{"an id twice": same_id}),
+            "prompts/en.jsonl": jsonl("id") | {"empty": torn_last_line},
+        },
     ),
     Reader("segment", "--seed {h}/seed.jsonl --output {out}/o", "o", {"seed.jsonl": jsonl(SEED)}),
     Reader(
@@ -310,7 +325,7 @@ READERS = [
         " --output {out}/o",
         "o",
         {
-            "seed.jsonl": jsonl(SEED),
+            "seed.jsonl": jsonl(SEED, **{"an id twice": same_id}),
             "flagged.jsonl": jsonl(SEED, **{"another flags": rows_changed(lambda row: row.update(flags=OTHER))}),
         },
     ),

@@ -29,7 +29,7 @@ def copy(folder: Path, patterns: list[str], output: Path) -> dict:
     Raises InputError when it has no weights, or only pickled ones.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
+        raise InputError(f"{folder}: no such folder; mend the path, or convert the model to there")
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     check_weights(names, patterns, str(folder))
     output.mkdir()

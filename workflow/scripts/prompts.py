@@ -26,7 +26,7 @@ def check_prompts(rows: list[dict], path: Path, expected: int) -> list[dict]:
         if not isinstance(row["prompt"], str) or not row["prompt"].strip():
             raise InputError(f"{path}, prompt {number}: the prompt is empty or is not text; write one")
         if str(row["id"]) in seen:  # 1 and "1" would be one
-            raise InputError(f"{path}, prompt {number}: the id {row['id']!r} is there twice")
+            raise InputError(f"{path}, prompt {number}: the id {row['id']!r} is there twice; give each its own")
         seen.add(str(row["id"]))
     return [{"id": str(row["id"]), "prompt": row["prompt"]} for row in rows]
 

@@ -71,7 +71,7 @@ def read_languages(paths: dict[str, Path]) -> dict[str, dict[int, dict]]:
             raise InputError(f"{path}: the field 'flags' {fault}; make the file again")
         languages[language] = {row["id"]: row for row in rows}
         if len(languages[language]) < len(rows):
-            raise InputError(f"{path}: an id is there twice")
+            raise InputError(f"{path}: an id is there twice; make the file again")
     first, *others = languages
     for other in others:
         difference = languages[first].keys() ^ languages[other].keys()

@@ -18,7 +18,7 @@ def read_rows(path: Path) -> list[dict]:
     if path.suffix == ".json":
         rows = read_json(path)
         if not isinstance(rows, list):
-            raise InputError(f"{path}: expected a JSON list of rows, found {type(rows).__name__}")
+            raise InputError(f"{path}: expected a JSON list of rows, found {type(rows).__name__}; give one")
         return rows
     return read_jsonl(path)
 
@@ -40,7 +40,7 @@ def normalise(rows: list[dict], path: Path) -> list[dict]:
     for number, row in enumerate(rows):
         texts = texts_of(row, f"{path}, row {number}")
         if not texts["instruction"].strip():
-            raise InputError(f"{path}, row {number}: the field 'instruction' is empty")
+            raise InputError(f"{path}, row {number}: the field 'instruction' is empty; write one, or remove the row")
         normal.append({"id": number} | texts)
     if not normal:
         raise InputError(f"{path}: no rows; give one at least")

@@ -223,7 +223,10 @@ def make_registered(arguments: argparse.Namespace, folder: Path) -> None:
         unpack(path, folder / engine_name(path.name), path)
     found = sha256(folder / MODEL)
     if found != entry["model_sha256"]:
-        raise InputError(f"{arguments.registry}: the unpacked model's sha256 is {found}, not {entry['model_sha256']}")
+        raise InputError(
+            f"{arguments.registry}: the unpacked model's sha256 is {found}, not {entry['model_sha256']}; take the"
+            " registry as it was published"
+        )
     complete(folder, arguments.registry)
 
 
