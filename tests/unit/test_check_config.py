@@ -193,10 +193,19 @@ JUDGE_FAULTS = {
 }
 
 
-def test_a_download_without_a_hash_is_refused():
+@pytest.mark.parametrize("known", [{}, {"sha256": {}}, {"sha256": {"en": "0" * 64}}])
+def test_a_download_without_a_hash_is_refused(known):
     config = load("config.yaml")
-    del config["sources"]["openlid"]["sha256"]
+    config["sources"]["openlid"] = {"url": config["sources"]["openlid"]["url"]} | known
     with pytest.raises(InputError, match=r"^config: sources.openlid.url: has no hash; fetch the file once, look at it"):
+        check_config.check(config)
+
+
+def test_a_download_in_every_language_has_a_hash_in_every_language():
+    config = load("config.yaml")
+    config["sources"]["mine"] = {"url": "https://x/{lang}.jsonl", "sha256": {"en": "0" * 64}}
+    config["data"]["prompts"] = "mine"
+    with pytest.raises(InputError, match=r"^config: sources.mine.url: has no hash for 'es'; fetch the file once"):
         check_config.check(config)
 
 

@@ -82,7 +82,7 @@ def test_a_key_that_is_not_set_is_told_before_anything_is_paid_for(monkeypatch):
     monkeypatch.setenv("MY_KEY", "secret")
     check_keys({"MY_KEY": "mine"})
     monkeypatch.delenv("MY_KEY")
-    with pytest.raises(InputError, match="judge 'mine': MY_KEY is not set, which key_env names; export it"):
+    with pytest.raises(InputError, match="judge 'mine': the environment variable MY_KEY is not set; export it"):
         check_keys({"MY_KEY": "mine"})
 
 

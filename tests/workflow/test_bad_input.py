@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from snake import DEMO, REPOSITORY, snakemake
+from snake import DEMO, REPOSITORY, checkout, snakemake
 
 NOTICES = ("Using profile", "Config file ")  # Snakemake's own words before it reads the Snakefile
 
@@ -106,3 +106,15 @@ def test_a_bad_claim_is_refused_in_one_line_before_any_job(tmp_path):
     )
     overlay.write_text("claims: nowhere.yaml\n", encoding="utf-8")
     assert "config: claims: nowhere.yaml does not exist" in refusal(overlay)
+
+
+def test_a_judges_key_that_is_not_set_is_told_before_any_job(tmp_path, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    house, overlay = checkout(tmp_path / "house"), tmp_path / "overlay.yaml"
+    judge = {"name": "mine", "label": "Mine", "model": "mine", "base_url": "https://judge.example/v1"}
+    overlay.write_text(json.dumps({"judges": [judge]}), encoding="utf-8")
+    done = snakemake("--cores", "1", *DEMO, str(overlay), "--", "all_figures", directory=house)
+    told = [line for line in done.stdout.splitlines() if line.startswith("error: ")]
+    assert done.returncode == 1 and len(told) == 1, done.stdout
+    assert told[0].startswith("error: judge 'mine': the environment variable OPENAI_API_KEY is not set; export it")
+    assert not any((house / "results" / "demo").iterdir())

@@ -42,7 +42,7 @@ TRANSLATION = config["translation"]
 
 def download_of(name: str, lang: str | None = None) -> str:
     """Place below downloads/ of a source's file, unpacked."""
-    url = config["sources"][name]["url"].format(lang=lang)
+    url = config["sources"][name]["url"].replace("{lang}", lang or "")
     return f"{name}/{PurePosixPath(url).name.removesuffix('.gz')}"
 
 
@@ -60,7 +60,7 @@ def published_files() -> dict[str, dict]:
             continue
         for lang in languages_in(name) if "{lang}" in source["url"] else [None]:
             hashes = {"--sha256": source.get("sha256"), "--git-blob": source.get("git_blob")}
-            files[download_of(name, lang)] = {"url": source["url"].format(lang=lang)} | {
+            files[download_of(name, lang)] = {"url": source["url"].replace("{lang}", lang or "")} | {
                 option: value.get(lang) if isinstance(value, dict) else value for option, value in hashes.items()
             }
     return files
@@ -336,7 +336,7 @@ def keys_wanted() -> dict[str, str]:
         for job in workflow.dag.needrun_jobs()
         if job.rule.name.startswith("judge") and "judge" in job.wildcards_dict
     }
-    return {JUDGES[name]["key_env"]: name for name in sorted(called) if "key_env" in JUDGES[name]}
+    return {JUDGES[name].get("key_env", KEY_VARIABLE): name for name in sorted(called) if "serve" not in JUDGES[name]}
 
 
 def gpus(count: int) -> int:

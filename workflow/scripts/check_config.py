@@ -61,8 +61,8 @@ def check(config: Mapping) -> None:
     check_recipes(study)
     check_figures(study)
     _check_consistency(study)
-    _check_hashes(study["sources"])
     _check_translation(study)
+    _check_hashes(study)
     _check_released(study)
     _check_responding(study)
     _check_files(study)
@@ -372,14 +372,20 @@ def _check_translation(config: Mapping) -> None:
             _check_published(config, source, langs)
 
 
-def _check_hashes(sources: Mapping) -> None:
-    """What is downloaded must be what was looked at."""
-    for name, entry in sources.items():
-        if "url" in entry and not {"sha256", "git_blob"} & entry.keys():
-            raise InputError(
-                f"config: sources.{name}.url: has no hash; fetch the file once, look at it, and write what `sha256sum`"
-                " says as sha256, or give it as a path"
-            )
+def _check_hashes(config: Mapping) -> None:
+    """What is downloaded must be what was looked at: the file of an address, or those of the languages asked of it."""
+    used = [*config["data"]["prompts"].items(), *config["translation"]["source"].items()]
+    for name, entry in config["sources"].items():
+        if "url" not in entry:
+            continue
+        hashes = [entry[kind] for kind in ("sha256", "git_blob") if kind in entry]
+        a_language = "{lang}" in entry["url"]
+        for lang in [lang for lang, source in used if source == name] if a_language else [None]:
+            if not any(isinstance(known, str) or lang in known for known in hashes):
+                raise InputError(
+                    f"config: sources.{name}.url: has no hash{f' for {lang!r}' if a_language else ''}; fetch the file"
+                    " once, look at it, and write what `sha256sum` says as sha256, or give it as a path"
+                )
 
 
 def _check_published(config: Mapping, source: str, langs: Iterable[str]) -> None:

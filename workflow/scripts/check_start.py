@@ -106,7 +106,9 @@ def check_keys(wanted: Mapping[str, str]) -> None:
     """
     for variable, judge in wanted.items():
         if not os.environ.get(variable):
-            raise InputError(f"judge {judge!r}: {variable} is not set, which key_env names; export it with the API key")
+            raise InputError(
+                f"judge {judge!r}: the environment variable {variable} is not set; export it with the API key"
+            )
 
 
 def _describe(rule: str, asked: Iterable[str], said: str) -> str:
