@@ -101,15 +101,18 @@ def start(folder: Path, **behaviour: str) -> subprocess.Popen:
     )
 
 
-def status(folder: Path, *arguments: str, path: str = "results/small/status", **environment: str) -> dict:
-    program = REPOSITORY / "workflow" / "scripts" / "status.py"
-    asked = subprocess.run(
-        [sys.executable, str(program), *arguments],
+def ask(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(REPOSITORY / "workflow" / "scripts" / "status.py"), *arguments],
         cwd=folder,
         env=os.environ | environment,
         capture_output=True,
         text=True,
     )
+
+
+def status(folder: Path, *arguments: str, path: str = "results/small/status", **environment: str) -> dict:
+    asked = ask(folder, *arguments, **environment)
     assert asked.returncode == 0, asked.stderr
     assert (folder / f"{path}.md").read_text(encoding="utf-8") == asked.stdout
     return json.loads((folder / f"{path}.json").read_text(encoding="utf-8")) | {"text": asked.stdout}
@@ -229,8 +232,7 @@ def test_on_a_cluster_slurm_is_asked_what_its_submissions_do(small, word, state)
 
 
 def test_a_target_that_no_rule_makes_is_told_in_one_line():
-    program = REPOSITORY / "workflow" / "scripts" / "status.py"
-    asked = subprocess.run([sys.executable, str(program), "figure99"], cwd=REPOSITORY, capture_output=True, text=True)
+    asked = ask(REPOSITORY, "figure99")
     assert (asked.returncode, asked.stderr.count("\n")) == (1, 1)
     assert asked.stderr.startswith("error: No rule to produce figure99")
 
@@ -263,7 +265,6 @@ def test_a_record_that_is_damaged_is_named_in_one_line(small, path, content, fau
     record = small / "results/small" / path
     record.parent.mkdir(parents=True)
     record.write_text(content)
-    program = REPOSITORY / "workflow" / "scripts" / "status.py"
-    asked = subprocess.run([sys.executable, str(program)], cwd=small, capture_output=True, text=True)
+    asked = ask(small)
     assert (asked.returncode, asked.stderr.count("\n")) == (1, 1), asked.stderr
     assert path in asked.stderr and fault in asked.stderr

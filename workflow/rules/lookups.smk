@@ -40,10 +40,14 @@ TRANSLATION = config["translation"]
 # ---- seed
 
 
+def address_of(name: str, lang: str | None = None) -> str:
+    """Address of a source's file; `lang` where it has one a language."""
+    return config["sources"][name]["url"].replace("{lang}", lang or "")
+
+
 def download_of(name: str, lang: str | None = None) -> str:
     """Place below downloads/ of a source's file, unpacked."""
-    url = config["sources"][name]["url"].replace("{lang}", lang or "")
-    return f"{name}/{PurePosixPath(url).name.removesuffix('.gz')}"
+    return f"{name}/{PurePosixPath(address_of(name, lang)).name.removesuffix('.gz')}"
 
 
 def languages_in(name: str) -> list[str]:
@@ -60,7 +64,7 @@ def published_files() -> dict[str, dict]:
             continue
         for lang in languages_in(name) if "{lang}" in source["url"] else [None]:
             hashes = {"--sha256": source.get("sha256"), "--git-blob": source.get("git_blob")}
-            files[download_of(name, lang)] = {"url": source["url"].replace("{lang}", lang or "")} | {
+            files[download_of(name, lang)] = {"url": address_of(name, lang)} | {
                 option: value.get(lang) if isinstance(value, dict) else value for option, value in hashes.items()
             }
     return files
