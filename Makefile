@@ -89,25 +89,25 @@ bench: ## measure translation, training, responding, judging, figures and the DA
 	@$(MAKE) --no-print-directory bench-translation bench-training bench-responding bench-judging bench-figures bench-dag
 
 bench-translation: env $(PEERS)/.made ## measure the translation, six minutes; BENCH has options
-	@$(ACTIVE) python benchmarks/translation.py $(BENCH)
+	@$(ACTIVE) python benchmarks/bench_translation.py $(BENCH)
 
 bench-training: env $(PEERS)/.made ## measure the training, a quarter of an hour; BENCH has options
-	@$(ACTIVE) python benchmarks/training.py $(BENCH)
+	@$(ACTIVE) python benchmarks/bench_training.py $(BENCH)
 
 bench-responding: env ## measure answering in batches, five minutes; BENCH has options
-	@$(ACTIVE) python benchmarks/responding.py $(BENCH)
+	@$(ACTIVE) python benchmarks/bench_responding.py $(BENCH)
 
 bench-judging: env ## measure how much of a rate limit the judge reaches, two minutes; BENCH has options
-	@$(ACTIVE) python benchmarks/judging.py $(BENCH)
+	@$(ACTIVE) python benchmarks/bench_judging.py $(BENCH)
 
 bench-figures: env ## measure the way from scores to figures, two minutes; BENCH has options
-	@$(ACTIVE) python benchmarks/figures.py $(BENCH)
+	@$(ACTIVE) python benchmarks/bench_figures.py $(BENCH)
 
 bench-dag: env ## measure Snakemake on the paper's matrix, and on one ten times as large, ten minutes; BENCH has options
-	@$(ACTIVE) python benchmarks/dag.py $(BENCH)
+	@$(ACTIVE) python benchmarks/bench_dag.py $(BENCH)
 
 bench-gpu: env ## measure the training on a GPU, nine minutes; BENCH has options
-	@$(ACTIVE) python benchmarks/gpu_training.py $(BENCH)
+	@$(ACTIVE) python benchmarks/bench_gpu.py $(BENCH)
 
 demo-text: env ## write the miniature's seed data, prompts and references again
 	@$(TEXT) seed --output resources/demo/seed.jsonl

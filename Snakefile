@@ -13,9 +13,9 @@ configfile: "config/config.yaml"
 
 sys.path.insert(0, "workflow/scripts")
 
-from check_config import check_or_exit
-from check_start import check_start_or_exit
-from study import expanded
+from study.checking import check_or_exit
+from planning.start import check_start_or_exit
+from study.short_forms import expanded
 
 check_or_exit(config)
 GIVEN = config  # as it is kept beside the results

@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path += [str(HERE.parent / "workflow" / "scripts"), str(HERE)]
 
-from files import command_line, positive  # noqa: E402
+from basics.command_line import command_line, positive  # noqa: E402
 from measuring import measure, table  # noqa: E402
 
 WORDS, POSITIONS, WIDTH = 250_880, 2_048, 1_024  # BLOOM's vocabulary; the width of its smallest model
@@ -46,7 +46,8 @@ def resident() -> int:
 def one(way: str, layer: str, words: int, positions: int, width: int) -> dict:
     """Compute the loss and its gradients once. Returns the peak in bytes, seconds of CPU, the loss and its gradient."""
     import torch
-    from labelled_loss import summed_loss
+
+    from training.labelled_loss import summed_loss
 
     torch.manual_seed(1)
     head = torch.nn.Linear(width, words, bias=False)

@@ -18,7 +18,7 @@ import psutil
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.append(str(REPOSITORY / "workflow" / "scripts"))
 
-from files import InputError  # noqa: E402
+from basics.errors import InputError  # noqa: E402
 
 SAMPLE = 0.05  # seconds between two looks at a process tree's memory
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")

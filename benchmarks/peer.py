@@ -21,6 +21,7 @@ from pathlib import Path
 
 import sentencepiece
 import torch
+
 from random_model import ARCHITECTURES, LENGTH_FACTOR, PIECES
 
 END = 0

@@ -6,8 +6,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.append(str(REPOSITORY / "workflow" / "scripts"))
 
-import language_models  # noqa: E402, F401  (first, it settles threads and network)
-from files import beside  # noqa: E402
+from basics.writing import beside  # noqa: E402
+from models import language_models  # noqa: E402, F401  (first, it settles threads and network)
 
 END, PADDING = 0, 1
 

@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path += [str(REPOSITORY / "workflow" / "scripts"), str(REPOSITORY / "resources" / "demo" / "translation")]
 
 import translation_model  # noqa: E402
-from files import beside  # noqa: E402
+from basics.writing import beside  # noqa: E402
 from marian_format import model_file, shortlist_file  # noqa: E402
 from marian_student import END, Shape, Student  # noqa: E402
 

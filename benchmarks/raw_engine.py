@@ -16,7 +16,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from bergamot_engine import KERNELS, load_engine
+from bergamot_engine import load_engine
+from translating.engine import KERNELS
 
 
 def calls_of(path):

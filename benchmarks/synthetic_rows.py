@@ -21,7 +21,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.append(str(REPOSITORY / "workflow" / "scripts"))
 
-from files import command_line, write_jsonl  # noqa: E402
+from basics.command_line import command_line  # noqa: E402
+from basics.writing import write_jsonl  # noqa: E402
 
 LEXICON = 40_000  # distinct words
 OUTPUT_WORDS = (1, 8, 13, 24, 46, 81, 118, 170, 225, 279, 350)  # deciles

@@ -22,7 +22,8 @@ sys.path.append(str(REPOSITORY / "workflow" / "scripts"))
 
 import numpy as np  # noqa: E402
 import polars as pl  # noqa: E402
-from bootstrap import Cell, PromptScores  # noqa: E402
+
+from reporting.bootstrap import Cell, PromptScores  # noqa: E402
 
 JUDGE = "synthetic"
 WATERMARK = "SYNTHETIC"

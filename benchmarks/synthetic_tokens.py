@@ -12,7 +12,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.append(str(REPOSITORY / "workflow" / "scripts"))
 
-from files import beside  # noqa: E402
+from basics.writing import beside  # noqa: E402
 
 MEAN, SPREAD = 120, 0.65  # tokens of a row before they are held in; the standard deviation of its logarithm
 SHORTEST, LONGEST = 24, 512

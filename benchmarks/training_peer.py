@@ -19,9 +19,9 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.append(str(REPOSITORY / "workflow" / "scripts"))
 
-import language_models  # noqa: E402  (first, it settles threads and network)
-from examples import NO_LABEL  # noqa: E402
-from files import command_line, positive  # noqa: E402
+from basics.command_line import command_line, positive  # noqa: E402
+from models import language_models  # noqa: E402  (first, it settles threads and network)
+from training.examples import NO_LABEL  # noqa: E402
 
 WAYS = ("padded", "grouped", "packed")
 ORDERS = {"padded": "random", "grouped": "group_by_length"}

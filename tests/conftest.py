@@ -9,7 +9,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY / folder) for folder in ("workflow/scripts", "tests/unit", "tests/workflow")]
 
-import language_models  # noqa: E402, F401  settles the number of threads, before any test imports torch
+from models import language_models  # noqa: E402, F401  settles the number of threads, before any test imports torch
 
 SHARED = ("cluster", "unbroken")  # fixtures of many tests that take a minute to make
 

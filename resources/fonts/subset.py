@@ -26,7 +26,9 @@ from fontTools.ttLib import TTFont
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "workflow" / "scripts"))
 
-from files import InputError, beside, command_line, write_text  # noqa: E402
+from basics.command_line import command_line  # noqa: E402
+from basics.errors import InputError  # noqa: E402
+from basics.writing import beside, write_text  # noqa: E402
 
 JOINERS = (
     0x200C,

@@ -1,6 +1,7 @@
 import time
 
 import pytest
+
 from small import Checkout
 from watch import Watch
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import psutil
+
 from snake import checkout, environment
 
 HERE = Path(__file__).resolve().parent

@@ -16,12 +16,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import checkpoints
 import polars as pl
 import pytest
+
 import tiny
 import trainings
-from files import command_line, read_jsonl, write_json, write_jsonl
+from basics.command_line import command_line
+from basics.reading import read_jsonl
+from basics.writing import write_json, write_jsonl
+from training import checkpoints
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO = REPOSITORY / "resources" / "demo"

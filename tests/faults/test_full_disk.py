@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from files import FULL
+
+from basics.errors import FULL
 from small import RESULTS, Checkout, differences
 
 pytestmark = [pytest.mark.demo, pytest.mark.long]

@@ -17,28 +17,33 @@ from collections.abc import Callable
 from functools import lru_cache, wraps
 from pathlib import Path
 
-import check_config
 import fasttext
-import judge
 import polars as pl
-import prompts
 import pytest
-import tiny
 import yaml
-from endpoint import as_reply, is_reply
-from files import InputError, iter_jsonl, read_jsonl, write_jsonl
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from langid import identify, load_model, prose
-from language_confusion import lines_to_judge
+
+import judge
+import tiny
+from answering.language_confusion import lines_to_judge
+from basics.errors import InputError
+from basics.reading import iter_jsonl, read_jsonl
+from basics.writing import write_jsonl
+from data.identifier import identify, load_model
+from data.prompts import FIELDS, check_prompts
+from data.template import Template, cut_response
+from judging.endpoint import as_reply, is_reply
+from judging.ratings import RATINGS, parse_rating
+from langid import prose
+from models.tokenizer import Tokenizer
 from page import page
-from ratings import RATINGS, parse_rating
+from reporting.markdown import literal, markdown_table
 from score_table import latex
-from scoretable import literal, markdown_table
 from snake import DEMO, snakemake
+from study import checking
+from study.configuration import SCHEMA, merge, read_configs
 from table2 import verbatim
-from template import Template, cut_response
-from tokenizer import Tokenizer
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", 0))
 
@@ -77,8 +82,8 @@ def one_line(refusal: InputError) -> bool:
 # ---- configurations
 
 REPOSITORY = tiny.REPOSITORY
-SCHEMA = yaml.safe_load(check_config.SCHEMA.read_text(encoding="utf-8"))
-BASE = check_config.read_configs([REPOSITORY / "config" / "config.yaml", REPOSITORY / "config" / "demo.yaml"])
+SCHEMA = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+BASE = read_configs([REPOSITORY / "config" / "config.yaml", REPOSITORY / "config" / "demo.yaml"])
 NAMES = [
     *("en", "es", "zh", "bn", "no", "cs", "xx", "mono-en", "monolingual", "English", "firefox", "packed", "default"),
     *BASE["models"], *BASE["recipes"], *BASE["select"], *BASE["figures"], *BASE["sources"], *BASE["families"],
@@ -143,15 +148,15 @@ def files_read_once():
     """A check reads the same files every time, most of it YAML."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yaml, "safe_load", lru_cache(yaml.safe_load))
-        patch.setattr(check_config, "read_claims", lru_cache(check_config.read_claims))
+        patch.setattr(checking, "read_claims", lru_cache(checking.read_claims))
         yield
 
 
 @drawn(OVERLAYS)
 def test_any_configuration_is_accepted_or_refused_in_one_line(overlay):
-    config = check_config.merge(copy.deepcopy(BASE), copy.deepcopy(overlay))
+    config = merge(copy.deepcopy(BASE), copy.deepcopy(overlay))
     try:
-        check_config.check(config)
+        checking.check(config)
     except InputError as refusal:
         assert one_line(refusal), refusal
     else:
@@ -258,7 +263,7 @@ def identifier(folder) -> "fasttext.FastText._FastText":
         "--output",
         made,
         "--languages",
-        check_config.LANGUAGES,
+        checking.LANGUAGES,
     ]
     subprocess.run([*program, "--corpus", *(f"{lang}={folder / lang}.txt" for lang in texts)], check=True)
     return load_model(made)
@@ -274,7 +279,7 @@ def test_any_prompt_goes_from_its_file_to_the_model_and_back_unchanged_or_is_ref
     path = folder / "prompts.jsonl"
     path.write_text(json.dumps({"id": 1, "prompt": text}) + "\n")
     try:
-        ((row),) = prompts.check_prompts(read_jsonl(path, prompts.FIELDS), path, 1)
+        ((row),) = check_prompts(read_jsonl(path, FIELDS), path, 1)
     except InputError as refusal:
         assert one_line(refusal)
         return

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import psutil
 import pytest
+
 from small import Checkout, differences
 
 pytestmark = pytest.mark.demo

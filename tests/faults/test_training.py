@@ -7,11 +7,12 @@ import subprocess
 import time
 from pathlib import Path
 
-import checkpoints
 import psutil
 import pytest
-from files import read_json
-from ranks import INTERRUPTED
+
+from basics.reading import read_json
+from training import checkpoints
+from training.ranks import INTERRUPTED
 from trainings import LORA, Training, make_house, trajectory, weights
 
 EPOCH = 3  # steps

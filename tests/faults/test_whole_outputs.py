@@ -1,7 +1,8 @@
 """Every output appears whole, as the file system itself tells it: nobody ever sees half of one at its place."""
 
 import pytest
-from files import write_text
+
+from basics.writing import write_text
 from watch import CREATE, MODIFY, MOVED_TO, Watch
 
 pytestmark = pytest.mark.demo

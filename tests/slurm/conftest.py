@@ -1,6 +1,7 @@
 import shutil
 
 import pytest
+
 from cluster import CannotRun, Cluster, install
 from controller import HERE, RESULTS, TARGET, WEIGHTS
 from snake import REPOSITORY, checkout, run

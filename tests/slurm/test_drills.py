@@ -9,6 +9,7 @@ import time
 
 import psutil
 import pytest
+
 from cluster import Cluster, wait_until
 from controller import RESULTS, RUN, SITE, TARGET, WEIGHTS, accounts, start
 

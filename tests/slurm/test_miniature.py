@@ -5,6 +5,7 @@ import shutil
 
 import polars as pl
 import pytest
+
 from controller import accounts, run
 from snake import REPOSITORY
 from snake import run as run_here

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 import pytest
+
 from controller import RESULTS, TARGET, accounts, run
 
 pytestmark = pytest.mark.slurm

@@ -22,9 +22,9 @@ def main() -> None:
     parser.add_argument("--fault", default="")
     arguments = parser.parse_args()
 
-    from generation import generate
-    from tokenizer import Tokenizer
-    from tuned_model import load_tuned
+    from answering.generation import generate
+    from models.tokenizer import Tokenizer
+    from models.tuned import load_tuned
 
     model = load_tuned("full", arguments.model, arguments.model, "fp32")
     tokenizer = Tokenizer(arguments.tokenizer)

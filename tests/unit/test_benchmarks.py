@@ -11,17 +11,18 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BENCHMARKS = REPOSITORY / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
-import dag  # noqa: E402
-import gpu_training  # noqa: E402
-import judging  # noqa: E402
+import bench_dag  # noqa: E402
+import bench_gpu  # noqa: E402
+import bench_judging  # noqa: E402
+import bench_training  # noqa: E402
 import random_model  # noqa: E402
-import training  # noqa: E402
-from check_config import check, merge, read_configs  # noqa: E402
-from examples import NO_LABEL  # noqa: E402
-from structure import kept, prose  # noqa: E402
+from study.checking import check  # noqa: E402
+from study.configuration import merge, read_configs  # noqa: E402
 from synthetic_rows import lexicon, synthetic_rows  # noqa: E402
 from synthetic_tokens import LONGEST, SHORTEST, synthetic_lengths, synthetic_tokens  # noqa: E402
+from training.examples import NO_LABEL  # noqa: E402
 from training_peer import padding_collator  # noqa: E402
+from translating.structure import kept, prose  # noqa: E402
 
 
 def words(texts) -> int:
@@ -34,7 +35,7 @@ def prose_of(rows: list[dict]) -> list[str]:
 
 def test_the_larger_matrix_is_a_valid_study_with_every_model_so_many_times():
     paper = read_configs([REPOSITORY / "config" / "config.yaml"])
-    large = merge(read_configs([REPOSITORY / "config" / "config.yaml"]), dag.larger(3))
+    large = merge(read_configs([REPOSITORY / "config" / "config.yaml"]), bench_dag.larger(3))
     check(large)
     assert {name: len(models) for name, models in large["select"].items()} == {
         name: 3 * len(set(models)) for name, models in paper["select"].items()
@@ -99,42 +100,44 @@ def test_the_peers_batches_are_padded_to_a_multiple_and_padding_has_no_label():
 
 
 def test_a_loss_that_is_another_one_is_said_to_be():
-    assert training.difference(9.741728, 9.741729) == "1e-07"
-    assert "another loss" in training.difference(9.74, 9.75)
+    assert bench_training.difference(9.741728, 9.741729) == "1e-07"
+    assert "another loss" in bench_training.difference(9.74, 9.75)
 
 
 def test_requests_are_counted_in_every_window_wherever_it_begins():
     times = [0.0, 0.5, 0.9, 1.2, 1.4, 5.0, 5.9, 6.0]
-    assert judging.most_within(times, 1) == 4, "from 0.5 on"
-    assert judging.most_within(times, 60) == 8
-    assert judging.seen([3.0, 0.0, 1.0, 2.0]) == judging.Seen(4, 60.0, 4, 1)
+    assert bench_judging.most_within(times, 1) == 4, "from 0.5 on"
+    assert bench_judging.most_within(times, 60) == 8
+    assert bench_judging.seen([3.0, 0.0, 1.0, 2.0]) == bench_judging.Seen(4, 60.0, 4, 1)
 
 
 def test_the_judge_stays_within_a_limit_that_the_plain_client_passes():
-    ours, peer = (judging.ask(judging.Notebook(), way, 60) for way in (judging.OURS, judging.PEER))
+    ours, peer = (
+        bench_judging.ask(bench_judging.Notebook(), way, 60) for way in (bench_judging.OURS, bench_judging.PEER)
+    )
     assert ours.requests == peer.requests == 60
-    assert ours.pace < 1.1 * judging.ALLOWED < peer.pace, "over so few a late request shows"
-    assert "| judge.py | 60 |" in judging.report(ours, peer)
-    assert "Ours never passes the limit" in judging.report(ours, peer)
-    assert "Ours PASSES the limit" in judging.report(ours._replace(most_a_minute=judging.ALLOWED + 1), peer)
+    assert ours.pace < 1.1 * bench_judging.ALLOWED < peer.pace, "over so few a late request shows"
+    assert "| judge.py | 60 |" in bench_judging.report(ours, peer)
+    assert "Ours never passes the limit" in bench_judging.report(ours, peer)
+    assert "Ours PASSES the limit" in bench_judging.report(ours._replace(most_a_minute=bench_judging.ALLOWED + 1), peer)
 
 
 def test_a_case_that_failed_is_a_line_of_the_table():
     measured = {"case": "a/lora", "device": "GPU", "steps": 3, "seconds": 2.0, "mfu": 0.5, "peak_memory": 2**30}
     fast, slow = ({"way": way, "tokens_per_second": pace} | measured for way, pace in (("ours", 900), ("other", 300)))
     failed = {"case": "b/lora", "way": "ours", "fault": "not enough memory"}
-    rows = gpu_training.report([fast, slow, failed, {"way": "other"} | measured | {"tokens_per_second": 10}])
+    rows = bench_gpu.report([fast, slow, failed, {"way": "other"} | measured | {"tokens_per_second": 10}])
     assert "| a/lora | ours | 900 | 50% | 1.0 GB | 3 in 2.0 s | 3.00 |" in rows
     assert "| b/lora | ours | not enough memory |  |  |  |  |" in rows
 
 
 def test_a_case_that_is_over_its_time_is_ended_and_said_to_be(tmp_path):
-    lines = gpu_training.run_case("tiny-pythia/lora", ["--tiny"], limit=0.2)
+    lines = bench_gpu.run_case("tiny-pythia/lora", ["--tiny"], limit=0.2)
     assert [line["fault"] for line in lines] == ["over its 0 s"] * 2
 
 
 def test_both_ways_of_a_case_take_steps_of_the_same_loss():
-    ours, authors = gpu_training.run_case("tiny-bloom/full", ["--tiny"], limit=120)
+    ours, authors = bench_gpu.run_case("tiny-bloom/full", ["--tiny"], limit=120)
     assert ours["steps"] >= 1
     assert authors["steps"] >= 1
     assert ours["loss"] == pytest.approx(authors["loss"], rel=1e-3)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from bootstrap import by_prompt, draw, interval, redrawn, student
+
+from reporting.bootstrap import by_prompt, draw, interval, redrawn, student
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 

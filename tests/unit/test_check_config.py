@@ -4,13 +4,14 @@ import copy
 import dataclasses
 from pathlib import Path
 
-import check_config
 import pytest
-import released
 import yaml
-from files import InputError
-from judge_settings import JudgeSettings
-from study import expanded
+
+from basics.errors import InputError
+from judging.settings import JudgeSettings
+from study import checking, released
+from study.configuration import SCHEMA, merge
+from study.short_forms import expanded
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -18,7 +19,7 @@ CONFIG = Path(__file__).resolve().parents[2] / "config"
 def load(*names: str) -> dict:
     config: dict = {}
     for name in names:
-        check_config.merge(config, yaml.safe_load((CONFIG / name).read_text(encoding="utf-8")))
+        merge(config, yaml.safe_load((CONFIG / name).read_text(encoding="utf-8")))
     return config
 
 
@@ -29,7 +30,7 @@ def load(*names: str) -> dict:
 )
 def test_every_shipped_configuration_is_valid(names, monkeypatch):
     monkeypatch.chdir(CONFIG.parent)
-    check_config.check(load(*names))
+    checking.check(load(*names))
 
 
 ROW = {"up_to": 13, "ranks": 8, "memory": "64GB", "runtime": "12h"}
@@ -198,7 +199,7 @@ def test_a_download_without_a_hash_is_refused(known):
     config = load("config.yaml")
     config["sources"]["openlid"] = {"url": config["sources"]["openlid"]["url"]} | known
     with pytest.raises(InputError, match=r"^config: sources.openlid.url: has no hash; fetch the file once, look at it"):
-        check_config.check(config)
+        checking.check(config)
 
 
 def test_a_download_in_every_language_has_a_hash_in_every_language():
@@ -206,7 +207,7 @@ def test_a_download_in_every_language_has_a_hash_in_every_language():
     config["sources"]["mine"] = {"url": "https://x/{lang}.jsonl", "sha256": {"en": "0" * 64}}
     config["data"]["prompts"] = "mine"
     with pytest.raises(InputError, match=r"^config: sources.mine.url: has no hash for 'es'; fetch the file once"):
-        check_config.check(config)
+        checking.check(config)
 
 
 @pytest.mark.parametrize("fault", JUDGE_FAULTS)
@@ -215,7 +216,7 @@ def test_a_fault_of_a_judge_names_its_key(fault):
     judge = {"name": "n", "label": "l", "model": "m"} | settings
     config = load("config.yaml") | {"judges": [judge if "serve" in judge else {"base_url": "https://x/v1"} | judge]}
     with pytest.raises(InputError) as raised:
-        check_config.check(config)
+        checking.check(config)
     assert expected in str(raised.value) and "\n" not in str(raised.value)
 
 
@@ -230,7 +231,7 @@ def test_a_fault_of_a_judge_names_its_key(fault):
 )
 def test_a_key_goes_over_http_to_this_machine_and_where_it_is_that_servers_own(judge):
     judge |= {"name": "n", "label": "l", "model": "m"}
-    check_config.check(load("config.yaml") | {"judges": [judge]})
+    checking.check(load("config.yaml") | {"judges": [judge]})
 
 
 def test_a_judge_may_say_all_that_is_described():
@@ -245,8 +246,8 @@ def test_a_judge_may_say_all_that_is_described():
     }
     judge |= {"price": {"prompt": 0, "completion": 1.5}, "budget": 20, "api": "calls", "poll": 5}
     judge |= {"key_env": "A_KEY", "files": [], "gpus": 2, "memory": "64GB", "runtime": "12h"}
-    check_config.check(load("config.yaml") | {"judges": [judge]})
-    schema = yaml.safe_load(check_config.SCHEMA.read_text(encoding="utf-8"))["properties"]["judges"]["items"]
+    checking.check(load("config.yaml") | {"judges": [judge]})
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))["properties"]["judges"]["items"]
     assert set(schema["properties"]) == {*judge, "base_url"}
     settings = {field.name for field in dataclasses.fields(JudgeSettings)}
     of_the_job = {"secrets"}  # which the rule adds
@@ -271,7 +272,7 @@ def test_a_fault_is_one_line_that_names_the_key(fault):
     if value is None:
         del place[last]
     with pytest.raises(InputError) as raised:
-        check_config.check(config)
+        checking.check(config)
     assert expected in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -279,16 +280,16 @@ def test_a_fault_is_one_line_that_names_the_key(fault):
 def test_published_translations_need_a_hash_for_every_language_if_for_any():
     config = load("config.yaml")
     config["translation"]["source"] = "published"
-    check_config.check(config)
+    checking.check(config)
     config["languages"]["train"].append("hi")
     with pytest.raises(InputError, match=r"sources.published.git_blob: has none for 'hi' of languages.train; add it"):
-        check_config.check(config)
+        checking.check(config)
 
 
 def test_each_language_may_have_a_model_of_its_own_size():
     config = load("config.yaml")
     config["translation"]["architecture"] = {"default": "tiny", "zh": "base", "ru": "base-memory"}
-    check_config.check(config)
+    checking.check(config)
 
 
 def test_translations_of_your_own_are_one_line(tmp_path):
@@ -296,7 +297,7 @@ def test_translations_of_your_own_are_one_line(tmp_path):
     for lang in config["languages"]["train"][1:]:
         (tmp_path / f"{lang}.jsonl").touch()
     config["translation"]["source"] = f"{tmp_path}/{{lang}}.jsonl"
-    check_config.check(config)
+    checking.check(config)
 
 
 def test_sources_may_name_translations_on_this_machine(tmp_path):
@@ -304,17 +305,17 @@ def test_sources_may_name_translations_on_this_machine(tmp_path):
     config["sources"]["mine"] = {"path": f"{tmp_path}/{{lang}}.jsonl"}
     config["translation"]["source"] = "mine"
     with pytest.raises(InputError, match=r"config: sources.mine.path: .*/es.jsonl does not exist"):
-        check_config.check(config)
+        checking.check(config)
     for lang in config["languages"]["train"][1:]:
         (tmp_path / f"{lang}.jsonl").touch()
-    check_config.check(config)
+    checking.check(config)
 
 
 def test_the_runs_that_are_checked_are_those_of_the_paper():
     config = load("config.yaml")
 
     def runs() -> list:
-        return check_config._released_runs(expanded(config))
+        return checking._released_runs(expanded(config))
 
     assert runs() == []
     config["train"]["source"] = "released"
@@ -333,13 +334,13 @@ def test_released_models_need_a_pin_each(tmp_path, monkeypatch):
     repos = [f"authors/{recipe}-{model}" for recipe in recipes for model in config["select"]["bloom"]]
     pins = {repo: {"revision": "a" * 40, "sha256": {"model.safetensors": None}} for repo in repos}
     registry = tmp_path / "registry.yaml"
-    monkeypatch.setattr(check_config, "RELEASED", registry)
+    monkeypatch.setattr(checking, "RELEASED", registry)
     registry.write_text(yaml.safe_dump({"models": pins, "pickled": []}))
-    check_config.check(config)
+    checking.check(config)
     del pins["authors/multilingual-downsampled-bloom-3b"]
     registry.write_text(yaml.safe_dump({"models": pins, "pickled": []}))
     with pytest.raises(InputError, match=r"no pin of authors/multilingual-downsampled-bloom-3b; add its commit"):
-        check_config.check(config)
+        checking.check(config)
 
 
 @pytest.mark.parametrize(
@@ -361,7 +362,7 @@ def test_a_missing_key_is_named_with_its_meaning():
     config = load("config.yaml")
     del config["tokenize"]["max_length"]
     with pytest.raises(InputError, match=r"config: tokenize.max_length: missing; Tokens of prompt and response"):
-        check_config.check(config)
+        checking.check(config)
 
 
 def test_every_key_of_the_schema_is_described():
@@ -381,7 +382,7 @@ def test_every_key_of_the_schema_is_described():
             if isinstance(schema.get(keyword), dict):
                 visit(schema[keyword], path)
 
-    schema_root = yaml.safe_load(check_config.SCHEMA.read_text(encoding="utf-8"))
+    schema_root = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     visit(schema_root, "config")
     assert undescribed == []
 
@@ -391,5 +392,5 @@ def test_a_name_with_a_line_end_in_it_is_refused_on_one_line(end):
     config = load("config.yaml")
     config[f"no{end}key"] = 1
     with pytest.raises(InputError, match=r"^config: ") as fault:
-        check_config.check(config)
+        checking.check(config)
     assert len(str(fault.value).splitlines()) == 1

@@ -4,8 +4,9 @@ import os
 import time
 
 import pytest
-from check_start import TIMESTAMP, check_dates, check_keys, check_slurm, check_start_or_exit, check_writable
-from files import InputError
+
+from basics.errors import InputError
+from planning.start import TIMESTAMP, check_dates, check_keys, check_slurm, check_start_or_exit, check_writable
 
 GPU = {"slurm_account": "proj", "slurm_partition": "gpu", "gpu": 4, "mem_mb": 240000, "runtime": 60, "threads": 32}
 

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-import checkpoints
 import pytest
-import ranks
-from files import write_json
+
+from basics.writing import write_json
+from training import checkpoints, ranks
 
 
 @pytest.fixture

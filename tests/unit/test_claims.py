@@ -6,13 +6,14 @@ import re
 import sys
 from pathlib import Path
 
-import claim_rules
-import claims
 import numpy as np
 import polars as pl
 import pytest
-from bootstrap import draw
-from files import InputError
+
+import claims
+from basics.errors import InputError
+from reporting import claim_rules
+from reporting.bootstrap import draw
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.append(str(REPOSITORY / "benchmarks"))

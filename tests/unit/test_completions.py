@@ -7,13 +7,15 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+
 import respond
 import tiny
-from files import InputError, read_json, read_jsonl
-from generation import generate
+from answering.generation import generate
+from basics.errors import InputError
+from basics.reading import read_json, read_jsonl
+from data.template import Template
+from models.tokenizer import Tokenizer
 from pretrain import build
-from template import Template
-from tokenizer import Tokenizer
 
 SERVER = f"python {tiny.REPOSITORY}/tests/unit/completions_server.py --model {{model}} --tokenizer {{tokenizer}}"
 SETTINGS = {

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from check_config import SCHEMA, read_configs
+
 from config_reference import default_of, page, rows_of
+from study.configuration import SCHEMA, read_configs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs" / "configuration.md"

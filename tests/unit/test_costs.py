@@ -6,13 +6,15 @@ import re
 import sys
 from pathlib import Path
 
-import budget
-import costs
 import polars as pl
 import pytest
-from bootstrap import by_prompt
-from drawing import SERIES, prepare
-from files import InputError
+
+import budget
+import costs
+from basics.errors import InputError
+from reporting.bootstrap import by_prompt
+from reporting.costs import short
+from reporting.drawing import SERIES, prepare
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FONTS = REPOSITORY / "resources" / "fonts"
@@ -86,7 +88,7 @@ def test_a_training_that_went_on_is_told_from_one_that_was_not_interrupted(tmp_p
     [(None, "–"), (0.00125, "0.00125"), (12.345, "12.3"), (999.6, "1 k"), (1234, "1.23 k"), (4.2e18, "4.2 E")],
 )
 def test_numbers_have_three_digits_and_a_letter(number, text):
-    assert costs.short(number) == text
+    assert short(number) == text
 
 
 def test_totals_name_the_devices_whose_hours_they_add(tmp_path):

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import demo_text
 import pytest
 import yaml
-from files import InputError, read_jsonl
+
+import demo_text
+from basics.errors import InputError
+from basics.reading import read_jsonl
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO = REPOSITORY / "resources" / "demo"

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import download
 import pytest
-from files import InputError, command_line
+
+import download
+from basics.command_line import command_line
+from basics.errors import InputError
 from loopback import Handler, nowhere, serving
 
 SCRIPTS = Path(download.__file__).parent

@@ -1,5 +1,6 @@
 """The pins are written once: the conda environments repeat the lock file's, and nothing else."""
 
+import ast
 import os
 import re
 import subprocess
@@ -65,15 +66,17 @@ def test_a_conda_environment_has_the_pins_of_the_lock(environment):
         assert LOCK[package] == version, package
 
 
-IMPORT = re.compile(r"^ *(?:from (\w+)[\w.]* import|import (\w+(?:, \w+)*))", flags=re.MULTILINE)
-
-
-def imported(script: str) -> set[str]:
-    """Every module that a script imports, anywhere in it, and that those of its own folder import."""
+def imported(path: Path) -> set[str]:
+    """Every package that a program imports, anywhere in it, and that its modules import."""
     found = set()
-    for names in IMPORT.findall((SCRIPTS / f"{script}.py").read_text(encoding="utf-8")):
-        for name in ", ".join(filter(None, names)).split(", "):
-            found |= {name} | (imported(name) if (SCRIPTS / f"{name}.py").exists() else set())
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, (ast.Import, ast.ImportFrom)) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{name}" for name in names]
+        for name in names:
+            parts = name.split(".")
+            files = [SCRIPTS.joinpath(*parts[:length]).with_suffix(".py") for length in (1, 2)]
+            found |= {parts[0]}.union(*(imported(file) for file in files if file.is_file()))
     return found
 
 
@@ -92,7 +95,7 @@ def required(packages: Iterable[str]) -> set[str]:
 def test_the_conda_environment_has_all_that_its_programs_import():
     rules = "".join(path.read_text(encoding="utf-8") for path in (SCRIPTS.parent / "rules").glob("*.smk"))
     programs = set(re.findall(r"workflow/scripts/(\w+)\.py", rules)) - {"bergamot_engine"}  # of the other environment
-    wanted = set().union(*map(imported, programs)) - sys.stdlib_module_names
+    wanted = set().union(*(imported(SCRIPTS / f"{program}.py") for program in programs)) - sys.stdlib_module_names
     distributions = packages_distributions()
     described = yaml.safe_load((ENVS / "main.yaml").read_text())["dependencies"]
     there = required(next(item["pip"] for item in described if isinstance(item, dict)))

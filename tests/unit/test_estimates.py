@@ -2,9 +2,10 @@
 
 import math
 
-import estimates
 import pytest
-from schedule import together
+
+from planning import estimates
+from planning.walltime import together
 
 LORA = {"precision": "bf16", "lora": {"rank": 8, "alpha": 16, "dropout": 0.05}}
 FULL = {"precision": "bf16", "zero_stage": 3}

@@ -7,10 +7,11 @@ import hashlib
 import json
 import subprocess
 
-import hub
 import pytest
+
+import hub
 import tiny
-from files import read_json
+from basics.reading import read_json
 from loopback import serving
 
 BASE, LEGACY = "tiny/base", "tiny/legacy"

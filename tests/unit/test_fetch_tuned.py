@@ -7,17 +7,20 @@ import shutil
 import subprocess
 import sys
 
-import fetch_tuned
-import hub
-import language_models
 import pytest
-import tiny
 import torch
-from files import InputError, read_json, sha256
-from loopback import serving
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
-from tuned_model import load_tuned
+
+import fetch_tuned
+import hub
+import tiny
+from basics.errors import InputError
+from basics.hashing import sha256
+from basics.reading import read_json
+from loopback import serving
+from models import language_models
+from models.tuned import load_tuned
 
 ADAPTER, FULL, LEGACY = "authors/sft-lora-es-tiny", "authors/sft-fpft-es-tiny", "authors/legacy"
 MODULES = {"bloom": ["query_key_value"], "llama": ["q_proj", "k_proj", "v_proj"]}

@@ -8,13 +8,14 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
-import figure
 import polars as pl
 import pytest
-from bootstrap import by_prompt
-from drawing import prepare
-from files import InputError
 from PIL import Image
+
+import figure
+from basics.errors import InputError
+from reporting.bootstrap import by_prompt
+from reporting.drawing import prepare
 
 SCRIPT = Path(figure.__file__)
 FONTS = SCRIPT.parents[2] / "resources" / "fonts"

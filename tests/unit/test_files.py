@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-import files
 import pytest
-from files import InputError, beside, read_jsonl, sha256, write_json, write_jsonl, write_text
+
+from basics.errors import InputError
+from basics.hashing import sha256
+from basics.reading import read_jsonl
+from basics.writing import beside, write_json, write_jsonl, write_text
+from tiny import SCRIPTS
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path):
@@ -103,7 +106,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
 
 WRITER = """
 import sys, time
-from files import command_line
+from basics.command_line import command_line
 def main():
     print(f"{sys.argv[1]} began", file=sys.stderr, flush=True)
     time.sleep(float(sys.argv[2]))
@@ -116,9 +119,8 @@ def test_a_job_waits_for_the_one_that_writes_the_same_log(tmp_path):
     """The same job of a Snakemake that was killed; its children count as well."""
 
     def start(name: str, seconds: float) -> subprocess.Popen:
-        scripts = Path(files.__file__).parent
         with (tmp_path / "log").open("w") as log:
-            return subprocess.Popen([sys.executable, "-c", WRITER, name, str(seconds)], cwd=scripts, stderr=log)
+            return subprocess.Popen([sys.executable, "-c", WRITER, name, str(seconds)], cwd=SCRIPTS, stderr=log)
 
     first = start("first", 2)
     while "first began" not in (tmp_path / "log").read_text():

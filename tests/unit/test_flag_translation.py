@@ -8,9 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from files import read_jsonl, write_jsonl
+
+from basics.reading import read_jsonl
+from basics.writing import write_jsonl
+from data.flags import FLAGS, in_order
 from flag_translation import judge, repeats, shown
-from flags import FLAGS, in_order
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = REPOSITORY / "workflow" / "scripts" / "flag_translation.py"

@@ -1,7 +1,8 @@
 """How the work of a training is counted."""
 
 import pytest
-from flops import peak_flops, training_flops, utilisation
+
+from training.flops import peak_flops, training_flops, utilisation
 
 
 def test_full_parameter_training_is_six_for_a_parameter_and_token_and_an_adapters_four():

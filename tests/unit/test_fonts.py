@@ -8,17 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-import fonts
 import pytest
 import yaml
-from files import InputError
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.recordingPen import DecomposingRecordingPen
 from fontTools.pens.t2CharStringPen import T2CharStringPen
 from fontTools.ttLib import TTFont
-from languages import read_table
+
+from basics.errors import InputError
+from data.languages import read_table
 from pdf import Pdf
 from real_prompts import AUTHORS, real_prompts
+from reporting import fonts
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"

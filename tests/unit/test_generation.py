@@ -5,13 +5,14 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+
 import tiny
-from files import InputError
-from generation import generate, generate_in_memory, padded
+from answering.generation import generate, generate_in_memory, padded
+from basics.errors import InputError
+from data.template import Template
+from models.tokenizer import Tokenizer
 from pretrain import build
 from real_prompts import AUTHORS, real_prompts
-from template import Template
-from tokenizer import Tokenizer
 
 LANGUAGES = ["en", "es", "bg", "zh", "bn"]
 BEAM = SimpleNamespace(beams=4, no_repeat_ngram=6, repetition_penalty=1.1, max_new_tokens=12)

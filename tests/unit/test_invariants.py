@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import tiny
-from examples import load_tokens
-from files import read_json
+from basics.reading import read_json
+from training.examples import load_tokens
 from trainings import LORA, SETTINGS, Training, make_house, tune
 
 STEPS = 12  # 22 rows in steps of 8, 8 and 6, four times

@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
-from alone import hold_for_ranks
+
+from basics.hashing import item_key
+from basics.journal import Journal
+from basics.locking import hold_for_ranks
 from full_disk import files_up_to
-from journal import Journal, item_key
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 
@@ -62,7 +64,7 @@ def test_a_full_disk_is_named_and_what_was_written_before_stays(tmp_path):
     """In a process of its own, that may write files of 100 bytes at most."""
     path = tmp_path / "journal.jsonl"
     script = f"""
-from journal import Journal
+from basics.journal import Journal
 with Journal({str(path)!r}) as journal:
     for number in range(9):
         journal[str(number)] = "0123456789"
@@ -78,7 +80,8 @@ with Journal({str(path)!r}) as journal:
 def test_a_second_writer_waits_for_the_first_and_finds_what_it_paid_for(tmp_path):
     path = tmp_path / "journal.jsonl"
     second = (
-        "import sys; from journal import Journal; journal = Journal(sys.argv[1]); print(journal['a'], journal['b'])"
+        "import sys; from basics.journal import Journal;"
+        " journal = Journal(sys.argv[1]); print(journal['a'], journal['b'])"
     )
     with Journal(path) as journal:
         journal["a"] = 1
@@ -98,7 +101,7 @@ def test_the_ranks_of_one_program_hold_a_lock_together_and_those_of_another_wait
     path = tmp_path / "run.lock"
     lock, waited = hold_for_ranks(path, "first start", first=True)
     assert hold_for_ranks(path, "first start", first=False)[1] is waited is False
-    command = "import sys; from pathlib import Path; from alone import hold_for_ranks;"
+    command = "import sys; from pathlib import Path; from basics.locking import hold_for_ranks;"
     command += "print(hold_for_ranks(Path(sys.argv[1]), 'second start', sys.argv[2] == '0')[1], flush=True)"
     ranks = [
         subprocess.Popen(

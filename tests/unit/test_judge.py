@@ -16,12 +16,13 @@ import urllib.request
 from pathlib import Path
 from types import SimpleNamespace
 
-import judge_settings
 import pytest
-from files import InputError
+
+from basics.errors import InputError
 from judge import Question, rate_all
 from judge_endpoint import RATED, Endpoint, chaos, transport_faults
-from limiter import Stopped
+from judging import settings as judge_settings
+from judging.limiter import Stopped
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
@@ -156,7 +157,7 @@ def test_a_second_job_starts_no_server_unless_the_answer_key_has_changed(job, st
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory):
     """Status and body that a served stand-in answers to a GET of a path, or a POST of bytes or of a value as JSON."""
-    from served import Served
+    from serving.server import Served
 
     folder = tmp_path_factory.mktemp("stand-in")
     references = write_rows(folder / "references.jsonl", REFERENCES)

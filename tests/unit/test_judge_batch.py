@@ -11,16 +11,17 @@ from contextlib import redirect_stderr
 from itertools import chain
 from pathlib import Path
 
-import judge as judge_program
 import pytest
-from batch_endpoint import BatchEndpoint, serving
-from files import command_line
 from hypothesis import given
 from hypothesis import strategies as st
-from journal import Journal
+
+import judge as judge_program
+from basics.command_line import command_line
+from basics.journal import Journal
+from batch_endpoint import BatchEndpoint, serving
 from judge import Judge
-from judge_batch import Batches, byte_lines, parts, request_line
-from judge_settings import JudgeSettings
+from judging.batches import Batches, byte_lines, parts, request_line
+from judging.settings import JudgeSettings
 
 KEY = "sk-never-to-be-seen-4712"
 POLL = 0.05

@@ -10,12 +10,13 @@ import sys
 from itertools import permutations
 from pathlib import Path
 
-import agreement
-import judge_report
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import judge_report
+from judging import agreement
 
 SCRIPT = Path(judge_report.__file__)
 

@@ -3,13 +3,14 @@
 import subprocess
 import sys
 
-import labelled_loss
 import pytest
-import tiny
 import torch
-from examples import NO_LABEL
-from labelled_loss import give_summed_loss
 from transformers import AutoConfig, AutoModelForCausalLM
+
+import tiny
+from training import labelled_loss
+from training.examples import NO_LABEL
+from training.labelled_loss import give_summed_loss
 
 ARCHITECTURES = tiny.ARCHITECTURES | {
     "gemma2": {  # which bends its logits after the output layer
@@ -88,7 +89,7 @@ def test_without_targets_the_model_is_as_it_was():
 PEAK = """
 import resource, sys, torch
 sys.path.insert(0, {scripts!r})
-import labelled_loss
+from training import labelled_loss
 labelled_loss.CHUNK = 64 * 250_880
 torch.manual_seed(0)
 head, states = torch.nn.Linear(8, 250_880, bias=False), torch.randn(384, 8, requires_grad=True)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from files import InputError
+
+from basics.errors import InputError
+from data.languages import read_languages, read_table
 from langid import prose
-from languages import read_languages, read_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"

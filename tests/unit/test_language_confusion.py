@@ -1,7 +1,8 @@
 """What counts as a line and as a word of another language; test_langid.py has whole answers."""
 
 import pytest
-from language_confusion import confusion, foreign_words, in_latin_script, lines_to_judge
+
+from answering.language_confusion import confusion, foreign_words, in_latin_script, lines_to_judge
 
 ENGLISH, RUSSIAN = ["eng_Latn"], ["rus_Cyrl"]
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from limiter import MINUTE, Limiter, Stopped
+
+from judging.limiter import MINUTE, Limiter, Stopped
 
 
 class Clock:

@@ -4,10 +4,11 @@ import subprocess
 import sys
 
 import pytest
-import tiny
 import torch
-from tokenizer import Tokenizer
-from tuned_model import load_tuned
+
+import tiny
+from models.tokenizer import Tokenizer
+from models.tuned import load_tuned
 
 PROMPT = "Tell me of the red lamp."
 

@@ -5,10 +5,11 @@ import subprocess
 import sys
 
 import pytest
-import tiny
-from files import read_json
 from hypothesis import given
 from hypothesis import strategies as st
+
+import tiny
+from basics.reading import read_json
 from micro_batch import Fit
 from trainings import LORA, SETTINGS, Training, make_house
 

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from check_config import check, key_path, read_configs
+
 from effective_settings import cell, effective_settings
-from scoretable import METHODS, markdown_table
+from reporting.markdown import markdown_table
+from study.checking import check, key_path
+from study.configuration import read_configs
+from study.series import METHODS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIG = REPOSITORY / "config"

@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from files import InputError, read_jsonl
-from prompts import check_prompts
+
+from basics.errors import InputError
+from basics.reading import read_jsonl
+from data.prompts import check_prompts
 from real_prompts import AUTHORS, real_prompts
 from tiny import SCRIPTS
 

@@ -1,7 +1,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ratings import parse_rating
+
+from judging.ratings import parse_rating
 
 REPLIES = [
     # the format the template asks for

@@ -5,10 +5,13 @@ import sys
 from collections import Counter
 
 import pytest
-import recipe
-from files import InputError, read_json, write_jsonl
 from hypothesis import given
 from hypothesis import strategies as st
+
+import recipe
+from basics.errors import InputError
+from basics.reading import read_json
+from basics.writing import write_jsonl
 
 LANGUAGES = ("en", "es", "zh")
 

@@ -5,13 +5,15 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import respond
 import tiny
-from files import InputError, read_json, read_jsonl
-from generation import generate
-from template import Template
-from tokenizer import Tokenizer
-from tuned_model import load_tuned
+from answering.generation import generate
+from basics.errors import InputError
+from basics.reading import read_json, read_jsonl
+from data.template import Template
+from models.tokenizer import Tokenizer
+from models.tuned import load_tuned
 
 SETTINGS = {
     "beams": 4,

@@ -3,8 +3,9 @@
 import json
 
 import pytest
-from files import InputError
-from seed import normalise, read_rows
+
+from basics.errors import InputError
+from data.rows import normalise, read_rows
 
 
 def test_ids_are_row_numbers_and_a_missing_input_is_empty(tmp_path):

@@ -6,8 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from files import InputError, read_jsonl, write_jsonl
-from segment import iter_rows, requests
+
+from basics.errors import InputError
+from basics.reading import read_jsonl
+from basics.writing import write_jsonl
+from segment import requests
+from translating.requests import iter_rows
 
 SCRIPT = Path(__file__).resolve().parents[2] / "workflow" / "scripts" / "segment.py"
 

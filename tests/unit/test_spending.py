@@ -6,7 +6,8 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spending import OVERHEAD, OverBudget, Spending, cost, journals, most, past
+
+from judging.spending import OVERHEAD, OverBudget, Spending, cost, journals, most, past
 
 PRICE = {"prompt": 0.5, "completion": 1.5}
 

@@ -2,7 +2,8 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from steps import FILLER, StepSampler, padded
+
+from training.steps import FILLER, StepSampler, padded
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=70)
 LAYOUTS = st.tuples(st.integers(1, 16), st.integers(1, 300), st.integers(1, 3))  # batch, token budget, ranks

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-import structure
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
-from structure import cut, kept, prose, rebuild
 
-SCRIPTS = Path(structure.__file__).parent
+from translating import structure
+from translating.structure import cut, kept, prose, rebuild
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 HARD_ROWS = yaml.safe_load((Path(__file__).parent / "hard_rows.yaml").read_text(encoding="utf-8"))
 CODE = "Use this:\n```python\nfor i in range(3):\n    print(i)  # a comment.\n```\nIt counts."
 
@@ -232,7 +233,7 @@ def test_the_first_look_never_misses_anything_that_is_kept(text):
 
 LONG = """
 import sys
-from structure import cut, kept, prose
+from translating.structure import cut, kept, prose
 text = sys.argv[1] * (100_000 // len(sys.argv[1]))
 assert "".join(piece.text for piece in cut(text)) == text
 for segment in prose(text):

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
-import check_config
 import pytest
-import study
-from files import InputError
 
-CONFIG = Path(check_config.REPOSITORY) / "config"
+from basics.errors import InputError
+from basics.paths import REPOSITORY
+from study import checking, short_forms
+from study.configuration import merge, read_configs
+
+CONFIG = Path(REPOSITORY) / "config"
 PRESETS = ["languages", "pinch", "equal-tokens", "learning-rate", "seeds"]
 
 
@@ -17,17 +19,17 @@ def _in_the_repository(monkeypatch):
 
 
 def load(**changes) -> dict:
-    return check_config.merge(check_config.read_configs([CONFIG / "config.yaml"]), changes)
+    return merge(read_configs([CONFIG / "config.yaml"]), changes)
 
 
 def test_all_languages_are_those_of_training():
     config = load()
-    assert study.expanded(config)["recipes"]["multilingual"]["languages"] == config["languages"]["train"]
+    assert short_forms.expanded(config)["recipes"]["multilingual"]["languages"] == config["languages"]["train"]
 
 
 def test_a_sweep_of_recipes_stands_for_a_recipe_each():
     config = load(recipes={"some": {"languages": ["en", "es", "fr"], "rows": "all", "sweep": {"first": [1, 3]}}})
-    recipes = study.expanded(config)["recipes"]
+    recipes = short_forms.expanded(config)["recipes"]
     assert recipes["some-1"] == {"languages": ["en"], "rows": "all"}
     assert recipes["some-3"] == {"languages": ["en", "es", "fr"], "rows": "all"}
     assert "some" not in recipes
@@ -35,7 +37,7 @@ def test_a_sweep_of_recipes_stands_for_a_recipe_each():
 
 def test_a_method_is_another_with_some_settings_changed():
     config = load(methods={"lora-r64": {"of": "lora", "train": {"rank": 64}, "respond": {"beams": 1}}})
-    made = study.expanded(config)
+    made = short_forms.expanded(config)
     assert made["train"]["lora-r64"] == config["train"]["lora"] | {"rank": 64}
     assert made["respond"]["lora-r64"] == config["respond"]["lora"] | {"beams": 1}
     assert made["compute"]["lora-r64"] == config["compute"]["lora"]
@@ -44,7 +46,7 @@ def test_a_method_is_another_with_some_settings_changed():
 
 def test_a_sweep_of_methods_stands_for_a_method_each():
     config = load(methods={"lr": {"of": "full", "label": "Full", "sweep": {"learning_rate": [1e-5, 0.5]}}})
-    made = study.expanded(config)
+    made = short_forms.expanded(config)
     assert {name: entry["label"] for name, entry in made["methods"].items() if name.startswith("lr")} == {
         "lr-1e-05": "Full, learning rate 1e-05",
         "lr-0.5": "Full, learning rate 0.5",
@@ -55,12 +57,16 @@ def test_a_sweep_of_methods_stands_for_a_method_each():
 
 def test_a_method_of_ones_own_is_trained_where_others_are_released():
     config = load(methods={"mine": {"of": "full"}}, train={"source": "released"})
-    assert study.expanded(config)["train"]["source"] == {"lora": "released", "full": "released", "mine": "trained"}
+    assert short_forms.expanded(config)["train"]["source"] == {
+        "lora": "released",
+        "full": "released",
+        "mine": "trained",
+    }
 
 
 def test_a_value_for_some_languages_stands_beside_one_for_the_others():
     config = load(translation={"source": {"default": "firefox", "fi": "my-data/fi.jsonl"}})
-    sources = study.expanded(config)["translation"]["source"]
+    sources = short_forms.expanded(config)["translation"]["source"]
     assert sources["fi"] == "my-data/fi.jsonl" and set(sources) == set(config["languages"]["train"][1:])
     assert {source for lang, source in sources.items() if lang != "fi"} == {"firefox"}
 
@@ -71,18 +77,18 @@ def test_a_figure_of_a_sweep_shows_its_members():
         figures={"figure9": {"kind": "sweep", "sweep": "lr", "runs": {"lora": ["bloom"]}}},
         draw=["figure9"],
     )
-    made = study.expanded(config)
+    made = short_forms.expanded(config)
     assert list(made["figures"]) == ["figure9"]
-    shown = study.methods_shown(made, made["figures"]["figure9"])
+    shown = short_forms.methods_shown(made, made["figures"]["figure9"])
     assert shown == dict.fromkeys(["lr-0.25", "lr-0.5"], config["select"]["bloom"])
-    assert set(study.points_of(made, made["figures"]["figure9"])) == {
+    assert set(short_forms.points_of(made, made["figures"]["figure9"])) == {
         ("mono-en", lang) for lang in config["languages"]["seen"]
     }
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_beyond_the_paper_is_sound(preset):
-    check_config.check(check_config.read_configs([CONFIG / "config.yaml", CONFIG / "presets" / f"{preset}.yaml"]))
+    checking.check(read_configs([CONFIG / "config.yaml", CONFIG / "presets" / f"{preset}.yaml"]))
 
 
 MIX = {"languages": ["en", "es"], "rows": "all"}
@@ -194,5 +200,5 @@ FAULTS = {
 def test_a_fault_is_one_line_that_names_key_and_remedy(kind):
     changes, expected = FAULTS[kind]
     with pytest.raises(InputError) as fault:
-        check_config.check(load(**changes))
+        checking.check(load(**changes))
     assert expected in str(fault.value) and "\n" not in str(fault.value)

@@ -3,11 +3,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import costs
-import judge_report
 import polars as pl
 import pytest
+
+import costs
+import judge_report
 import summary
+from reporting.costs import RECORDED
 
 SCRIPT = Path(summary.__file__)
 
@@ -129,7 +131,7 @@ def test_english_alone_needs_no_consistency_table(tmp_path):
 
 def trainings(folder, *hours):
     """The csv of costs.py of as many models as hours are given, None for one that was not trained here."""
-    record = {key: 1 for key in (*costs.RECORDED, "peak_memory")} | {"device": "NVIDIA H100", "ranks": 2}
+    record = {key: 1 for key in (*RECORDED, "peak_memory")} | {"device": "NVIDIA H100", "ranks": 2}
     models = [folder / f"models/lora/big/{number}" for number in range(len(hours))]
     for model, spent in zip(models, hours, strict=True):
         model.mkdir(parents=True)

@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import language_table
 import polars as pl
 import pytest
+
+import language_table
 import table1
 import table2
+from reporting.markdown import written
 
 SCRIPTS = Path(table1.__file__).parent
 PAPER = {  # Table 1 of Chen et al. (2024)
@@ -76,7 +78,7 @@ def test_settings_beyond_the_papers_follow_under_their_own_names():
 
 
 def test_small_numbers_are_written_as_powers_of_ten():
-    assert [table1.written(value) for value in (3e-4, 2e-5, 1.25e-5, 0.05, 0.03, 1.0, 128)] == [
+    assert [written(value) for value in (3e-4, 2e-5, 1.25e-5, 0.05, 0.03, 1.0, 128)] == [
         "3e-4",
         "2e-5",
         "1.25e-5",

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from files import read_jsonl, write_jsonl
+
+from basics.reading import read_jsonl
+from basics.writing import write_jsonl
 
 SCRIPT = Path(__file__).resolve().parents[2] / "workflow" / "scripts" / "take_translation.py"
 

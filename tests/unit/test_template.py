@@ -3,8 +3,10 @@
 import json
 
 import pytest
-from files import InputError
-from template import Template, answering_template, cut_response, training_template
+
+from basics.errors import InputError
+from data.template import Template, cut_response
+from study.short_forms import answering_template, training_template
 from tiny import ALPACA
 
 

@@ -6,12 +6,13 @@ import sys
 
 import polars as pl
 import pytest
+from datasets import load_from_disk
+
 import tiny
 import tokenize_recipe
-from datasets import load_from_disk
-from files import InputError
-from template import Template
-from tokenizer import Tokenizer
+from basics.errors import InputError
+from data.template import Template
+from models.tokenizer import Tokenizer
 
 
 def run(monkeypatch, recipe, tokenizer, output, *options, max_length=512):

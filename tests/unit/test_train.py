@@ -14,18 +14,18 @@ import weakref
 from argparse import Namespace
 from pathlib import Path
 
-import checkpoints
 import polars as pl
 import pytest
-import tiny
 import torch
+
+import tiny
 import train
-import trainer
-import tuned_model
-from examples import NO_LABEL, Examples, collate, load_tokens
-from files import InputError, read_json
-from language_models import load_model
-from steps import FILLER, StepSampler
+from basics.errors import InputError
+from basics.reading import read_json
+from models.language_models import load_model
+from training import checkpoints, saving, trainer
+from training.examples import NO_LABEL, Examples, collate, load_tokens
+from training.steps import FILLER, StepSampler
 from trainings import LORA, Training, make_house, settings, trajectory, tune, weights
 
 
@@ -110,14 +110,14 @@ def test_an_adapter_that_lacks_something_or_has_not_learned_is_refused(house, tm
 
     output = tmp_path / "adapter"
     trained = tune(Training(house, output))["trained_parameters"]
-    tuned_model.check_adapter(output, trained)
+    saving.check_adapter(output, trained)
     with pytest.raises(InputError, match=f"holds {trained:,} parameters and {trained + 1:,} were trained"):
-        tuned_model.check_adapter(output, trained + 1)
+        saving.check_adapter(output, trained + 1)
     tensors = load_file(output / "adapter_model.safetensors")
     name = next(name for name in tensors if "lora_B" in name)
     save_file({**tensors, name: tensors[name] * 0}, output / "adapter_model.safetensors")
     with pytest.raises(InputError, match=f"training left {name} at zero"):
-        tuned_model.check_adapter(output, trained)
+        saving.check_adapter(output, trained)
 
 
 def test_training_json_says_what_it_took(house, tmp_path):

@@ -5,7 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from files import InputError, read_jsonl, write_jsonl
+
+from basics.errors import InputError
+from basics.reading import read_jsonl
+from basics.writing import write_jsonl
 from full_disk import files_up_to
 from translate import iter_translations
 

@@ -10,9 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+
+from basics.hashing import sha256
+from basics.reading import read_jsonl
+from basics.writing import write_json, write_jsonl
 from bergamot_engine import has_avx2
 from demo_text import load_grammar, seed
-from files import read_jsonl, sha256, write_json, write_jsonl
 from full_disk import files_up_to
 from translate_shard import Sentence, groups_of, joined, loses_something, mend_numbers, mended
 

@@ -10,7 +10,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from files import read_json, sha256, write_json
+
+from basics.hashing import sha256
+from basics.reading import read_json
+from basics.writing import write_json
 from full_disk import files_up_to
 from loopback import Loopback, nowhere, serving
 

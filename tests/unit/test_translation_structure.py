@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from files import read_jsonl, write_jsonl
+
+from basics.reading import read_jsonl
+from basics.writing import write_jsonl
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import polars as pl
+
+from models.tokenizer import Tokenizer
 from pretrain import build
-from tokenizer import Tokenizer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"

@@ -10,9 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
 
-import labelled_loss
-import ranks
 import train
+from training import labelled_loss, ranks
 
 PATHS = ("model", "tokens", "checkpoints", "output")
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
 import tiny
 import tokenize_recipe
 import train
-from files import read_json
+from basics.reading import read_json
 
 SETTINGS = {
     "batch": 8,

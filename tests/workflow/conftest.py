@@ -1,4 +1,5 @@
 import pytest
+
 from snake import DEMO, checkout, dry_run, run
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from snake import DEMO, REPOSITORY, checkout, snakemake
 
 NOTICES = ("Using profile", "Config file ")  # Snakemake's own words before it reads the Snakefile

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from files import read_json, read_jsonl
+
+from basics.reading import read_json, read_jsonl
 from snake import REPOSITORY, environment
 
 pytestmark = [pytest.mark.demo, pytest.mark.usefixtures("miniature")]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from snake import DEMO, REPOSITORY, Job, checkout, counts, dry_run, snakemake
 
 

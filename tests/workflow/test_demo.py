@@ -9,7 +9,8 @@ import shutil
 
 import polars as pl
 import pytest
-from files import read_json
+
+from basics.reading import read_json
 from snake import DEMO, REPOSITORY, counts, dry_run, run
 
 pytestmark = [pytest.mark.demo, pytest.mark.usefixtures("miniature")]
@@ -82,7 +83,7 @@ def test_multilingual_tuning_answers_in_the_language_asked_and_english_tuning_do
 
 
 def test_translations_keep_ids_count_order_and_lines():
-    from files import read_jsonl
+    from basics.reading import read_jsonl
 
     seed = read_jsonl(RESULTS / "seed/train.jsonl")
     assert len(seed) >= 150

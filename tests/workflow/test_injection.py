@@ -7,11 +7,13 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import check_config
 import pytest
 import yaml
-from files import InputError
+
+from basics.errors import InputError
 from snake import DEMO, REPOSITORY, Job, dry_run, run
+from study import checking
+from study.configuration import merge, read_configs
 
 RULES = sorted((REPOSITORY / "workflow" / "rules").glob("*.smk"))
 NASTY = "my $(touch canary) `touch canary`; touch canary & touch canary 'single' \"double\" *"
@@ -19,7 +21,7 @@ NASTY = "my $(touch canary) `touch canary`; touch canary & touch canary 'single'
 
 def config_with(overlay: dict) -> dict:
     files = [REPOSITORY / "config" / name for name in ("config.yaml", "demo.yaml")]
-    return check_config.merge(check_config.read_configs(files), overlay)
+    return merge(read_configs(files), overlay)
 
 
 @pytest.mark.parametrize("path", RULES, ids=[path.stem for path in RULES])
@@ -62,7 +64,7 @@ REFUSED = {
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_name_that_could_be_run_or_lead_out_of_the_results_is_refused(kind):
     with pytest.raises(InputError, match=r"^config: .*[:;(]") as refusal:
-        check_config.check(config_with(REFUSED[kind]))
+        checking.check(config_with(REFUSED[kind]))
     assert "\n" not in str(refusal.value)
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from snake import DEMO, REPOSITORY, checkout, counts, dry_run
 
 RESULTS = REPOSITORY / "results" / "demo"

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from browser import BROWSER, Browser
 from snake import DEMO, REPOSITORY, snakemake
 

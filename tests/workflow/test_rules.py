@@ -1,29 +1,41 @@
-"""The rules say what their scripts use: Snakemake does not see imports, so they are declared."""
+"""The rules say what their programs are, and programs and modules stand where they belong."""
 
 import ast
 import re
+from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import pytest
 import yte
-from snake import DEMO, REPOSITORY, dry_run, snakemake
+
+from snake import REPOSITORY, snakemake
 
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
+PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
+MODULES = sorted(f"{path.parent.name}.{path.stem}" for path in SCRIPTS.glob("*/*.py") if path.stem != "__init__")
+RULE_FILES = sorted((REPOSITORY / "workflow" / "rules").glob("*.smk"))
 HEAD = r"^ *(?:use rule \w+ as (?=.* with)|rule )"
 RULES = [
     (path.name, *found)
-    for path in sorted((REPOSITORY / "workflow" / "rules").glob("*.smk"))
+    for path in RULE_FILES
     for found in re.findall(
         rf"{HEAD}(\w+)(?: with)?:\n(.*?)(?={HEAD}|\Z)", path.read_text(), flags=re.MULTILINE | re.DOTALL
     )
 ]
 
 
+def programs_in(text: str) -> set[str]:
+    return set(re.findall(r"workflow/scripts/(\w+)\.py", text))
+
+
 @pytest.mark.parametrize(("file", "rule", "body"), RULES, ids=[rule for _, rule, _ in RULES])
-def test_a_rule_takes_the_modules_of_its_own_script(file, rule, body):
-    if "script=" not in body:
-        pytest.skip("a command without a script")
-    script = re.search(r'script="workflow/scripts/(\w+)\.py"', body).group(1)
-    assert re.search(rf'shared=\[?\*?imports_of\("{script}"\)', body)
+def test_a_rule_depends_on_what_its_programs_do(file, rule, body):
+    programs = programs_in(body)
+    if "shell:" not in body:
+        pytest.skip("a rule that changes the resources of another")
+    found = re.search(r"code=code_of\((.*?)\)", body)
+    assert found, "no `code` among its params"
+    assert programs <= set(re.findall(r"\w+", found[1]))
 
 
 def test_the_slurm_profile_sends_every_rule_that_asks_for_a_gpu_to_the_gpu_partition(monkeypatch):
@@ -55,56 +67,46 @@ def test_both_profiles_let_one_job_at_a_time_call_a_judges_endpoint(profile, tmp
     assert (tmp_path / "times").read_text().split() == ["start", "end"] * 2
 
 
-def test_an_import_of_an_import_is_an_input():
-    job = next(job for job in dry_run(*DEMO, "--forceall", "--", "figure3") if job.rule == "judge")
-    assert {f"workflow/scripts/{name}.py" for name in ("judge", "ratings", "served", "journal", "files")} <= set(
-        job.inputs
-    )
-
-
-def test_a_module_imported_by_name_is_an_input():
-    job = next(job for job in dry_run(*DEMO, "--forceall", "--", "all_translations") if job.rule == "translate_shard")
-    assert {f"workflow/scripts/{name}.py" for name in ("structure", "bergamot_engine", "journal")} <= set(job.inputs)
-
-
-def parsed_imports(script: str) -> set[str]:
-    """Modules of workflow/scripts/ that Python itself sees a script import, directly or through another."""
-    nodes = list(ast.walk(ast.parse((SCRIPTS / f"{script}.py").read_text(encoding="utf-8"))))
-    named = {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
-    named |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    own = {name for name in named if name and (SCRIPTS / f"{name}.py").exists()}
-    return own.union(*map(parsed_imports, own))
-
-
-def test_every_import_that_python_sees_is_an_input():
-    jobs = {job.rule: job for job in dry_run("all_figures")} | {
-        job.rule: job for job in dry_run("--forceall", *DEMO, "--", "all_figures")
-    }
-    for job in jobs.values():
-        scripts = {path for path in job.inputs if path.startswith("workflow/scripts/")}
-        for script in re.findall(r"python \S*?workflow/scripts/(\w+)\.py", job.command):
-            assert {f"workflow/scripts/{name}.py" for name in parsed_imports(script)} <= scripts, job.rule
-
-
 def test_every_program_has_a_rule_and_every_module_is_imported():
     # The Snakefile's own checks; docs/configuration.md; the table of docs/fidelity.md; started by the judge it serves;
     # make plan and make status.
     by_hand = {"check_config", "check_start", "config_reference", "effective_settings", "stand_in_judge"}
     by_hand |= {"plan", "status"}
+    by_hand |= {"bergamot_engine", "launch"}  # started by others
     rules = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "workflow" / "rules").glob("*.smk")]
-    named = {name for text in rules for name in re.findall(r"workflow/scripts/(\w+)\.py", text)} | by_hand
-    imported = set()
-    for path in SCRIPTS.glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom):
-                imported.add(node.module)
-            elif isinstance(node, ast.Import):
-                imported.update(alias.name for alias in node.names)
-    assert {path.stem for path in SCRIPTS.glob("*.py")} - named - imported == set()
+    assert set(PROGRAMS) - programs_in(" ".join(rules)) - by_hand == set()
+    used = set().union(*map(imports, [*SCRIPTS.rglob("*.py"), REPOSITORY / "Snakefile", *RULE_FILES]))
+    assert {name for name in MODULES if name not in used} == set()
 
 
-@pytest.mark.parametrize("script", sorted(path.stem for path in SCRIPTS.glob("*.py")))
-def test_every_program_explains_itself(script):
+def imports(path: Path) -> set[str]:
+    """What a file imports, by dotted names: modules, and what is taken from them."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":  # Snakemake's own words are no Python
+        text = "\n".join(re.findall(r"^(?:from|import) .*$", text, flags=re.MULTILINE))
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom):
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def test_no_file_imports_a_program():
+    for path in SCRIPTS.rglob("*.py"):
+        assert imports(path).isdisjoint(PROGRAMS), path
+
+
+def test_a_room_has_a_name_of_its_own():
+    """Its folder is first on the path of every program: a package of that name would be out of reach."""
+    rooms = {path.parent.name for path in SCRIPTS.glob("*/__init__.py")}
+    assert rooms.isdisjoint(PROGRAMS)
+    assert rooms.isdisjoint(name for names in packages_distributions() for name in names.split("."))
+
+
+@pytest.mark.parametrize("script", PROGRAMS + [name.replace(".", "/") for name in MODULES])
+def test_every_program_and_module_explains_itself(script):
     source = (SCRIPTS / f"{script}.py").read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(source)), f"{script}.py has no docstring"
     if "def main()" in source:

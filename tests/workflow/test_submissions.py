@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from snake import REPOSITORY, checkout, snakemake
 
 SITE = {"SLURM_ACCOUNT": "proj", "SLURM_CPU_PARTITION": "cpu", "SLURM_GPU_PARTITION": "gpu"}

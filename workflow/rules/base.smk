@@ -7,9 +7,6 @@
 
 
 rule fetch_tokenizer:
-    input:
-        script="workflow/scripts/fetch_model.py",
-        shared=imports_of("fetch_model"),
     output:
         directory("<results>/tokenizers/{family}"),
     log:
@@ -20,16 +17,15 @@ rule fetch_tokenizer:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("fetch_model"),
         source=lambda wildcards: TOKENIZERS[wildcards.family],
     shell:
-        "python {input.script:q} tokenizer --repo {params.source[repo]:q} --revision {params.source[revision]:q}"
+        "python workflow/scripts/fetch_model.py tokenizer --repo {params.source[repo]:q}"
+        " --revision {params.source[revision]:q}"
         " --output {output:q} 2> {log:q}"
 
 
 rule fetch_base:
-    input:
-        script="workflow/scripts/fetch_model.py",
-        shared=imports_of("fetch_model"),
     output:
         directory("<results>/bases/{model}"),
     log:
@@ -40,16 +36,16 @@ rule fetch_base:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("fetch_model"),
         source=lambda wildcards: config["models"][wildcards.model],
     shell:
-        "python {input.script:q} model --repo {params.source[repo]:q} --revision {params.source[revision]:q}"
+        "python workflow/scripts/fetch_model.py model --repo {params.source[repo]:q}"
+        " --revision {params.source[revision]:q}"
         " --output {output:q} 2> {log:q}"
 
 
 rule corpus:
     input:
-        script="workflow/scripts/demo_text.py",
-        shared=imports_of("demo_text"),
         grammar=config.get("corpus", {}).get("grammar", "config.corpus.grammar"),
     output:
         "<results>/corpus/{lang}.txt",
@@ -59,17 +55,16 @@ rule corpus:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("demo_text"),
         characters=config.get("corpus", {}).get("characters"),
         seed=config["random_seed"],
     shell:
-        "python {input.script:q} corpus --grammar {input.grammar:q} --language {wildcards.lang:q}"
+        "python workflow/scripts/demo_text.py corpus --grammar {input.grammar:q} --language {wildcards.lang:q}"
         " --characters {params.characters:q} --seed {params.seed:q} --output {output:q} 2> {log:q}"
 
 
 rule train_tokenizer:
     input:
-        script="workflow/scripts/train_tokenizer.py",
-        shared=imports_of("train_tokenizer"),
         corpus=CORPUS,
         template=training_template(config, "lora"),
     output:
@@ -81,16 +76,15 @@ rule train_tokenizer:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("train_tokenizer"),
         vocabulary=lambda wildcards: TOKENIZERS[wildcards.family]["vocabulary"],
     shell:
-        "python {input.script:q} --corpus {input.corpus:q} --template {input.template:q}"
+        "python workflow/scripts/train_tokenizer.py --corpus {input.corpus:q} --template {input.template:q}"
         " --vocabulary {params.vocabulary:q} --output {output:q} 2> {log:q}"
 
 
 rule pretrain:
     input:
-        script="workflow/scripts/pretrain.py",
-        shared=imports_of("pretrain"),
         corpus=CORPUS,
         template=training_template(config, "lora"),
         tokenizer=tokenizer_of,
@@ -105,9 +99,10 @@ rule pretrain:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("pretrain"),
         architecture=lambda wildcards: json.dumps(config["models"][wildcards.model]["architecture"]),
         settings=json.dumps(config.get("pretrain", {}) | {"seed": config["random_seed"]}),
     shell:
-        "python {input.script:q} --architecture {params.architecture:q} --corpus {input.corpus:q}"
+        "python workflow/scripts/pretrain.py --architecture {params.architecture:q} --corpus {input.corpus:q}"
         " --template {input.template:q} --tokenizer {input.tokenizer:q} --settings {params.settings:q}"
         " --output {output:q} > {log:q} 2>&1"

@@ -6,8 +6,6 @@
 
 rule claims:
     input:
-        script="workflow/scripts/claims.py",
-        shared=imports_of("claims"),
         schema="workflow/schemas/claims.schema.yaml",
         scores="<results>/scores.parquet",
         claims=config["claims"],
@@ -19,9 +17,11 @@ rule claims:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("claims"),
         selection=claims_selection(),
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script:q} --scores {input.scores:q} --claims {input.claims:q} --selection {params.selection:q}"
+        "python workflow/scripts/claims.py --scores {input.scores:q} --claims {input.claims:q}"
+        " --selection {params.selection:q}"
         " --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"

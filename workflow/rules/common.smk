@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
-from study import methods_shown, points_of
+from study.short_forms import methods_shown, points_of
 
 SEEN = config["languages"]["seen"]
 UNSEEN = config["languages"]["unseen"]

@@ -7,8 +7,6 @@
 
 rule costs:
     input:
-        script="workflow/scripts/costs.py",
-        shared=imports_of("costs"),
         models=expand("<results>/models/{run}", run=[run.path() for run in RUNS]),
     output:
         md="<results>/tables/costs.md",
@@ -18,19 +16,19 @@ rule costs:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("costs"),
         order=list(dict.fromkeys(run.model for run in RUNS)),
         languages=SEEN,
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script:q} --models {input.models:q} --order {params.order:q} --languages {params.languages:q}"
+        "python workflow/scripts/costs.py --models {input.models:q} --order {params.order:q}"
+        " --languages {params.languages:q}"
         " --judges judges.md --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"
 
 
 rule budget:
     input:
-        script="workflow/scripts/budget.py",
-        shared=imports_of("budget"),
         scores="<results>/scores.parquet",
         costs="<results>/tables/costs.csv",
         config="<results>/config.yaml",
@@ -51,8 +49,10 @@ rule budget:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("budget"),
         selection=budget_selection(),
         prefix=lambda wildcards, output: output.pdf.removesuffix(".pdf"),
     shell:
-        "python {input.script:q} --scores {input.scores:q} --costs {input.costs:q} --selection {params.selection:q}"
+        "python workflow/scripts/budget.py --scores {input.scores:q} --costs {input.costs:q}"
+        " --selection {params.selection:q}"
         " --config {input.config:q} --fonts resources/fonts --output-prefix {params.prefix:q} 2> {log:q}"

@@ -10,8 +10,6 @@
 
 rule figure:
     input:
-        script="workflow/scripts/figure.py",
-        shared=imports_of("figure"),
         scores=shown_scores,
         config="<results>/config.yaml",
         fonts=FONTS,
@@ -31,17 +29,16 @@ rule figure:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("figure"),
         settings=figure_settings,
         prefix=lambda wildcards, output: output.pdf.removesuffix(".pdf"),
     shell:
-        "python {input.script:q} --scores {input.scores:q} --figure {params.settings:q} --config {input.config:q}"
+        "python workflow/scripts/figure.py --scores {input.scores:q} --figure {params.settings:q}"
+        " --config {input.config:q}"
         " --fonts resources/fonts --output-prefix {params.prefix:q} 2> {log:q}"
 
 
 rule table1:
-    input:
-        script="workflow/scripts/table1.py",
-        shared=imports_of("table1"),
     output:
         md="<results>/tables/table1.md",
         csv="<results>/tables/table1.csv",
@@ -50,16 +47,15 @@ rule table1:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("table1"),
         settings=table1_settings(),
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script:q} --settings {params.settings:q} --output-prefix {params.prefix:q} 2> {log:q}"
+        "python workflow/scripts/table1.py --settings {params.settings:q} --output-prefix {params.prefix:q} 2> {log:q}"
 
 
 rule table2:
     input:
-        script="workflow/scripts/table2.py",
-        shared=imports_of("table2"),
         scores="<results>/scores.parquet",
     output:
         md="<results>/tables/table2.md",
@@ -69,17 +65,17 @@ rule table2:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("table2"),
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script:q} --scores {input.scores:q} --note={params.note:q} --output-prefix {params.prefix:q}"
+        "python workflow/scripts/table2.py --scores {input.scores:q} --note={params.note:q}"
+        " --output-prefix {params.prefix:q}"
         " 2> {log:q}"
 
 
 rule score_table:
     input:
-        script="workflow/scripts/score_table.py",
-        shared=imports_of("score_table"),
         scores="<results>/scores.parquet",
     output:
         md="<results>/tables/scores.md",
@@ -90,6 +86,7 @@ rule score_table:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("score_table"),
         prompts=config["data"]["prompts_expected"],
         uncertainty=UNCERTAINTY,
         models=list(dict.fromkeys(run.model for run in RUNS)),
@@ -97,7 +94,7 @@ rule score_table:
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script:q} --scores {input.scores:q} --prompts {params.prompts:q}"
+        "python workflow/scripts/score_table.py --scores {input.scores:q} --prompts {params.prompts:q}"
         " --level {params.uncertainty[level]:q} --resamples {params.uncertainty[resamples]:q}"
         " --seed {params.uncertainty[seed]:q} --models {params.models:q} --languages {params.languages:q}"
         " --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"
@@ -105,8 +102,6 @@ rule score_table:
 
 rule language_table:
     input:
-        script="workflow/scripts/language_table.py",
-        shared=imports_of("language_table"),
         scores="<results>/scores.parquet",
     output:
         md="<results>/tables/languages.md",
@@ -116,19 +111,19 @@ rule language_table:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("language_table"),
         models=list(dict.fromkeys(run.model for run in RUNS)),
         languages=TESTED,
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script:q} --scores {input.scores:q} --models {params.models:q} --languages {params.languages:q}"
+        "python workflow/scripts/language_table.py --scores {input.scores:q} --models {params.models:q}"
+        " --languages {params.languages:q}"
         " --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"
 
 
 rule summary:
     input:
-        script="workflow/scripts/summary.py",
-        shared=imports_of("summary"),
         scores="<results>/scores.parquet",
         figures=FIGURE_FILES,
         tables=[*TABLE_FILES, *JUDGE_FILES, *CLAIM_FILES],
@@ -141,21 +136,20 @@ rule summary:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("summary"),
         judge=FIRST_JUDGE["label"],
         note=config["note"],
         models=list(dict.fromkeys(run.model for run in RUNS)),
         languages=TESTED,
     shell:
-        "python {input.script:q} --scores {input.scores:q} --figures {input.figures:q} --tables {input.tables:q}"
+        "python workflow/scripts/summary.py --scores {input.scores:q} --figures {input.figures:q}"
+        " --tables {input.tables:q}"
         " --costs {input.costs:q} --judge-costs {input.judges:q} --models {params.models:q}"
         " --languages {params.languages:q} --judge {params.judge:q} --note={params.note:q} --output {output:q}"
         " 2> {log:q}"
 
 
 rule config_copy:
-    input:
-        script="workflow/scripts/config_copy.py",
-        shared=imports_of("config_copy"),
     output:
         "<results>/config.yaml",
     log:
@@ -164,6 +158,7 @@ rule config_copy:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("config_copy"),
         text=lambda wildcards: yaml.safe_dump(made_with(GIVEN), allow_unicode=True, sort_keys=False),
     shell:
-        "python {input.script:q} --text={params.text:q} --output {output:q} 2> {log:q}"
+        "python workflow/scripts/config_copy.py --text={params.text:q} --output {output:q} 2> {log:q}"

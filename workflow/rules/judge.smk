@@ -11,8 +11,6 @@
 
 rule judge:
     input:
-        script="workflow/scripts/judge.py",
-        shared=imports_of("judge"),
         template="resources/templates/judge.txt",
         responses="<results>/responses/{method}/{model}/{recipe}.jsonl",
         files=lambda wildcards: JUDGES[wildcards.judge].get("files", []),
@@ -27,11 +25,12 @@ rule judge:
     resources:
         judging=judging,
     params:
+        code=code_of("judge"),
         judge=judge_settings,
         journals=f"{RESULTS}/journals/judge/{{judge}}",
         run="{method}/{model}/{recipe}",
     shell:
-        "exec python {input.script:q} --responses {input.responses:q} --template {input.template:q}"
+        "exec python workflow/scripts/judge.py --responses {input.responses:q} --template {input.template:q}"
         " --judge {params.judge:q} --journal {params.journals:q}/{params.run:q}.jsonl --spent-in {params.journals:q}"
         " --output {output:q} 2> {log:q}"
 
@@ -53,8 +52,6 @@ ruleorder: judge_on_gpu > judge
 
 rule judge_report:
     input:
-        script="workflow/scripts/judge_report.py",
-        shared=imports_of("judge_report"),
         ratings=expand("<results>/ratings/{judge}/{run}.jsonl", judge=JUDGES, run=[run.path() for run in RUNS]),
     output:
         md="<results>/judges.md",
@@ -64,6 +61,7 @@ rule judge_report:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("judge_report"),
         ratings=lambda wildcards, input: [f"{path.split('/')[-4]}={path}" for path in input.ratings],
         prices=json.dumps({name: judge["price"] for name, judge in JUDGES.items() if "price" in judge}),
         missing=config["score"]["missing"],
@@ -71,5 +69,6 @@ rule judge_report:
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python {input.script:q} --ratings {params.ratings:q} --prices {params.prices:q} --missing {params.missing:q}"
+        "python workflow/scripts/judge_report.py --ratings {params.ratings:q} --prices {params.prices:q}"
+        " --missing {params.missing:q}"
         " --languages {params.languages:q} --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"

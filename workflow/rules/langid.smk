@@ -7,8 +7,6 @@
 
 rule train_langid:
     input:
-        script="workflow/scripts/train_langid.py",
-        shared=imports_of("train_langid"),
         languages=LANGUAGE_TABLE,
         corpus=CORPUS,
     output:
@@ -18,19 +16,19 @@ rule train_langid:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("train_langid"),
         labels=labels_in(CORPUS_LANGUAGES),
         corpus=lambda wildcards, input: [
             f"{lang}={path}" for lang, path in zip(CORPUS_LANGUAGES, input.corpus, strict=True)
         ],
     shell:
-        "python {input.script:q} --corpus {params.corpus:q} --languages {input.languages:q} --output {output:q}"
+        "python workflow/scripts/train_langid.py --corpus {params.corpus:q} --languages {input.languages:q}"
+        " --output {output:q}"
         " 2> {log:q}"
 
 
 rule langid:
     input:
-        script="workflow/scripts/langid.py",
-        shared=imports_of("langid"),
         languages=LANGUAGE_TABLE,
         model=identifier_file(),
         responses="<results>/responses/{method}/{model}/{recipe}.jsonl",
@@ -41,7 +39,8 @@ rule langid:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("langid"),
         labels=lambda wildcards: labels_in(languages_of(wildcards)),
     shell:
-        "python {input.script:q} --responses {input.responses:q} --model {input.model:q}"
+        "python workflow/scripts/langid.py --responses {input.responses:q} --model {input.model:q}"
         " --languages {input.languages:q} --output {output:q} 2> {log:q}"

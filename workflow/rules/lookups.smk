@@ -7,32 +7,23 @@ from collections import Counter
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from drawing import SERIES
-from judge_settings import KEY_VARIABLE
-from released import folder_of, pin_of, read_registry, repository_of
+from basics.code_digest import code_digest
+from reporting.drawing import SERIES
+from serving.client import KEY_VARIABLE
+from study.released import folder_of, pin_of, read_registry, repository_of
 
 from humanfriendly import parse_size
 
-from scoretable import recipe_of
-from study import place_of, selected_models
-from template import answering_template, training_template
+from study.series import recipe_of
+from study.short_forms import answering_template, place_of, selected_models, training_template
 
 RESULTS = f"results/{config['experiment']}"  # <results>, for parameters, where Snakemake does not expand it
 
 
-IMPORT = re.compile(r"^ *(?:from (\w+) import |import (\w+(?:, *\w+)*))", flags=re.MULTILINE)
-
-
-@cache
-def imports_of(script: str) -> list[str]:
-    """Modules of workflow/scripts/ that a script imports, directly or through another: inputs of its job, since
-    Snakemake does not see imports. Read as text: parsing all takes each job a third of a second."""
-    found = set()
-    for origin, modules in IMPORT.findall(Path(f"workflow/scripts/{script}.py").read_text(encoding="utf-8")):
-        for imported in origin.split() or re.split(", *", modules):
-            if Path(f"workflow/scripts/{imported}.py").exists():
-                found |= {f"workflow/scripts/{imported}.py", *imports_of(imported)}
-    return sorted(found)
+def code_of(*programs: str):
+    """What the programs of a rule do, as a parameter: a job is run again when that changes. Worked out when it is asked
+    for: each job of a cluster reads these files, and wants its own program's alone."""
+    return lambda wildcards: code_digest(*programs)
 
 
 TRANSLATION = config["translation"]

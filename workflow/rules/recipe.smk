@@ -8,8 +8,6 @@
 
 rule recipe:
     input:
-        script="workflow/scripts/recipe.py",
-        shared=imports_of("recipe"),
         rows=lambda wildcards: [rows_in(lang) for lang in RECIPES[wildcards.recipe]["languages"]],
     output:
         directory("<results>/recipes/{recipe}"),
@@ -18,6 +16,7 @@ rule recipe:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("recipe"),
         languages=lambda wildcards, input: [
             word
             for lang, path in zip(RECIPES[wildcards.recipe]["languages"], input.rows, strict=True)
@@ -30,6 +29,7 @@ rule recipe:
         drop_flags=drop_flags,
         seed=config["random_seed"],
     shell:
-        "python {input.script:q} --name {wildcards.recipe:q} {params.languages:q} --rows {params.rows:q} {params.mixing:q}"
+        "python workflow/scripts/recipe.py --name {wildcards.recipe:q} {params.languages:q} --rows {params.rows:q}"
+        " {params.mixing:q}"
         " --validation-rows {params.validation_rows:q} --hold-out {params.hold_out:q} {params.drop_flags:q}"
         " --seed {params.seed:q} --output {output:q} 2> {log:q}"

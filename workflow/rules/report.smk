@@ -13,8 +13,6 @@ for name, (category, title) in PAGES.items():
         name:
             f"page_{name}"
         input:
-            script="workflow/scripts/page.py",
-            shared=imports_of("page"),
             markdown=markdown_of(name),
         output:
             report(
@@ -28,7 +26,8 @@ for name, (category, title) in PAGES.items():
         conda:
             "../../envs/main.yaml"
         params:
+            code=code_of("page"),
             title=title,
         shell:
-            "python {input.script:q} --markdown {input.markdown:q} --title {params.title:q} --output {output:q}"
+            "python workflow/scripts/page.py --markdown {input.markdown:q} --title {params.title:q} --output {output:q}"
             " 2> {log:q}"

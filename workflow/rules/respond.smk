@@ -9,8 +9,6 @@
 
 rule merge:
     input:
-        script="workflow/scripts/merge_adapter.py",
-        shared=imports_of("merge_adapter"),
         base=base_of,
         adapter="<results>/models/{method}/{model}/{recipe}",
     output:
@@ -24,16 +22,16 @@ rule merge:
     resources:
         mem_mb=memory_of_node,
     params:
+        code=code_of("merge_adapter"),
         precision=lambda wildcards: config["respond"][wildcards.method]["precision"],
     shell:
-        "python {input.script:q} --base {input.base:q} --adapter {input.adapter:q} --precision {params.precision:q}"
+        "python workflow/scripts/merge_adapter.py --base {input.base:q} --adapter {input.adapter:q}"
+        " --precision {params.precision:q}"
         " --output {output:q} 2> {log:q}"
 
 
 rule respond:
     input:
-        script="workflow/scripts/respond.py",
-        shared=imports_of("respond"),
         base=base_of,
         model=answering_weights,
         tokenizer=tokenizer_of,
@@ -53,6 +51,7 @@ rule respond:
         mem_mb=memory_of_node,
         gpu=gpus(1),
     params:
+        code=code_of("respond"),
         method=lambda wildcards: "full" if is_merged(wildcards) else base_method(wildcards),
         prompts=lambda wildcards, input: [
             f"{lang}={path}" for lang, path in zip(languages_of(wildcards), input.prompts, strict=True)
@@ -60,7 +59,7 @@ rule respond:
         settings=responding_settings,
         journal=f"{RESULTS}/journals/respond/{{method}}/{{model}}/{{recipe}}.jsonl",
     shell:
-        "python {input.script:q} --method {params.method:q} --base {input.base:q} --model {input.model:q}"
+        "python workflow/scripts/respond.py --method {params.method:q} --base {input.base:q} --model {input.model:q}"
         " --tokenizer {input.tokenizer:q} --template {input.template:q} --prompts {params.prompts:q}"
         " --settings {params.settings:q} --journal {params.journal:q} --output {output.responses:q}"
         " --metadata {output.metadata:q} > {log:q} 2>&1"

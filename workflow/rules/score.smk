@@ -10,8 +10,6 @@
 
 rule score:
     input:
-        script="workflow/scripts/score.py",
-        shared=imports_of("score"),
         responses="<results>/responses/{method}/{model}/{recipe}.jsonl",
         decoding="<results>/responses/{method}/{model}/{recipe}.json",
         ratings="<results>/ratings/{judge}/{method}/{model}/{recipe}.jsonl",
@@ -23,9 +21,10 @@ rule score:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("score"),
         missing=config["score"]["missing"],
     shell:
-        "python {input.script:q} --responses {input.responses:q} --decoding {input.decoding:q}"
+        "python workflow/scripts/score.py --responses {input.responses:q} --decoding {input.decoding:q}"
         " --ratings {input.ratings:q} --langid {input.langid:q} --missing {params.missing:q}"
         " --judge {wildcards.judge:q} --method {wildcards.method:q} --model {wildcards.model:q}"
         " --recipe {wildcards.recipe:q} --output {output:q} 2> {log:q}"
@@ -33,8 +32,6 @@ rule score:
 
 rule collect_scores:
     input:
-        script="workflow/scripts/collect_scores.py",
-        shared=imports_of("collect_scores"),
         scores=[score_of(run, judge) for judge in JUDGES for run in RUNS],
     output:
         "<results>/scores.parquet",
@@ -42,5 +39,7 @@ rule collect_scores:
         "<logs>/collect_scores.log",
     conda:
         "../../envs/main.yaml"
+    params:
+        code=code_of("collect_scores"),
     shell:
-        "python {input.script:q} --scores {input.scores:q} --output {output:q} 2> {log:q}"
+        "python workflow/scripts/collect_scores.py --scores {input.scores:q} --output {output:q} 2> {log:q}"

@@ -7,9 +7,6 @@
 
 
 rule download:
-    input:
-        script="workflow/scripts/download.py",
-        shared=imports_of("download"),
     output:
         "<results>/downloads/{file}",
     log:
@@ -20,16 +17,15 @@ rule download:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("download"),
         url=lambda wildcards: PUBLISHED[wildcards.file]["url"],
         hashes=hash_options,
     shell:
-        "python {input.script:q} --url {params.url:q} {params.hashes:q} --output {output:q} 2> {log:q}"
+        "python workflow/scripts/download.py --url {params.url:q} {params.hashes:q} --output {output:q} 2> {log:q}"
 
 
 rule seed:
     input:
-        script="workflow/scripts/seed.py",
-        shared=imports_of("seed"),
         source=source_file(config["data"]["seed"]),
     output:
         "<results>/seed/train.jsonl",
@@ -38,14 +34,14 @@ rule seed:
     localrule: True
     conda:
         "../../envs/main.yaml"
+    params:
+        code=code_of("seed"),
     shell:
-        "python {input.script:q} --input {input.source:q} --output {output:q} 2> {log:q}"
+        "python workflow/scripts/seed.py --input {input.source:q} --output {output:q} 2> {log:q}"
 
 
 rule prompts:
     input:
-        script="workflow/scripts/prompts.py",
-        shared=imports_of("prompts"),
         source=lambda wildcards: prompts_file(wildcards.lang),
         reference=prompts_file(SEEN[0]),
     output:
@@ -56,7 +52,8 @@ rule prompts:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("prompts"),
         expected=config["data"]["prompts_expected"],
     shell:
-        "python {input.script:q} --input {input.source:q} --expected {params.expected:q}"
+        "python workflow/scripts/prompts.py --input {input.source:q} --expected {params.expected:q}"
         " --reference {input.reference:q} --output {output:q} 2> {log:q}"

@@ -7,8 +7,6 @@
 
 rule tokenize:
     input:
-        script="workflow/scripts/tokenize_recipe.py",
-        shared=imports_of("tokenize_recipe"),
         recipe="<results>/recipes/{recipe}",
         tokenizer=tokenizer_of,
         template=lambda wildcards: TEMPLATES[wildcards.template],
@@ -22,9 +20,10 @@ rule tokenize:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("tokenize_recipe"),
         max_length=config["tokenize"]["max_length"],
         budget=token_budget,
     shell:
-        "python {input.script:q} --recipe {input.recipe:q} --tokenizer {input.tokenizer:q}"
+        "python workflow/scripts/tokenize_recipe.py --recipe {input.recipe:q} --tokenizer {input.tokenizer:q}"
         " --template {input.template:q} --max-length {params.max_length:q} {params.budget:q} --output {output:q}"
         " > {log:q} 2>&1"

@@ -10,10 +10,6 @@
 
 rule micro_batch:
     input:
-        script="workflow/scripts/micro_batch.py",
-        shared=[*imports_of("micro_batch"), *imports_of("train"), *imports_of("launch")],
-        launcher="workflow/scripts/launch.py",
-        train="workflow/scripts/train.py",
         base=base_of,
     output:
         "<results>/micro_batches/{method}/{model}.json",
@@ -28,6 +24,7 @@ rule micro_batch:
         gpu=lambda wildcards: gpus(request_of(wildcards)["ranks"]),
         nodes=1,
     params:
+        code=code_of("micro_batch", "train", "launch"),
         launcher=launcher_of,
         method=base_method,
         adapter_modules=adapter_modules,
@@ -35,16 +32,15 @@ rule micro_batch:
         length=config["tokenize"]["max_length"],
         memory=memory_of_rank,
     shell:
-        "python {input.script:q} --length {params.length:q} --memory {params.memory:q} --settings {params.settings:q}"
-        " --output {output:q} -- {params.launcher:q} {input.train:q} --method {params.method:q} --model {input.base:q}"
+        "python workflow/scripts/micro_batch.py --length {params.length:q} --memory {params.memory:q}"
+        " --settings {params.settings:q}"
+        " --output {output:q} -- {params.launcher:q} workflow/scripts/train.py --method {params.method:q}"
+        " --model {input.base:q}"
         " --adapter-modules {params.adapter_modules:q} 2> {log:q}"
 
 
 rule train:
     input:
-        script="workflow/scripts/train.py",
-        shared=[*imports_of("train"), *imports_of("launch")],
-        launcher="workflow/scripts/launch.py",
         base=base_of,
         micro_batch=micro_batch_of,
         tokens=tokens_of,
@@ -66,6 +62,7 @@ rule train:
         gpu=lambda wildcards: gpus(request_of(wildcards)["ranks"]),
         nodes=1,
     params:
+        code=code_of("train", "launch"),
         launcher=launcher_of,
         method=base_method,
         adapter_modules=adapter_modules,
@@ -73,7 +70,7 @@ rule train:
         micro_batch=lambda wildcards, input: [word for path in input.micro_batch for word in ("--micro-batch", path)],
         checkpoints=f"{RESULTS}/checkpoints/{{method}}/{{model}}/{{recipe}}",
     shell:
-        "exec python {params.launcher:q} {input.script:q} --method {params.method:q} --model {input.base:q}"
+        "exec python {params.launcher:q} workflow/scripts/train.py --method {params.method:q} --model {input.base:q}"
         " --tokens {input.tokens:q} --adapter-modules {params.adapter_modules:q} --settings {params.settings:q}"
         " {params.micro_batch:q}"
         " --checkpoints {params.checkpoints:q} --curve {log.curve:q} --output {output:q} > {log[0]:q} 2>&1"
@@ -115,8 +112,6 @@ ruleorder: train_on_nodes > train
 
 rule fetch_tuned:
     input:
-        script="workflow/scripts/fetch_tuned.py",
-        shared=imports_of("fetch_tuned"),
         base=base_of,
         folder=released_folder,
     output:
@@ -129,7 +124,8 @@ rule fetch_tuned:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("fetch_tuned"),
         source=released_source,
     shell:
-        "python {input.script:q} --method {wildcards.method:q} --base {input.base:q} {params.source:q}"
+        "python workflow/scripts/fetch_tuned.py --method {wildcards.method:q} --base {input.base:q} {params.source:q}"
         " --output {output:q} 2> {log:q}"

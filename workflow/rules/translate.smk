@@ -13,8 +13,6 @@
 
 rule fetch_translation_model:
     input:
-        script="workflow/scripts/translation_model.py",
-        shared=imports_of("translation_model"),
         registry="resources/translation-models.json",
     output:
         directory("<results>/translation_models/{lang}"),
@@ -26,16 +24,15 @@ rule fetch_translation_model:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("translation_model"),
         architecture=lambda wildcards: TRANSLATION["architecture"][wildcards.lang],
     shell:
-        "python {input.script:q} --registry {input.registry:q} --language {wildcards.lang:q}"
+        "python workflow/scripts/translation_model.py --registry {input.registry:q} --language {wildcards.lang:q}"
         " --architecture {params.architecture:q} --output {output:q} 2> {log:q}"
 
 
 rule unpack_translation_model:
     input:
-        script="workflow/scripts/translation_model.py",
-        shared=imports_of("translation_model"),
         packed=packed_model,
         checksums=lambda wildcards: checksums_of(packed_model(wildcards)),
     output:
@@ -47,15 +44,16 @@ rule unpack_translation_model:
     localrule: True
     conda:
         "../../envs/main.yaml"
+    params:
+        code=code_of("translation_model"),
     shell:
-        "python {input.script:q} --packed {input.packed:q} --checksums {input.checksums:q} --output {output:q}"
+        "python workflow/scripts/translation_model.py --packed {input.packed:q} --checksums {input.checksums:q}"
+        " --output {output:q}"
         " 2> {log:q}"
 
 
 rule take_translation:
     input:
-        script="workflow/scripts/take_translation.py",
-        shared=imports_of("take_translation"),
         seed="<results>/seed/train.jsonl",
         taken=taken_file,
     output:
@@ -67,14 +65,15 @@ rule take_translation:
     localrule: True
     conda:
         "../../envs/main.yaml"
+    params:
+        code=code_of("take_translation"),
     shell:
-        "python {input.script:q} --seed {input.seed:q} --input {input.taken:q} --output {output:q} 2> {log:q}"
+        "python workflow/scripts/take_translation.py --seed {input.seed:q} --input {input.taken:q}"
+        " --output {output:q} 2> {log:q}"
 
 
 rule segment:
     input:
-        script="workflow/scripts/segment.py",
-        shared=imports_of("segment"),
         seed="<results>/seed/train.jsonl",
     output:
         "<results>/seed/segments.jsonl",
@@ -83,17 +82,16 @@ rule segment:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("segment"),
         chunk_rows=TRANSLATION["chunk_rows"],
     shell:
-        "python {input.script:q} --seed {input.seed:q} --chunk-rows {params.chunk_rows:q} --output {output:q}"
+        "python workflow/scripts/segment.py --seed {input.seed:q} --chunk-rows {params.chunk_rows:q}"
+        " --output {output:q}"
         " 2> {log:q}"
 
 
 rule translate_shard:
     input:
-        script="workflow/scripts/translate_shard.py",
-        engine="workflow/scripts/bergamot_engine.py",
-        shared=imports_of("translate_shard"),
         segments="<results>/seed/segments.jsonl",
         model="<results>/translation_models/{lang}",
     output:
@@ -106,19 +104,19 @@ rule translate_shard:
         "../../envs/bergamot.yaml"
     threads: TRANSLATION["workers"]
     params:
+        code=code_of("translate_shard", "bergamot_engine"),
         shards=TRANSLATION["shards"],
         python=TRANSLATION["python"],
         journal=f"{RESULTS}/journals/translate/{{lang}}/{{shard}}.jsonl",
     shell:
-        "python {input.script:q} --segments {input.segments:q} --model {input.model:q} --language {wildcards.lang:q}"
+        "python workflow/scripts/translate_shard.py --segments {input.segments:q} --model {input.model:q}"
+        " --language {wildcards.lang:q}"
         " --shard {wildcards.shard:q} --shards {params.shards:q} --engine-python {params.python:q}"
         " --workers {threads:q} --journal {params.journal:q} --output {output:q} 2> {log:q}"
 
 
 rule translate:
     input:
-        script="workflow/scripts/translate.py",
-        shared=imports_of("translate"),
         seed="<results>/seed/train.jsonl",
         segments="<results>/seed/segments.jsonl",
         shards=expand("<results>/translated/{{lang}}/shards/{shard}.jsonl", shard=range(TRANSLATION["shards"])),
@@ -131,15 +129,16 @@ rule translate:
     localrule: True
     conda:
         "../../envs/main.yaml"
+    params:
+        code=code_of("translate"),
     shell:
-        "python {input.script:q} --seed {input.seed:q} --segments {input.segments:q} --shards {input.shards:q}"
+        "python workflow/scripts/translate.py --seed {input.seed:q} --segments {input.segments:q}"
+        " --shards {input.shards:q}"
         " --output {output:q} 2> {log:q}"
 
 
 rule flag_translation:
     input:
-        script="workflow/scripts/flag_translation.py",
-        shared=imports_of("flag_translation"),
         seed="<results>/seed/train.jsonl",
         rows="<results>/translated/{lang}/rows.jsonl",
         languages=LANGUAGE_TABLE,
@@ -155,8 +154,10 @@ rule flag_translation:
     conda:
         "../../envs/main.yaml"
     params:
+        code=code_of("flag_translation"),
         labels=lambda wildcards: labels_in([wildcards.lang]),
     shell:
-        "python {input.script:q} --seed {input.seed:q} --rows {input.rows:q} --language {wildcards.lang:q}"
+        "python workflow/scripts/flag_translation.py --seed {input.seed:q} --rows {input.rows:q}"
+        " --language {wildcards.lang:q}"
         " --languages {input.languages:q} --model {input.identifier:q} --output {output.rows:q}"
         " --report {output.report:q} --picture {output.picture:q} 2> {log:q}"

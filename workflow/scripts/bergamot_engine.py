@@ -24,12 +24,7 @@ import os
 import sys
 from pathlib import Path
 
-PACKAGE = "0.4.5"
-KERNELS = {
-    "INTGEMM_CPUID": "AVX2",  # integer multiplication
-    "MKL_CBWR": "COMPATIBLE",  # the rest; MKL promises equal results on all processors for this one alone
-}
-VERSION = f"bergamot {PACKAGE}, {' '.join(KERNELS.values())}"  # beside model and request, what determines an answer
+from translating.engine import KERNELS, PACKAGE
 
 
 def load_engine():

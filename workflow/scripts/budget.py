@@ -37,18 +37,22 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootstrap import PromptScores, by_prompt, draw, interval, redrawn
-from costs import read_costs
-from drawing import SERIES, WIDTHS, Words, add_series, look_of, marks, panel_grid, prepare, save, surround
-from files import InputError, beside, command_line, write_text
-from provenance import in_short, provenance
-from scoretable import METHODS, read_scores, recipe_of
-from settings import check_selection, read_object
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.settings import check_selection, read_object
+from basics.writing import beside, write_text
+from reporting.bootstrap import PromptScores, by_prompt, draw, interval, redrawn
+from reporting.costs import read_costs
+from reporting.drawing import SERIES, WIDTHS, Words, add_series, look_of, marks, panel_grid, prepare, save, surround
+from reporting.provenance import in_short, provenance
+from reporting.scores import read_scores
+from study.series import METHODS, recipe_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox
+
 
 PANEL_HEIGHT = 1.9  # inches
 WIDE = 30  # times the least cost: from there on a panel has no room for ticks between powers of ten

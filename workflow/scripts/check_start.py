@@ -1,137 +1,16 @@
 """Ask, before the first job, whether results can be written, inputs are dated soundly, keys are set, and Slurm would
 take each kind of job.
 
-Without it a wrong account or partition is told by a page for every job and every attempt (executor plugin 2.8.0), and a
-disk that cannot be written by a traceback. A job with an input that is dated in the future runs to its end, is then
-found older than that input, and its output is removed (Snakemake 9.27), trainings of days too. The Snakefile calls
-`check_start_or_exit`. By hand, for jobs of one rule:
+planning/start.py says why; the Snakefile asks the same of every run. By hand, for jobs of one rule:
 
     python workflow/scripts/check_start.py results/paper train slurm_account=proj slurm_partition=gpu gpu=8 mem_mb=64000
 """
 
 import argparse
-import os
-import shlex
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from files import InputError, command_line
-
-SKEW = 60  # seconds by which the clocks of a cluster's machines may differ: they are waited for
-TIMESTAMP = ".snakemake_timestamp"  # in a folder that a rule makes: what Snakemake takes for its date
-OPTIONS = {  # of sbatch, by the names that Snakemake has for resources
-    "slurm_account": "--account",
-    "slurm_partition": "--partition",
-    "constraint": "--constraint",
-    "nodes": "--nodes",
-    "tasks": "--ntasks",
-    "threads": "--cpus-per-task",
-    "gpu": "--gpus",
-    "mem_mb": "--mem",
-    "runtime": "--time",
-}
-REMEDIES = {  # by what sbatch says; the first that is in it
-    "account": "set SLURM_ACCOUNT; `sacctmgr show associations user=$USER` lists yours",
-    "partition": "set SLURM_CPU_PARTITION and SLURM_GPU_PARTITION; `sinfo -s` lists those of the cluster",
-    "node configuration": "no node has as much: see compute.node, and `ranks` and `memory` of the model's row in"
-    " compute; `sinfo -N -o '%N %P %c %m %G'` lists what nodes have",
-    "time limit": "see `runtime` of the model's row in compute, or of the profile; `sinfo -s` lists limits",
-    "feature": "set SLURM_GPU_CONSTRAINT to one that `sinfo -o '%P %f'` lists, or to nothing",
-}
-
-
-def check_writable(folder: Path) -> None:
-    """Make `folder` if need be, and a file in it for a moment.
-
-    Raises:
-        InputError: if either cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"{folder}: cannot be written ({error.strerror}); make it writable, or a link to a disk that is"
-        ) from error
-
-
-def check_dates(folder: Path, inputs: Iterable[str]) -> None:
-    """Raise InputError at an input dated in the future, by more than clocks differ. `folder` has the results."""
-    for path in map(Path, dict.fromkeys(inputs)):
-        dated = path / TIMESTAMP if (path / TIMESTAMP).exists() else path
-        ahead = dated.stat().st_mtime - time.time() if path.exists() else 0.0
-        if ahead > SKEW:
-            raise InputError(
-                f"{path}: dated {ahead / 3600:.1f} hours from now, so what is made of it would be taken for older; set"
-                f" the clock right, or, if it is, `find {shlex.join([str(folder), str(path)])} -newermt now -exec touch"
-                " {} +`, and give the same command once with --touch, before you change any setting: it takes what is"
-                " there for made by the present ones"
-            )
-        if ahead > 0:
-            print(f"{path}: dated {ahead:.0f} s from now; waiting for it", file=sys.stderr)
-            time.sleep(ahead)
-
-
-def check_slurm(jobs: Iterable[tuple[str, Mapping[str, object]]]) -> None:
-    """Let Slurm test, without a submission, each kind of job: the name of its rule, and what it asks for.
-
-    Resources whose names are not in OPTIONS are not looked at. Jobs that ask for the same are one kind.
-
-    Raises:
-        InputError: at the first kind that Slurm would refuse, with its reason; or if there is no sbatch.
-    """
-    kinds: dict[tuple[str, ...], str] = {}
-    for rule, resources in jobs:
-        asked = tuple(f"{OPTIONS[name]}={resources[name]}" for name in OPTIONS if resources.get(name) not in (None, ""))
-        kinds.setdefault(asked, rule)
-    for asked, rule in kinds.items():
-        try:
-            answer = subprocess.run(["sbatch", "--test-only", *asked, "--wrap=true"], capture_output=True, text=True)
-        except FileNotFoundError as error:
-            raise InputError("sbatch: not on the PATH; run this where jobs are submitted, on the login node") from error
-        if answer.returncode:
-            raise InputError(_describe(rule, asked, answer.stderr))
-
-
-def check_keys(wanted: Mapping[str, str]) -> None:
-    """A judge's key is wanted at the end, when the trainings are paid for: see that it is there at the beginning.
-
-    Raises:
-        InputError: for a variable, of `wanted` by the judge's name, that is not set.
-    """
-    for variable, judge in wanted.items():
-        if not os.environ.get(variable):
-            raise InputError(
-                f"judge {judge!r}: the environment variable {variable} is not set; export it with the API key"
-            )
-
-
-def _describe(rule: str, asked: Iterable[str], said: str) -> str:
-    """One line of what sbatch said in several."""
-    reason = "; ".join(line.split(":", 1)[-1].strip() for line in said.splitlines()) or "no reason given"
-    remedy = next((f": {remedy}" for part, remedy in REMEDIES.items() if part in reason.lower()), "")
-    return f"Slurm would refuse a job of {rule} ({' '.join(asked)}): {reason}{remedy}"
-
-
-def check_start_or_exit(
-    folder: str,
-    inputs: Iterable[str],
-    jobs: Iterable[tuple[str, Mapping[str, object]]],
-    keys: Mapping[str, str] | None = None,
-) -> None:
-    """Check all of it, and end the program with one line alone: Snakemake wraps any other exception in a traceback."""
-    try:
-        check_writable(Path(folder))
-        check_dates(Path(folder), inputs)
-        check_keys(keys or {})
-        check_slurm(jobs)
-    except InputError as error:
-        sys.exit(f"error: {error}")
+from basics.command_line import command_line
+from planning.start import check_slurm, check_writable
 
 
 def main() -> None:

@@ -28,14 +28,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
-from bootstrap import Cell, PromptScores, by_prompt, draw, interval, redrawn
-from claim_rules import UNKNOWN, listed, read_claims, together, verdict
-from files import beside, command_line, write_text
-from scoretable import METHODS, markdown_table, read_scores, recipe_of
-from settings import check_selection, read_object
+from basics.command_line import command_line
+from basics.settings import check_selection, read_object
+from basics.writing import beside, write_text
+from reporting.bootstrap import Cell, PromptScores, by_prompt, draw, interval, redrawn
+from reporting.claim_rules import UNKNOWN, listed, read_claims, together, verdict
+from reporting.markdown import markdown_table
+from reporting.scores import read_scores
+from study.series import METHODS, recipe_of
 
 if TYPE_CHECKING:
     import numpy as np
+
 
 BEST_RATING = 3
 ROUNDING = 1e-9  # thirds do not add up to the last bit

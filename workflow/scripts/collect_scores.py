@@ -8,8 +8,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from files import InputError, command_line, write_parquet
-from scoretable import KEY, read_table
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.tables import write_parquet
+from reporting.scores import KEY, read_table
 
 
 def main() -> None:

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from files import command_line, write_text
+from basics.command_line import command_line
+from basics.writing import write_text
 
 
 def main() -> None:

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
-from check_config import SCHEMA, read_configs
-from files import command_line, write_text
+
+from basics.command_line import command_line
+from basics.writing import write_text
+from study.configuration import SCHEMA, read_configs
 
 INTRODUCTION = """# Configuration, key by key
 

@@ -10,29 +10,17 @@ are empty in the csv and a dash in the Markdown, never filled in, and totals say
 import argparse
 import csv
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from files import InputError, beside, command_line, read_csv, read_json, write_text
-from scoretable import ABSENT, in_order, markdown_table, method_place, recipe_order
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.reading import read_json
+from basics.writing import beside, write_text
+from reporting.costs import COLUMNS, RECORDED, REMEDY, in_reading_order, short, total, whole
+from reporting.markdown import ABSENT, markdown_table
 
 GIB = 2**30
-COLUMNS = (
-    "method", "model", "recipe", "device", "ranks", "seconds", "device_hours", "tokens", "padded_tokens", "examples",
-    "steps", "flops", "mfu", "tokens_per_second", "peak_memory_gib", "resumed_from_step",
-)  # fmt: skip
-RECORDED = {  # what of it is in training.json
-    column: {"device": str, "mfu": float | None, "resumed_from_step": int | None}.get(column, float)
-    for column in COLUMNS[3:]
-    if column not in ("device_hours", "peak_memory_gib")
-}
-SUMMED = ("device_hours", "tokens", "flops")
-REMEDY = "train the model again"
-
-
-def read_spent(path: Path) -> dict:
-    """The device, ranks, seconds and tokens of a training.json. Raises InputError naming the file and the key."""
-    return read_json(path, {key: RECORDED[key] for key in ("device", "ranks", "seconds", "tokens")}, REMEDY)
 
 
 def cost_of(folder: Path) -> dict:
@@ -51,40 +39,6 @@ def cost_of(folder: Path) -> dict:
     }  # fmt: skip
 
 
-def read_costs(path: Path | str) -> dict[tuple[str, str, str], dict]:
-    """The rows of a csv by (method, model, recipe): the device's name, and numbers to be summed, None where empty.
-
-    Raises InputError naming the file and what it lacks.
-    """
-    columns = dict.fromkeys(("method", "model", "recipe", "device"), str) | dict.fromkeys(SUMMED, float)
-    return {
-        (row["method"], row["model"], row["recipe"]): {key: row[key] for key in ("device", *SUMMED)}
-        for row in read_csv(path, columns, "make it again with costs.py")
-    }
-
-
-def in_reading_order(rows: Iterable[dict], models: Sequence[str], languages: Sequence[str]) -> list[dict]:
-    """Rows by method, model and recipe."""
-    rows = list(rows)
-    order, place = in_order([row["model"] for row in rows], models), recipe_order(languages)
-    return sorted(rows, key=lambda row: (method_place(row["method"]), order.index(row["model"]), place(row["recipe"])))
-
-
-def short(number: float | None, digits: int = 3) -> str:
-    """A number that is not negative for a reader: so many digits, thousands and millions by their letter."""
-    if number is None:
-        return ABSENT
-    rounded = float(f"{number:.{digits}g}")
-    for letter, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if rounded >= size:
-            return f"{rounded / size:.{digits}g} {letter}"
-    return f"{rounded:g}"
-
-
-def whole(number: int | None) -> str:
-    return ABSENT if number is None else f"{number:,}"
-
-
 def shown(row: dict) -> dict[str, object]:
     """A row for a reader."""
     return {
@@ -101,19 +55,6 @@ def shown(row: dict) -> dict[str, object]:
         "MFU": short(row["mfu"], 2),
         "peak GiB": short(row["peak_memory_gib"]),
         "resumed": ABSENT if row["resumed_from_step"] is None else f"at {row['resumed_from_step']}",
-    }
-
-
-def total(rows: Sequence[dict], **coordinates: str) -> dict[str, object]:
-    """The sums of rows that were measured, and how many they are."""
-    measured = [row for row in rows if row["tokens"] is not None]
-    sums = {key: sum(row[key] for row in measured) if measured else None for key in SUMMED}
-    return coordinates | {
-        "models": f"{len(measured)} of {len(rows)}",
-        "device": ", ".join(dict.fromkeys(row["device"] for row in measured)) or ABSENT,
-        "device-hours": short(sums["device_hours"]),
-        "tokens": short(sums["tokens"]),
-        "FLOPs": short(sums["flops"]),
     }
 
 

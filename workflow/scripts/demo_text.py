@@ -23,7 +23,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from files import InputError, command_line, read_yaml, write_jsonl, write_text
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.reading import read_yaml
+from basics.writing import write_jsonl, write_text
 
 SHUFFLE = 20240318  # the seed of everything drawn here but the corpus, which takes its own
 LARGEST_SUM = 9  # one digit, so that a number is one symbol to every tokenizer

@@ -11,12 +11,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from check_config import check, read_configs
-from files import command_line
-from scoretable import METHODS, markdown_table
-from study import recipes_of
-from table1 import written
-from template import answering_template, training_template
+from basics.command_line import command_line
+from reporting.markdown import markdown_table, written
+from study.checking import check
+from study.configuration import read_configs
+from study.series import METHODS
+from study.short_forms import answering_template, recipes_of, training_template
 
 SPEED_AND_MEMORY = {"train.micro_batch_tokens", "respond.batch", "respond.start_timeout"}  # no result rests on them
 

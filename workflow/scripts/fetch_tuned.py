@@ -15,9 +15,13 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from fetch_model import MODEL_FILES, check_weights, fetch, pin, say
-from files import InputError, beside, command_line, read_json, readable, sha256, write_json
-from released import CONFIGS
+from basics.command_line import command_line
+from basics.errors import InputError, readable
+from basics.hashing import sha256
+from basics.reading import read_json
+from basics.writing import beside, write_json
+from models.fetching import MODEL_FILES, check_weights, fetch, pin, say
+from study.released import CONFIGS
 
 AGAIN = "fetch or convert it again"
 FILES = {"lora": ["adapter_config.json", "adapter_model.safetensors"], "full": MODEL_FILES}
@@ -41,8 +45,9 @@ def copy(folder: Path, patterns: list[str], output: Path) -> dict:
 
 def check_adapter(folder: Path, place: str, base: Path, modules: list[str]) -> Mapping:
     """Check an adapter against its base; return its configuration. Raises InputError, which names it by `place`."""
-    from language_models import layer_shapes
     from safetensors.torch import load_file
+
+    from models.language_models import layer_shapes
 
     config = read_json(folder / CONFIGS["lora"], fields=(), remedy=AGAIN)
     adapted, rank = config.get("target_modules"), config.get("r")
@@ -70,7 +75,7 @@ def check_adapter(folder: Path, place: str, base: Path, modules: list[str]) -> M
 
 def check_model(folder: Path, place: str, base: Path) -> None:
     """Check a full model against its base. Raises InputError, which names it by `place`."""
-    from language_models import layer_shapes
+    from models.language_models import layer_shapes
 
     found, wanted = (read_json(path / CONFIGS["full"], (), AGAIN).get("model_type") for path in (folder, base))
     if found != wanted:

@@ -54,19 +54,23 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bootstrap import PromptScores, by_prompt, draw, interval, redrawn
-from drawing import WIDTHS, Words, absent, add_series, band, bar, marks, panel_grid, prepare, save, surround
-from files import InputError, beside, command_line, write_text
-from fonts import can_show
-from provenance import in_short, provenance
-from scoretable import METHODS, SERIES_OF_KIND, read_scores, recipe_of
-from settings import check_selection, read_object
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.settings import check_selection, read_object
+from basics.writing import beside, write_text
+from reporting.bootstrap import PromptScores, by_prompt, draw, interval, redrawn
+from reporting.drawing import WIDTHS, Words, absent, add_series, band, bar, marks, panel_grid, prepare, save, surround
+from reporting.fonts import can_show
+from reporting.provenance import in_short, provenance
+from reporting.scores import read_scores
+from study.series import METHODS, SERIES_OF_KIND, recipe_of
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
 
 PANEL_HEIGHT = 1.45  # inches
 Y_LABELS = 0.35  # inches of a panel, about

@@ -36,17 +36,22 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from files import InputError, beside, command_line, iter_jsonl, kind_fault, write_jsonl, write_text
-from flags import FLAGS, in_order
-from langid import check_labels, identify, load_model
-from languages import labels_of, read_languages, read_table
-from scoretable import literal, markdown_table
-from seed import FIELDS
-from structure import Piece, cut, kept
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.kinds import kind_fault
+from basics.reading import iter_jsonl
+from basics.writing import beside, write_jsonl, write_text
+from data.flags import FLAGS, in_order
+from data.identifier import check_labels, identify, load_model
+from data.languages import labels_of, read_languages, read_table
+from data.rows import FIELDS
+from reporting.markdown import literal, markdown_table
+from translating.structure import Piece, cut, kept
 
 if TYPE_CHECKING:
     import fasttext.FastText
     import numpy as np
+
 
 SHORT = 50  # letters and digits of prose below which neither length nor language tells anything
 COPIED_WORDS = 4

@@ -48,14 +48,19 @@ from queue import Empty, SimpleQueue
 from string import Template
 from typing import NamedTuple
 
-from endpoint import Endpoint, Refused, api_key, as_reply, endpoint, is_reply, request_body
-from files import InputError, command_line, read_jsonl, read_text, text_fault, write_jsonl
-from journal import Journal, item_key
-from judge_batch import Batches, Requests
-from judge_settings import JudgeSettings, determinants, judge_settings, reply_key, sent_seed
-from limiter import MINUTE
-from ratings import parse_rating
-from spending import NOTHING, OverBudget, Past, Spending, Usage, cost, journals, most, past
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.hashing import item_key
+from basics.journal import Journal
+from basics.kinds import text_fault
+from basics.reading import read_jsonl, read_text
+from basics.writing import write_jsonl
+from judging.batches import Batches, Requests
+from judging.endpoint import Endpoint, Refused, api_key, as_reply, endpoint, is_reply, request_body
+from judging.limiter import MINUTE
+from judging.ratings import parse_rating
+from judging.settings import JudgeSettings, determinants, judge_settings, reply_key, sent_seed
+from judging.spending import NOTHING, OverBudget, Past, Spending, Usage, cost, journals, most, past
 
 GRACE = 20.0  # seconds that calls under way have to end after a signal
 REFUSED_ALL = 10  # refusals, and nothing accepted, that end the job

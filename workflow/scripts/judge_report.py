@@ -23,17 +23,22 @@ from itertools import combinations
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from agreement import alpha, alpha_interval, equal_share, kappa
-from files import InputError, beside, command_line, fields_fault, write_text
-from ratings import RATINGS
-from repeats import read_repeats
-from scoretable import ABSENT, in_order, literal, markdown_table
-from settings import read_object
-from spending import USAGE
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.kinds import fields_fault
+from basics.settings import read_object
+from basics.writing import beside, write_text
+from judging.agreement import alpha, alpha_interval, equal_share, kappa
+from judging.ratings import RATINGS
+from judging.repeats import read_repeats
+from judging.spending import USAGE
+from reporting.markdown import ABSENT, literal, markdown_table
+from reporting.order import in_order
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
+
 
 RESPONSE = ("run", "lang", "id")  # with the judge, what a rating is of
 NAMES = ("judge", "other", "language", "model", "fingerprint")  # what a number of the csv is about

@@ -14,62 +14,21 @@ C++ compiler. fasttext-numpy2 is the same code with that line mended, and wheels
 
 import argparse
 import re
-import struct
 import sys
-from collections.abc import Sequence
 from itertools import chain, islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from files import InputError, command_line, read_jsonl, write_jsonl
-from language_confusion import confusion, lines_to_judge
-from languages import FASTTEXT_MARK, labels_of, read_languages
+from answering.language_confusion import confusion, lines_to_judge
+from basics.command_line import command_line
+from basics.reading import read_jsonl
+from basics.writing import write_jsonl
+from data.languages import labels_of, read_languages
 
 if TYPE_CHECKING:
-    import fasttext.FastText
+    pass
+from data.identifier import check_labels, identify, load_model
 
 CODE_FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
-
-
-def load_model(path: Path | str) -> "fasttext.FastText._FastText":
-    """Load a fastText model. Raises InputError when it is none."""
-    import fasttext
-
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; fetch or train it again")
-    try:
-        model = fasttext.load_model(str(path))
-    except (ValueError, RuntimeError, MemoryError):  # MemoryError: sizes read from a file of another kind
-        raise InputError(f"{path}: not a fastText model; fetch or train it again") from None
-    if not is_whole(path, model):
-        raise InputError(f"{path}: cut short, or damaged; fetch or train it again")
-    return model
-
-
-def is_whole(path: Path, model: "fasttext.FastText._FastText") -> bool:
-    """Whether the file ends with the model's output matrix: rows, columns, numbers of 4 bytes. fastText itself fills up
-    a file that was cut short with zeros, and takes every text for the first language."""
-    try:
-        rows, columns = model.get_output_matrix().shape
-    except ValueError:  # a quantized one, which cannot be had
-        return True
-    with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - 4 * rows * columns - 16))
-        return rows > 0 and stream.read(16) == struct.pack("<qq", rows, columns)
-
-
-def check_labels(
-    model: "fasttext.FastText._FastText", path: Path | str, asked: dict[str, list[str]], table: Path | str
-) -> None:
-    """Raise InputError when a model has none of the labels that count as a language it is asked about."""
-    known = {label.removeprefix(FASTTEXT_MARK) for label in model.get_labels()}
-    for code, labels in asked.items():
-        if known.isdisjoint(labels):
-            raise InputError(
-                f"{path}: cannot tell {code!r}, it has none of the labels {', '.join(labels)}; "
-                f"take a model that has, or mend {table}"
-            )
 
 
 def without_code(response: str) -> str:
@@ -81,15 +40,6 @@ def prose(response: str) -> str:
     """The text to identify: without code fences, on one line; empty where no letter is left."""
     text = " ".join(without_code(response).split())
     return text if any(map(str.isalpha, text)) else ""
-
-
-def identify(texts: Sequence[str], model: "fasttext.FastText._FastText") -> list[tuple[str | None, float]]:
-    """The best label of each text and its probability; (None, 0.0) for an empty one."""
-    labels, probabilities = model.predict(list(texts))
-    return [
-        (label[0].removeprefix(FASTTEXT_MARK), round(min(float(probability[0]), 1.0), 4)) if text else (None, 0.0)
-        for text, label, probability in zip(texts, labels, probabilities, strict=True)
-    ]
 
 
 def main() -> None:

@@ -18,11 +18,15 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from files import command_line, write_text
-from scoretable import ABSENT, KEY, in_order, markdown_table, method_place, read_scores, recipe_order
+from basics.command_line import command_line
+from basics.writing import write_text
+from reporting.markdown import ABSENT, markdown_table
+from reporting.order import in_order, method_place, recipe_order
+from reporting.scores import KEY, read_scores
 
 if TYPE_CHECKING:
     import polars as pl
+
 
 RESPONSE = KEY[1:]  # all but the judge
 CELL = ["method", "model", "recipe", "lang"]

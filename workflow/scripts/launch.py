@@ -18,8 +18,9 @@ import subprocess
 import sys
 
 import psutil
-from files import positive
-from ranks import LAUNCHER
+
+from basics.command_line import positive
+from training.ranks import LAUNCHER
 
 TORCHRUNS_OWN = "SIGINT,SIGHUP,SIGQUIT"
 

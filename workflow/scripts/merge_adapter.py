@@ -8,9 +8,10 @@ import argparse
 import sys
 from pathlib import Path
 
-import language_models
-from files import beside, command_line
-from tuned_model import load_tuned
+from basics.command_line import command_line
+from basics.writing import beside
+from models import language_models
+from models.tuned import load_tuned
 
 
 def main() -> None:

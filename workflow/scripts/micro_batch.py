@@ -18,8 +18,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from files import InputError, command_line, positive, read_json, write_json
-from settings import read_object
+from basics.command_line import command_line, positive
+from basics.errors import InputError
+from basics.reading import read_json
+from basics.settings import read_object
+from basics.writing import write_json
 
 GROWTH = 4
 REFINEMENTS = 3  # guesses between what fits and what does not

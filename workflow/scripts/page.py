@@ -8,7 +8,9 @@ import sys
 from html import escape
 from pathlib import Path
 
-from files import command_line, read_text, write_text
+from basics.command_line import command_line
+from basics.reading import read_text
+from basics.writing import write_text
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">

@@ -9,22 +9,24 @@ which is which. No job is started and no lock taken, so it may be asked for whil
 """
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import estimates
 import yaml
-from costs import in_reading_order, short
-from files import InputError, command_line, write_json, write_text
-from forecast import ASSUMED, MEASURED, Forecast, Number, sources
-from jobs import Job, Workflow, read_workflow
-from schedule import together
-from scoretable import ABSENT, markdown_table
-from spending import cost, journals, past
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.paths import REPOSITORY
+from judging.spending import cost, journals, past
+from planning import estimates
+from planning.asking import ask_for_targets, asked_workflow, by_stage, stages, tell
+from planning.forecast import ASSUMED, MEASURED, Forecast, Number, sources
+from planning.jobs import Job, Workflow
+from planning.walltime import together
+from reporting.costs import in_reading_order, short
+from reporting.markdown import ABSENT, markdown_table
+
 HOUR, GB, GIB = 3600, 1e9, 2**30
 READING = """\
 FLOPs are 6 a parameter and token: an upper bound for LoRA, which does with about 4. *Tokens*, of all epochs, are \
@@ -33,7 +35,6 @@ and reckoned by its speed for others of the method and model, or of nearly its s
 *Longest* and *devices* are of one job; *attempts*, those of the longest, each up to *walltime*. *Device GiB* are \
 weights and optimizer alone until there is a measurement: activations take what is left, by the micro-batch. *Host GB* \
 is what the first attempt asks for, a node."""
-TARGETS = "Snakefile"  # where the rules stand that are only asked for
 
 
 def retries_of(profile: Path) -> int:
@@ -43,19 +44,6 @@ def retries_of(profile: Path) -> int:
         return int((yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("retries", 0))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; name a folder of profiles/ with --profile") from None
-
-
-def stages(workflow: Workflow) -> list[dict]:
-    """Jobs by stage and rule, in the order of the stages; the rules of targets, which do nothing, last."""
-    rules: dict[tuple[str, str], Counter] = {}
-    for job in workflow.jobs:
-        rules.setdefault((job.stage, job.rule), Counter()).update(["left" if job.left else "done"])
-    place = {stage: number for number, stage in enumerate([*(s for s in workflow.stages if s != TARGETS), TARGETS])}
-    return [
-        {"stage": "targets" if stage == TARGETS else stage, "rule": rule, "jobs": count.total()}
-        | {key: count[key] for key in ("done", "left")}
-        for (stage, rule), count in sorted(rules.items(), key=lambda entry: (place[entry[0][0]], entry[0][1]))
-    ]
 
 
 def trainings(forecast: Forecast, retries: int) -> list[dict]:
@@ -204,14 +192,6 @@ def gigabytes(number: float) -> str:
     return f"{short(number / GB)} GB" if number >= GB / 10 else f"{short(number / 1e6)} MB"
 
 
-def by_stage(rows: Sequence[Mapping]) -> list[dict]:
-    total: dict[str, Counter] = {}
-    for row in rows:
-        total.setdefault(row["stage"], Counter()).update({key: row[key] for key in ("jobs", "done", "left")})
-    total["all"] = sum(total.values(), Counter())
-    return [{"stage": stage} | {key: count[key] for key in ("jobs", "done", "left")} for stage, count in total.items()]
-
-
 def attempts_of(rows: Sequence[Mapping]) -> str:
     """The most attempts of any training, and whether the profile allows as many."""
     needed = [row["attempts"] for row in rows if row["left"]]
@@ -354,35 +334,6 @@ def markdown(result: Mapping) -> str:
     ]
     parts += ["## Assumed", f"Rows of the seed data: {rows['value']:,}, {rows['source']}.", markdown_table(given)]
     return "\n\n".join(parts) + "\n"
-
-
-def key_value(argument: str) -> tuple[str, object]:
-    """Split KEY=VALUE, of YAML; the `type` of an argparse argument."""
-    key, separator, value = argument.partition("=")
-    if not separator:
-        raise argparse.ArgumentTypeError(f"{argument!r} is not KEY=VALUE, as in runs=scored")
-    return key, yaml.safe_load(value)
-
-
-def ask_for_targets(parser: argparse.ArgumentParser) -> None:
-    """The options that are Snakemake's, and mean the same."""
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help="rules or files, as for snakemake (all_figures)")
-    parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="laid over config.yaml")
-    parser.add_argument("--config", nargs="+", default=[], type=key_value, metavar="KEY=VALUE", help="laid over those")
-    parser.add_argument("--output-prefix", metavar="PREFIX", help="path of what is written, without suffix")
-
-
-def asked_workflow(options: argparse.Namespace) -> Workflow:
-    """What those options ask for. Raises as `read_workflow`."""
-    return read_workflow(options.targets, options.configfile, dict(options.config))
-
-
-def tell(result: Mapping, text: str, prefix: str) -> None:
-    """Write PREFIX.json and PREFIX.md, and the latter on the screen."""
-    write_json(f"{prefix}.json", result)
-    write_text(f"{prefix}.md", text)
-    sys.stdout.write(text)
-    print(f"{prefix}.md, {prefix}.json", file=sys.stderr)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

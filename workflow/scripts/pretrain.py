@@ -17,13 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-import language_models  # noqa: F401  (first, it settles threads and network)
-from files import InputError, beside, command_line
-from settings import read_object, read_settings
-from template import Template
-from tokenizer import Tokenizer
 from tqdm import tqdm
-from train_tokenizer import read_documents
+
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.settings import read_object, read_settings
+from basics.writing import beside
+from data.template import Template
+from models import language_models  # noqa: F401  (first, it settles threads and network)
+from models.corpus import read_documents
+from models.tokenizer import Tokenizer
 
 WARMUP = 0.05  # share of the steps
 TEMPLATE_SHARE = 0.35  # of the documents

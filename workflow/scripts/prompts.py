@@ -12,23 +12,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from files import InputError, command_line, read_jsonl, write_jsonl
-
-FIELDS = {"id": str | int, "prompt": None}
-
-
-def check_prompts(rows: list[dict], path: Path, expected: int) -> list[dict]:
-    """Keep id and prompt of each row. Raises InputError for a wrong count, a repeated id or an empty prompt."""
-    if len(rows) != expected:
-        raise InputError(f"{path}: {len(rows)} prompts, expected {expected}; mend the file or data.prompts_expected")
-    seen: set[str] = set()
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row["prompt"], str) or not row["prompt"].strip():
-            raise InputError(f"{path}, prompt {number}: the prompt is empty or is not text; write one")
-        if str(row["id"]) in seen:  # 1 and "1" would be one
-            raise InputError(f"{path}, prompt {number}: the id {row['id']!r} is there twice; give each its own")
-        seen.add(str(row["id"]))
-    return [{"id": str(row["id"]), "prompt": row["prompt"]} for row in rows]
+from basics.command_line import command_line
+from basics.reading import read_jsonl
+from basics.writing import write_jsonl
+from data.prompts import FIELDS, check_prompts
 
 
 def other_ids(rows: list[dict], reference: list[dict]) -> list[tuple[int, str, str]]:

@@ -36,20 +36,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import polars as pl
-from files import (
-    InputError,
-    beside,
-    command_line,
-    kind_fault,
-    language_file,
-    positive,
-    read_jsonl,
-    sha256,
-    write_json,
-    write_parquet,
-)
-from flags import FLAGS
-from seed import FIELDS
+
+from basics.command_line import command_line, language_file, positive
+from basics.errors import InputError
+from basics.hashing import sha256
+from basics.kinds import kind_fault
+from basics.reading import read_jsonl
+from basics.tables import write_parquet
+from basics.writing import beside, write_json
+from data.flags import FLAGS
+from data.rows import FIELDS
 
 
 @dataclass(frozen=True)

@@ -34,16 +34,21 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import completions
-import generation
-import language_models
-from files import InputError, command_line, fields_fault, language_file, read_jsonl, sha256, write_json, write_jsonl
-from journal import Journal, item_key
-from judge_settings import KEY_VARIABLE
-from settings import read_settings
-from template import Template, cut_response
-from tokenizer import Tokenizer
 from tqdm import tqdm
+
+from answering import completions, generation
+from basics.command_line import command_line, language_file
+from basics.errors import InputError
+from basics.hashing import item_key, sha256
+from basics.journal import Journal
+from basics.kinds import fields_fault
+from basics.reading import read_jsonl
+from basics.settings import read_settings
+from basics.writing import write_json, write_jsonl
+from data.template import Template, cut_response
+from models import language_models
+from models.tokenizer import Tokenizer
+from serving.client import KEY_VARIABLE
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,17 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from files import Fields, InputError, command_line, read_json, read_jsonl, write_parquet
-from repeats import Key, read_repeats
-from scoretable import plain
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.kinds import Fields
+from basics.reading import read_json, read_jsonl
+from basics.tables import write_parquet
+from judging.repeats import Key, read_repeats
+from reporting.markdown import plain
 
 if TYPE_CHECKING:
     import polars as pl
+
 
 COORDINATES = ("judge", "method", "model", "recipe")
 

@@ -12,9 +12,14 @@ import sys
 from collections.abc import Sequence
 from itertools import groupby
 
-from bootstrap import by_prompt, draw, interval, redrawn
-from files import InputError, beside, command_line, write_text
-from scoretable import ABSENT, METHODS, in_order, markdown_table, method_place, plain, read_scores, recipe_order
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.writing import beside, write_text
+from reporting.bootstrap import by_prompt, draw, interval, redrawn
+from reporting.markdown import ABSENT, markdown_table, plain
+from reporting.order import in_order, method_place, recipe_order
+from reporting.scores import read_scores
+from study.series import METHODS
 
 COLUMNS = ("judge", "method", "model", "recipe", "lang", "score", "low", "high", "prompts", "unrated")
 CAPTION = "Evaluation scores of all tuned models: the sum over {prompts} prompts, of {maximum}."

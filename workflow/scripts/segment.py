@@ -15,26 +15,11 @@ from hashlib import blake2b
 from itertools import groupby
 from pathlib import Path
 
-from files import InputError, command_line, iter_jsonl, positive, text_fault, write_jsonl
-from seed import FIELDS
-from structure import prose
-
-REQUEST = {"chunk": int, "segments": list[str]}  # a line of the output
-
-
-def iter_rows(path: Path) -> Iterator[dict]:
-    """The seed's rows. Raises InputError naming the row whose id or text the rest of the workflow cannot do with."""
-    last = -1
-    for row in iter_jsonl(path, fields=("id", *FIELDS)):
-        if not isinstance(row["id"], int) or row["id"] <= last:
-            raise InputError(f"{path}: the id {row['id']!r} follows {last}; ids are integers from 0 on, and increase")
-        last = row["id"]
-        for field in FIELDS:
-            if fault := text_fault(row[field]):
-                raise InputError(f"{path}, id {row['id']}: the field {field!r} {fault}; mend it")
-        yield row
-    if last < 0:
-        raise InputError(f"{path}: there are no rows in it; make it again")
+from basics.command_line import command_line, positive
+from basics.writing import write_jsonl
+from data.rows import FIELDS
+from translating.requests import iter_rows
+from translating.structure import prose
 
 
 def requests(rows: Iterable[dict], chunk_rows: int) -> Iterator[dict]:

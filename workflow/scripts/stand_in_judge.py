@@ -32,7 +32,10 @@ import sys
 from collections import Counter, defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from files import InputError, command_line, read_jsonl, sha256
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.hashing import sha256
+from basics.reading import read_jsonl
 
 MODEL = "stand-in"
 SAYS_IT, SAYS_PART = 0.8, 0.5  # similarities from which a response is rated 3 and 2

@@ -17,12 +17,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from costs import read_spent, short
-from files import InputError, command_line, read_jsonl
-from jobs import Job, Workflow
-from plan import ask_for_targets, asked_workflow, by_stage, stages, tell
-from scoretable import ABSENT, in_order, markdown_table, method_place, recipe_order
-from spending import NOTHING, USAGE, cost, past
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.reading import read_jsonl
+from judging.spending import NOTHING, USAGE, cost, past
+from planning.asking import ask_for_targets, asked_workflow, by_stage, stages, tell
+from planning.jobs import Job, Workflow
+from reporting.costs import read_spent, short
+from reporting.markdown import ABSENT, markdown_table
+from reporting.order import in_order, method_place, recipe_order
 
 DONE, RUNNING, QUEUED, FAILED, INTERRUPTED, OUTDATED, MISSING = STATES = (
     "done", "running", "queued", "failed", "interrupted", "outdated", "missing",

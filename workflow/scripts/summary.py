@@ -16,12 +16,17 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from costs import read_costs, total
-from files import command_line, read_csv, write_text
-from scoretable import ABSENT, in_order, markdown_table, method_place, plain, read_scores, recipe_order
+from basics.command_line import command_line
+from basics.tables import read_csv
+from basics.writing import write_text
+from reporting.costs import read_costs, total
+from reporting.markdown import ABSENT, markdown_table, plain
+from reporting.order import in_order, method_place, recipe_order
+from reporting.scores import read_scores
 
 if TYPE_CHECKING:
     import polars as pl
+
 
 BEST_RATING = 3
 

@@ -17,11 +17,13 @@ import argparse
 import csv
 import sys
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 
-from files import InputError, beside, command_line, write_text
-from scoretable import METHODS, markdown_table
-from settings import read_object
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.settings import read_object
+from basics.writing import beside, write_text
+from reporting.markdown import markdown_table, written
+from study.series import METHODS
 
 PAPER = {
     "modules": "LoRA modules",
@@ -74,19 +76,6 @@ def adapted_modules(modules: dict[str, Sequence[str]]) -> Iterator[tuple[str, st
         families.setdefault(", ".join(names), []).append(family)
     for names, members in families.items():
         yield PAPER["modules"] + (f" ({', '.join(members)})" if len(families) > 1 else ""), names
-
-
-def written(value: object) -> str:
-    """A value as a reader writes it: 3e-4 for a small number, yes and no, everything else as it is."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float) and 0 < abs(value) < 1e-3:
-        sign, digits, exponent = Decimal(str(value)).normalize().as_tuple()
-        mantissa = Decimal((sign, digits, 1 - len(digits)))
-        return f"{mantissa}e{exponent + len(digits) - 1}"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def main() -> None:

@@ -16,11 +16,15 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING
 
-from files import command_line, write_text
-from scoretable import KEY, METHODS, literal, plain, read_scores
+from basics.command_line import command_line
+from basics.writing import write_text
+from reporting.markdown import literal, plain
+from reporting.scores import KEY, read_scores
+from study.series import METHODS
 
 if TYPE_CHECKING:
     import polars as pl
+
 
 COLUMNS = ("prompt", "response", "rating", "explanation", "label", "probability", "match")
 CAPTION = "Table 2: The most highly rated answers in another language than their instruction"

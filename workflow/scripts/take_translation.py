@@ -14,8 +14,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from files import InputError, command_line, iter_jsonl, write_jsonl
-from seed import read_rows, texts_of
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.reading import iter_jsonl
+from basics.writing import write_jsonl
+from data.rows import read_rows, texts_of
 
 
 def check_counts(rows: Sequence[object], path: Path, ids: Sequence[object], seed: Path) -> None:

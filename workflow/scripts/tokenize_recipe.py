@@ -17,18 +17,14 @@ from collections import Counter, defaultdict
 from itertools import accumulate
 from pathlib import Path
 
-from examples import count_tokens, features
-from files import (
-    InputError,
-    beside,
-    command_line,
-    positive,
-    read_parquet,
-    sha256,
-    write_json,
-)
-from template import Template
-from tokenizer import Tokenizer
+from basics.command_line import command_line, positive
+from basics.errors import InputError
+from basics.hashing import sha256
+from basics.tables import read_parquet
+from basics.writing import beside, write_json
+from data.template import Template
+from models.tokenizer import Tokenizer
+from training.examples import count_tokens, features
 
 SPLITS = ("train", "validation")
 COLUMNS = {"id": int, "lang": str, "instruction": str, "input": str, "output": str}

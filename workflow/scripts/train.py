@@ -29,16 +29,18 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-import alone
-import checkpoints
-import language_models
-import ranks
-import trainer as training
-import tuned_model
-from examples import Examples, load_tokens, rehearsal
-from files import InputError, beside, command_line, read_json, sha256, write_json
-from journal import item_key
-from settings import read_settings
+from basics import locking
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.hashing import item_key, sha256
+from basics.reading import read_json
+from basics.settings import read_settings
+from basics.writing import beside, write_json
+from models import language_models
+from models.tuned import load_tuned
+from training import checkpoints, ranks, saving
+from training import trainer as training
+from training.examples import Examples, load_tokens, rehearsal
 
 REHEARSED_STEPS = 2  # the second one has the optimizer's state in memory from its beginning
 
@@ -155,8 +157,9 @@ def add_adapter(model, modules: list[str], settings: Settings):
 def prepare_model(method: str, path: Path, modules: list[str], settings: Settings):
     """The model to train, whose loss is a sum over labels."""
     import torch
-    from labelled_loss import give_summed_loss
     from transformers import set_seed
+
+    from training.labelled_loss import give_summed_loss
 
     if not torch.cuda.is_available():
         os.environ["DS_ACCELERATOR"] = "cpu"
@@ -261,7 +264,7 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
     """Check the input, train, write the output and read it again; return the status to exit with."""
     method, modules = arguments.method, arguments.adapter_modules
     check_method(method, settings, modules, arguments.model)
-    lock, waited = alone.hold_for_ranks(Path(f"{arguments.checkpoints}.lock"), ranks.owner(), ranks.RANK == 0)
+    lock, waited = locking.hold_for_ranks(Path(f"{arguments.checkpoints}.lock"), ranks.owner(), ranks.RANK == 0)
     splits = load_tokens(arguments.tokens)
     hashes = input_hashes(arguments.model, arguments.tokens) if ranks.RANK == 0 else {}
     validation = Examples(splits["validation"], settings.loss_on)
@@ -279,7 +282,7 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
         model, Examples(rows, settings.loss_on), validation, settings, arguments.checkpoints, interruption
     )
     identity = item_key(method=method, settings=asdict(settings), modules=modules, ranks=ranks.RANKS, **hashes)
-    if ranks.agree((waited or alone.waited_for_job) and is_made(arguments.output, identity)):
+    if ranks.agree((waited or locking.waited_for_job) and is_made(arguments.output, identity)):
         if ranks.RANK == 0:
             print(f"{arguments.output}: made by the job that this one waited for", file=sys.stderr)
         return 0
@@ -298,14 +301,14 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
 
     model.config.use_cache = True
     if ranks.RANK > 0:
-        tuned_model.save(trainer, method, modules, arguments.model, None)
+        saving.save(trainer, method, modules, arguments.model, None)
         training.release(trainer)
         return 0
     with beside(arguments.output) as folder:
         folder.mkdir()
-        tuned_model.save(trainer, method, modules, arguments.model, folder)
+        saving.save(trainer, method, modules, arguments.model, folder)
         if method == "lora":
-            tuned_model.check_adapter(folder, trainer.work.trained)
+            saving.check_adapter(folder, trainer.work.trained)
         report = {"method": method, "identity": identity, "inputs": hashes} | record(
             trainer, settings, splits, seconds, resumed
         )
@@ -313,7 +316,7 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
         training.release(trainer)
         kept = report["best" if settings.validation == "held-out" else "final"]
         report["reloaded"] = {"validation_loss": reloaded_loss(method, arguments.model, folder, validation, settings)}
-        tuned_model.check_loss(report["reloaded"]["validation_loss"], kept["validation_loss"], settings.precision)
+        saving.check_loss(report["reloaded"]["validation_loss"], kept["validation_loss"], settings.precision)
         write_json(folder / "training.json", report)
     shutil.rmtree(arguments.checkpoints, ignore_errors=True)
     lock.close()
@@ -333,8 +336,8 @@ def is_made(output: Path, identity: str) -> bool:
 
 def reloaded_loss(method: str, base: Path, folder: Path, validation: Examples, settings: Settings) -> float:
     """Validation loss of the weights on disk."""
-    model = tuned_model.load_tuned(method, base, folder, settings.precision)
-    return tuned_model.mean_loss(model, validation, settings.micro_batch_tokens, settings.precision)
+    model = load_tuned(method, base, folder, settings.precision)
+    return saving.mean_loss(model, validation, settings.micro_batch_tokens, settings.precision)
 
 
 def main() -> None:

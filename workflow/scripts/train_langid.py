@@ -13,8 +13,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from files import InputError, beside, command_line, language_file, read_jsonl, read_text
-from languages import FASTTEXT_MARK, labels_of, read_languages
+from basics.command_line import command_line, language_file
+from basics.errors import InputError
+from basics.reading import read_jsonl, read_text
+from basics.writing import beside
+from data.languages import FASTTEXT_MARK, labels_of, read_languages
 
 SEED = 42
 PIECE_WORDS = 3

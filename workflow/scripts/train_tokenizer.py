@@ -8,21 +8,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from files import InputError, beside, command_line, read_text
-from template import Template
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.writing import beside
+from data.template import Template
+from models.corpus import read_documents
 
 EOS, PAD = "<eos>", "<pad>"
-
-
-def read_documents(paths: list[Path]) -> list[str]:
-    """Read one document a line. Raises InputError for a file that is missing, not UTF-8, or without text."""
-    documents = []
-    for path in paths:
-        lines = [line.strip() for line in read_text(path).split("\n")]
-        if not any(lines):
-            raise InputError(f"{path}: no text in it; a corpus has one document a line")
-        documents += [line for line in lines if line]
-    return documents
 
 
 def main() -> None:

@@ -11,10 +11,13 @@ from contextlib import closing
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from files import InputError, command_line, iter_jsonl, write_jsonl
-from seed import FIELDS
-from segment import REQUEST, iter_rows
-from structure import rebuild
+from basics.command_line import command_line
+from basics.errors import InputError
+from basics.reading import iter_jsonl
+from basics.writing import write_jsonl
+from data.rows import FIELDS
+from translating.requests import REQUEST, iter_rows
+from translating.structure import rebuild
 
 TRANSLATED = {"chunk": int, "translations": list[str], "pieced": list[int]}
 

@@ -23,12 +23,18 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-import bergamot_engine
-import structure
-from files import InputError, command_line, iter_jsonl, kind_fault, positive, read_json, sha256, write_jsonl
-from journal import Journal, item_key
-from segment import REQUEST
 from tqdm import tqdm
+
+from basics.command_line import command_line, positive
+from basics.errors import InputError
+from basics.hashing import item_key, sha256
+from basics.journal import Journal
+from basics.kinds import kind_fault
+from basics.reading import iter_jsonl, read_json
+from basics.writing import write_jsonl
+from translating import structure
+from translating.engine import VERSION
+from translating.requests import REQUEST
 
 ATTEMPTS = 2  # at a request that the engine does not survive
 
@@ -221,7 +227,7 @@ class Engine:
 
     def __init__(self, python: Path, model: Path, workers: int):
         self.model = model
-        script = Path(bergamot_engine.__file__)
+        script = Path(__file__).with_name("bergamot_engine.py")
         self.command = [str(python), str(script), "--config", str(model / "config.yml"), "--workers", str(workers)]
         self.process: subprocess.Popen | None = None
         self.messages = tempfile.TemporaryFile()  # noqa: SIM115  the engine's stderr; closed in __exit__
@@ -303,7 +309,7 @@ def main() -> None:
     place = requests_of_shard(arguments.segments, arguments.shard, arguments.shards)
 
     def key_of(segments: list[str]) -> str:
-        return item_key(engine=bergamot_engine.VERSION, model=model, segments=segments)
+        return item_key(engine=VERSION, model=model, segments=segments)
 
     total, known, asked = 0, 0, 0
     with (

@@ -23,8 +23,13 @@ import tempfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from download import fetch, unpack
-from files import InputError, beside, command_line, fields_fault, read_json, sha256, write_json, write_text
+from basics.command_line import command_line
+from basics.downloading import fetch, unpack
+from basics.errors import InputError
+from basics.hashing import sha256
+from basics.reading import read_json
+from basics.writing import beside, write_json, write_text
+from translating.registry import read_registry
 
 MODEL, SHORTLIST, VOCABULARY, SOURCE_VOCABULARY, TARGET_VOCABULARY = NAMES = (
     "model.bin",
@@ -76,20 +81,6 @@ def unpack_archive(packed: Path, folder: Path) -> None:
             stream.read()  # to the end, where gzip's checksum stands
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{packed}: cannot unpack it ({error}); make or fetch the file again") from None
-
-
-def read_registry(path: Path) -> dict:
-    """The registry of published models. Raises InputError naming the file, and the key at fault."""
-    registry = read_json(path, {"index": str, "models": list[dict]}, "take it from the repository again")
-    kinds = {"language": str, "architecture": str, "model_sha256": str, "files": list[dict]}
-    for model in registry["models"]:
-        wanted = {"name": str, "size": int, "sha256": str}
-        fault = fields_fault(model, kinds) or next(
-            filter(None, (fields_fault(f, wanted) for f in model["files"])), None
-        )
-        if fault:
-            raise InputError(f"{path}: a model's {fault}; take it from the repository again")
-    return registry
 
 
 def registered(registry: dict, path: Path, language: str, architecture: str) -> dict:

@@ -7,6 +7,7 @@ import struct
 from collections import Counter
 
 import numpy as np
+
 from marian_student import Shape
 
 FLOAT32, INT8, INTGEMM8 = 0x0404, 0x0101, 0x4101  # marian::Type

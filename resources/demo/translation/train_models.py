@@ -17,15 +17,18 @@ from pathlib import Path
 
 import sentencepiece
 import torch
+from tqdm import tqdm
+
 from marian_format import model_file, shortlist, shortlist_file
 from marian_student import Shape, Student
-from tqdm import tqdm
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(REPOSITORY / "workflow" / "scripts"))
 
+from basics.command_line import command_line  # noqa: E402
+from basics.hashing import sha256  # noqa: E402
+from basics.writing import beside, write_json  # noqa: E402
 from demo_text import load_grammar, parallel  # noqa: E402
-from files import beside, command_line, sha256, write_json  # noqa: E402
 
 MOST_PIECES = 640  # of a vocabulary
 PIECES_UNIT = 8  # the engine's kernels take a target vocabulary of whole eights

@@ -1,0 +1,86 @@
+"""Answers from a model in this process, by Hugging Face `generate`, in batches that answer as one prompt alone.
+
+Prompts of unequal length are padded on the left and masked, so that no answer sees the padding; positions count from a
+prompt's first token, and the repetition penalty passes over it (Transformers 5.23 does; a test holds it to that). What
+remains of a batch's part in an answer is the order in which numbers are added up: in fp32 it moved no token in our
+tests, in bf16 it may decide between two tokens that are nearly as likely.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from basics.errors import InputError
+from models import language_models  # noqa: F401  (first, it settles threads and network)
+from models.tokenizer import Tokenizer
+from models.tuned import load_tuned
+
+
+def padded(prompts: list[list[int]], pad: int) -> tuple[list[list[int]], list[list[int]]]:
+    """Token ids and attention mask of a batch, each row as long as the longest."""
+    width = max(map(len, prompts))
+    ids = [[pad] * (width - len(ids)) + ids for ids in prompts]
+    mask = [[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts]
+    return ids, mask
+
+
+def generate(model, prompts: list[list[int]], settings, tokenizer: Tokenizer) -> list[tuple[list[int], bool]]:
+    """Answer prompts; for each the generated tokens without the end of text, and whether that was reached."""
+    import torch
+    from transformers import GenerationConfig
+
+    decoding = GenerationConfig(  # a whole one: the base model's own defaults are not to mix in
+        do_sample=False,
+        num_beams=settings.beams,
+        no_repeat_ngram_size=settings.no_repeat_ngram,
+        repetition_penalty=settings.repetition_penalty,
+        max_new_tokens=settings.max_new_tokens,
+        eos_token_id=tokenizer.eos,
+        pad_token_id=tokenizer.pad,
+        bos_token_id=tokenizer.eos,
+    )
+    ids, mask = (torch.tensor(rows, device=model.device) for rows in padded(prompts, tokenizer.pad))
+    with torch.inference_mode():
+        output = model.generate(input_ids=ids, attention_mask=mask, generation_config=decoding)
+    answers = []
+    for sequence in output[:, ids.shape[1] :].tolist():
+        finished = tokenizer.eos in sequence
+        answers.append((sequence[: sequence.index(tokenizer.eos)] if finished else sequence, finished))
+    return answers
+
+
+def generate_in_memory(model, prompts: list[list[int]], settings, tokenizer: Tokenizer) -> list[tuple[list[int], bool]]:
+    """As `generate`, in halves where the GPU has no memory for the batch. Raises InputError when it has none for one
+    prompt."""
+    import torch
+
+    try:
+        return generate(model, prompts, settings, tokenizer)
+    except torch.OutOfMemoryError:
+        if len(prompts) == 1:
+            raise InputError(
+                f"the GPU has no memory to answer a prompt of {len(prompts[0])} tokens with beam {settings.beams};"
+                " take a larger one, or fewer respond.<method>.beams or max_new_tokens"
+            ) from None
+    torch.cuda.empty_cache()  # outside of the except clause, which holds the tensors of the failure
+    print(f"no memory for {len(prompts)} prompts at once, halved: lower respond.<method>.batch", file=sys.stderr)
+    half = len(prompts) // 2
+    halves = (prompts[:half], prompts[half:])
+    return [answer for part in halves for answer in generate_in_memory(model, part, settings, tokenizer)]
+
+
+def engine() -> dict[str, str]:
+    """What answers, for the metadata."""
+    import torch
+    import transformers
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return {"engine": f"transformers {transformers.__version__}", "device": device}
+
+
+@contextmanager
+def loaded(method: str, base: Path, folder: Path, settings, tokenizer: Tokenizer) -> Iterator[Callable]:
+    """The tuned model as a function of a batch of prompts; its adapter is not merged into the base."""
+    model = load_tuned(method, base, folder, settings.precision)
+    yield lambda prompts: generate_in_memory(model, prompts, settings, tokenizer)

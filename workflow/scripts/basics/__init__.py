@@ -1,0 +1,1 @@
+"""What every program does alike: fail, read, write, lock, and keep a journal."""

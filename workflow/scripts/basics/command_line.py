@@ -1,0 +1,49 @@
+"""How every program starts, and the types of the options that several have."""
+
+import sqlite3
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from basics.locking import hold_log
+
+if TYPE_CHECKING:
+    pass
+from basics.errors import InputError, system_fault
+
+
+def command_line(main: Callable[[], None]) -> None:
+    """Run a script's `main`; bad input, or a file that cannot be read or written, ends it with one line, status 1.
+
+    A job that still runs from before, and writes the same log, is waited for.
+    """
+    hold_log()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except sqlite3.OperationalError as error:
+        sys.exit(
+            f"error: temporary database: {error}; make room where SQLITE_TMPDIR points, or else TMPDIR, and run again"
+        )
+    except OSError as error:
+        if not error.filename:
+            raise
+        sys.exit(f"error: {error.filename}: {system_fault(error)}")
+
+
+def language_file(argument: str) -> tuple[str, Path]:
+    """Split CODE=FILE, an option of several scripts; the `type` of an argparse argument."""
+    code, separator, path = argument.partition("=")
+    if not (code and separator and path):
+        raise ArgumentTypeError(f"{argument!r} is not CODE=FILE, as in es=prompts/es.jsonl")
+    return code, Path(path)
+
+
+def positive(argument: str) -> int:
+    """A number of at least 1; the `type` of an argparse argument."""
+    if int(argument) < 1:
+        raise ArgumentTypeError("must be at least 1")
+    return int(argument)

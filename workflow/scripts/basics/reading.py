@@ -1,0 +1,116 @@
+"""Reading text, JSON, JSON lines and YAML; a fault names the file and the place in it."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+from basics.errors import InputError, readable, system_fault
+from basics.kinds import Fields, fields_fault, kind_fault, text_fault
+
+HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")  # what JSON may write, and UTF-8 cannot
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """A file's bytes. Raises InputError naming it when it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {system_fault(error)}") from None
+
+
+def read_text(path: Path | str) -> str:
+    """Text in UTF-8. Raises InputError naming the file when it cannot be read or is in another encoding."""
+    try:
+        return read_bytes(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None
+
+
+def parse_json(text: str | bytes) -> object:
+    """JSON. Raises JSONDecodeError alone, also for what is nested too deeply and for a number of too many digits."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise json.JSONDecodeError(type(error).__name__, "", 0) from None
+
+
+def read_json(path: Path | str, fields: Fields | None = None, remedy: str = "make it again") -> object:
+    """Read one JSON document; with `fields`, an object that has these.
+
+    Raises InputError naming the file and the place or key of the fault, with the remedy for a file that was made.
+    """
+    text = read_text(path)
+    try:
+        value = parse_json(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not valid JSON ({error}); {remedy}") from None
+    if fields is None:
+        return value
+    if fault := kind_fault(value, dict):
+        raise InputError(f"{path}: {fault}; {remedy}")
+    if fault := fields_fault(value, fields):
+        raise InputError(f"{path}: the key {fault}; {remedy}")
+    return value
+
+
+def read_yaml(path: Path | str, fields: Fields | None = None) -> object:
+    """Read one YAML document; with `fields`, a mapping that has these. Raises InputError naming the file, and the line
+    or key of the fault."""
+    import yaml
+
+    text = read_text(path)
+    with readable(path, "valid YAML", "mend it"):
+        value = yaml.safe_load(text)
+    if fields is not None:
+        if not isinstance(value, dict):
+            raise InputError(f"{path}: holds no mapping of keys; mend it")
+        if fault := fields_fault(value, fields):
+            raise InputError(f"{path}: the key {fault}; mend it")
+    return value
+
+
+def iter_jsonl(path: Path | str, fields: Fields = ()) -> Iterator[dict]:
+    """Read one JSON object a line, a line at a time; blank lines are passed over, CRLF is accepted.
+
+    Raises InputError naming file and line when a line is not UTF-8, not a JSON object, holds text that cannot be
+    written, or lacks one of `fields`.
+    """
+    try:
+        # Bytes, whose lines end at \n alone: U+2028 may stand inside a string.
+        stream = Path(path).open("rb")  # noqa: SIM115  closed below
+    except OSError as error:
+        raise InputError(f"{path}: {system_fault(error)}") from None
+    with stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = parse_json(line.decode("utf-8"))
+            except UnicodeDecodeError:
+                raise InputError(f"{path}, line {number}: not UTF-8; save the file as UTF-8") from None
+            except json.JSONDecodeError as error:
+                fault = f"not valid JSON ({error.msg}, column {error.colno})"
+                raise InputError(f"{path}, line {number}: {fault}; mend the file, or make it again") from None
+            if not isinstance(row, dict):
+                raise InputError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}; mend it")
+            if fault := fields_fault(row, fields):
+                raise InputError(f"{path}, line {number}: the field {fault}; mend the file, or make it again")
+            if HALF_A_PAIR.search(line) and text_fault(json.dumps(row, ensure_ascii=False)):
+                at_fault = next((name for name, value in row.items() if text_fault(str(value))), "a name")
+                fault = f"the field {at_fault!r} holds half a surrogate pair"
+                raise InputError(f"{path}, line {number}: {fault}; mend it")
+            yield row
+
+
+def read_jsonl(path: Path | str, fields: Fields = (), empty: str | None = None) -> list[dict]:
+    """All rows of `iter_jsonl`, as a list. With `empty`, which says what the file should hold, it must hold some."""
+    rows = list(iter_jsonl(path, fields))
+    if empty and not rows:
+        raise InputError(f"{path}: there are no {empty} in it; make it again")
+    return rows

@@ -1,0 +1,111 @@
+"""Writing whole files: beside their place, then renamed into it.
+
+A job that is killed never leaves half a file in its place; what it leaves beside it, the next job removes.
+"""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+
+def _let_read(path: Path) -> None:
+    """Give files the mode that this user's umask asks for: safetensors writes its own for the owner alone, and those of
+    a shared folder are for the group as well."""
+    umask = os.umask(0)
+    os.umask(umask)
+    for file in [path] if path.is_file() else filter(Path.is_file, path.rglob("*")):
+        file.chmod(file.stat().st_mode | (0o666 & ~umask))
+
+
+def _lock(folder: Path) -> int | None:
+    """Descriptor that holds a folder until it is closed, or its process ends; None where another holds it, or it is
+    gone, or the file system has no locks."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _workspace(path: Path) -> tuple[Path, int | None]:
+    """A new folder beside `path`, and what holds it. Those of processes that were killed are removed: a kill leaves
+    whole models there."""
+    for left in path.parent.iterdir():
+        if re.fullmatch(rf"\.{re.escape(path.name)}\.\w{{8}}", left.name) and (lock := _lock(left)) is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(lock)
+    while True:
+        workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        lock = _lock(workspace)
+        if workspace.exists():  # else another process removed it before it was held
+            return workspace, lock
+
+
+@contextmanager
+def beside(path: Path | str) -> Iterator[Path]:
+    """Yield a path next to `path` to write to; on success it is renamed into place.
+
+    The temporary path does not exist yet and may become a file or a directory. On failure it is removed and
+    whatever stood at `path` stays as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    workspace, lock = _workspace(path)
+    written = workspace / path.name
+    try:
+        yield written
+        _let_read(written)
+        if path.is_dir() and not path.is_symlink():
+            os.replace(path, workspace / ".before")  # a directory cannot be renamed over one that holds files
+        elif written.is_dir():
+            path.unlink(missing_ok=True)  # nor over a file
+        os.replace(written, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a failed write does not know its file
+        raise
+    except Exception as error:
+        if number := re.search(r"\(os error (\d+)\)", str(error)):  # as libraries written in Rust tell of it
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+        raise
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    with beside(path) as written:
+        written.write_bytes(data)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write UTF-8 text with Unix line ends, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path | str, value: object) -> None:
+    """Write one JSON document, keys sorted and indented, so that equal values give equal bytes."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+
+
+def write_jsonl(path: Path | str, rows: Iterable[dict]) -> None:
+    """Write one JSON object a line, keys in the order given, whole file or nothing."""
+    with beside(path) as written, written.open("w", encoding="utf-8", newline="\n") as stream:
+        for row in rows:
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -1,0 +1,1 @@
+"""The judge: its settings, calls, limits, costs and ratings."""

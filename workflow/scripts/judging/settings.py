@@ -1,0 +1,103 @@
+"""What a judge is: the entry of `judges` that a rule hands on, and what of it a reply depends on."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from basics.errors import InputError
+from basics.hashing import item_key, sha256
+from basics.settings import read_settings
+from serving.client import KEY_VARIABLE, is_local
+from serving.server import command_words
+
+HASHED = 64 * 2**20  # bytes: files of the serve command up to this size enter the journal key by their content
+
+
+@dataclass(frozen=True)
+class JudgeSettings:
+    """The judge as the config describes it; the head of judge.py says what each key is."""
+
+    name: str
+    model: str
+    base_url: str | None = None
+    key_env: str | None = None
+    serve: str | list[str] | None = None
+    secrets: list[str] = field(default_factory=lambda: [KEY_VARIABLE])
+    start_timeout: float = 600
+    temperature: float = 0
+    max_tokens: int = 512
+    seed: int | None = None
+    repeats: int = 1
+    retries: int = 3
+    concurrency: int = 8
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    timeout: float = 120
+    patience: float = 600
+    price: dict[str, float] | None = None
+    budget: float | None = None
+    api: str = "calls"
+    poll: float = 60
+
+
+def check_base_url(base_url: str, key_env: str | None) -> None:
+    """Raise InputError for an address that is none, and where OpenAI's key would cross a network unencrypted.
+
+    A server of one's own on a cluster may have an address with http, and then a key of its own, in another variable.
+    """
+    if not is_local(base_url) and base_url.startswith("http://") and key_env in (None, KEY_VARIABLE):
+        raise InputError(
+            f"base_url {base_url} is http: the key in {KEY_VARIABLE} would go there unencrypted; use https, or name in"
+            " key_env the variable of that server's own key"
+        )
+
+
+def judge_settings(argument: str) -> JudgeSettings:
+    """Read --judge. Raises InputError that names the key at fault."""
+    settings = read_settings(JudgeSettings, argument)
+    judge = f"judge {settings.name!r}"
+    if bool(settings.serve) == bool(settings.base_url):
+        raise InputError(f"{judge}: give either 'base_url' or 'serve'")
+    for key in ("repeats", "concurrency"):
+        if getattr(settings, key) < 1:
+            raise InputError(f"{judge}: {key!r} must be at least 1")
+    if settings.price is not None and settings.price.keys() != {"prompt", "completion"}:
+        raise InputError(f"{judge}: 'price' needs 'prompt' and 'completion', US dollars a million tokens")
+    if settings.budget is not None and not settings.price:
+        raise InputError(f"{judge}: 'budget' needs 'price', US dollars a million tokens, to be reckoned with")
+    if settings.api not in ("calls", "batch"):
+        raise InputError(f"{judge}: 'api' is calls or batch, not {settings.api!r}")
+    if settings.api == "batch" and settings.serve:
+        raise InputError(f"{judge}: 'api: batch' needs 'base_url'; one that is served is asked by calls")
+    if settings.base_url:
+        try:
+            check_base_url(settings.base_url, settings.key_env)
+        except InputError as fault:
+            raise InputError(f"{judge}: {fault}") from None
+    return settings
+
+
+def determinants(settings: JudgeSettings) -> dict[str, object]:
+    """What a reply depends on besides the prompt: part of the key under which the journal keeps it.
+
+    For a served judge that is the command and the files it names.
+    """
+    depends = {key: getattr(settings, key) for key in ("model", "base_url", "temperature", "max_tokens", "seed")}
+    if settings.serve:
+        depends["serve"] = words = command_words(settings.serve)
+        named = [path for path in (Path(word.rpartition("=")[2]) for word in words[1:]) if path.is_file()]
+        depends["files"] = [sha256(p) if p.stat().st_size <= HASHED else p.stat().st_size for p in named]
+    return depends
+
+
+def reply_key(depends: dict[str, object], prompt: str, attempt: int, repeat: int) -> str:
+    """Key of a reply in the journal. The first repeat's is that of a judge without repeats, so that repeats can be
+    added to ratings that are there."""
+    further = {"repeat": repeat} if repeat > 1 else {}
+    return item_key(prompt=prompt, attempt=attempt, **depends, **further)
+
+
+def sent_seed(settings: JudgeSettings, attempt: int, repeat: int) -> int | None:
+    """The seed of an attempt, another for each that a prompt can come to."""
+    if settings.seed is None:
+        return None
+    return settings.seed + (repeat - 1) * (settings.retries + 1) + attempt - 1

@@ -1,0 +1,1 @@
+"""Base models, tokenizers and tuned models on disk."""

@@ -1,0 +1,64 @@
+"""Asking for a plan or a status: the targets, and Snakemake's jobs by stage."""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from basics.writing import write_json, write_text
+from planning.jobs import Workflow, read_workflow
+
+TARGETS = "Snakefile"  # where the rules stand that are only asked for
+
+
+def stages(workflow: Workflow) -> list[dict]:
+    """Jobs by stage and rule, in the order of the stages; the rules of targets, which do nothing, last."""
+    rules: dict[tuple[str, str], Counter] = {}
+    for job in workflow.jobs:
+        rules.setdefault((job.stage, job.rule), Counter()).update(["left" if job.left else "done"])
+    place = {stage: number for number, stage in enumerate([*(s for s in workflow.stages if s != TARGETS), TARGETS])}
+    return [
+        {"stage": "targets" if stage == TARGETS else stage, "rule": rule, "jobs": count.total()}
+        | {key: count[key] for key in ("done", "left")}
+        for (stage, rule), count in sorted(rules.items(), key=lambda entry: (place[entry[0][0]], entry[0][1]))
+    ]
+
+
+def by_stage(rows: Sequence[Mapping]) -> list[dict]:
+    total: dict[str, Counter] = {}
+    for row in rows:
+        total.setdefault(row["stage"], Counter()).update({key: row[key] for key in ("jobs", "done", "left")})
+    total["all"] = sum(total.values(), Counter())
+    return [{"stage": stage} | {key: count[key] for key in ("jobs", "done", "left")} for stage, count in total.items()]
+
+
+def key_value(argument: str) -> tuple[str, object]:
+    """Split KEY=VALUE, of YAML; the `type` of an argparse argument."""
+    key, separator, value = argument.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"{argument!r} is not KEY=VALUE, as in runs=scored")
+    return key, yaml.safe_load(value)
+
+
+def ask_for_targets(parser: argparse.ArgumentParser) -> None:
+    """The options that are Snakemake's, and mean the same."""
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="rules or files, as for snakemake (all_figures)")
+    parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="laid over config.yaml")
+    parser.add_argument("--config", nargs="+", default=[], type=key_value, metavar="KEY=VALUE", help="laid over those")
+    parser.add_argument("--output-prefix", metavar="PREFIX", help="path of what is written, without suffix")
+
+
+def asked_workflow(options: argparse.Namespace) -> Workflow:
+    """What those options ask for. Raises as `read_workflow`."""
+    return read_workflow(options.targets, options.configfile, dict(options.config))
+
+
+def tell(result: Mapping, text: str, prefix: str) -> None:
+    """Write PREFIX.json and PREFIX.md, and the latter on the screen."""
+    write_json(f"{prefix}.json", result)
+    write_text(f"{prefix}.md", text)
+    sys.stdout.write(text)
+    print(f"{prefix}.md, {prefix}.json", file=sys.stderr)

@@ -1,0 +1,98 @@
+"""The arithmetic of a plan: tokens, FLOPs, hours, memory, bytes and dollars, from counts and assumptions.
+
+Nothing here reads a file; plan.py says where each number comes from.
+"""
+
+import math
+from collections.abc import Mapping
+
+from training.flops import peak_flops
+
+WARNING = 300  # seconds before its limit at which a training is told to stop (profiles/slurm, --signal)
+KEPT = 3  # checkpoints at a time: the newest two and the best
+BYTES = {"bf16": 2, "fp32": 4}
+ADAM = 12  # bytes a parameter that ZeRO divides: an fp32 copy and two moments (Rajbhandari et al. 2020, section 3.1)
+TOKEN, TOKENIZED_ROW = 4, 28  # bytes of an int32 id, and of a row's other columns and offsets
+
+
+def recipe_rows(
+    rows: str | int, seed_rows: int, languages: int, validation_rows: int, hold_out: str
+) -> tuple[int, int]:
+    """Rows that a recipe trains on and validates with, as recipe.py draws them, none being left out for a flag."""
+    held = validation_rows * (languages if hold_out == "ids" else 1)
+    pool = seed_rows * languages - held
+    return int({"all": pool, "one-language": seed_rows - validation_rows}.get(rows, rows)), held
+
+
+def training_flops(parameters: float, tokens: float) -> float:
+    """6 a parameter and token: 2 forward, 4 backward (Kaplan et al. 2020, section 2.1). LoRA, which needs no gradients
+    of the base's weights, does with about 4: an upper bound."""
+    return 6 * parameters * tokens
+
+
+def device_rate(device: str, flops: float | None, mfu: float) -> float:
+    """FLOP/s of training that one device comes to; check_config.py has seen to it that its peak is known."""
+    return (flops or peak_flops(device)) * mfu
+
+
+def attempts(seconds: float, start_up: float, runtime: float | None) -> int | None:
+    """How many times a training is started until it ends, each of them stopped `WARNING` s before `runtime` minutes are
+    over; None when that leaves no time to train."""
+    if runtime is None:
+        return 1
+    if start_up + seconds <= 60 * runtime:
+        return 1
+    usable = 60 * runtime - WARNING - start_up
+    return math.ceil(seconds / usable) if usable > 0 else None
+
+
+def weights_in_training(parameters: float, settings: Mapping, ranks: int) -> float:
+    """Bytes of a device's memory for weights, gradients and the optimizer; activations come on top, in what is left.
+
+    `settings` are those of train.py. Adapters are small beside their base, and left out.
+    """
+    weight = BYTES[settings["precision"]] * parameters
+    if settings.get("lora"):
+        return weight
+    stage, offload = settings.get("zero_stage"), settings.get("offload", "none")
+    if not stage:
+        return 16 * parameters
+    weights = 0 if offload == "all" else weight / ranks if stage == 3 else weight
+    optimizer = ADAM * parameters / ranks if offload == "none" else 0
+    return weights + weight / ranks + optimizer
+
+
+def adapter_parameters(parameters: float, rank: int) -> float:
+    """Of LoRA on query, key and value in all layers, for a Transformer whose width is 128 a layer: 12 width^2 layers
+    parameters, of which an adapter has 4 rank width layers."""
+    width = (128 * parameters / 12) ** (1 / 3)
+    return parameters * rank / (3 * width)
+
+
+def model_bytes(parameters: float, settings: Mapping) -> float:
+    """Of a tuned model on the disk: a fp32 adapter, or all weights in the precision in which they are held."""
+    if settings.get("lora"):
+        return 4 * adapter_parameters(parameters, settings["lora"]["rank"])
+    return (BYTES[settings["precision"]] if settings.get("zero_stage") else 4) * parameters
+
+
+def checkpoint_bytes(parameters: float, settings: Mapping) -> float:
+    """Of all checkpoints of a training while it runs: weights, and what the optimizer has of those that are trained."""
+    if settings.get("lora"):
+        return KEPT * 3 * model_bytes(parameters, settings)
+    return KEPT * (model_bytes(parameters, settings) + ADAM * parameters)
+
+
+def token_bytes(rows: float, tokens: float) -> float:
+    """Of a tokenized recipe."""
+    return TOKENIZED_ROW * rows + TOKEN * tokens
+
+
+def judge_seconds(calls: float, tokens: float, settings: Mapping, latency: float) -> float:
+    """Of `calls` with `tokens` each, at the endpoint's limits and as many at once as the judge allows."""
+    a_call = latency / settings.get("concurrency", 8)
+    if "requests_per_minute" in settings:
+        a_call = max(a_call, 60 / settings["requests_per_minute"])
+    if "tokens_per_minute" in settings:
+        a_call = max(a_call, 60 * tokens / settings["tokens_per_minute"])
+    return calls * a_call

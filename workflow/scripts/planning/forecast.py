@@ -1,0 +1,302 @@
+"""What each job of a workflow takes: counted or measured where there are data, assumed (`plan`) where not.
+
+A job that is done is measured where its program keeps a record; of what is left, rows and tokens are counted as soon as
+their files are made, and speeds are those of the trainings and answers that are done.
+"""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from basics.reading import read_json, read_jsonl
+from data.rows import read_rows
+from judging.spending import USAGE
+from planning import estimates
+from planning.jobs import Job, Workflow
+from reporting.costs import read_spent
+from study.short_forms import place_of
+from training.examples import count_tokens
+
+COUNTED, MEASURED, ASSUMED = "counted", "measured", "assumed"
+REHEARSALS = 6  # starts of the program that a micro-batch is found by
+NEAR = 4  # times the size: a smaller model's speed says little of a larger one's
+WRITTEN = {"translate_shard": 2}  # how often a job writes its rows, where it is not once: a journal as well
+
+
+class Number(NamedTuple):
+    """A value, and whether it is counted, measured or assumed."""
+
+    value: float
+    source: str
+
+
+class Rows(NamedTuple):
+    """Rows of a recipe."""
+
+    train: int
+    validation: int
+    source: str
+
+
+class Forecast:
+    """Numbers of jobs, each a job's own method."""
+
+    def __init__(self, workflow: Workflow):
+        self.config, self.jobs = workflow.config, workflow.jobs
+        self.assumed = self.config["plan"]
+        self.rate = estimates.device_rate(*(self.assumed[key] for key in ("device", "flops", "mfu")))
+        self._makers = {output: job for job in self.jobs for output in job.outputs}
+
+    # ---- which jobs there are
+
+    @cached_property
+    def trainings(self) -> list[Job]:
+        """Trainings of base models on recipes."""
+        return [job for job in self.jobs if "tokens" in job.inputs and job.run]
+
+    @cached_property
+    def answerings(self) -> list[Job]:
+        return [job for job in self.jobs if job.stage == "respond" and "prompts" in job.inputs]
+
+    @cached_property
+    def judgings(self) -> list[Job]:
+        return [
+            job for job in self.jobs if "judge" in job.wildcards and "responses" in job.inputs and "judge" in job.params
+        ]
+
+    def settings(self, job: Job) -> Mapping:
+        """What a program is told in --settings."""
+        return json.loads(job.params["settings"])
+
+    def parameters(self, job: Job) -> float:
+        return self.config["models"][job.wildcards["model"]]["billions"] * 1e9
+
+    def devices(self, job: Job) -> int:
+        """Devices that a job holds: GPUs, or ranks where each is a process on a CPU."""
+        nodes = job.resources.get("nodes", 1)
+        return job.resources.get("gpu") or max(1, job.threads * nodes // self.config["compute"]["cpus_per_rank"])
+
+    # ---- rows and tokens
+
+    @cached_property
+    def seed_rows(self) -> Number:
+        given = place_of(self.config["data"]["seed"], self.config["sources"])
+        made = next((job.output for job in self.jobs if job.rule == "seed" and not job.left), given)
+        if made:
+            return Number(len(read_rows(Path(made))), COUNTED)
+        return Number(self.assumed["seed_rows"], ASSUMED)
+
+    def recipe_rows(self, recipe: Job) -> Rows:
+        """Rows that the job of rule recipe draws."""
+        manifest = Path(recipe.output) / "manifest.json"
+        if not recipe.left and manifest.exists():
+            drawn = read_json(manifest, dict.fromkeys(("train_rows", "validation_rows"), dict[str, int]))
+            return Rows(sum(drawn["train_rows"].values()), sum(drawn["validation_rows"].values()), COUNTED)
+        params, languages = recipe.params, len(recipe.inputs["rows"])
+        drawn = estimates.recipe_rows(
+            params["rows"], int(self.seed_rows.value), languages, params["validation_rows"], params["hold_out"]
+        )
+        return Rows(*drawn, self.seed_rows.source)
+
+    def rows_of_tokens(self, folder: str) -> Rows:
+        return self.recipe_rows(self._makers[self._makers[folder].inputs["recipe"][0]])
+
+    def tokens_a_row(self, family: str) -> float:
+        given = self.assumed["tokens_a_row"]
+        return given.get(family, given["default"])
+
+    def tokens(self, training: Job) -> Number:
+        """Tokens of all epochs, padding not counted. Exact as soon as the recipe is tokenized."""
+        if record := self.records.get(training):
+            return Number(record["tokens"], MEASURED)
+        settings, folder = self.settings(training), training.inputs["tokens"][0]
+        splits = ["train"] if settings.get("validation", "held-out") == "held-out" else ["train", "validation"]
+        once = [self.tokens_of(folder, split) for split in splits]
+        return Number(settings["epochs"] * sum(number.value for number in once), once[0].source)
+
+    def tokens_of(self, folder: str, split: str) -> Number:
+        """Tokens of a split of a tokenized recipe: counted once it is there; else its budget, or its rows' at so many a
+        row."""
+        made, counts = self._makers[folder], Path(folder) / "counts.json"
+        if not made.left and counts.exists():
+            return Number(count_tokens(counts, split), COUNTED)
+        rows = getattr(self.rows_of_tokens(folder), split)
+        assumed = Number(rows * self.tokens_a_row(made.wildcards["family"]), ASSUMED)
+        if split == "train" and made.inputs.get("english"):
+            return min(assumed, self.tokens_of(made.inputs["english"][0], split))
+        if split == "train" and made.params["budget"]:
+            return min(assumed, Number(int(list(made.params["budget"])[-1]), ASSUMED))
+        return assumed
+
+    # ---- hours
+
+    @cached_property
+    def records(self) -> dict[Job, Mapping]:
+        """The training.json of each training that is done."""
+        paths = {job: Path(job.output) / "training.json" for job in self.trainings if not job.left}
+        return {job: read_spent(path) for job, path in paths.items() if path.exists()}
+
+    @cached_property
+    def _speeds(self) -> dict[tuple[str, str], tuple[float, float]]:
+        """Tokens of the trainings that are done, and the seconds of all their devices, by method and model."""
+        spent: dict = defaultdict(lambda: (0.0, 0.0))
+        for job, record in self.records.items():
+            tokens, seconds = spent[job.run[:2]]
+            spent[job.run[:2]] = (tokens + record["tokens"], seconds + record["seconds"] * record["ranks"])
+        return {key: values for key, values in spent.items() if all(values)}
+
+    def _near(self, training: Job) -> float | None:
+        """FLOP/s of a device in the measured trainings, by the same method, of the model that is nearest in size."""
+
+        def distance(model: str) -> float:
+            return abs(math.log(self.config["models"][model]["billions"] * 1e9 / self.parameters(training)))
+
+        models = [model for method, model in self._speeds if method == training.run[0]]
+        nearest = min((model for model in models if distance(model) <= math.log(NEAR)), key=distance, default=None)
+        if nearest is None:
+            return None
+        tokens, seconds = self._speeds[training.run[0], nearest]
+        return estimates.training_flops(self.config["models"][nearest]["billions"] * 1e9, tokens) / seconds
+
+    def device_seconds(self, training: Job) -> Number:
+        """Seconds of all devices together, without start-up."""
+        if record := self.records.get(training):
+            return Number(record["seconds"] * record["ranks"], MEASURED)
+        tokens = self.tokens(training).value
+        if training.run[:2] in self._speeds:
+            seen, seconds = self._speeds[training.run[:2]]
+            return Number(tokens * seconds / seen, MEASURED)
+        flops, near = estimates.training_flops(self.parameters(training), tokens), self._near(training)
+        return Number(flops / (near or self.rate), MEASURED if near else ASSUMED)
+
+    def answers(self, job: Job) -> Number:
+        """Answers that a job of rule respond gives, or that one of rule judge rates: one a prompt and language."""
+        made = self._makers[job.inputs["responses"][0]] if "responses" in job.inputs else job
+        if not made.left and Path(made.output).exists():
+            return Number(len(read_jsonl(made.output)), COUNTED)
+        return Number(len(made.inputs["prompts"]) * self.config["data"]["prompts_expected"], COUNTED)
+
+    @cached_property
+    def _answering(self) -> dict[tuple[str, str], tuple[float, float]]:
+        """Answers that were given, and their seconds with start-up, by method and model."""
+        spent: dict = defaultdict(lambda: (0.0, 0.0))
+        for job in self.answerings:
+            path = Path(f"results/{self.config['experiment']}/benchmarks/respond/{'/'.join(job.run)}.tsv")
+            if not job.left and path.exists():
+                answers, seconds = spent[job.run[:2]]
+                wall = float(path.read_text(encoding="utf-8").splitlines()[1].split("\t")[0])
+                spent[job.run[:2]] = (answers + self.answers(job).value, seconds + wall)
+        return dict(spent)
+
+    def answering_seconds(self, job: Job) -> Number:
+        """Of a job of rule respond, with start-up."""
+        answers = self.answers(job).value
+        if job.run[:2] in self._answering:
+            seen, seconds = self._answering[job.run[:2]]
+            return Number(answers * seconds / seen, MEASURED)
+        return Number(self.assumed["start_up"] + answers / self.assumed["answers_per_second"], ASSUMED)
+
+    def seconds(self, job: Job) -> float:
+        """Of any job, from its start to its end."""
+        assumed = self.assumed
+        if job in self._kinds["training"]:
+            return assumed["start_up"] + self.device_seconds(job).value / self.devices(job)
+        if job in self._kinds["answering"]:
+            return self.answering_seconds(job).value
+        if job in self._kinds["judging"]:
+            judge = json.loads(job.params["judge"])
+            return assumed["other_job"] + estimates.judge_seconds(
+                self.calls(job), sum(self.usage(judge["name"])[:2]), judge, assumed["judge"]["seconds"]
+            )
+        if job.rule.startswith("micro_batch"):
+            return REHEARSALS * assumed["start_up"]
+        if job.rule == "pretrain":
+            steps = self.settings(job)
+            tokens = steps["steps"] * steps["batch"] * steps["length"]
+            return assumed["start_up"] + estimates.training_flops(self.parameters(job), tokens) / self.rate
+        if job.rule == "translate_shard":
+            rows = self.seed_rows.value / job.params["shards"]
+            return assumed["other_job"] + rows / (assumed["translated_rows_per_second"] * job.threads)
+        return 0.0 if not job.outputs else assumed["other_job"]
+
+    @cached_property
+    def _kinds(self) -> dict[str, set[Job]]:
+        return {
+            "training": set(self.trainings),
+            "answering": set(self.answerings),
+            "judging": set(self.judgings),
+        }
+
+    # ---- judges
+
+    def calls(self, job: Job) -> int:
+        """Calls of a judge, one a rating; those for replies without a rating come on top."""
+        return int(self.answers(job).value) * json.loads(job.params["judge"]).get("repeats", 1)
+
+    @cached_property
+    def _usages(self) -> dict[str, tuple[int, int, int]]:
+        """Prompt tokens, tokens of replies, and calls of the ratings that are there, by judge."""
+        used: dict = defaultdict(lambda: (0, 0, 0))
+        for job in self.judgings:
+            if not job.left and Path(job.output).exists():
+                for row in read_jsonl(job.output, {"usage": USAGE, "attempts": int}):
+                    more = (row["usage"]["prompt_tokens"], row["usage"]["completion_tokens"], row["attempts"])
+                    used[job.wildcards["judge"]] = tuple(map(sum, zip(used[job.wildcards["judge"]], more, strict=True)))
+        return dict(used)
+
+    def usage(self, judge: str) -> tuple[float, float, str]:
+        """Tokens of a call's prompt and of its reply, and whether they were measured."""
+        if self._usages.get(judge, (0, 0, 0))[2]:
+            prompt, completion, calls = self._usages[judge]
+            return prompt / calls, completion / calls, MEASURED
+        return self.assumed["judge"]["prompt_tokens"], self.assumed["judge"]["completion_tokens"], ASSUMED
+
+    # ---- disk
+
+    def bytes(self, job: Job) -> float:
+        """What a job leaves on the disk."""
+        assumed, rest = self.assumed["disk"], self.assumed["disk"]["other"]
+        if not job.outputs:
+            return 0.0
+        if job in self._kinds["training"]:
+            return rest + estimates.model_bytes(self.parameters(job), self.settings(job))
+        if job.stage == "base" and "model" in job.wildcards:
+            return rest + (4 if job.rule == "pretrain" else 2) * self.parameters(job)
+        if job.rule == "tokenize":
+            rows = self.rows_of_tokens(job.output)
+            total = rows.train + rows.validation
+            return rest + estimates.token_bytes(total, total * self.tokens_a_row(job.wildcards["family"]))
+        if job.rule == "recipe":
+            rows = self.recipe_rows(job)
+            return rest + assumed["row"] * (rows.train + rows.validation)
+        if job.stage == "translate" and ("lang" in job.wildcards or job.rule == "segment") and not self._is_model(job):
+            rows = self.seed_rows.value / job.params.get("shards", 1)
+            return rest + assumed["row"] * rows * WRITTEN.get(job.rule, 1)
+        if job.run and "responses" in job.inputs:
+            return rest + assumed["answer"] * self.answers(job).value
+        if job in self._kinds["answering"]:
+            return rest + 2 * assumed["answer"] * self.answers(job).value
+        return rest
+
+    def _is_model(self, job: Job) -> bool:
+        return "translation_models" in job.output
+
+    def checkpoints(self, job: Job) -> float:
+        """Bytes of a training's checkpoints, which are removed at its end."""
+        if job not in self._kinds["training"]:
+            return 0.0
+        return estimates.checkpoint_bytes(self.parameters(job), self.settings(job))
+
+
+def sources(numbers: Iterable[Number]) -> str:
+    """Whether numbers were counted, measured or assumed, and how many of each, for a reader."""
+    found: dict[str, int] = {}
+    for number in numbers:
+        found[number.source] = found.get(number.source, 0) + 1
+    if len(found) == 1:
+        return next(iter(found))
+    return ", ".join(f"{found[name]} {name}" for name in (COUNTED, MEASURED, ASSUMED) if name in found)

@@ -1,0 +1,132 @@
+"""The jobs that Snakemake sees for a target, done and left: the one place that knows Snakemake's own API.
+
+Snakemake 9 hands its DAG to a printer or to an executor alone, so it is taken from inside, in the way that
+`snakemake --summary` makes it: no job is run, no lock is taken, no log is written.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from basics.errors import InputError
+
+UNBOUND = 10**6  # cores: threads of jobs are then those that they ask for, and not what this machine has
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of the DAG. Two jobs are equal when they are one."""
+
+    rule: str
+    stage: str  # file of workflow/rules/ that the rule stands in; Snakefile for targets
+    wildcards: Mapping[str, str]
+    inputs: Mapping[str, Sequence[str]]  # by name; those without a name are left out
+    outputs: Sequence[str]
+    logs: Sequence[str]
+    params: Mapping[str, object]
+    resources: Mapping[str, object]  # at the first attempt: mem_mb, runtime (minutes), gpu, nodes, judging, ...
+    threads: int
+    left: bool  # whether Snakemake would run it
+    begun: frozenset[str]  # outputs that Snakemake has marked as being made
+    submitted: frozenset[str]  # what a cluster calls its submissions, where one makes them
+    benchmark: str | None  # what Snakemake writes when the job has ended well
+    needs: list["Job"] = field(default_factory=list, compare=False, repr=False)
+
+    def __hash__(self) -> int:
+        return hash((self.rule, *self.outputs, *self.wildcards.items()))
+
+    @property
+    def run(self) -> tuple[str, str, str] | None:
+        """Method, model and recipe, of a job that belongs to one tuned model."""
+        named = self.wildcards
+        return (
+            (named["method"], named["model"], named["recipe"]) if {"method", "model", "recipe"} <= set(named) else None
+        )
+
+    @property
+    def output(self) -> str:
+        """The first of its outputs, or the rule of a target."""
+        return self.outputs[0] if self.outputs else self.rule
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """The merged configuration, the stages in the order of the Snakefile, and the jobs in one in which they can run."""
+
+    config: Mapping
+    stages: Sequence[str]
+    jobs: Sequence[Job]
+    locked: bool  # whether a Snakemake has its lock on the folder: one that runs, or one that was killed
+
+
+def read_workflow(
+    targets: Iterable[str] = (), configfiles: Iterable[Path] = (), config: Mapping[str, object] | None = None
+) -> Workflow:
+    """Ask Snakemake, in the current folder, what `targets` (the default target) take.
+
+    Raises:
+        InputError: for what Snakemake refuses - a target that no rule makes, an input that is not there.
+        SystemExit: with the one line of the Snakefile's own checks, for a bad configuration.
+    """
+    import logging
+
+    from snakemake.api import SnakemakeApi
+    from snakemake.exceptions import RuleException, WorkflowError
+    from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
+    from snakemake_interface_common.exceptions import ApiError
+
+    output = OutputSettings(dryrun=True, log_level_override=logging.ERROR, enable_file_logging=False)
+    try:
+        with SnakemakeApi(output) as api:
+            asked = api.workflow(
+                resource_settings=ResourceSettings(cores=UNBOUND),
+                config_settings=ConfigSettings(config=dict(config or {}), configfiles=list(configfiles)),
+            )
+            # Unfinished output is made again, as the profiles' rerun-incomplete says.
+            dag = asked.dag(DAGSettings(targets=frozenset(targets), force_incomplete=True))
+            workflow = dag.workflow_api._workflow
+            workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True, nolock=True)
+            workflow._build_dag()
+            stages = dict.fromkeys(_stage_of(rule) for rule in workflow.rules)
+            locked = any(True for _ in workflow.persistence._read_locks())
+            return Workflow(workflow.config, list(stages), _jobs_of(workflow), locked)
+    except (WorkflowError, RuleException, ApiError) as error:
+        raise InputError(_in_a_line(error)) from None
+
+
+def _in_a_line(error: Exception) -> str:
+    return "; ".join(line.strip() for line in str(error).splitlines() if line.strip()) or type(error).__name__
+
+
+def _stage_of(rule) -> str:
+    return Path(str(rule.snakefile)).stem
+
+
+def _jobs_of(workflow) -> list[Job]:
+    dag, persistence = workflow.dag, workflow.persistence
+    jobs: dict = {}
+    for level in dag.toposorted():
+        for job in sorted(level, key=lambda job: (job.rule.name, sorted(job.wildcards_dict.items()))):
+            keys = [str(file) for file in job.output]
+            begun = frozenset(persistence._filter_incomplete_keys(keys))
+            jobs[job] = Job(
+                rule=job.rule.name,
+                stage=_stage_of(job.rule),
+                wildcards=dict(job.wildcards_dict),
+                inputs={name: _listed(files) for name, files in job.input.items()},
+                outputs=keys,
+                logs=[str(file) for file in job.log],
+                params=dict(job.params.items()),
+                resources=dict(job.resources.items()),
+                threads=job.threads,
+                left=dag.needrun(job),
+                begun=begun,
+                submitted=frozenset(map(str, persistence.external_jobids(job))) if begun else frozenset(),
+                benchmark=str(job.benchmark) if job.benchmark else None,
+                needs=[jobs[needed] for needed in dag.dependencies[job]],
+            )
+    return list(jobs.values())
+
+
+def _listed(files: object) -> list[str]:
+    return [files] if isinstance(files, str) else [str(file) for file in files]

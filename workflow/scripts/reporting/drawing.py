@@ -1,0 +1,203 @@
+"""How all figures look: series and their marks, bands, one legend, a footer, and saving.
+
+A figure is drawn once for the width of the page and once for that of a column (WIDTHS), with the same sizes of type,
+so that neither is scaled where it is printed. Colours are seaborn's colorblind palette; each series has its marker too.
+"""
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from basics.writing import beside
+from reporting import fonts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+WIDTHS = {"": 6.3, "-column": 3.03}  # inches, by what is added to the file's name: the text and a column of an ACL page
+RESOLUTION = 300  # dots per inch of the png
+LOOK = {  # over seaborn's "paper": sizes in points, at the printed width
+    "pdf.fonttype": 42,  # TrueType: journals refuse the Type 3 fonts that are matplotlib's default
+    "ps.fonttype": 42,  # which the pdf backend asks as well: else a font is embedded twice
+    "axes.linewidth": 0.8,
+    "axes.titlepad": 4,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7.5,
+    "legend.fontsize": 7.5,
+    "legend.title_fontsize": 8,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "xtick.major.size": 3,
+    "xtick.major.pad": 2,
+    "ytick.major.size": 3,
+    "ytick.major.pad": 2,
+    "ytick.minor.size": 1.5,
+    "xtick.major.width": 0.8,
+    "ytick.major.width": 0.8,
+    "ytick.minor.width": 0.6,
+    "grid.color": "0.92",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.1,
+    "lines.markeredgewidth": 0.9,
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a series looks: its name in the legend, its marker, and its place in seaborn's colorblind palette."""
+
+    label: str
+    marker: str
+    colour: int
+    size: float  # points; markers of equal size do not look equal
+
+
+SERIES = {  # the paper's markers
+    "multilingual": Style("Multilingual", "s", 0, 4.2),
+    "monolingual": Style("Monolingual", "*", 3, 6.8),
+    "English": Style("English-only", "o", 2, 4.4),
+    "downsampled": Style("Downsampled", "^", 4, 4.8),
+}
+FURTHER = (("D", 1), ("v", 5), ("P", 9), ("X", 8), ("h", 6), ("d", 7))  # marker and colour of what the paper has not
+
+
+@dataclass(frozen=True)
+class Words:
+    """What stands around the panels."""
+
+    title: str
+    below: str  # what the x axes are, where all are the same
+    footer: Sequence[str]  # sentences: who judged, what is missing
+    watermark: str = ""
+
+
+def add_series(labels: Mapping[str, str]) -> None:
+    """Let series be drawn that the paper has not, by what the legend calls them; those that it has keep their looks."""
+    for place, (name, label) in enumerate((name, label) for name, label in labels.items() if name not in SERIES):
+        marker, colour = FURTHER[place % len(FURTHER)]
+        SERIES[name] = Style(label, marker, colour, 4.2)
+
+
+def prepare(folder: Path | str) -> None:
+    """Set the looks up, with the fonts of a folder beside matplotlib's own, and none of this machine's."""
+    fonts.register(folder)
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import seaborn as sns
+
+    sns.set_theme(context="paper", style="ticks", rc=LOOK | {"font.family": fonts.FAMILY})
+
+
+def panel_grid(count: int, columns: int, width: float, height: float, share_x: bool) -> "tuple[Figure, list[Axes]]":
+    """A canvas with `count` panels that share their y axis, `columns` beside one another, each `height` inches high."""
+    import matplotlib.pyplot as plt
+
+    rows = math.ceil(count / columns)
+    canvas, grid = plt.subplots(
+        rows, columns, sharex=share_x, sharey=True, squeeze=False, figsize=(width, rows * height + 0.8)
+    )
+    canvas.set_layout_engine("constrained", h_pad=0.03, w_pad=0.03, hspace=0.03, wspace=0.03)
+    for axes in grid.flat[count:]:
+        axes.remove()
+    for position, axes in enumerate(grid.flat[:count]):
+        axes.grid(axis="y")
+        if position + columns >= count:  # nothing below it, even where the last row is short
+            axes.tick_params(labelbottom=True)
+    return canvas, list(grid.flat[:count])
+
+
+def look_of(series: str) -> dict:
+    """Colour and marker of a series, as matplotlib takes them."""
+    import seaborn as sns
+
+    style = SERIES[series]
+    colour = sns.color_palette("colorblind")[style.colour]
+    return {"color": colour, "marker": style.marker, "markersize": style.size, "markerfacecolor": "white"}
+
+
+def marks(axes: "Axes", x: Sequence[float], y: Sequence[float], series: str, line: str) -> None:
+    """One line with hollow markers; NaN breaks it. Outlines lie above all lines: points that coincide all show."""
+    axes.plot(x, y, linestyle=line, clip_on=False, zorder=3, **look_of(series) | {"markeredgecolor": "none"})
+    axes.plot(x, y, linestyle="none", clip_on=False, zorder=4, **look_of(series) | {"markerfacecolor": "none"})
+
+
+def band(axes: "Axes", x: Sequence[float], low: Sequence[float], high: Sequence[float], series: str) -> None:
+    """The interval around a line; broken where the line is. A point alone, with no band, has a bar."""
+    colour = look_of(series)["color"]
+    axes.fill_between(x, low, high, color=colour, alpha=0.13, linewidth=0, zorder=1)
+    alone = [
+        place
+        for place, value in enumerate(low)
+        if not math.isnan(value) and all(math.isnan(neighbour) for neighbour in neighbours(low, place))
+    ]
+    for place in alone:
+        bar(axes, x[place], low[place], high[place], series)
+
+
+def neighbours(values: Sequence[float], place: int) -> list[float]:
+    """The values before and after one, as far as there are any."""
+    return [*values[max(place - 1, 0) : place], *values[place + 1 : place + 2]]
+
+
+def bar(axes: "Axes", x: float, low: float, high: float, series: str) -> None:
+    """The interval of one point."""
+    axes.plot([x, x], [low, high], color=look_of(series)["color"], alpha=0.45, linewidth=1.6, zorder=1, marker="")
+
+
+def absent(axes: "Axes", x: Sequence[float], series: str, shown: Sequence[str]) -> None:
+    """Mark points that cannot be drawn: crosses in the colour of their series, a row a series, at the panel's foot."""
+    height = 0.035 + 0.055 * (len(shown) - 1 - shown.index(series))
+    look = {"color": look_of(series)["color"], "marker": "x", "markersize": 3.2, "linestyle": "none", "zorder": 5}
+    axes.plot(x, [height] * len(x), transform=axes.get_xaxis_transform(), clip_on=False, gid="absent", **look)
+
+
+def surround(canvas: "Figure", series: Sequence[str], line: str, words: Words) -> None:
+    """Title and one legend above the panels, the name of the x axes and the footer below, a watermark across."""
+    from matplotlib.lines import Line2D
+
+    width, inch = canvas.get_figwidth(), 1 / canvas.get_figheight()
+    handles = [Line2D([], [], linestyle=line, label=SERIES[name].label, **look_of(name)) for name in series]
+    if any(drawn.get_gid() == "absent" for axes in canvas.axes for drawn in axes.lines):
+        handles.append(Line2D([], [], linestyle="none", marker="x", markersize=3.2, color="0.35", label="missing"))
+    lines = math.ceil(len(words.title) / (width * 16))
+    title = textwrap.fill(words.title, math.ceil(len(words.title) / lines) + 8)  # lines of about one length
+    columns = len(handles) if width > 5 else 2
+    legend = canvas.legend(
+        handles=handles, loc="outside upper center", ncols=max(columns, 1), frameon=False, title=title, handlelength=2
+    )
+    legend.get_title().set_multialignment("center")
+    sentences = " ".join(sentence.rstrip(".") + "." for sentence in words.footer if sentence)
+    footer = textwrap.wrap(sentences, int(width * 22))
+    below = (len(footer) * 0.1 + 0.06) * inch
+    canvas.text(0.995, 0.03 * inch, "\n".join(footer), ha="right", va="bottom", fontsize=5.5, color="0.35")
+    if words.below:
+        canvas.text(0.53, below, words.below, ha="center", va="bottom", fontsize=7.5)
+        below += 0.16 * inch
+    canvas.get_layout_engine().set(rect=(0, below, 1, 1 - below))
+    if words.watermark:
+        size = 62 * width / max(len(words.watermark), 6)
+        canvas.text(
+            0.5, 0.5, words.watermark, ha="center", va="center", rotation=28, fontsize=size, color="0.5", alpha=0.16,
+            zorder=10, weight="bold", family=fonts.LATIN,
+        )  # fmt: skip
+
+
+def save(canvas: "Figure", path: str, metadata: Mapping[str, str]) -> None:
+    """Write PATH.pdf (vector, TrueType fonts embedded) and PATH.png; without a date, so that equal input, equal bytes.
+
+    `metadata`: Title, Subject and Keywords.
+    """
+    import matplotlib.pyplot as plt
+
+    png = {"Title": metadata["Title"], "Description": "; ".join(filter(None, list(metadata.values())[1:]))}
+    with beside(f"{path}.pdf") as written:
+        canvas.savefig(written, format="pdf", metadata={"CreationDate": None, **metadata})
+    with beside(f"{path}.png") as written:
+        canvas.savefig(written, format="png", metadata={"Software": None, **png}, dpi=RESOLUTION)
+    plt.close(canvas)

@@ -1,0 +1,26 @@
+"""The order in which tables and figures name methods, models, recipes and languages."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+from study.series import METHODS
+
+LAST = ("multilingual", "downsampled")  # recipes, after the monolingual ones
+
+
+def in_order(values: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """The values, each once: those `wanted` first, in that order."""
+    return sorted(dict.fromkeys(values), key=lambda value: wanted.index(value) if value in wanted else len(wanted))
+
+
+def method_place(method: str) -> tuple[int, str]:
+    """Sort key: the methods in the paper's order, then any other."""
+    return (list(METHODS).index(method) if method in METHODS else len(METHODS), method)
+
+
+def recipe_order(languages: Sequence[str]) -> Callable[[str], int]:
+    """Sort key: monolingual recipes by language, then multilingual, downsampled, and any other."""
+    order = [*(f"mono-{lang}" for lang in languages), "mono-(own)", *LAST]
+    return lambda recipe: order.index(recipe) if recipe in order else len(order)

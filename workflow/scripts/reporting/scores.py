@@ -1,0 +1,61 @@
+"""Score tables, as score.py writes them.
+
+A score table is a parquet file with one row a response: its coordinates (judge, method, model, recipe, lang, id),
+prompt, response, response_sha256, decoding; rating (1-3, the mean of `ratings`, or null), explanation, judge_model,
+fingerprint; label, probability, match, lines_match, words_match (bools, the last two or null); score (rating times
+match). Many of them, one a run, or one of them all together are read alike.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from basics.errors import InputError
+from basics.tables import read_parquet
+
+if TYPE_CHECKING:
+    import polars as pl
+
+KEY = ("judge", "method", "model", "recipe", "lang", "id")  # what makes a row of a score table unique
+COLUMNS = {  # of a score table, with the kind of each
+    **dict.fromkeys(KEY, str),
+    "prompt": str,
+    "response": str,
+    "response_sha256": str,
+    "decoding": str | None,
+    "rating": float | None,
+    "ratings": list,
+    "explanation": str | None,
+    "judge_model": str | None,
+    "fingerprint": str | None,
+    "label": str | None,
+    "probability": float,
+    "match": bool,
+    "lines_match": bool | None,
+    "words_match": bool | None,
+    "score": float | None,
+}
+
+
+def read_scores(paths: Iterable[Path | str], columns: Sequence[str] = ()) -> "pl.DataFrame":
+    """Read score tables: the key columns and `columns`, rows in the order of the files.
+
+    Raises InputError naming the file when one cannot be read or lacks a column, and when two rows score the
+    same response.
+    """
+    import polars as pl
+
+    wanted = {name: COLUMNS[name] for name in (*KEY, *columns)}
+    tables = [(path, read_table(path, wanted).select(list(wanted))) for path in paths]
+    path = tables[-1][0]
+    scores = pl.concat([table for _, table in tables], how="vertical_relaxed")
+    twice = scores.filter(scores.select(KEY).is_duplicated()).select(KEY)
+    if len(twice):
+        first = "/".join(str(value) for value in twice.row(0))
+        raise InputError(f"{path}: {first} is scored more than once; give each score table once")
+    return scores
+
+
+def read_table(path: Path | str, columns: Mapping = COLUMNS) -> "pl.DataFrame":
+    """One score table. Raises InputError naming the file, and the column at fault."""
+    return read_parquet(path, columns, "make it again with score.py")

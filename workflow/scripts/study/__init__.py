@@ -1,0 +1,1 @@
+"""What a configuration asks for: sources, models, recipes, methods, and the runs of each figure."""

@@ -1,0 +1,68 @@
+"""Where tuned models come from when they are not trained here: the authors' repositories, by their names and pins.
+
+The registry, resources/released-models.yaml, holds a pin by repository, and under `pickled` the repositories (or
+patterns of them) that hold no weights in another format.
+"""
+
+import re
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from basics.errors import InputError
+from basics.kinds import fields_fault
+from basics.paths import REPOSITORY
+from basics.reading import read_yaml
+
+REGISTRY = REPOSITORY / "resources" / "released-models.yaml"
+CONFIGS = {"lora": "adapter_config.json", "full": "config.json"}  # the file that makes a folder a model, by method
+
+
+def folder_of(config: Mapping, method: str, model: str, recipe: str) -> str | None:
+    """The user's folder of a released model, if the config names one."""
+    path = config["released"][method]["path"]
+    return path and path.replace("{model}", model).replace("{recipe}", recipe)
+
+
+def repository_of(config: Mapping, method: str, model: str, recipe: str) -> str:
+    """The authors' repository of a model and recipe, in their names: mono-es is es."""
+    released = config["released"]
+    recipe = released["recipes"].get(recipe, recipe.removeprefix("mono-"))
+    model = released[method]["models"].get(model, model)
+    return released[method]["repo"].replace("{model}", model).replace("{recipe}", recipe)
+
+
+def read_registry(path: Path = REGISTRY) -> dict:
+    """The registry: `models`, a pin by repository, and `pickled`, patterns of repositories.
+
+    Raises InputError when a pin does not fix what is fetched: a branch moves, so it needs the hash of its weights.
+    """
+    registry = read_yaml(path, fields={"models": dict, "pickled": list[str]})
+    for repo, pin in registry["models"].items():
+        fault = fields_fault(pin, {"revision": str, "sha256": dict}) if isinstance(pin, dict) else "no pin"
+        if fault:
+            raise InputError(f"{path}: {repo}: {fault}; give its revision, and sha256 by file")
+        hashes = pin["sha256"].values()
+        if any(value is not None and not re.fullmatch(r"[0-9a-f]{64}", value) for value in hashes):
+            raise InputError(f"{path}: {repo}: sha256 is not 64 hexadecimal digits; write null where it is not known")
+        if not re.fullmatch(r"[0-9a-f]{40}", pin["revision"]) and not (pin["sha256"] and all(hashes)):
+            raise InputError(
+                f"{path}: {repo}: revision is {pin['revision']!r}, which is no commit (40 hexadecimal digits);"
+                " write the commit, or the sha256 of every weights file"
+            )
+    return registry
+
+
+def pin_of(repo: str, registry: Mapping) -> dict:
+    """A repository's pin: revision, and sha256 by file. Raises InputError when it has none that can be used."""
+    if repo in registry["models"]:
+        return registry["models"][repo]
+    if any(fnmatchcase(repo, pattern) for pattern in registry["pickled"]):
+        raise InputError(
+            f"{repo} holds pickled weights alone, which are not loaded; convert them to safetensors (config/README.md"
+            " says how) and name the folders as `path` of this method in `released`"
+        )
+    raise InputError(
+        f"there is no pin of {repo}; add its commit (and the sha256 of its weights, or null) to"
+        " resources/released-models.yaml, or name folders as `path` of this method in `released`"
+    )

@@ -1,0 +1,1 @@
+"""The optimizer step, its ranks, checkpoints and losses."""

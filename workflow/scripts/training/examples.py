@@ -1,0 +1,109 @@
+"""A tokenized recipe as examples to learn from: token ids, labels, and micro-batches of them."""
+
+from pathlib import Path
+
+from basics.errors import InputError
+from basics.kinds import kind_fault
+from basics.reading import read_json
+from training.steps import FILLER
+
+SPLITS = ("train", "validation")
+NO_LABEL = -100  # PyTorch's cross-entropy passes over it
+NO_ROW = -1
+
+
+def load_tokens(folder: Path) -> dict:
+    """Read the splits of a tokenized recipe. Raises InputError when they are missing, damaged or empty."""
+    from datasets import load_from_disk
+
+    try:
+        splits = load_from_disk(str(folder))
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{folder}: not a tokenized recipe ({reason}); run tokenize_recipe.py again") from None
+    for split in SPLITS:
+        if split not in splits or len(splits[split]) == 0:
+            raise InputError(f"{folder}: no rows in {split}; mend the recipe or recipe.validation_rows")
+        if splits[split].features != features():
+            raise InputError(f"{folder}: the columns of {split} are not those of a tokenized recipe; tokenize it again")
+    return splits
+
+
+def count_tokens(counts: Path, split: str) -> int:
+    """Tokens of a split, of the counts.json of a tokenized recipe. Raises InputError naming the file and the fault."""
+    remedy = "tokenize that recipe again"
+    languages = read_json(counts, {split: dict}, remedy)[split]
+    if fault := kind_fault(languages, {name: {"tokens": int} for name in languages}):
+        raise InputError(f"{counts}: the key {split!r} {fault}; {remedy}")
+    return sum(language["tokens"] for language in languages.values())
+
+
+def features():
+    """The columns of a tokenized recipe, with their kinds."""
+    from datasets import Features, List, Value
+
+    return Features(
+        id=Value("int64"),
+        lang=Value("string"),
+        input_ids=List(Value("int32")),
+        prompt_length=Value("int32"),
+        length=Value("int32"),
+    )
+
+
+class Examples:
+    """Row number, token ids and labels by row; FILLER gives an example without labels.
+
+    The first token follows nothing, so it is never a label. Raises InputError when no row has one.
+    """
+
+    def __init__(self, rows, loss_on: str):
+        self.lengths = list(rows["length"])
+        self._rows = rows
+        self._ids = rows.select_columns(["input_ids"])
+        self._unlabelled = [1 if loss_on == "all" else max(1, length) for length in rows["prompt_length"]]
+        if all(length <= unlabelled for length, unlabelled in zip(self.lengths, self._unlabelled, strict=True)):
+            raise InputError(f"no row has a token to learn with loss_on {loss_on}; raise tokenize.max_length")
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: int | None) -> tuple[int, list[int], list[int]]:
+        if index is FILLER:
+            return NO_ROW, [0], [NO_LABEL]
+        ids, unlabelled = self._ids[index]["input_ids"], self._unlabelled[index]
+        return index, ids, [NO_LABEL] * min(unlabelled, len(ids)) + ids[unlabelled:]
+
+    def name(self, index: int) -> str:
+        """A row as a user finds it again: its id and language."""
+        row = self._rows[index]
+        return f"{row['id']} ({row['lang']})"
+
+
+def collate(examples: list[tuple[int, list[int], list[int]]]) -> dict:
+    """Pad examples on the right to one length; padding is masked and has no label, whatever its id."""
+    import torch
+
+    longest = max(len(ids) for _, ids, _ in examples)
+    labels = torch.tensor([labels + [NO_LABEL] * (longest - len(labels)) for _, _, labels in examples])
+    return {
+        "input_ids": torch.tensor([ids + [0] * (longest - len(ids)) for _, ids, _ in examples]),
+        "attention_mask": torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for _, ids, _ in examples]),
+        "labels": labels,  # for the Trainer, which counts them and does not pass them on
+        "targets": labels,  # for the model
+        "rows": torch.tensor([row for row, _, _ in examples]),  # for a message
+    }
+
+
+def rehearsal(length: int, rows: int):
+    """Rows of `length` tokens, all labelled: the most that a micro-batch can hold."""
+    from datasets import Dataset
+
+    row = {
+        "id": 0,
+        "lang": "none",
+        "input_ids": [number % 100 for number in range(length)],
+        "prompt_length": 0,
+        "length": length,
+    }
+    return Dataset.from_list([row] * rows)

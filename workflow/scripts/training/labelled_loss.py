@@ -1,0 +1,105 @@
+"""The loss of a causal language model, on labelled positions alone and never with all logits at once.
+
+The output layer costs as much as the rest of a small model, and for BLOOM's 250,880 words a micro-batch's logits are
+the largest thing in memory. Only positions with a label need them: with loss on the response that is a part of the
+tokens. They are taken in chunks, and a chunk's gradients are made at once with its loss, so that what is held is one
+chunk's logits, and nothing is computed twice (the way of Liger Kernel, arXiv:2410.10989).
+"""
+
+import types
+
+import torch
+
+from training.examples import NO_LABEL
+
+CHUNK = 2**25  # logits held at once, in fp32 128 MB
+GPU_ROWS = 256  # positions of a chunk at least: with fewer, a GPU waits for the weights and does not compute
+SCALED = ("final_logit_softcapping", "logit_scale", "logits_scaling", "mup_scale")  # what models do to logits besides
+
+
+class _SummedLoss(torch.autograd.Function):
+    """Cross-entropy summed over positions, with the gradients of the states and, if it is trained, of the weight."""
+
+    @staticmethod
+    def forward(ctx, states, weight, targets, train: bool):
+        """`states` [positions, width], `weight` [words, width], `targets` [positions]; a number in fp32."""
+        device = states.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
+        with torch.autocast(device, enabled=False):
+            inputs, matrix = states.to(dtype), weight.to(dtype)
+            of_states = torch.empty_like(inputs) if train else None
+            of_weight = torch.zeros_like(weight) if train and weight.requires_grad else None
+            total = torch.zeros((), dtype=torch.float32, device=states.device)
+            rows = max(GPU_ROWS if device == "cuda" else 1, CHUNK // len(weight))
+            for start in range(0, len(inputs), rows):
+                part, wanted = inputs[start : start + rows], targets[start : start + rows, None]
+                logits = (part @ matrix.t()).float()
+                logits -= logits.amax(1, keepdim=True)
+                at_target = logits.gather(1, wanted)
+                masses = logits.exp_().sum(1, keepdim=True)  # in place, as all that follows: one chunk is held once
+                total += (masses.log() - at_target).sum()
+                if not train:
+                    continue
+                slope = logits.div_(masses)  # the softmax, less 1 at the target
+                slope.scatter_add_(1, wanted, torch.full_like(at_target, -1.0))
+                slope = slope.to(dtype)
+                torch.mm(slope, matrix, out=of_states[start : start + rows])
+                if of_weight is not None and of_weight.dtype == dtype:
+                    of_weight.addmm_(slope.t(), part)
+                elif of_weight is not None:
+                    of_weight += slope.t() @ part
+                del logits, slope  # before the next chunk's are made
+        ctx.gradients = (of_states.to(states.dtype) if train else None, of_weight)
+        return total
+
+    @staticmethod
+    def backward(ctx, scale):
+        of_states, of_weight = ctx.gradients
+        ctx.gradients = None  # scaled in place: they serve once
+        return of_states.mul_(scale), None if of_weight is None else of_weight.mul_(scale), None, None
+
+
+def summed_loss(head, states, targets):
+    """Cross-entropy summed over positions; `states` [positions, width], `targets` [positions].
+
+    It is what `head` returns, in place of logits, so that what is hooked to a call of it has its effect: ZeRO-3 gathers
+    the weight there, once for all chunks. No position at all gives 0, with gradients of 0.
+    """
+    plain, train = head.forward, torch.is_grad_enabled()
+    head.forward = lambda states: _SummedLoss.apply(states, head.weight, targets, train)
+    try:
+        return head(states)
+    finally:
+        head.forward = plain
+
+
+def can_be_fused(model) -> bool:
+    """Whether logits are nothing but the states through one matrix."""
+    head = model.get_output_embeddings()
+    scaled = any(getattr(model.config, name, None) not in (None, 1, 1.0) for name in SCALED)
+    return type(head) is torch.nn.Linear and head.bias is None and not scaled
+
+
+def give_summed_loss(model) -> None:
+    """Make a causal model of Transformers return, for `targets` [batch, length], the sum of the losses at its labels.
+
+    Target and label are one: position i + 1 is what position i must predict. Without `targets` the model is as it was.
+    """
+    from transformers.modeling_outputs import CausalLMOutput
+
+    plain, fused = model.forward, can_be_fused(model)
+
+    def forward(self, input_ids=None, attention_mask=None, targets=None, **others):
+        if targets is None:
+            return plain(input_ids=input_ids, attention_mask=attention_mask, **others)
+        wanted = targets[:, 1:]
+        labelled = wanted != NO_LABEL
+        if not fused:
+            logits = plain(input_ids=input_ids, attention_mask=attention_mask).logits[:, :-1][labelled]
+            loss = torch.nn.functional.cross_entropy(logits.float(), wanted[labelled], reduction="sum")
+            return CausalLMOutput(loss=loss)
+        states = self.base_model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
+        head = self.get_output_embeddings()
+        return CausalLMOutput(loss=summed_loss(head, states[:, :-1][labelled], wanted[labelled]))
+
+    model.forward = types.MethodType(forward, model)

@@ -1,0 +1,81 @@
+"""What a training leaves: its weights as safetensors, and proof that they are what was trained."""
+
+import math
+from pathlib import Path
+
+from basics.errors import InputError
+from training.examples import NO_LABEL, Examples, collate
+from training.steps import StepSampler
+
+# Between the loss that training recorded and that of the weights on disk, as a share: rounding, which depends on how
+# rows share a micro-batch. A best checkpoint that was not loaded shows as more (huggingface/transformers #24096).
+TOLERANCE = {"fp32": 1e-4, "bf16": 5e-3}
+
+
+def save(trainer, method: str, modules: list[str], model: Path, folder: Path | None) -> None:
+    """Write the weights into `folder`, safetensors alone. All ranks call it; the first one writes (others: None)."""
+    state = None
+    if trainer.is_deepspeed_enabled and trainer.args.hf_deepspeed_config.is_zero3():
+        state = trainer.accelerator.get_state_dict(trainer.deepspeed)
+    if folder is None:
+        return
+    if method == "full":
+        for name in trainer.model.all_tied_weights_keys if state else ():
+            state.pop(name, None)  # gathering has made copies of weights that are one
+        trainer.model.save_pretrained(folder, state_dict=state)
+        return
+    adapter = trainer.model.peft_config["default"]
+    adapter.base_model_name_or_path = model.name  # no path of this machine
+    adapter.target_modules = sorted(modules)  # a set by now, whose order changes from run to run
+    trainer.model.save_pretrained(folder, save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # an empty model card
+
+
+def check_adapter(folder: Path, parameters: int) -> None:
+    """Raise InputError when an adapter does not hold all that was trained, or something that training has not changed.
+
+    Empty ones, of 443 bytes, are a known fault of training with PEFT (tloen/alpaca-lora #293, #334).
+    """
+    from safetensors import safe_open
+
+    with safe_open(folder / "adapter_model.safetensors", framework="pt") as tensors:
+        saved = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+    count = sum(tensor.numel() for tensor in saved.values())
+    if count != parameters:
+        raise InputError(
+            f"the adapter holds {count:,} parameters and {parameters:,} were trained; check --adapter-modules and the"
+            " version of PEFT"
+        )
+    untouched = [name for name, tensor in saved.items() if "lora_B" in name and not tensor.any()]
+    if untouched:
+        raise InputError(f"training left {untouched[0]} at zero; check learning_rate, warmup and the data")
+
+
+def mean_loss(model, examples: Examples, budget: int, precision: str) -> float:
+    """Mean loss over the labels of all examples, by this process alone."""
+    import torch
+    from torch.utils.data import DataLoader
+
+    from training.labelled_loss import give_summed_loss
+
+    give_summed_loss(model.get_base_model() if hasattr(model, "get_base_model") else model)
+    device = model.device.type
+    sampler = StepSampler(examples.lengths, len(examples), budget=budget, seed=0)
+    loss = labels = 0
+    with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
+        for inputs in DataLoader(examples, batch_sampler=sampler, collate_fn=collate):
+            targets = inputs["targets"].to(device)
+            given = {name: inputs[name].to(device) for name in ("input_ids", "attention_mask")}
+            loss += model(**given, targets=targets).loss.item()
+            labels += (targets != NO_LABEL).sum().item()
+    return loss / max(labels, 1)
+
+
+def check_loss(reloaded: float, recorded: float, precision: str) -> None:
+    """Raise InputError when the model on disk does not have the validation loss that training recorded for it."""
+    if not math.isclose(reloaded, recorded, rel_tol=TOLERANCE[precision]):
+        raise InputError(
+            f"the weights as saved have a validation loss of {reloaded:.5f}, and training recorded {recorded:.5f}:"
+            " they are not those that were trained; check the versions of Transformers, PEFT and DeepSpeed against"
+            " envs/requirements.lock"
+        )

@@ -1,0 +1,1 @@
+"""Rows as segments for the Bergamot engine, and back."""
