@@ -581,7 +581,7 @@ READERS = [
                 "another kind": replaced("\npickled:", "\npickled: {}\nx:"),
             },
         },
-        {"LANGUAGES": "languages.yaml", "RELEASED": "released-models.yaml"},
+        {"study.checking.LANGUAGES": "languages.yaml", "study.checking.RELEASED": "released-models.yaml"},
     ),
     Reader(
         "check_config",
@@ -592,7 +592,7 @@ READERS = [
                 "index models", **{"of models": value_changed(lambda v: v["models"][0].pop("files"))}
             )
         },
-        {"REGISTRY": "translation-models.json"},
+        {"study.checking.REGISTRY": "translation-models.json"},
     ),
 ]
 CASES = [
@@ -613,7 +613,8 @@ def run(program: str, options: str, apart: bool = False, **patched: Path) -> str
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [f"{program}.py", *options.split()])
         for name, path in patched.items():
-            patch.setattr(module, name, path)
+            home, _, constant = name.rpartition(".")
+            patch.setattr(importlib.import_module(home), constant, path)
         try:
             command_line(module.main)
         except SystemExit as end:

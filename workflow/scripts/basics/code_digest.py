@@ -76,7 +76,11 @@ class Module:
 
     def meanings(self, name: str) -> list[Meaning]:
         """What a name may mean here; none for a local variable and for a name of Python's own."""
-        return ([Ours(self, name)] if name in self.definitions else []) + self.imports.get(name, [])
+        found: list[Meaning] = [Ours(self, name)] if name in self.definitions else []
+        for meaning in self.imports.get(name, ()):
+            handed_on = isinstance(meaning, Ours) and meaning.name is not None
+            found += meaning.module.meanings(meaning.name) if handed_on else [meaning]
+        return found
 
 
 class Reach(NamedTuple):
@@ -168,9 +172,10 @@ def _used(statement: ast.stmt, module: Module) -> Iterator[tuple[str, Meaning]]:
     for node in ast.walk(statement):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             for meaning in module.imports.get(node.value.id, ()):
-                if isinstance(meaning, Ours) and meaning.name is None and node.attr in meaning.module.definitions:
+                of_a_module = isinstance(meaning, Ours) and meaning.name is None
+                for known in meaning.module.meanings(node.attr) if of_a_module else ():
                     looked_into.add(node.value)
-                    yield f"{node.value.id}.{node.attr}", Ours(meaning.module, node.attr)
+                    yield f"{node.value.id}.{node.attr}", known
         elif isinstance(node, ast.Name) and node not in looked_into:
             for meaning in module.meanings(node.id):
                 yield node.id, meaning
