@@ -14,6 +14,7 @@ configfile: "config/config.yaml"
 sys.path.insert(0, "workflow/scripts")
 
 from study.checking import check_or_exit
+from planning.jobs import inputs_of, judges_called, requests_of
 from planning.start import check_start_or_exit
 from study.short_forms import expanded
 
@@ -29,9 +30,9 @@ pathvars:
     benchmarks=f"results/{config['experiment']}/benchmarks",
 
 
-include: "workflow/rules/common.smk"
-include: "workflow/rules/lookups.smk"
+include: "workflow/rules/matrix.smk"
 include: "workflow/rules/seed.smk"
+include: "workflow/rules/translation_models.smk"
 include: "workflow/rules/translate.smk"
 include: "workflow/rules/recipe.smk"
 include: "workflow/rules/base.smk"
@@ -42,13 +43,17 @@ include: "workflow/rules/judge.smk"
 include: "workflow/rules/langid.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/tables.smk"
 include: "workflow/rules/costs.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/report.smk"
 
 
 onstart:
-    check_start_or_exit(RESULTS, inputs_at_start(), asked_of_slurm(), keys_wanted())
+    jobs = list(workflow.dag.needrun_jobs())
+    on_slurm = workflow.executor_plugin.name == "slurm"
+    requests = requests_of(jobs, workflow.group_settings.group_components) if on_slurm else []
+    check_start_or_exit(RESULTS, inputs_of(jobs), requests, JUDGES.keys_wanted(judges_called(jobs)))
 
 
 # What to ask for. Any file or folder below results/ can be asked for by its path as well. A figure's target lists
@@ -58,47 +63,47 @@ onstart:
 rule all_figures:
     default_target: True
     input:
-        [artifacts_of(f"figure{number}") for number in FIGURES],
-        TABLE_FILES,
-        JUDGE_FILES,
-        CLAIM_FILES,
-        PAGE_FILES,
+        [ARTIFACTS.of_figure(f"figure{number}") for number in MATRIX.figures],
+        ARTIFACTS.tables,
+        ARTIFACTS.judges,
+        ARTIFACTS.claims,
+        ARTIFACTS.pages,
         "<results>/summary.md",
         "<results>/config.yaml",
 
 
-for number in FIGURES:
+for number in MATRIX.figures:
 
     rule:
         name:
             f"figure{number}"
         input:
-            artifacts_of(f"figure{number}"),
+            ARTIFACTS.of_figure(f"figure{number}"),
 
 
 rule all_translations:
     input:
-        [rows_in(lang) for lang in config["languages"]["train"]],
+        [RECIPES.rows_in(lang) for lang in MATRIX.trained],
 
 
 rule all_recipes:
     input:
-        expand("<results>/recipes/{recipe}", recipe=RECIPES),
+        expand("<results>/recipes/{recipe}", recipe=RECIPES.mixes),
 
 
 rule all_models:
     input:
-        expand("<results>/models/{run}", run=[run.path() for run in RUNS]),
+        ARTIFACTS.models,
 
 
 rule all_responses:
     input:
-        expand("<results>/responses/{run}.jsonl", run=[run.path() for run in RUNS]),
+        ARTIFACTS.responses,
 
 
 rule all_ratings:
     input:
-        expand("<results>/ratings/{judge}/{run}.jsonl", judge=JUDGES, run=[run.path() for run in RUNS]),
+        ARTIFACTS.ratings,
 
 
 rule all_scores:

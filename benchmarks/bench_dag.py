@@ -32,7 +32,7 @@ TIMES = 10
 PAPER, LARGE = "the paper", f"{TIMES} times its models"
 AIMS = {PAPER: (5, 500), LARGE: (60, None)}  # seconds, MB
 SUBMITTED, WATCHED = 100, 240  # jobs of the profile; seconds
-BEFORE_TUNING = ("seed", "translate", "recipe", "base", "tokenize")
+BEFORE_TUNING = ("seed", "translation_models", "translate", "recipe", "base", "tokenize")
 STAND_INS = {
     "sbatch": """case "$*" in *--test-only*) exit 0 ;; esac
 echo $$ >> {calls}; echo $$""",

@@ -2,10 +2,12 @@
 
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from basics.errors import InputError
+from planning.jobs import inputs_of, judges_called, requests_of
 from planning.start import TIMESTAMP, check_dates, check_keys, check_slurm, check_start_or_exit, check_writable
 
 GPU = {"slurm_account": "proj", "slurm_partition": "gpu", "gpu": 4, "mem_mb": 240000, "runtime": 60, "threads": 32}
@@ -107,3 +109,53 @@ def test_a_clock_that_is_a_little_ahead_is_waited_for(tmp_path):
     os.utime(tmp_path, (soon, soon))
     check_dates(tmp_path, [str(tmp_path)])
     assert time.time() >= soon
+
+
+# What is asked of Snakemake's own jobs
+
+
+def job(rule: str, *, local: bool = False, group: str | None = None, **more) -> SimpleNamespace:
+    """A job as Snakemake has it, as far as it is asked here."""
+    named = more.pop("wildcards", {})
+    return SimpleNamespace(
+        rule=SimpleNamespace(name=rule),
+        is_local=local,
+        group=group,
+        input=more.pop("input", []),
+        threads=more.pop("threads", 1),
+        resources=more,
+        wildcards=SimpleNamespace(**named),
+        wildcards_dict=named,
+    )
+
+
+def test_inputs_are_those_of_all_jobs():
+    assert inputs_of([job("seed", input=["a"]), job("recipe", input=["b", "c"])]) == ["a", "b", "c"]
+
+
+def test_a_cluster_is_asked_for_what_each_job_that_is_not_local_wants():
+    jobs = [job("train", threads=8, mem_mb=64_000, gpu=1), job("download", local=True, mem_mb=1)]
+    assert requests_of(jobs, {}) == [("train", {"threads": 8, "mem_mb": 64_000, "gpu": 1})]
+
+
+def test_jobs_of_a_group_run_side_by_side_so_their_cores_and_memory_add_up():
+    jobs = [job("score", group="scores", threads=2, mem_mb=1000, runtime=10) for _ in range(3)]
+    summed = {"threads": 6, "mem_mb": 3000, "runtime": 10}
+    assert requests_of(jobs, {"scores": 50}) == [("score", summed)] * 3, "there are no more than three"
+    assert requests_of(jobs, {"scores": 2})[0] == ("score", {"threads": 4, "mem_mb": 2000, "runtime": 10})
+    assert requests_of(jobs, {})[0][1]["threads"] == 2, "alone, where none are submitted as one"
+
+
+def test_memory_that_is_not_a_number_yet_is_not_added_up():
+    [(_, wanted)] = requests_of([job("score", group="scores", mem_mb="<TBD>")], {"scores": 50})
+    assert wanted["mem_mb"] == "<TBD>"
+
+
+def test_judges_are_called_by_jobs_that_rate():
+    jobs = [
+        job("judge", wildcards={"judge": "called"}),
+        job("judge_on_gpu", wildcards={"judge": "served"}),
+        job("score", wildcards={"judge": "finished"}),
+        job("judge_report"),
+    ]
+    assert judges_called(jobs) == {"called", "served"}

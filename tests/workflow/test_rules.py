@@ -1,12 +1,18 @@
 """The rules say what their programs are, and programs and modules stand where they belong."""
 
 import ast
+import builtins
 import re
 from importlib.metadata import packages_distributions
+from io import StringIO
+from itertools import takewhile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yte
+from snakemake.parser import parse
+from snakemake.sourcecache import LocalSourceFile
 
 from snake import REPOSITORY, snakemake
 
@@ -14,6 +20,7 @@ SCRIPTS = REPOSITORY / "workflow" / "scripts"
 PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 MODULES = sorted(f"{path.parent.name}.{path.stem}" for path in SCRIPTS.glob("*/*.py") if path.stem != "__init__")
 RULE_FILES = sorted((REPOSITORY / "workflow" / "rules").glob("*.smk"))
+MATRIX = REPOSITORY / "workflow" / "rules" / "matrix.smk"
 HEAD = r"^ *(?:use rule \w+ as (?=.* with)|rule )"
 RULES = [
     (path.name, *found)
@@ -91,6 +98,42 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
     return found
+
+
+def names_of(path: Path) -> tuple[set[str], set[str]]:
+    """The names that a rule file uses, and those that it binds, in the Python that Snakemake makes of it."""
+    opened = SimpleNamespace(open=lambda file: StringIO(path.read_text(encoding="utf-8")))
+    source, _ = parse(LocalSourceFile(str(path)), SimpleNamespace(sourcecache=opened), {})
+    used, bound = set(), set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.FunctionDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {alias.asname or alias.name for alias in node.names}
+    return used, bound
+
+
+@pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.stem)
+def test_a_rule_file_uses_no_name_of_another(path):
+    """Snakemake reads all of them into its own namespace: a name is found there, until the other file changes."""
+    of_snakemake = {"workflow", "shell", "config", "ancient", "directory", "expand", "report", "temp"}
+    of_the_snakefile = {"GIVEN"}
+    _, of_matrix = names_of(MATRIX)
+    used, bound = names_of(path)
+    assert used - bound - of_matrix - of_snakemake - of_the_snakefile - set(dir(builtins)) == set()
+
+
+@pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.stem)
+def test_a_rule_file_is_short_and_opens_with_what_goes_in_and_comes_out(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 150
+    assert max(map(len, lines)) <= 120
+    head = list(takewhile(lambda line: line.startswith("#"), lines))
+    assert path == MATRIX or all(any(line.startswith(part) for line in head) for part in ("# in ", "# out "))
 
 
 def test_no_file_imports_a_program():

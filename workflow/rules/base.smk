@@ -12,13 +12,13 @@ rule fetch_tokenizer:
     log:
         "<logs>/tokenizer/{family}.log",
     wildcard_constraints:
-        family=names_with(TOKENIZERS, "repo"),
+        family=BASES.tokenizers_with("repo"),
     localrule: True
     conda:
         "../../envs/main.yaml"
     params:
         code=code_of("fetch_model"),
-        source=lambda wildcards: TOKENIZERS[wildcards.family],
+        source=BASES.tokenizer_source,
     shell:
         "python workflow/scripts/fetch_model.py tokenizer --repo {params.source[repo]:q}"
         " --revision {params.source[revision]:q}"
@@ -31,13 +31,13 @@ rule fetch_base:
     log:
         "<logs>/base/{model}.log",
     wildcard_constraints:
-        model=names_with(config["models"], "repo"),
+        model=BASES.models_with("repo"),
     localrule: True
     conda:
         "../../envs/main.yaml"
     params:
         code=code_of("fetch_model"),
-        source=lambda wildcards: config["models"][wildcards.model],
+        source=BASES.model_source,
     shell:
         "python workflow/scripts/fetch_model.py model --repo {params.source[repo]:q}"
         " --revision {params.source[revision]:q}"
@@ -46,7 +46,7 @@ rule fetch_base:
 
 rule corpus:
     input:
-        grammar=config.get("corpus", {}).get("grammar", "config.corpus.grammar"),
+        grammar=BASES.grammar,
     output:
         "<results>/corpus/{lang}.txt",
     log:
@@ -56,7 +56,7 @@ rule corpus:
         "../../envs/main.yaml"
     params:
         code=code_of("demo_text"),
-        characters=config.get("corpus", {}).get("characters"),
+        characters=BASES.corpus_characters,
         seed=config["random_seed"],
     shell:
         "python workflow/scripts/demo_text.py corpus --grammar {input.grammar:q} --language {wildcards.lang:q}"
@@ -65,19 +65,19 @@ rule corpus:
 
 rule train_tokenizer:
     input:
-        corpus=CORPUS,
-        template=training_template(config, "lora"),
+        corpus=list(BASES.corpus.values()),
+        template=TOKENS.base_template,
     output:
         directory("<results>/tokenizers/{family}"),
     log:
         "<logs>/tokenizer/{family}.log",
     wildcard_constraints:
-        family=names_with(TOKENIZERS, "vocabulary"),
+        family=BASES.tokenizers_with("vocabulary"),
     conda:
         "../../envs/main.yaml"
     params:
         code=code_of("train_tokenizer"),
-        vocabulary=lambda wildcards: TOKENIZERS[wildcards.family]["vocabulary"],
+        vocabulary=BASES.vocabulary,
     shell:
         "python workflow/scripts/train_tokenizer.py --corpus {input.corpus:q} --template {input.template:q}"
         " --vocabulary {params.vocabulary:q} --output {output:q} 2> {log:q}"
@@ -85,9 +85,9 @@ rule train_tokenizer:
 
 rule pretrain:
     input:
-        corpus=CORPUS,
-        template=training_template(config, "lora"),
-        tokenizer=tokenizer_of,
+        corpus=list(BASES.corpus.values()),
+        template=TOKENS.base_template,
+        tokenizer=BASES.tokenizer,
     output:
         directory("<results>/bases/{model}"),
     log:
@@ -95,13 +95,13 @@ rule pretrain:
     benchmark:
         "<benchmarks>/pretrain/{model}.tsv"
     wildcard_constraints:
-        model=names_with(config["models"], "architecture"),
+        model=BASES.models_with("architecture"),
     conda:
         "../../envs/main.yaml"
     params:
         code=code_of("pretrain"),
-        architecture=lambda wildcards: json.dumps(config["models"][wildcards.model]["architecture"]),
-        settings=json.dumps(config.get("pretrain", {}) | {"seed": config["random_seed"]}),
+        architecture=BASES.architecture,
+        settings=BASES.pretraining,
     shell:
         "python workflow/scripts/pretrain.py --architecture {params.architecture:q} --corpus {input.corpus:q}"
         " --template {input.template:q} --tokenizer {input.tokenizer:q} --settings {params.settings:q}"

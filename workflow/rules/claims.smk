@@ -18,7 +18,7 @@ rule claims:
         "../../envs/main.yaml"
     params:
         code=code_of("claims"),
-        selection=claims_selection(),
+        selection=SELECTIONS.claims(),
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:

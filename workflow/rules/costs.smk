@@ -7,7 +7,7 @@
 
 rule costs:
     input:
-        models=expand("<results>/models/{run}", run=[run.path() for run in RUNS]),
+        models=ARTIFACTS.models,
     output:
         md="<results>/tables/costs.md",
         csv="<results>/tables/costs.csv",
@@ -17,8 +17,8 @@ rule costs:
         "../../envs/main.yaml"
     params:
         code=code_of("costs"),
-        order=list(dict.fromkeys(run.model for run in RUNS)),
-        languages=SEEN,
+        order=MATRIX.models,
+        languages=MATRIX.seen,
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
@@ -32,7 +32,7 @@ rule budget:
         scores="<results>/scores.parquet",
         costs="<results>/tables/costs.csv",
         config="<results>/config.yaml",
-        fonts=FONTS,
+        fonts=ARTIFACTS.fonts,
     output:
         pdf="<results>/figures/budget.pdf",
         png=report(
@@ -50,7 +50,7 @@ rule budget:
         "../../envs/main.yaml"
     params:
         code=code_of("budget"),
-        selection=budget_selection(),
+        selection=SELECTIONS.budget(),
         prefix=lambda wildcards, output: output.pdf.removesuffix(".pdf"),
     shell:
         "python workflow/scripts/budget.py --scores {input.scores:q} --costs {input.costs:q}"

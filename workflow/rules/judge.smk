@@ -4,16 +4,17 @@
 # out  <results>/ratings/{judge}/{method}/{model}/{recipe}.jsonl
 #          lang, id, repeat, rating or null, explanation, attempts, model, fingerprint, usage
 #      <results>/judges.{md,csv}   all of them: counts, agreement, who answered, what it took
-# The journal, in which every call that was paid for is kept, lies in <results>/journals/judge/{judge}/. The API key comes
-# from the environment and goes nowhere else. `judging`: profiles let one job at a time call endpoints, so that limits
-# and budget hold; batches without a budget wait side by side. `exec`: a shell in between would die of the signal that lets calls under way end.
+# The journal, in which every call that was paid for is kept, lies in <results>/journals/judge/{judge}/. The API key
+# comes from the environment and goes nowhere else. `judging`: the profiles let one job at a time call endpoints, so
+# that limits and budgets hold; batches without a budget wait side by side. `exec`: a shell in between would be killed
+# by the signal that tells the judge to finish the calls under way.
 
 
 rule judge:
     input:
         template="resources/templates/judge.txt",
         responses="<results>/responses/{method}/{model}/{recipe}.jsonl",
-        files=lambda wildcards: JUDGES[wildcards.judge].get("files", []),
+        files=JUDGES.files,
     output:
         "<results>/ratings/{judge}/{method}/{model}/{recipe}.jsonl",
     log:
@@ -23,10 +24,10 @@ rule judge:
     conda:
         "../../envs/main.yaml"
     resources:
-        judging=judging,
+        judging=JUDGES.turns,
     params:
         code=code_of("judge"),
-        judge=judge_settings,
+        judge=JUDGES.settings,
         journals=f"{RESULTS}/journals/judge/{{judge}}",
         run="{method}/{model}/{recipe}",
     shell:
@@ -38,12 +39,12 @@ rule judge:
 # A judge that its job serves on GPUs: a rule of its own, so that a cluster's profile can say where those are.
 use rule judge as judge_on_gpu with:
     wildcard_constraints:
-        judge=names_with(JUDGES, "gpus"),
-    threads: lambda wildcards: JUDGES[wildcards.judge]["gpus"] * config["compute"]["cpus_per_rank"]
+        judge=JUDGES.on_gpus(),
+    threads: JUDGES.cores
     resources:
-        mem_mb=lambda wildcards: parse_size(JUDGES[wildcards.judge].get("memory", "64GB")) // 10**6,
-        runtime=lambda wildcards: JUDGES[wildcards.judge].get("runtime", "4h"),
-        gpu=lambda wildcards: gpus(JUDGES[wildcards.judge]["gpus"]),
+        mem_mb=JUDGES.memory,
+        runtime=JUDGES.runtime,
+        gpu=JUDGES.gpus,
         nodes=1,
 
 
@@ -52,7 +53,7 @@ ruleorder: judge_on_gpu > judge
 
 rule judge_report:
     input:
-        ratings=expand("<results>/ratings/{judge}/{run}.jsonl", judge=JUDGES, run=[run.path() for run in RUNS]),
+        ratings=ARTIFACTS.ratings,
     output:
         md="<results>/judges.md",
         csv="<results>/judges.csv",
@@ -63,9 +64,9 @@ rule judge_report:
     params:
         code=code_of("judge_report"),
         ratings=lambda wildcards, input: [f"{path.split('/')[-4]}={path}" for path in input.ratings],
-        prices=json.dumps({name: judge["price"] for name, judge in JUDGES.items() if "price" in judge}),
+        prices=JUDGES.prices,
         missing=config["score"]["missing"],
-        languages=TESTED,
+        languages=MATRIX.tested,
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:

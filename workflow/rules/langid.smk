@@ -7,8 +7,8 @@
 
 rule train_langid:
     input:
-        languages=LANGUAGE_TABLE,
-        corpus=CORPUS,
+        languages=ancient(LANGUAGE_TABLE),
+        corpus=list(BASES.corpus.values()),
     output:
         "<results>/identifier.bin",
     log:
@@ -17,10 +17,8 @@ rule train_langid:
         "../../envs/main.yaml"
     params:
         code=code_of("train_langid"),
-        labels=labels_in(CORPUS_LANGUAGES),
-        corpus=lambda wildcards, input: [
-            f"{lang}={path}" for lang, path in zip(CORPUS_LANGUAGES, input.corpus, strict=True)
-        ],
+        labels=IDENTIFICATION.corpus_labels,
+        corpus=BASES.corpus_options,
     shell:
         "python workflow/scripts/train_langid.py --corpus {params.corpus:q} --languages {input.languages:q}"
         " --output {output:q}"
@@ -29,8 +27,8 @@ rule train_langid:
 
 rule langid:
     input:
-        languages=LANGUAGE_TABLE,
-        model=identifier_file(),
+        languages=ancient(LANGUAGE_TABLE),
+        model=IDENTIFICATION.model,
         responses="<results>/responses/{method}/{model}/{recipe}.jsonl",
     output:
         "<results>/langid/{method}/{model}/{recipe}.jsonl",
@@ -40,7 +38,7 @@ rule langid:
         "../../envs/main.yaml"
     params:
         code=code_of("langid"),
-        labels=lambda wildcards: labels_in(languages_of(wildcards)),
+        labels=IDENTIFICATION.answer_labels,
     shell:
         "python workflow/scripts/langid.py --responses {input.responses:q} --model {input.model:q}"
         " --languages {input.languages:q} --output {output:q} 2> {log:q}"

@@ -4,6 +4,9 @@
 # out  <results>/pages/{claims,judges,table1,...}.html
 
 
+from study.artifacts import PAGES, markdown_of
+
+
 report: "../report/workflow.rst"
 
 

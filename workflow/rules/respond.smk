@@ -3,27 +3,27 @@
 # in   <results>/bases/{model}/, <results>/models/{method}/{model}/{recipe}/, <results>/prompts/{lang}.jsonl
 # out  <results>/responses/{method}/{model}/{recipe}.jsonl   lang, id, prompt, response, tokens, finish
 #      <results>/responses/{method}/{model}/{recipe}.json    how they were made: decoding, engine, settings, weights
-#      <results>/merged/lora/{model}/{recipe}/               where `respond.lora.serve` names an engine; removed after use
+#      <results>/merged/lora/{model}/{recipe}/               where `respond.lora.serve` names an engine; removed later
 # The journal lies in <results>/journals/respond/.
 
 
 rule merge:
     input:
-        base=base_of,
+        base=BASES.model,
         adapter="<results>/models/{method}/{model}/{recipe}",
     output:
         temp(directory("<results>/merged/{method}/{model}/{recipe}")),
     log:
         "<logs>/merge/{method}/{model}/{recipe}.log",
     wildcard_constraints:
-        method="|".join(map(re.escape, methods_like("lora"))),
+        method=one_of(TRAININGS.methods_like("lora")),
     conda:
         "../../envs/main.yaml"
     resources:
-        mem_mb=memory_of_node,
+        mem_mb=COMPUTE.memory_of_node,
     params:
         code=code_of("merge_adapter"),
-        precision=lambda wildcards: config["respond"][wildcards.method]["precision"],
+        precision=ANSWERS.precision,
     shell:
         "python workflow/scripts/merge_adapter.py --base {input.base:q} --adapter {input.adapter:q}"
         " --precision {params.precision:q}"
@@ -32,11 +32,11 @@ rule merge:
 
 rule respond:
     input:
-        base=base_of,
-        model=answering_weights,
-        tokenizer=tokenizer_of,
-        template=lambda wildcards: answering_template(config, wildcards.method),
-        prompts=lambda wildcards: [f"<results>/prompts/{lang}.jsonl" for lang in languages_of(wildcards)],
+        base=BASES.model,
+        model=ANSWERS.weights,
+        tokenizer=BASES.tokenizer,
+        template=ANSWERS.template,
+        prompts=ANSWERS.prompts,
     output:
         responses="<results>/responses/{method}/{model}/{recipe}.jsonl",
         metadata="<results>/responses/{method}/{model}/{recipe}.json",
@@ -46,17 +46,15 @@ rule respond:
         "<benchmarks>/respond/{method}/{model}/{recipe}.tsv"
     conda:
         "../../envs/main.yaml"
-    threads: config["compute"]["cpus_per_rank"]
+    threads: COMPUTE.cores_of_rank
     resources:
-        mem_mb=memory_of_node,
-        gpu=gpus(1),
+        mem_mb=COMPUTE.memory_of_node,
+        gpu=COMPUTE.gpus(1),
     params:
         code=code_of("respond"),
-        method=lambda wildcards: "full" if is_merged(wildcards) else base_method(wildcards),
-        prompts=lambda wildcards, input: [
-            f"{lang}={path}" for lang, path in zip(languages_of(wildcards), input.prompts, strict=True)
-        ],
-        settings=responding_settings,
+        method=ANSWERS.method,
+        prompts=ANSWERS.prompt_options,
+        settings=ANSWERS.settings,
         journal=f"{RESULTS}/journals/respond/{{method}}/{{model}}/{{recipe}}.jsonl",
     shell:
         "python workflow/scripts/respond.py --method {params.method:q} --base {input.base:q} --model {input.model:q}"

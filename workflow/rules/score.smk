@@ -32,7 +32,7 @@ rule score:
 
 rule collect_scores:
     input:
-        scores=[score_of(run, judge) for judge in JUDGES for run in RUNS],
+        scores=ARTIFACTS.scores,
     output:
         "<results>/scores.parquet",
     log:

@@ -12,21 +12,21 @@ rule download:
     log:
         "<logs>/download/{file}.log",
     wildcard_constraints:
-        file="|".join(map(re.escape, PUBLISHED)) or "none",
+        file=one_of(SOURCES.downloads),
     localrule: True
     conda:
         "../../envs/main.yaml"
     params:
         code=code_of("download"),
-        url=lambda wildcards: PUBLISHED[wildcards.file]["url"],
-        hashes=hash_options,
+        url=SOURCES.url,
+        hashes=SOURCES.hash_options,
     shell:
         "python workflow/scripts/download.py --url {params.url:q} {params.hashes:q} --output {output:q} 2> {log:q}"
 
 
 rule seed:
     input:
-        source=source_file(config["data"]["seed"]),
+        source=SOURCES.seed,
     output:
         "<results>/seed/train.jsonl",
     log:
@@ -42,8 +42,8 @@ rule seed:
 
 rule prompts:
     input:
-        source=lambda wildcards: prompts_file(wildcards.lang),
-        reference=prompts_file(SEEN[0]),
+        source=SOURCES.prompts,
+        reference=SOURCES.reference_prompts,
     output:
         "<results>/prompts/{lang}.jsonl",
     log:

@@ -8,21 +8,21 @@
 rule tokenize:
     input:
         recipe="<results>/recipes/{recipe}",
-        tokenizer=tokenizer_of,
-        template=lambda wildcards: TEMPLATES[wildcards.template],
-        english=english_tokens,
+        tokenizer=BASES.tokenizer,
+        template=TOKENS.template,
+        english=TOKENS.english,
     output:
         directory("<results>/tokens/{family}/{template}/{recipe}"),
     log:
         "<logs>/tokenize/{family}/{template}/{recipe}.log",
     wildcard_constraints:
-        template="|".join(map(re.escape, TEMPLATES)),
+        template=one_of(TOKENS.templates),
     conda:
         "../../envs/main.yaml"
     params:
         code=code_of("tokenize_recipe"),
         max_length=config["tokenize"]["max_length"],
-        budget=token_budget,
+        budget=TOKENS.budget_options,
     shell:
         "python workflow/scripts/tokenize_recipe.py --recipe {input.recipe:q} --tokenizer {input.tokenizer:q}"
         " --template {input.template:q} --max-length {params.max_length:q} {params.budget:q} --output {output:q}"

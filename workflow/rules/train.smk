@@ -10,27 +10,27 @@
 
 rule micro_batch:
     input:
-        base=base_of,
+        base=BASES.model,
     output:
         "<results>/micro_batches/{method}/{model}.json",
     log:
         "<logs>/micro_batch/{method}/{model}.log",
     conda:
         "../../envs/main.yaml"
-    threads: cores_of_node
+    threads: COMPUTE.cores_of_node
     resources:
-        mem_mb=memory_of_node,
+        mem_mb=COMPUTE.memory_of_node,
         runtime="1h",
-        gpu=lambda wildcards: gpus(request_of(wildcards)["ranks"]),
+        gpu=COMPUTE.gpus_of_training,
         nodes=1,
     params:
         code=code_of("micro_batch", "train", "launch"),
-        launcher=launcher_of,
-        method=base_method,
-        adapter_modules=adapter_modules,
-        settings=training_settings,
+        launcher=COMPUTE.launcher,
+        method=TRAININGS.base_method,
+        adapter_modules=TRAININGS.adapter_modules,
+        settings=TRAININGS.settings,
         length=config["tokenize"]["max_length"],
-        memory=memory_of_rank,
+        memory=COMPUTE.memory_of_rank,
     shell:
         "python workflow/scripts/micro_batch.py --length {params.length:q} --memory {params.memory:q}"
         " --settings {params.settings:q}"
@@ -41,9 +41,10 @@ rule micro_batch:
 
 rule train:
     input:
-        base=base_of,
-        micro_batch=micro_batch_of,
-        tokens=tokens_of,
+        base=BASES.model,
+        # A micro-batch that is found again is no reason to train again: it is a matter of speed.
+        micro_batch=ancient(TRAININGS.micro_batch),
+        tokens=TOKENS.folder,
     output:
         directory("<results>/models/{method}/{model}/{recipe}"),
     log:
@@ -52,22 +53,22 @@ rule train:
     benchmark:
         "<benchmarks>/train/{method}/{model}/{recipe}.tsv"
     wildcard_constraints:
-        method=methods_from("trained"),
+        method=one_of(TRAININGS.methods_from("trained")),
     conda:
         "../../envs/main.yaml"
-    threads: cores_of_node
+    threads: COMPUTE.cores_of_node
     resources:
-        mem_mb=memory_of_node,
-        runtime=lambda wildcards: request_of(wildcards)["runtime"],
-        gpu=lambda wildcards: gpus(request_of(wildcards)["ranks"]),
+        mem_mb=COMPUTE.memory_of_node,
+        runtime=COMPUTE.runtime,
+        gpu=COMPUTE.gpus_of_training,
         nodes=1,
     params:
         code=code_of("train", "launch"),
-        launcher=launcher_of,
-        method=base_method,
-        adapter_modules=adapter_modules,
-        settings=training_settings,
-        micro_batch=lambda wildcards, input: [word for path in input.micro_batch for word in ("--micro-batch", path)],
+        launcher=COMPUTE.launcher,
+        method=TRAININGS.base_method,
+        adapter_modules=TRAININGS.adapter_modules,
+        settings=TRAININGS.settings,
+        micro_batch=TRAININGS.micro_batch_options,
         checkpoints=f"{RESULTS}/checkpoints/{{method}}/{{model}}/{{recipe}}",
     shell:
         "exec python {params.launcher:q} workflow/scripts/train.py --method {params.method:q} --model {input.base:q}"
@@ -76,32 +77,32 @@ rule train:
         " --checkpoints {params.checkpoints:q} --curve {log.curve:q} --output {output:q} > {log[0]:q} 2>&1"
 
 
-# On several nodes the launcher starts itself on each by srun. `mpi` and `tasks` have Slurm give the job a task a node and
-# leave srun to it; `tasks_per_gpu: 0` keeps the plugin from asking for tasks by GPU.
+# On several nodes the launcher starts itself on each by srun. `mpi` and `tasks` make Slurm give the job one task a node
+# and leave srun to it; `tasks_per_gpu: 0` keeps the plugin from asking for tasks by GPU.
 use rule micro_batch as micro_batch_on_nodes with:
     wildcard_constraints:
-        method="|".join(map(re.escape, methods_like("full"))),
-        model=on_several_nodes(),
+        method=one_of(TRAININGS.methods_like("full")),
+        model=one_of(COMPUTE.models_on_several_nodes()),
     resources:
-        mem_mb=memory_of_node,
+        mem_mb=COMPUTE.memory_of_node,
         runtime="1h",
-        gpu=lambda wildcards: gpus(request_of(wildcards)["ranks"]),
-        nodes=nodes_of,
-        tasks=nodes_of,
+        gpu=COMPUTE.gpus_of_training,
+        nodes=COMPUTE.nodes,
+        tasks=COMPUTE.nodes,
         tasks_per_gpu=0,
         mpi="srun",
 
 
 use rule train as train_on_nodes with:
     wildcard_constraints:
-        method=methods_from("trained", "full"),
-        model=on_several_nodes(),
+        method=one_of(TRAININGS.methods_from("trained", "full")),
+        model=one_of(COMPUTE.models_on_several_nodes()),
     resources:
-        mem_mb=memory_of_node,
-        runtime=lambda wildcards: request_of(wildcards)["runtime"],
-        gpu=lambda wildcards: gpus(request_of(wildcards)["ranks"]),
-        nodes=nodes_of,
-        tasks=nodes_of,
+        mem_mb=COMPUTE.memory_of_node,
+        runtime=COMPUTE.runtime,
+        gpu=COMPUTE.gpus_of_training,
+        nodes=COMPUTE.nodes,
+        tasks=COMPUTE.nodes,
         tasks_per_gpu=0,
         mpi="srun",
 
@@ -112,20 +113,20 @@ ruleorder: train_on_nodes > train
 
 rule fetch_tuned:
     input:
-        base=base_of,
-        folder=released_folder,
+        base=BASES.model,
+        folder=RELEASED.folder,
     output:
         directory("<results>/models/{method}/{model}/{recipe}"),
     log:
         "<logs>/fetch_tuned/{method}/{model}/{recipe}.log",
     wildcard_constraints:
-        method=methods_from("released"),
+        method=one_of(TRAININGS.methods_from("released")),
     localrule: True
     conda:
         "../../envs/main.yaml"
     params:
         code=code_of("fetch_tuned"),
-        source=released_source,
+        source=RELEASED.options,
     shell:
         "python workflow/scripts/fetch_tuned.py --method {wildcards.method:q} --base {input.base:q} {params.source:q}"
         " --output {output:q} 2> {log:q}"

@@ -12,7 +12,7 @@ used in any other way than `module.name` counts as a whole.
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple, Union
@@ -241,3 +241,12 @@ def code_digest(*programs: str) -> str:
         counted |= {f"{reach.digest} {name} {meaning}" for name, meaning in reach.elsewhere}
         counted |= {f"{reach.digest} {name} {_reach(each, home).digest}" for name, each, home in reach.reached}
     return _sha256("\n".join(sorted(counted)))
+
+
+def code_of(*programs: str) -> Callable[[object], str]:
+    """What the programs of a rule do, as one of its parameters: a job is run again when that changes.
+
+    The digest is worked out when Snakemake asks for it: each job of a cluster parses all rules, and needs only the
+    digest of its own.
+    """
+    return lambda wildcards: code_digest(*programs)

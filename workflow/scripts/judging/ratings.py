@@ -3,6 +3,7 @@
 import re
 
 RATINGS = (1, 2, 3)
+BEST_RATING = max(RATINGS)
 BRACKETS = str.maketrans("［］【】〔〕", "[][][]")
 ESCAPED = re.compile(r"\\+(?=[\[\]])")  # as Markdown and LaTeX have brackets that are to be seen
 NUMBER = r"[\s*_`]*([-+]?\d+(?:[.,]\d+)?)[\s*_`]*"

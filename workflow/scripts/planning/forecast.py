@@ -273,7 +273,7 @@ class Forecast:
         if job.rule == "recipe":
             rows = self.recipe_rows(job)
             return rest + assumed["row"] * (rows.train + rows.validation)
-        if job.stage == "translate" and ("lang" in job.wildcards or job.rule == "segment") and not self._is_model(job):
+        if job.stage == "translate":
             rows = self.seed_rows.value / job.params.get("shards", 1)
             return rest + assumed["row"] * rows * WRITTEN.get(job.rule, 1)
         if job.run and "responses" in job.inputs:
@@ -281,9 +281,6 @@ class Forecast:
         if job in self._kinds["answering"]:
             return rest + 2 * assumed["answer"] * self.answers(job).value
         return rest
-
-    def _is_model(self, job: Job) -> bool:
-        return "translation_models" in job.output
 
     def checkpoints(self, job: Job) -> float:
         """Bytes of a training's checkpoints, which are removed at its end."""

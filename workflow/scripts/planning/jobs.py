@@ -4,6 +4,7 @@ Snakemake 9 hands its DAG to a printer or to an executor alone, so it is taken f
 `snakemake --summary` makes it: no job is run, no lock is taken, no log is written.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,3 +131,33 @@ def _jobs_of(workflow) -> list[Job]:
 
 def _listed(files: object) -> list[str]:
     return [files] if isinstance(files, str) else [str(file) for file in files]
+
+
+# ---- of a workflow that starts: `jobs` are Snakemake's own, those that it is about to run
+
+
+def inputs_of(jobs: Iterable) -> list[str]:
+    """What the jobs read."""
+    return [str(path) for job in jobs for path in job.input]
+
+
+def requests_of(jobs: Iterable, group_components: Mapping[str, int]) -> list[tuple[str, dict]]:
+    """The rule of each job that a cluster gets, and what it asks for at its first attempt.
+
+    `group_components` says how many jobs of a group are submitted as one; these run side by side, so what they ask for
+    is added up.
+    """
+    submitted = [job for job in jobs if not job.is_local]
+    count = Counter(job.rule.name for job in submitted)
+    requests = []
+    for job in submitted:
+        side_by_side = min(group_components.get(job.group, 1), count[job.rule.name])
+        wanted = {"threads": job.threads} | dict(job.resources.items())
+        summed = {key: side_by_side * wanted[key] for key in ("threads", "mem_mb") if isinstance(wanted.get(key), int)}
+        requests.append((job.rule.name, wanted | summed))
+    return requests
+
+
+def judges_called(jobs: Iterable) -> set[str]:
+    """Names of the judges that the jobs ask for ratings."""
+    return {job.wildcards.judge for job in jobs if job.rule.name.startswith("judge") and "judge" in job.wildcards_dict}

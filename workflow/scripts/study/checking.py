@@ -27,6 +27,7 @@ from reporting.claim_rules import read_claims
 from serving.server import command_words
 from study.configuration import SCHEMA
 from study.contradictions import check_figures, check_recipes
+from study.matrix import Matrix, Run
 from study.released import CONFIGS, folder_of, pin_of, read_registry, repository_of
 from study.released import REGISTRY as RELEASED
 from study.series import METHODS
@@ -34,9 +35,7 @@ from study.short_forms import (
     answering_template,
     expanded,
     methods_of,
-    methods_shown,
     place_of,
-    points_of,
     recipes_of,
     sweeps,
     training_template,
@@ -438,17 +437,11 @@ def _check_models(config: Mapping, langs: Iterable[str]) -> None:
             )
 
 
-def _released_runs(study: Mapping) -> list[tuple[str, str, str]]:
-    """Method, model and recipe of every run of the figures whose model is released, each once."""
-    runs = [
-        (method, model, recipe)
-        for figure in study["figures"].values()
-        for method, models in methods_shown(study, figure).items()
-        if study["train"]["source"][method] == "released"
-        for model in models
-        for recipe, _ in points_of(study, figure)
-    ]
-    return list(dict.fromkeys(runs))
+def _released_runs(study: Mapping) -> list[Run]:
+    """Every run of the figures whose model is released, each once."""
+    matrix = Matrix(study)
+    runs = [run for figure in study["figures"] for run in matrix.runs_of(figure)]
+    return [run for run in dict.fromkeys(runs) if study["train"]["source"][run.method] == "released"]
 
 
 def _check_released(config: Mapping) -> None:

@@ -1,5 +1,6 @@
 """Reading a configuration: several files, the later over the earlier."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -25,3 +26,12 @@ def read_configs(paths: Iterable[Path]) -> dict:
     for path in paths:
         merge(config, read_yaml(path, fields=()))
     return config
+
+
+def text_of(config: Mapping) -> str:
+    """The configuration as YAML, as it is kept beside the results: without `plan`, on which no result depends, so that
+    other assumptions of a plan are no reason to draw a figure again."""
+    import yaml
+
+    kept = {key: value for key, value in config.items() if key != "plan"}
+    return yaml.safe_dump(json.loads(json.dumps(kept)), allow_unicode=True, sort_keys=False)  # in Python's own types

@@ -13,6 +13,8 @@ from basics.errors import InputError
 from basics.kinds import fields_fault
 from basics.paths import REPOSITORY
 from basics.reading import read_yaml
+from study.bases import Bases
+from study.wildcards import Wildcards
 
 REGISTRY = REPOSITORY / "resources" / "released-models.yaml"
 CONFIGS = {"lora": "adapter_config.json", "full": "config.json"}  # the file that makes a folder a model, by method
@@ -66,3 +68,39 @@ def pin_of(repo: str, registry: Mapping) -> dict:
         f"there is no pin of {repo}; add its commit (and the sha256 of its weights, or null) to"
         " resources/released-models.yaml, or name folders as `path` of this method in `released`"
     )
+
+
+class ReleasedModels:
+    """The tuned models of a study that are taken in place of a training."""
+
+    def __init__(self, config: Mapping, bases: Bases):
+        self._config, self._bases = config, bases
+
+    def folder(self, wildcards: Wildcards) -> str | list[str]:
+        """The user's folder of a model; none where it comes from a repository."""
+        return folder_of(self._config, wildcards.method, wildcards.model, wildcards.recipe) or []
+
+    def options(self, wildcards: Wildcards) -> list[str]:
+        """Options of fetch_tuned.py: where a model comes from, with its pin, and what it must fit.
+
+        Raises InputError when its repository has no pin.
+        """
+        folder = self.folder(wildcards)
+        options = ["--path", str(folder)] if folder else self._repository_options(wildcards)
+        if wildcards.method == "lora":
+            options += ["--adapter-modules", *self._bases.adapter_modules(wildcards)]
+            base = self._config["models"][wildcards.model]
+            options += ["--base-repo", base["repo"]] if "repo" in base else []
+        return options
+
+    def _repository_options(self, wildcards: Wildcards) -> list[str]:
+        repo = repository_of(self._config, wildcards.method, wildcards.model, wildcards.recipe)
+        pin = pin_of(repo, read_registry())
+        hashes = [f"{file}={value}" for file, value in pin["sha256"].items() if value]
+        return [
+            "--repo",
+            repo,
+            "--revision",
+            pin["revision"],
+            *(word for each in hashes for word in ("--sha256", each)),
+        ]

@@ -1,0 +1,50 @@
+# The matrix and all that rules look up in the configuration, each as an object of workflow/scripts/study/, and what the
+# wildcards may be. Rules use these names, and what they import themselves, and no name of another rule file.
+
+from basics.code_digest import code_of
+from data.languages import read_table
+from study.answers import Answers
+from study.artifacts import Artifacts
+from study.bases import Bases
+from study.compute import Compute
+from study.identification import Identification
+from study.judges import Judges
+from study.matrix import Matrix
+from study.recipes import Recipes
+from study.released import ReleasedModels
+from study.selections import Selections
+from study.sources import Sources
+from study.tokens import Tokens
+from study.trainings import Trainings
+from study.translations import Translations
+from study.wildcards import one_of
+
+RESULTS = f"results/{config['experiment']}"  # <results>, for parameters, where Snakemake does not expand it
+LANGUAGE_TABLE = "resources/languages.yaml"
+LANGUAGES = read_table(LANGUAGE_TABLE)
+
+MATRIX = Matrix(config)
+SOURCES = Sources(config)
+TRANSLATIONS = Translations(config, SOURCES)
+RECIPES = Recipes(config)
+BASES = Bases(config)
+TOKENS = Tokens(config, BASES, RECIPES)
+COMPUTE = Compute(config)
+TRAININGS = Trainings(config, BASES, COMPUTE)
+RELEASED = ReleasedModels(config, BASES)
+JUDGES = Judges(config, COMPUTE)
+ANSWERS = Answers(config, MATRIX, JUDGES)
+IDENTIFICATION = Identification(config, LANGUAGES, SOURCES, BASES, ANSWERS)
+SELECTIONS = Selections(config, MATRIX, RECIPES, LANGUAGES)
+ARTIFACTS = Artifacts(config, MATRIX, SELECTIONS)
+
+
+wildcard_constraints:
+    method=one_of(config["methods"]),
+    model=one_of(config["models"]),
+    family=one_of(config["families"]),
+    recipe=one_of(RECIPES.mixes),
+    lang=one_of(dict.fromkeys([*MATRIX.trained, *MATRIX.tested])),
+    judge=one_of(JUDGES.names),
+    shard=r"\d+",
+    number=r"\d+",

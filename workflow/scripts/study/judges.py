@@ -1,0 +1,86 @@
+"""Judges: what each is asked, what its jobs hold, and which variables have the keys."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+from humanfriendly import parse_size
+
+from serving.client import KEY_VARIABLE
+from study.compute import Compute
+from study.wildcards import Wildcards, one_of
+
+OF_THE_JOB = {"label", "files", "gpus", "memory", "runtime"}  # keys that say nothing about what a judge is asked
+
+
+class Judges:
+    """The entries of `judges`, by name."""
+
+    def __init__(self, config: Mapping, compute: Compute):
+        self.entries: dict[str, Mapping] = {judge["name"]: judge for judge in config["judges"]}
+        self._compute = compute
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.entries)
+
+    @property
+    def first(self) -> Mapping:
+        """The judge that figures show."""
+        return next(iter(self.entries.values()))
+
+    @property
+    def prices(self) -> str:
+        """US dollars a million tokens by judge, where they are known, as JSON."""
+        return json.dumps({name: judge["price"] for name, judge in self.entries.items() if "price" in judge})
+
+    # ---- keys
+
+    def key_variable(self, name: str) -> str:
+        """The environment variable that holds a judge's key."""
+        return self.entries[name].get("key_env", KEY_VARIABLE)
+
+    def keys_wanted(self, called: Iterable[str]) -> dict[str, str]:
+        """The variables that must be set when these judges are called, each with the name of a judge."""
+        return {self.key_variable(name): name for name in sorted(called) if "serve" not in self.entries[name]}
+
+    def secrets(self, settings: Mapping) -> dict[str, list[str]]:
+        """For a job that serves a model: the variables that its server must not see, the keys of all judges."""
+        return {"secrets": sorted({self.key_variable(name) for name in self.entries})} if settings.get("serve") else {}
+
+    # ---- of a job
+
+    def settings(self, wildcards: Wildcards) -> str:
+        """What a judge is asked, as JSON; its name in figures and the resources of its job do not matter to it."""
+        settings = {key: value for key, value in self.entries[wildcards.judge].items() if key not in OF_THE_JOB}
+        return json.dumps(settings | self.secrets(settings))
+
+    def files(self, wildcards: Wildcards) -> list[str]:
+        """Files that a judge's answers depend on."""
+        return self.entries[wildcards.judge].get("files", [])
+
+    def turns(self, wildcards: Wildcards) -> int:
+        """The resource `judging` of a job, of which the profiles give out one: 1 where the jobs of a judge share its
+        limits or its budget, 0 where they may run side by side."""
+        judge = self.entries[wildcards.judge]
+        waits_alone = judge.get("api") == "batch" and "budget" not in judge
+        return 0 if "serve" in judge or waits_alone else 1
+
+    # ---- of a judge that its job serves on GPUs
+
+    def on_gpus(self) -> str:
+        """Constraint on those judges."""
+        return one_of(name for name, judge in self.entries.items() if "gpus" in judge)
+
+    def gpus(self, wildcards: Wildcards) -> int:
+        return self._compute.gpus(self.entries[wildcards.judge]["gpus"])
+
+    def cores(self, wildcards: Wildcards) -> int:
+        return self.entries[wildcards.judge]["gpus"] * self._compute.cores_of_rank
+
+    def memory(self, wildcards: Wildcards) -> int:
+        """MB of the job."""
+        return parse_size(self.entries[wildcards.judge].get("memory", "64GB")) // 10**6
+
+    def runtime(self, wildcards: Wildcards) -> str:
+        """Longest time of the job, as in 4h."""
+        return self.entries[wildcards.judge].get("runtime", "4h")

@@ -1,0 +1,180 @@
+"""What figures, tables, the figure of budgets and claims show: the settings of their programs, as JSON."""
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from judging.ratings import BEST_RATING
+from reporting.drawing import SERIES
+from study.matrix import Matrix
+from study.recipes import Recipes
+from study.series import recipe_of
+from study.short_forms import Sweep, methods_shown, selected_models
+from study.wildcards import Wildcards
+
+TITLES = {  # by kind of figure, in the words of the paper's captions
+    "size": "{methods} fine-tuning on {families} at different sizes",
+    "unseen": "{methods} fine-tuning on {families} at different sizes, tested on unseen languages",
+    "consistency": "Score lost to language identification: {methods} fine-tuning on {families}",
+    "family": "{methods} fine-tuning on models of several families",
+    "sweep": "{methods} fine-tuning on {families}, by {swept}",
+}
+SWEPT = {"first": "number of training languages", "others": "rows in other languages", "seed": "random seed"}
+
+
+class Selections:
+    """What each program that draws, tabulates or judges scores is told of the study."""
+
+    def __init__(self, config: Mapping, matrix: Matrix, recipes: Recipes, table: Mapping[str, Mapping]):
+        """`table` is resources/languages.yaml, by language."""
+        self._config = config
+        self._matrix, self._mixes, self._table = matrix, recipes.mixes, table
+        self._methods = {method: entry["label"] for method, entry in config["methods"].items()}
+        self._prompts = config["data"]["prompts_expected"]
+        self.uncertainty = config["uncertainty"] | {"seed": config["random_seed"]}
+
+    # ---- figures
+
+    def figure(self, wildcards: Wildcards) -> str:
+        """What a figure shows."""
+        content = self._config["figures"][f"figure{wildcards.number}"]
+        runs = {method: selected_models(self._config, names) for method, names in content["runs"].items()}
+        shown = selected_models(self._config, [name for names in content["runs"].values() for name in names])
+        models = {model: self._model(model) for model in shown}
+        panels = self._matrix.unseen if content["kind"] == "unseen" else self._matrix.seen
+        settings = {
+            "number": int(wildcards.number),
+            "kind": content["kind"],
+            "title": self._title(content, [entry["label"] for entry in models.values()]),
+            "runs": runs,
+            "models": models,
+            "languages": self._names(panels),
+            "own": {lang: self._table[lang]["own"] for lang in panels if "own" in self._table[lang]},
+            "panels": panels,
+            "methods": self._methods,
+            "maximum": BEST_RATING * self._prompts,
+            "uncertainty": self.uncertainty,
+            "judge": self._first_judge["label"],
+            "note": self._config["note"],
+        }
+        if content["kind"] == "sweep":
+            settings["sweep"] = self._swept(content)
+        if "series" in content:
+            settings |= {"series": content["series"], "labels": self._labels(content["series"])}
+        return json.dumps(settings)
+
+    def _title(self, content: Mapping, families: Iterable[str]) -> str:
+        within_a_sentence = self._methods | {"full": "full-parameter"}
+        title = TITLES[content["kind"]].format(
+            methods=" and ".join(within_a_sentence[method] for method in content["runs"]),
+            families=" and ".join(dict.fromkeys(families)),
+            swept=self._swept(content)["name"] if content["kind"] == "sweep" else "",
+        )
+        return title[0].upper() + title[1:]
+
+    def _swept(self, content: Mapping) -> dict:
+        """The x axis of a figure of kind sweep: what is swept, whose setting it is, and the recipe or method at each
+        value."""
+        sweep: Sweep = self._config["sweeps"][content["sweep"]]
+        name = SWEPT.get(sweep.key, sweep.key.replace("_", " "))
+        return {
+            "name": name,
+            "of": sweep.of or "recipes",
+            "members": [list(member) for member in sweep.members.items()],
+        }
+
+    # ---- the figure of budgets
+
+    @cached_property
+    def budget_runs(self) -> dict[str, dict[str, list[str]]]:
+        """The series that answer every language seen, over all figures, by method and model, scored or not."""
+        points: dict[tuple[str, str], set[tuple[str, str]]] = {}  # recipe and language, by method and model
+        for figure in self._config["figures"]:
+            for run, languages in self._matrix.runs_of(figure).items():
+                points.setdefault((run.method, run.model), set()).update((run.recipe, lang) for lang in languages)
+        known = dict.fromkeys([*SERIES, *self._config["recipes"]])
+        runs: dict[str, dict[str, list[str]]] = {}
+        for (method, model), answered in points.items():
+            complete = [
+                series
+                for series in known
+                if all((recipe_of(series, lang), lang) in answered for lang in self._matrix.seen)
+            ]
+            if complete:
+                runs.setdefault(method, {})[model] = complete
+        return runs
+
+    def budget(self) -> str:
+        """What the figure of budgets shows."""
+        by_model = [entry for models in self.budget_runs.values() for entry in models.items()]
+        return json.dumps(
+            {
+                "runs": self.budget_runs,
+                "models": {model: self._model(model) for model, _ in by_model},
+                "methods": self._methods,
+                "labels": self._labels(name for _, names in by_model for name in names),
+                "langs": self._matrix.seen,
+                "prompts": self._prompts,
+                "uncertainty": self.uncertainty,
+                "judge": {key: self._first_judge[key] for key in ("name", "label")},
+                "note": self._config["note"],
+            }
+        )
+
+    # ---- claims and tables
+
+    def claims(self) -> str:
+        """What the claims are about: the models of every figure, scored or not."""
+        figures = self._config["figures"].items()
+        return json.dumps(
+            {
+                "figures": {figure: methods_shown(self._config, content) for figure, content in figures},
+                "models": {
+                    model: {key: entry[key] for key in ("family", "billions")}
+                    for model, entry in self._config["models"].items()
+                },
+                "languages": {"seen": self._matrix.seen, "unseen": self._matrix.unseen},
+                "names": self._names(self._matrix.tested),
+                "prompts": self._prompts,
+                "uncertainty": self.uncertainty,
+            }
+        )
+
+    def hyperparameters(self) -> str:
+        """What Table 1 shows: the settings of each method, and what LoRA adapts in the families of the runs."""
+        families = dict.fromkeys(self._config["models"][run.model]["family"] for run in self._matrix.runs)
+        entries = [self._config["families"][family] for family in families]
+        train = self._config["train"]
+        modules = {entry["label"]: entry["adapter_modules"] for entry in entries}
+        settings = {"lora": {"modules": modules} | train["lora"], "full": train["full"]}
+        for method in dict.fromkeys(run.method for run in self._matrix.runs if run.method not in settings):
+            of = {"label": self._methods[method], "like": self._config["methods"][method]["of"]}
+            settings[method] = of | train[method]
+        return json.dumps(settings)
+
+    def named_languages(self) -> list[str]:
+        """The languages tested, as LANG=NAME."""
+        return [f"{lang}={name}" for lang, name in self._names(self._matrix.tested).items()]
+
+    # ---- labels
+
+    @property
+    def _first_judge(self) -> Mapping:
+        return self._config["judges"][0]
+
+    def _names(self, languages: Iterable[str]) -> dict[str, str]:
+        return {lang: self._table[lang]["name"] for lang in languages}
+
+    def _model(self, model: str) -> dict:
+        """What a figure needs to know of a model."""
+        entry = self._config["models"][model]
+        label = self._config["families"][entry["family"]]["label"]
+        return {"family": entry["family"], "label": label, "billions": entry["billions"]}
+
+    def _labels(self, series: Iterable[str]) -> dict[str, str]:
+        """What series are called in figures: what the configuration says, or the paper's name, or their own."""
+        return {name: self._label(name) for name in series}
+
+    def _label(self, series: str) -> str:
+        given = self._mixes.get(series, {}).get("label")
+        return given or (SERIES[series].label if series in SERIES else series)

@@ -1,0 +1,85 @@
+"""Sources of data: the files of this machine and the downloads that a study starts from."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from study.short_forms import place_of
+from study.wildcards import Wildcards
+
+
+class Download(NamedTuple):
+    """A published file: its address, and the hashes that are known of it."""
+
+    url: str
+    sha256: str | None
+    git_blob: str | None
+
+
+class Sources:
+    """The entries of `sources`, and what `data` and `translation` use of them."""
+
+    def __init__(self, config: Mapping):
+        self._entries = config["sources"]
+        self._data = config["data"]
+        self._translated = config["translation"]["source"]
+        self._reference = config["languages"]["seen"][0]
+
+    def file(self, name: str, lang: str | None = None) -> str:
+        """File of a source, on this machine or downloaded; of `lang`, where it has one for each language."""
+        return place_of(name, self._entries, lang) or f"<results>/downloads/{self._download_place(name, lang)}"
+
+    @property
+    def seed(self) -> str:
+        """File of the English instruction data."""
+        return self.file(self._data["seed"])
+
+    @property
+    def reference_prompts(self) -> str:
+        """File of the English prompts, whose ids and order those of the other languages must have."""
+        return self.file(self._data["prompts"][self._reference], self._reference)
+
+    def prompts(self, wildcards: Wildcards) -> str:
+        """File of a language's test prompts."""
+        return self.file(self._data["prompts"][wildcards.lang], wildcards.lang)
+
+    # ---- what is downloaded
+
+    def languages_in(self, name: str) -> list[str]:
+        """Languages whose files of a source are used: as prompts, as translations, or both."""
+        used = [*self._data["prompts"].items(), *self._translated.items()]
+        return list(dict.fromkeys(lang for lang, source in used if source == name))
+
+    @cached_property
+    def downloads(self) -> dict[str, Download]:
+        """Every file that `sources` has an address of, by its place below downloads/."""
+        found = {}
+        for name, entry in self._entries.items():
+            if "url" in entry:
+                for lang in self.languages_in(name) if "{lang}" in entry["url"] else [None]:
+                    hashes = [_of_language(entry.get(kind), lang) for kind in ("sha256", "git_blob")]
+                    found[self._download_place(name, lang)] = Download(self._address(name, lang), *hashes)
+        return found
+
+    def url(self, wildcards: Wildcards) -> str:
+        """Address of a download."""
+        return self.downloads[wildcards.file].url
+
+    def hash_options(self, wildcards: Wildcards) -> list[str]:
+        """Options of download.py for the hashes that are known of a file."""
+        download = self.downloads[wildcards.file]
+        options = {"--sha256": download.sha256, "--git-blob": download.git_blob}
+        return [word for option, value in options.items() if value for word in (option, value)]
+
+    def _address(self, name: str, lang: str | None) -> str:
+        return self._entries[name]["url"].replace("{lang}", lang or "")
+
+    def _download_place(self, name: str, lang: str | None) -> str:
+        """Place below downloads/, unpacked."""
+        return f"{name}/{PurePosixPath(self._address(name, lang)).name.removesuffix('.gz')}"
+
+
+def _of_language(known: str | Mapping | None, lang: str | None) -> str | None:
+    """A hash that is given once, or for each language."""
+    return known.get(lang) if isinstance(known, Mapping) else known

@@ -1,0 +1,45 @@
+"""Tokens that are trained on: the templates of the methods, and the budgets of recipes that count tokens."""
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from study.bases import Bases
+from study.recipes import Recipes
+from study.short_forms import training_template
+from study.wildcards import Wildcards
+
+
+class Tokens:
+    """Tokenized recipes, by family and template: methods of one template share them."""
+
+    def __init__(self, config: Mapping, bases: Bases, recipes: Recipes):
+        self._bases, self._recipes = bases, recipes
+        self._template_of = {method: training_template(config, method) for method in config["methods"]}
+        self.templates = {PurePosixPath(path).stem: path for path in self._template_of.values()}  # files by name
+
+    def template(self, wildcards: Wildcards) -> str:
+        """File of the template that tokens are named after."""
+        return self.templates[wildcards.template]
+
+    @property
+    def base_template(self) -> str:
+        """File of the template that tokenizers and base models of our own are made with."""
+        return self._template_of["lora"]
+
+    def folder(self, wildcards: Wildcards) -> str:
+        """Folder of the tokens that a run trains on."""
+        template = PurePosixPath(self._template_of[wildcards.method]).stem
+        return f"<results>/tokens/{self._bases.family(wildcards)}/{template}/{wildcards.recipe}"
+
+    def english(self, wildcards: Wildcards) -> list[str]:
+        """The folder of English tokens that a recipe has as many tokens as, if that is its budget."""
+        if self._recipes.mixes[wildcards.recipe].get("tokens") != "one-language":
+            return []
+        return ["<results>/tokens/{family}/{template}/mono-en"]
+
+    def budget_options(self, wildcards: Wildcards, input) -> list[str | int]:
+        """Option of tokenize_recipe.py for a recipe's number of tokens, if it has one."""
+        budget = self._recipes.mixes[wildcards.recipe].get("tokens")
+        if input.english:
+            return ["--tokens-of", str(input.english)]
+        return ["--tokens", budget] if budget else []

@@ -1,0 +1,56 @@
+"""Trainings: which methods train, what they adapt, and with which settings."""
+
+import json
+from collections.abc import Mapping
+
+from study.bases import Bases
+from study.compute import Compute
+from study.short_forms import ADAPTER
+from study.wildcards import Wildcards
+
+
+class Trainings:
+    """The entries of `train`, by method."""
+
+    def __init__(self, config: Mapping, bases: Bases, compute: Compute):
+        self._methods = config["methods"]
+        self._settings = config["train"]
+        self._seed = config["random_seed"]
+        self._bases, self._compute = bases, compute
+
+    def methods_like(self, base: str) -> list[str]:
+        """lora or full, and the methods that change some settings of it."""
+        return [method for method, entry in self._methods.items() if entry["of"] == base]
+
+    def methods_from(self, source: str, *bases: str) -> list[str]:
+        """The methods like one of `bases`, or all methods, whose models are trained or released (`source`)."""
+        like = [method for base in bases or ("lora", "full") for method in self.methods_like(base)]
+        return [method for method in like if self._settings["source"][method] == source]
+
+    def base_method(self, wildcards: Wildcards) -> str:
+        """lora or full, whichever a method is."""
+        return self._methods[wildcards.method]["of"]
+
+    def adapter_modules(self, wildcards: Wildcards) -> list[str]:
+        """Modules that LoRA adapts: the method's own, or those of the family."""
+        return self._settings[wildcards.method].get("modules") or self._bases.adapter_modules(wildcards)
+
+    def settings(self, wildcards: Wildcards) -> str:
+        """The method's hyperparameters, and what the size of the model asks for, as JSON."""
+        settings = {"seed": self._seed} | self._settings[wildcards.method]
+        settings.pop("modules", None)
+        if self.base_method(wildcards) == "lora":
+            settings["lora"] = {key: settings.pop(key) for key in ADAPTER if key in settings}
+        request = self._compute.request(wildcards)
+        by_size = {key: request[key] for key in ("zero_stage", "offload", "activations") if key in request}
+        return json.dumps(settings | by_size)
+
+    def micro_batch(self, wildcards: Wildcards) -> list[str]:
+        """File of the micro-batch that was found for a model, where the configuration leaves its size open."""
+        if self._settings[wildcards.method]["micro_batch_tokens"] != "auto":
+            return []
+        return [f"<results>/micro_batches/{wildcards.method}/{wildcards.model}.json"]
+
+    def micro_batch_options(self, wildcards: Wildcards, input) -> list[str]:
+        """Option of train.py for that file."""
+        return [word for path in input.micro_batch for word in ("--micro-batch", path)]

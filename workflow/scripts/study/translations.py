@@ -1,0 +1,41 @@
+"""Where the translation of each training language comes from: an engine's model, or a file of the user or of others."""
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from study.sources import Sources
+from study.wildcards import Wildcards, one_of
+
+ENGINES = ("firefox", "packed")  # values of translation.source that stand for a model of the translation engine
+
+
+class Translations:
+    """The languages that are translated into, by `translation.source`."""
+
+    def __init__(self, config: Mapping, sources: Sources):
+        self._settings = config["translation"]
+        self._sources = sources
+
+    def from_models(self, *kinds: str) -> str:
+        """Constraint on the languages that are translated by one of these kinds of model."""
+        return one_of(lang for lang, source in self._settings["source"].items() if source in kinds)
+
+    def from_files(self) -> str:
+        """Constraint on the languages whose translation is taken as it is."""
+        return one_of(lang for lang, source in self._settings["source"].items() if source not in ENGINES)
+
+    def file(self, wildcards: Wildcards) -> str:
+        """File of a translation that is taken: the user's own, or an entry of `sources`."""
+        return self._sources.file(self._settings["source"][wildcards.lang], wildcards.lang)
+
+    def architecture(self, wildcards: Wildcards) -> str:
+        """Size of the Firefox model of a language."""
+        return self._settings["architecture"][wildcards.lang]
+
+    def packed_model(self, wildcards: Wildcards) -> str:
+        """Archive of a language's model."""
+        return self._settings["packed"].replace("{lang}", wildcards.lang)
+
+    def checksums(self, wildcards: Wildcards) -> str:
+        """File of the SHA-256 of packed models, beside them."""
+        return str(PurePosixPath(self.packed_model(wildcards)).with_name("checksums.json"))
