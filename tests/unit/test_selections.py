@@ -104,6 +104,11 @@ def test_the_budget_shows_series_that_answer_every_language_seen(papers):
     )
 
 
+def test_the_budget_shows_recipes_of_ones_own_after_the_papers_series():
+    shown = selections(preset("equal-tokens")).budget_runs
+    assert shown["lora"]["bloom-3b"] == ["multilingual", "monolingual", "English", "equal-tokens"]
+
+
 def test_figures_of_unseen_languages_alone_leave_nothing_for_the_budget():
     unseen = {f"figure{number}": {"kind": "unseen"} for number in range(2, 8)}
     assert selections(paper(figures=unseen)).budget_runs == {}

@@ -91,6 +91,14 @@ def test_a_released_model_is_fetched_from_the_authors_repository_by_its_pin():
     ]
 
 
+def test_a_hash_that_is_not_known_is_not_asked_for(monkeypatch):
+    pin = {"revision": "1" * 40, "sha256": {"model.safetensors": None}}
+    registry = {"models": {"HPLT/sft-fpft-es-bloom-3b": pin}, "pickled": []}
+    monkeypatch.setattr("study.released.read_registry", lambda: registry)
+    options = released().options(run("full/bloom-3b/mono-es"))
+    assert options == ["--repo", "HPLT/sft-fpft-es-bloom-3b", "--revision", "1" * 40]
+
+
 def test_a_folder_of_the_user_goes_before_the_repository_and_an_adapter_must_fit_its_base():
     mine = released(lora={"path": "my/{model}/{recipe}"})
     assert mine.folder(run("lora/llama-7b/mono-es")) == "my/llama-7b/mono-es"
