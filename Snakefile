@@ -91,6 +91,19 @@ rule all_recipes:
         expand("<results>/recipes/{recipe}", recipe=RECIPES.mixes),
 
 
+# All that trainings read. After a change before them, make this first: what comes out the same trains nothing again.
+rule all_tokens:
+    input:
+        sorted(
+            {
+                folder(run)
+                for run in MATRIX.runs
+                if run.method in TRAININGS.methods_from("trained")
+                for folder in (BASES.model, TOKENS.folder)
+            }
+        ),
+
+
 rule all_models:
     input:
         ARTIFACTS.models,

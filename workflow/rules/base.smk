@@ -4,11 +4,13 @@
 # out  <results>/corpus/{lang}.txt        one document a line
 #      <results>/tokenizers/{family}/     a fast tokenizer
 #      <results>/bases/{model}/           configuration and safetensors weights
+#      <results>/{tokenizers/{family},bases/{model}}.sha256   the checksums of their files
 
 
 rule fetch_tokenizer:
     output:
-        directory("<results>/tokenizers/{family}"),
+        folder=directory("<results>/tokenizers/{family}"),
+        checksums="<results>/tokenizers/{family}.sha256",
     log:
         "<logs>/tokenizer/{family}.log",
     wildcard_constraints:
@@ -17,17 +19,18 @@ rule fetch_tokenizer:
     conda:
         "../../envs/main.yaml"
     params:
-        code=code_of("fetch_model"),
+        code=code_of("fetch_model", "checksums"),
         source=BASES.tokenizer_source,
     shell:
         "python workflow/scripts/fetch_model.py tokenizer --repo {params.source[repo]:q}"
-        " --revision {params.source[revision]:q}"
-        " --output {output:q} 2> {log:q}"
+        " --revision {params.source[revision]:q} --output {output.folder:q} 2> {log:q}"
+        " && python workflow/scripts/checksums.py --folder {output.folder:q} --output {output.checksums:q} 2>> {log:q}"
 
 
 rule fetch_base:
     output:
-        directory("<results>/bases/{model}"),
+        folder=directory("<results>/bases/{model}"),
+        checksums="<results>/bases/{model}.sha256",
     log:
         "<logs>/base/{model}.log",
     wildcard_constraints:
@@ -36,12 +39,12 @@ rule fetch_base:
     conda:
         "../../envs/main.yaml"
     params:
-        code=code_of("fetch_model"),
+        code=code_of("fetch_model", "checksums"),
         source=BASES.model_source,
     shell:
         "python workflow/scripts/fetch_model.py model --repo {params.source[repo]:q}"
-        " --revision {params.source[revision]:q}"
-        " --output {output:q} 2> {log:q}"
+        " --revision {params.source[revision]:q} --output {output.folder:q} 2> {log:q}"
+        " && python workflow/scripts/checksums.py --folder {output.folder:q} --output {output.checksums:q} 2>> {log:q}"
 
 
 rule corpus:
@@ -68,7 +71,8 @@ rule train_tokenizer:
         corpus=list(BASES.corpus.values()),
         template=TOKENS.base_template,
     output:
-        directory("<results>/tokenizers/{family}"),
+        folder=directory("<results>/tokenizers/{family}"),
+        checksums="<results>/tokenizers/{family}.sha256",
     log:
         "<logs>/tokenizer/{family}.log",
     wildcard_constraints:
@@ -76,20 +80,23 @@ rule train_tokenizer:
     conda:
         "../../envs/main.yaml"
     params:
-        code=code_of("train_tokenizer"),
+        code=code_of("train_tokenizer", "checksums"),
         vocabulary=BASES.vocabulary,
     shell:
         "python workflow/scripts/train_tokenizer.py --corpus {input.corpus:q} --template {input.template:q}"
-        " --vocabulary {params.vocabulary:q} --output {output:q} 2> {log:q}"
+        " --vocabulary {params.vocabulary:q} --output {output.folder:q} 2> {log:q}"
+        " && python workflow/scripts/checksums.py --folder {output.folder:q} --output {output.checksums:q} 2>> {log:q}"
 
 
 rule pretrain:
     input:
         corpus=list(BASES.corpus.values()),
         template=TOKENS.base_template,
-        tokenizer=BASES.tokenizer,
+        tokenizer=ancient(BASES.tokenizer),
+        tokenizer_content=BASES.tokenizer_content,
     output:
-        directory("<results>/bases/{model}"),
+        folder=directory("<results>/bases/{model}"),
+        checksums="<results>/bases/{model}.sha256",
     log:
         "<logs>/base/{model}.log",
     benchmark:
@@ -99,10 +106,11 @@ rule pretrain:
     conda:
         "../../envs/main.yaml"
     params:
-        code=code_of("pretrain"),
+        code=code_of("pretrain", "checksums"),
         architecture=BASES.architecture,
         settings=BASES.pretraining,
     shell:
         "python workflow/scripts/pretrain.py --architecture {params.architecture:q} --corpus {input.corpus:q}"
         " --template {input.template:q} --tokenizer {input.tokenizer:q} --settings {params.settings:q}"
-        " --output {output:q} > {log:q} 2>&1"
+        " --output {output.folder:q} > {log:q} 2>&1"
+        " && python workflow/scripts/checksums.py --folder {output.folder:q} --output {output.checksums:q} 2>> {log:q}"

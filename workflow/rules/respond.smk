@@ -9,7 +9,8 @@
 
 rule merge:
     input:
-        base=BASES.model,
+        base=ancient(BASES.model),
+        base_content=BASES.model_content,
         adapter="<results>/models/{method}/{model}/{recipe}",
     output:
         temp(directory("<results>/merged/{method}/{model}/{recipe}")),
@@ -32,9 +33,11 @@ rule merge:
 
 rule respond:
     input:
-        base=BASES.model,
+        base=ancient(BASES.model),
+        base_content=BASES.model_content,
         model=ANSWERS.weights,
-        tokenizer=BASES.tokenizer,
+        tokenizer=ancient(BASES.tokenizer),
+        tokenizer_content=BASES.tokenizer_content,
         template=ANSWERS.template,
         prompts=ANSWERS.prompts,
     output:

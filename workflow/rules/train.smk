@@ -10,7 +10,8 @@
 
 rule micro_batch:
     input:
-        base=BASES.model,
+        base=ancient(BASES.model),
+        base_content=BASES.model_content,
     output:
         "<results>/micro_batches/{method}/{model}.json",
     log:
@@ -41,10 +42,12 @@ rule micro_batch:
 
 rule train:
     input:
-        base=BASES.model,
+        base=ancient(BASES.model),
+        base_content=BASES.model_content,
         # A micro-batch that is found again is no reason to train again: it is a matter of speed.
         micro_batch=ancient(TRAININGS.micro_batch),
-        tokens=TOKENS.folder,
+        tokens=ancient(TOKENS.folder),
+        tokens_content=TOKENS.content,
     output:
         directory("<results>/models/{method}/{model}/{recipe}"),
     log:
@@ -113,7 +116,8 @@ ruleorder: train_on_nodes > train
 
 rule fetch_tuned:
     input:
-        base=BASES.model,
+        base=ancient(BASES.model),
+        base_content=BASES.model_content,
         folder=RELEASED.folder,
     output:
         directory("<results>/models/{method}/{model}/{recipe}"),

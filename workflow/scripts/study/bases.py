@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 
+from study.contents import content_of
 from study.wildcards import Wildcards, one_of
 
 
@@ -46,6 +47,14 @@ class Bases:
     def model(self, wildcards: Wildcards) -> str:
         """Folder of a base model: the user's own, or the one that is made or fetched."""
         return self._models[wildcards.model].get("path") or f"<results>/bases/{wildcards.model}"
+
+    def tokenizer_content(self, wildcards: Wildcards) -> str:
+        """What changes when that tokenizer does, and only then."""
+        return content_of(self.tokenizer(wildcards))
+
+    def model_content(self, wildcards: Wildcards) -> str:
+        """What changes when that base model does, and only then."""
+        return content_of(self.model(wildcards))
 
     def tokenizer_source(self, wildcards: Wildcards) -> Mapping:
         """Repository and revision of a tokenizer that is fetched."""

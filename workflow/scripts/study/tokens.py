@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from study.bases import Bases
+from study.contents import content_of
 from study.recipes import Recipes
 from study.short_forms import training_template
 from study.wildcards import Wildcards
@@ -30,6 +31,10 @@ class Tokens:
         """Folder of the tokens that a run trains on."""
         template = PurePosixPath(self._template_of[wildcards.method]).stem
         return f"<results>/tokens/{self._bases.family(wildcards)}/{template}/{wildcards.recipe}"
+
+    def content(self, wildcards: Wildcards) -> str:
+        """What changes when these tokens do, and only then."""
+        return content_of(self.folder(wildcards))
 
     def english(self, wildcards: Wildcards) -> list[str]:
         """The folder of English tokens that a recipe has as many tokens as, if that is its budget."""
