@@ -105,7 +105,7 @@ def report(ours: Seen, peer: Seen) -> str:
         share = f"{it.pace / ALLOWED:.3f}"
         return [way, f"{it.requests:,}", f"{it.pace:,.0f}", share, f"{it.most_a_minute:,}", it.most_a_second]
 
-    head = ["way", "requests", "a minute", "of what is allowed", "most in 60 s", "most in 1 s"]
+    head = ["way", "requests", "per minute", "share of the limit", "most in 60 s", "most in 1 s"]
     limits = ["limit", "", f"{ALLOWED:,}", f"aim: {AIM} to 1", f"{ALLOWED:,}", f"{ALLOWED / 60:g}"]
     kept = ours.most_a_minute <= ALLOWED
     return table(head, [row(OURS, ours), row(PEER, peer), limits]) + (

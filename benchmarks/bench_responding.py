@@ -111,7 +111,7 @@ def compare(notebook: Notebook, architectures: list[str], searches: list[str], t
 HEAD = [
     "architecture",
     "search",
-    "tokens an answer",
+    "tokens per answer",
     "answers/s",
     "ratio, wall",
     "ratio, CPU",

@@ -121,7 +121,7 @@ def speed_table(notebook: Notebook, cases: list[Case], tokens: int) -> str:
         aims = [AIMS[case.loss_on], "none: its loss is wrong" if case.architecture == "bloom" else "1.0"]
         return [case.architecture, case.loss_on, f"{pace:,.0f}", *ratios, *aims]
 
-    ours = "ours, tokens a CPU second"
+    ours = "ours, tokens per CPU second"
     head = ["architecture", "loss on", ours, *WAYS[1:], f"aim, {AUTHORS}", f"aim, {PACKED}"]
     return table(head, [row(case) for case in cases])
 
@@ -163,13 +163,13 @@ def compare(notebook: Notebook, folder: Path, cases: list[Case], turns: int) -> 
     return "\n".join(
         [
             f"One step of {len(rows)} examples, {statistics.mean(lengths):.0f} tokens each, {max(lengths)} at most;"
-            f" micro-batches of ours: {BUDGET:,} tokens.",
+            f" our micro-batches: {BUDGET:,} tokens.",
             f"Start-up, not counted: {start_up} of CPU for ours, the Trainer and TRL.",
             "",
-            "How many times as fast ours is, by CPU time:",
+            "How many times as fast as the others ours is, by CPU time:",
             "",
             speed_table(notebook, cases, sum(lengths)),
-            "The loss of the step, and what part of it others' are away:",
+            "The loss of the step, and the relative difference of the others':",
             "",
             loss_table(notebook, cases),
         ]

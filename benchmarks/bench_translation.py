@@ -183,11 +183,12 @@ def speed(notebook: Notebook, model: Path, data: Data, repeat: int, others: list
     peak = max(notebook.of(OURS, data.name)[0].details["peaks"].values())
     authors_peak = notebook.of(AUTHORS, data.name)[0].details["peak"]
     notes = [
-        f"Model {model.name}; {data.words:,} words in the first set, {prose:,} of them sent to the engine by ours.",
-        f"Segments translated twice, as random weights lose what should be kept: {pieced / len(data.prose):.0%}.",
-        f"Start-up, once a shard, is not counted: {start_up} for ours and the raw engine.",
-        f"Cut into our requests, the engine decodes {pieces[0] / pieces[1] - 1:+.1%} target pieces against one call.",
-        f"Peak of memory: ours {peak / 2**20:,.0f} MB, the authors' {authors_peak / 2**20:,.0f} MB.",
+        f"Model {model.name}; {data.words:,} words in the first set, of which ours sends {prose:,} to the engine.",
+        f"Segments translated twice because random weights lose what must be kept: {pieced / len(data.prose):.0%}.",
+        f"Start-up, once per shard, is not counted: {start_up} for ours and the raw engine.",
+        f"Split into our requests, the engine decodes {pieces[0] / pieces[1] - 1:+.1%} target pieces"
+        " relative to one call.",
+        f"Peak memory: ours {peak / 2**20:,.0f} MB, the authors' {authors_peak / 2**20:,.0f} MB.",
     ]
     return "\n".join(notes) + "\n\n" + table(head, rows)
 
@@ -209,7 +210,7 @@ def engines(notebook: Notebook, model: Path, data: Data, repeat: int) -> str:
         options = ["--engine", engine, "--model", folder, "--sentences", sentences, "--batch-words", batch_words]
         return [*peer, "run", *vocabulary, *options]
 
-    ours = "Bergamot, int8, as ours runs it"
+    ours = "Bergamot, int8, as we run it"
     commands = {
         ours: raw_engine(model, many),
         "Bergamot, int8, kernels as they come": raw_engine(model, many, "--any-kernels"),
@@ -233,9 +234,9 @@ def engines(notebook: Notebook, model: Path, data: Data, repeat: int) -> str:
         rows.append(
             [subject, counts["sentences"], f"{counts['target_pieces']:,}", f"{length:.2f}", f"{pace:,.0f}", *ratios]
         )
-    head = ["engine", "sentences", "target pieces", "a source piece", "target pieces a CPU second"]
-    ratio = "Bergamot as ours runs it is faster by, wall"
-    about = f"Model {model.name}, greedy search; aim: faster than one of the others by 1.5."
+    head = ["engine", "sentences", "target pieces", "per source piece", "target pieces per CPU second"]
+    ratio = "Bergamot as we run it is faster by, wall"
+    about = f"Model {model.name}, greedy search; aim: 1.5 times as fast as one of the others."
     return f"{about}\n\n" + table([*head, ratio, "CPU"], rows)
 
 
@@ -257,8 +258,8 @@ def memory(notebook: Notebook, folder: Path, texts: list[str], length: float) ->
         [f"`{name}`", *size, f"{many[name] / few[name]:.2f}", "1.10"]
         for name, size in zip(PROGRAMS, sizes, strict=True)
     ]
-    head = ["peak of resident memory", f"{FEW_ROWS:,} rows", f"{MANY_ROWS:,} rows", "ratio", "aim, at most"]
-    about = f"Outputs of {length:.0%} of Alpaca's length; a small model, its engine included."
+    head = ["peak resident memory", f"{FEW_ROWS:,} rows", f"{MANY_ROWS:,} rows", "ratio", "aim, at most"]
+    about = f"Outputs have {length:.0%} of Alpaca's length; a small model, including the engine."
     return f"{about}\n\n" + table(head, rows)
 
 
@@ -304,7 +305,7 @@ def main() -> None:
         if "memory" in parts:
             tables.append(memory(notebook, Path(place), data.prose, 1.0 if arguments.long else 0.1))
 
-    machine = f"{processor()}, {os.cpu_count()} cores; kernels of ours: {' '.join(KERNELS.values())}"
+    machine = f"{processor()}, {os.cpu_count()} cores; our kernels: {' '.join(KERNELS.values())}"
     heading = f"{machine}. Medians of {repeat} turns, extremes in brackets.\n"
     report = "\n".join([heading, *tables])
     turns = [turn._asdict() for turn in notebook.turns]
