@@ -101,7 +101,7 @@ FAULTS = {
     "no size of model for the other languages": (
         "translation.architecture",
         {"zh": "base"},
-        "translation.architecture.default: missing; Size of the models of all other languages",
+        "translation.architecture.default: missing; Size of the models for all other languages",
     ),
     "a size of model that does not exist": ("translation.architecture", "huge", "translation.architecture: 'huge' is"),
     "a hash that is none": (
@@ -145,7 +145,7 @@ FAULTS = {
     "a template for one method alone": (
         "tokenize.template",
         {"lora": "resources/templates/alpaca.json"},
-        "tokenize.template.full: missing; Template of full-parameter training.",
+        "tokenize.template.full: missing; Template for full-parameter training.",
     ),
     "two templates of one name": (
         "tokenize.template",
@@ -172,7 +172,7 @@ FAULTS = {
 
 JUDGE_FAULTS = {
     "a budget that cannot be reckoned": ({"budget": 5}, "judges[0].budget: needs judges[0].price"),
-    "half a price": ({"price": {"prompt": 1}}, "judges[0].price.completion: missing; Of replies."),
+    "half a price": ({"price": {"prompt": 1}}, "judges[0].price.completion: missing; Price of replies."),
     "a limit that lets nothing through": ({"requests_per_minute": 0}, "judges[0].requests_per_minute: 0 is less than"),
     "GPUs for an endpoint elsewhere": ({"gpus": 1}, "judges[0].gpus: is for a judge that its job serves"),
     "memory for a job without GPUs": ({"memory": "64GB", "serve": "x"}, "judges[0].memory: is for a job with gpus"),
@@ -361,7 +361,7 @@ def test_a_pin_that_fixes_nothing_is_refused(tmp_path, pin, named):
 def test_a_missing_key_is_named_with_its_meaning():
     config = load("config.yaml")
     del config["tokenize"]["max_length"]
-    with pytest.raises(InputError, match=r"config: tokenize.max_length: missing; Tokens of prompt and response"):
+    with pytest.raises(InputError, match=r"config: tokenize.max_length: missing; Maximum tokens of prompt and"):
         checking.check(config)
 
 
