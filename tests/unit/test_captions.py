@@ -48,7 +48,7 @@ def test_captions_repeat_the_note_so_that_a_stand_in_is_called_one():
 
 def test_the_caption_of_the_claims_names_the_level_of_their_intervals():
     text = " ".join(caption("claims.rst").split())
-    assert "95 % interval over prompts drawn again" in text and "in points of the score" in text
+    assert "95 % bootstrap confidence interval over prompts" in text and "in points of the score" in text
 
 
 def test_table_1_is_said_to_come_from_the_settings():

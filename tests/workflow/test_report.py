@@ -77,8 +77,8 @@ def test_a_figure_is_seen_and_its_caption_read(page, figure):
 @pytest.mark.parametrize(
     ("category", "table", "words", "caption"),
     [
-        ("Claims", "Claims of the paper", "separate monolingual tuning", "interval over prompts drawn again"),
-        ("Costs", "Trainings", "tiny-pythia-s", "hours of all devices"),
+        ("Claims", "Claims of the paper", "separate monolingual tuning", "bootstrap confidence interval over prompts"),
+        ("Costs", "Trainings", "tiny-pythia-s", "hours summed over devices"),
         ("Tables", "Table 1: hyperparameters", "scaling factor", "from the settings of this run"),
         ("Tables", "Scores of all runs", "tiny-open-llama", "Evaluation scores of all tuned models"),
         ("Tables", "Judges", "stand-in", "How the judges rated"),
