@@ -14,10 +14,11 @@ from pathlib import Path
 
 from basics.errors import InputError
 from models.tokenizer import Tokenizer
-from serving.client import GARBLED
+from serving.client import GARBLED, in_one_line, openai_client
 from serving.server import HOST, Served, command_words
 
 ANSWER_WITHIN = 600.0  # seconds a request may take, in a queue of `batch` others
+REPEATS = 2  # times that the client repeats a request by itself
 
 
 def command_of(settings, model: Path, tokenizer: Path) -> list[str]:
@@ -35,14 +36,9 @@ class Client:
     def __init__(self, port: int, key: str, settings, tokenizer: Tokenizer):
         import openai
 
-        self._settings, self._tokenizer = settings, tokenizer
+        self._settings, self._tokenizer, self._key = settings, tokenizer, key
         self._error = openai.APIError
-        self._client = openai.OpenAI(
-            api_key=key,
-            base_url=f"http://{HOST}:{port}/v1",
-            timeout=ANSWER_WITHIN,
-            http_client=openai.DefaultHttpxClient(trust_env=False),  # a proxy cannot reach this machine's own server
-        )
+        self._client = openai_client(f"http://{HOST}:{port}/v1", key, ANSWER_WITHIN, REPEATS)
         self._name: str | None = None
 
     def ready(self) -> bool:
@@ -73,7 +69,7 @@ class Client:
             )
             choice = completion.choices[0]
         except self._error as error:
-            raise InputError(f"serve: {type(error).__name__}: {' '.join(str(error).split())[:400]}") from None
+            raise InputError(f"serve: {type(error).__name__}: {in_one_line(error, self._key)}") from None
         except GARBLED:
             why = "the server's answer is not of the completions protocol"
             raise InputError(f"serve: {why}; take one that speaks it (vLLM)") from None

@@ -20,7 +20,6 @@ the endpoint fails in ways that pass. All this trusts that what an endpoint has 
 """
 
 import json
-import logging
 import os
 import signal
 import sys
@@ -28,12 +27,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import IO, TypeVar
+from typing import IO
 
 from basics.errors import InputError
 from basics.reading import parse_json
-from judging.endpoint import NO_CREDIT, PASSING, REFUSALS
-from serving.client import is_local
+from serving.client import (
+    BROKEN_JSON,
+    REFUSALS,
+    Answer,
+    Garbled,
+    in_one_line,
+    may_pass,
+    openai_client,
+    sound,
+    without_key,
+)
 
 URL = "/v1/chat/completions"
 WINDOW = "24h"  # the only one there is
@@ -42,11 +50,6 @@ FINAL = ("completed", "failed", "expired", "cancelled")
 REPEATS = 3  # times that the client repeats a request by itself, before `patience` is asked
 
 Requests = dict[str, dict]  # journal key -> body of the request
-Answer = TypeVar("Answer")
-
-
-class Garbled(Exception):
-    """An answer that is not of the protocol, such as the page of a gateway."""
 
 
 class Batches:
@@ -70,7 +73,7 @@ class Batches:
         self.refused: dict[str, str] = {}  # journal key -> what the endpoint has against that prompt
         self._settings, self._key, self._job = settings, key, job
         self._requests, self._keep, self._afford, self._lines = requests, keep, afford, lines
-        self._client = client(settings, key)
+        self._client = openai_client(settings.base_url, key, settings.timeout, REPEATS)
         self._trouble = ""  # the last that an unanswered request was told
 
     def ask(self) -> dict[str, str]:
@@ -174,18 +177,14 @@ class Batches:
         import httpx2
         import openai
 
-        broken_json = (ValueError, RecursionError)
         end = time.monotonic() + self._settings.patience
         pause = min(self._settings.poll, self._settings.patience / 10)
         while True:
             try:
                 return request()
-            except (openai.APIError, httpx2.TransportError, Garbled, *broken_json) as error:
-                status = getattr(error, "status_code", None)
-                credit = getattr(error, "code", None) != NO_CREDIT
-                passes = credit and (status is None or status in PASSING or status >= 500)
+            except (openai.APIError, httpx2.TransportError, Garbled, *BROKEN_JSON) as error:
                 what = f"{type(error).__name__}: {self._in_a_line(error)}"
-                if not passes or time.monotonic() + pause > end:
+                if not may_pass(error) or time.monotonic() + pause > end:
                     raise self._failure(f"{what}; batches under way go on, and the next run finds them") from None
             self._say(f"{what}; trying again")
             time.sleep(pause)
@@ -233,7 +232,7 @@ class Batches:
             result = parse_json(line)
         except ValueError:
             return None
-        return self._scrubbed(result) if isinstance(result, dict) else None
+        return without_key(result, self._key) if isinstance(result, dict) else None
 
     def _take(self, key: str, result: dict, history: bool) -> None:
         """Keep a request's reply, or note why there is none."""
@@ -264,43 +263,7 @@ class Batches:
         tqdm.write(f"judge {self._settings.name!r}: {what}", file=sys.stderr)
 
     def _in_a_line(self, what: object) -> str:
-        return " ".join(self._without_key(str(what)).split())[:400]
-
-    def _scrubbed(self, value: object) -> object:
-        """A value of JSON without the key, which may stand escaped in a line."""
-        if isinstance(value, dict):
-            return {name: self._scrubbed(inner) for name, inner in value.items()}
-        if isinstance(value, list):
-            return [self._scrubbed(inner) for inner in value]
-        return self._without_key(value) if isinstance(value, str) else value
-
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._key, "***")
-
-
-def client(settings: object, key: str) -> object:
-    """The `openai` client of a judge."""
-    import openai
-
-    logging.getLogger("openai").setLevel(logging.WARNING)  # OPENAI_LOG=debug writes whole requests into the log
-    return openai.OpenAI(
-        api_key=key,
-        base_url=settings.base_url,
-        timeout=settings.timeout,
-        max_retries=REPEATS,
-        http_client=openai.DefaultHttpxClient(
-            trust_env=not is_local(settings.base_url)  # a proxy in the environment cannot reach this machine
-        ),
-    )
-
-
-def sound(answer: Answer) -> Answer:
-    """The answer of the client, which gives what was not JSON as text, and any JSON as it is. Raises Garbled."""
-    if isinstance(answer, str):
-        raise Garbled(f"an answer that is not JSON: {answer[:100]!r}")
-    if not getattr(answer, "id", None):
-        raise Garbled(f"an answer that is not what was asked for: {str(answer)[:100]!r}")
-    return answer
+        return in_one_line(what, self._key)
 
 
 def request_line(key: str, body: dict) -> bytes:

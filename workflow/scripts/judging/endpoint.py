@@ -8,10 +8,6 @@ Whatever else is said against a call would be said against all: it ends the job 
 The API key is read from the environment and sent; it is cut out of all that comes back.
 """
 
-import email.utils
-import logging
-import math
-import os
 import random
 import threading
 import time
@@ -24,12 +20,20 @@ from basics.kinds import kind_fault
 from judging.limiter import Limiter, Stopped
 from judging.settings import JudgeSettings
 from judging.spending import NOTHING, USAGE, Spending, Usage, most
-from serving.client import GARBLED, KEY_VARIABLE, is_local
+from serving.client import (
+    BROKEN_JSON,
+    GARBLED,
+    KEY_VARIABLE,
+    REFUSALS,
+    in_one_line,
+    key_from_environment,
+    may_pass,
+    openai_client,
+    retry_after,
+    without_key,
+)
 from serving.server import HOST, Served
 
-PASSING = {408, 409, 429}  # and all from 500
-REFUSALS = {400, 413, 422}  # a prompt that is too long or filtered: asked again it would be refused again
-NO_CREDIT = "insufficient_quota"  # the code of a 429 that no waiting mends
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two tries of a call
 
 
@@ -42,19 +46,8 @@ def key_variable(settings: JudgeSettings) -> str:
 
 
 def api_key(settings: JudgeSettings) -> str:
-    """The key from the environment; the job's own server needs none. Raises InputError naming the variable."""
-    if settings.serve:
-        return ""
-    variable = key_variable(settings)
-    if not os.environ.get(variable):
-        raise InputError(f"judge {settings.name!r}: no API key; set the environment variable {variable}")
-    key = os.environ[variable]
-    if not key.isascii() or not key.isprintable():  # no header can hold it, and what the client says of that misleads
-        raise InputError(
-            f"judge {settings.name!r}: the API key in the environment variable {variable} holds a character that no"
-            " key has, such as a typographic quote or a line end; set it again"
-        )
-    return key
+    """The key of a judge that the job does not serve, from the environment. Raises InputError naming the variable."""
+    return key_from_environment(key_variable(settings), f"judge {settings.name!r}")
 
 
 def request_body(settings: JudgeSettings, prompt: str, seed: int | None) -> dict:
@@ -93,21 +86,6 @@ def is_reply(value: object) -> bool:
     return not kind_fault(value, {"text": str, "model": str | None, "fingerprint": str | None, "usage": USAGE})
 
 
-def retry_after(headers: object) -> float | None:
-    """Seconds that an answer asks to wait: its header's milliseconds, seconds or date; None where it does not say."""
-    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
-        try:
-            seconds = float(headers.get(name, "")) / unit
-        except ValueError:
-            continue
-        if math.isfinite(seconds):
-            return max(seconds, 0.0)
-    try:
-        return max(email.utils.parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time(), 0.0)
-    except (TypeError, ValueError):
-        return None
-
-
 class Endpoint:
     """The `openai` client for one judge, for any number of threads. A call gives a reply as `as_reply` has it.
 
@@ -126,22 +104,14 @@ class Endpoint:
     ):
         import openai
 
-        logging.getLogger("openai").setLevel(logging.WARNING)  # OPENAI_LOG=debug writes whole requests into the log
         self.stop = threading.Event()
         self._settings, self._key, self._spending, self._alive = settings, key, spending, alive
         self._limiter = Limiter(settings.requests_per_minute, settings.tokens_per_minute, sleep=self.stop.wait)
         self._limiter.resume((max(time.time() - came, 0.0), tokens) for came, tokens in recent)
         self._openai = openai
-        self._client = client = openai.OpenAI(
-            api_key=key or "none",
-            base_url=base_url,
-            timeout=settings.timeout,
-            max_retries=0,  # tries of its own would pass by limits and budget
-            http_client=openai.DefaultHttpxClient(
-                trust_env=not is_local(base_url)  # a proxy in the environment cannot reach this machine
-            ),
-        )
-        self._create = client.chat.completions.create  # imports much: before the first call, not in it
+        # Requests that the client repeats by itself would bypass the limits and the budget.
+        self._client = openai_client(base_url, key, settings.timeout, max_retries=0)
+        self._create = self._client.chat.completions.create  # imports much: before the first call, not in it
 
     def healthy(self) -> bool:
         """Whether the endpoint lists its models."""
@@ -184,7 +154,7 @@ class Endpoint:
             self._limiter.used(slot, 0)
             self._spending.settle(bound, NOTHING)
             raise
-        except (ValueError, RecursionError):  # answered, and perhaps charged, but no JSON that can be read
+        except BROKEN_JSON:  # answered, and perhaps charged, but no JSON that can be read
             completion = None
         reply = as_reply(completion)
         if not any(reply["usage"].values()):
@@ -192,16 +162,15 @@ class Endpoint:
         used = reply.get("bound", reply["usage"])
         self._limiter.used(slot, sum(used.values()))
         self._spending.settle(bound, used)
-        return {name: self._without_key(value) if isinstance(value, str) else value for name, value in reply.items()}
+        return without_key(reply, self._key)
 
     def _check(self, error: Exception) -> float | None:
         """Seconds that the endpoint asks to wait, when the error is one that passes. Raises Refused or InputError."""
         status = getattr(error, "status_code", None)
-        if status is None and not isinstance(error, self._openai.APIConnectionError):
-            raise self._ended("the call failed", error) from None
         if status in REFUSALS:
             raise Refused(self._why(error)) from None
-        if status is not None and (not (status in PASSING or status >= 500) or error.code == NO_CREDIT):
+        unanswered = isinstance(error, self._openai.APIConnectionError)
+        if not may_pass(error) or (status is None and not unanswered):
             raise self._ended("the call failed", error) from None
         asked = None if status is None else retry_after(error.response.headers)
         if status == 429 and asked is not None and asked <= self._settings.patience:
@@ -214,10 +183,7 @@ class Endpoint:
     def _why(self, error: Exception) -> str:
         """The error's text and its cause's, in a line: "Connection error." alone does not tell a wrong host name."""
         text = f"{error} ({error.__cause__})" if error.__cause__ else str(error)
-        return " ".join(self._without_key(text).split())[:400]
-
-    def _without_key(self, text: str) -> str:
-        return text.replace(self._key, "***") if self._key else text
+        return in_one_line(text, self._key)
 
 
 @contextmanager
