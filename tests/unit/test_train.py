@@ -23,8 +23,10 @@ import train
 from basics.errors import InputError
 from basics.reading import read_json
 from models.language_models import load_model
-from training import checkpoints, saving, trainer
+from training import checkpoints, saving
 from training.examples import NO_LABEL, Examples, collate, load_tokens
+from training.instruments import Curve
+from training.step_trainer import step_loss
 from training.steps import FILLER, StepSampler
 from trainings import LORA, Training, make_house, settings, trajectory, tune, weights
 
@@ -291,7 +293,7 @@ def test_the_losses_can_be_followed_in_a_file(house, tmp_path):
     record = read_json(training.output / "training.json")
     assert rows["loss"].drop_nulls().to_list() == [loss for _, loss in record["losses"]["train"]]
     assert rows["validation_loss"].drop_nulls().to_list() == [loss for _, loss in record["losses"]["validation"]]
-    trainer.Curve(curve, from_step=3)
+    Curve(curve, from_step=3)
     assert pl.read_csv(curve)["step"].to_list() == [1, 2, 3, 3], "what is done again is written again"
 
 
@@ -365,7 +367,7 @@ def test_rows_without_a_whole_prompt_teach_nothing_and_do_no_harm(house):
     import torch
 
     nothing = Namespace(loss=torch.tensor(0.0))
-    assert trainer.step_loss(nothing, None, torch.tensor(0)).item() == 0
+    assert step_loss(nothing, None, torch.tensor(0)).item() == 0
 
 
 def test_on_the_command_line_a_fault_is_one_line_and_help_is_at_hand(house, tmp_path):

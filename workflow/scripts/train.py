@@ -180,7 +180,7 @@ def input_hashes(model: Path, tokens: Path) -> dict[str, dict[str, str]]:
     return {"weights": language_models.weight_hashes(model), "tokens": data}
 
 
-def record(trainer, settings: Settings, splits: dict, seconds: float, resumed: Path | None) -> dict:
+def record(trainer, settings: Settings, validation_rows: int, seconds: float, resumed: Path | None) -> dict:
     """What training.json says of the run."""
     state, sampler, work = trainer.state, trainer.step_sampler, trainer.work
     validation = [(entry["step"], entry["eval_loss"]) for entry in state.log_history if "eval_loss" in entry]
@@ -201,7 +201,7 @@ def record(trainer, settings: Settings, splits: dict, seconds: float, resumed: P
         "examples": len(sampler.lengths) * settings.epochs,
         "tokens": sum(tokens),
         "padded_tokens": sampler.padded_tokens(),
-        "validation_rows": len(splits["validation"]),
+        "validation_rows": validation_rows,
         "parameters": work.parameters,
         "trained_parameters": work.trained,
         "flops": work.flops(sum(tokens)),
@@ -260,6 +260,15 @@ def rehearse(arguments: argparse.Namespace, settings: Settings) -> None:
         write_json(arguments.output, found)
 
 
+def rows_to_learn(splits: dict, settings: Settings):
+    """The training rows, and without validation the held-out ones too."""
+    if settings.validation == "held-out":
+        return splits["train"]
+    from datasets import concatenate_datasets
+
+    return concatenate_datasets([splits["train"], splits["validation"]])
+
+
 def train(arguments: argparse.Namespace, settings: Settings) -> int:
     """Check the input, train, write the output and read it again; return the status to exit with."""
     method, modules = arguments.method, arguments.adapter_modules
@@ -268,64 +277,73 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
     splits = load_tokens(arguments.tokens)
     hashes = input_hashes(arguments.model, arguments.tokens) if ranks.RANK == 0 else {}
     validation = Examples(splits["validation"], settings.loss_on)
-    rows = splits["train"]
-    if settings.validation == "none":
-        from datasets import concatenate_datasets
-
-        rows = concatenate_datasets([rows, splits["validation"]])
+    learned = Examples(rows_to_learn(splits, settings), settings.loss_on)
     settings = with_micro_batch(settings, arguments.micro_batch)
 
     model = prepare_model(method, arguments.model, modules, settings)
     interruption = training.Interruption()
     interruption.listen()
     trainer = training.make_trainer(
-        model, Examples(rows, settings.loss_on), validation, settings, arguments.checkpoints, interruption
+        model, learned, validation, settings, arguments.checkpoints, interruption, arguments.curve
     )
+    del model  # the trainer's alone, which gives it up before the output is read again
     identity = item_key(method=method, settings=asdict(settings), modules=modules, ranks=ranks.RANKS, **hashes)
     if ranks.agree((waited or locking.waited_for_job) and is_made(arguments.output, identity)):
         if ranks.RANK == 0:
             print(f"{arguments.output}: made by the job that this one waited for", file=sys.stderr)
         return 0
     resumed = checkpoints.resumable(arguments.checkpoints, identity)
-    if ranks.RANK == 0:
-        if resumed:
-            print(f"going on from {resumed}", file=sys.stderr)
-        if arguments.curve:
-            trainer.curve = training.Curve(arguments.curve, checkpoints.step_of(resumed) if resumed else 0)
+    if resumed and ranks.RANK == 0:
+        print(f"going on from {resumed}", file=sys.stderr)
     seconds = learn(trainer, resumed)
     if trainer.state.global_step < trainer.state.max_steps:
         if ranks.RANK == 0:
             step = f"{trainer.state.global_step:,}"
             print(f"stopped by a signal after step {step}; run it again to go on", file=sys.stderr)
         return ranks.INTERRUPTED
+    made = {"method": method, "identity": identity, "inputs": hashes}
+    write_output(arguments, settings, trainer, validation, made, seconds, resumed)
+    if ranks.RANK == 0:
+        shutil.rmtree(arguments.checkpoints, ignore_errors=True)
+        lock.close()
+    return 0
 
-    model.config.use_cache = True
+
+def write_output(
+    arguments: argparse.Namespace,
+    settings: Settings,
+    trainer,
+    validation: Examples,
+    made: dict,
+    seconds: float,
+    resumed: Path | None,
+) -> None:
+    """Write the weights, and training.json: `made`, and what `record` says; then read the weights again.
+
+    All ranks call it; the first one writes. The trainer's memory is released.
+    """
+    method, modules = arguments.method, arguments.adapter_modules
+    trainer.model.config.use_cache = True
     if ranks.RANK > 0:
         saving.save(trainer, method, modules, arguments.model, None)
         training.release(trainer)
-        return 0
+        return
     with beside(arguments.output) as folder:
         folder.mkdir()
         saving.save(trainer, method, modules, arguments.model, folder)
         if method == "lora":
             saving.check_adapter(folder, trainer.work.trained)
-        report = {"method": method, "identity": identity, "inputs": hashes} | record(
-            trainer, settings, splits, seconds, resumed
-        )
-        del model
+        report = made | record(trainer, settings, len(validation), seconds, resumed)
         training.release(trainer)
         kept = report["best" if settings.validation == "held-out" else "final"]
         report["reloaded"] = {"validation_loss": reloaded_loss(method, arguments.model, folder, validation, settings)}
         saving.check_loss(report["reloaded"]["validation_loss"], kept["validation_loss"], settings.precision)
         write_json(folder / "training.json", report)
-    shutil.rmtree(arguments.checkpoints, ignore_errors=True)
-    lock.close()
     print(
         f"{arguments.output}: {report['steps']:,} steps, {report['tokens']:,} tokens in {seconds:.1f} s; "
         f"validation loss {kept['validation_loss']:.4f} at step {kept['step']:,}",
         file=sys.stderr,
     )
-    return 0
 
 
 def is_made(output: Path, identity: str) -> bool:

@@ -1,30 +1,19 @@
 """The Hugging Face Trainer with steps of our own: which examples, which loss, which checkpoints."""
 
-import csv
-import math
-import resource
-import shutil
-import signal
 import sys
-import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from basics.errors import InputError
-from training import checkpoints, flops, ranks
-from training.examples import NO_LABEL, NO_ROW, Examples, collate
+from training import ranks
+from training.examples import Examples, collate
+from training.instruments import Clock, Interruption, Work
 from training.steps import StepSampler
+
+if TYPE_CHECKING:
+    from training.step_trainer import StepTrainer
 
 PATIENCE = 7200  # seconds that ranks wait for one that reads or checks many gigabytes
 CURVE_POINTS = 500  # of the training loss, at most
-NAMED_ROWS = 8  # in a message, at most
-CURVE_COLUMNS = ("step", "tokens", "seconds", "loss", "validation_loss", "learning_rate", "gradient_norm")
-
-
-def step_loss(outputs, labels, num_items_in_batch=1):
-    """A micro-batch's part of the step's loss: the sum over its labels, by the number of labels in the whole step."""
-    import torch
-
-    return outputs.loss / torch.as_tensor(num_items_in_batch).clamp(min=1)  # 0: every response was cut off
 
 
 def deepspeed_config(settings, on_cpu: bool) -> dict:
@@ -102,253 +91,39 @@ def training_arguments(settings, folder: Path, sampler: StepSampler, on_cpu: boo
     )
 
 
-class Interruption:
-    """Whether a signal has asked any of the ranks to stop."""
+def make_trainer(
+    model,
+    train: Examples,
+    validation: Examples,
+    settings,
+    folder: Path,
+    interruption: Interruption,
+    curve: Path | None = None,
+) -> "StepTrainer":
+    """A Trainer whose steps are those of StepSampler, and whose validation loss is exact.
 
-    def __init__(self):
-        self.asked = False
-
-    def listen(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGUSR1):
-            signal.signal(number, self._note)
-
-    def _note(self, number: int, frame: object) -> None:
-        self.asked = True
-
-    def agreed(self, device) -> bool:
-        """All ranks call it, at the same step: signals reach them at different ones."""
-        if ranks.RANKS > 1:
-            import torch
-
-            asked = torch.tensor(int(self.asked), device=device)
-            torch.distributed.all_reduce(asked, op=torch.distributed.ReduceOp.MAX)
-            self.asked = bool(asked)
-        return self.asked
-
-
-class Clock:
-    """Seconds of training, those before an interruption included: checkpoints keep them. What an interruption makes
-    be done again counts once."""
-
-    def __init__(self):
-        self.start(None)
-
-    def start(self, resumed: Path | None) -> None:
-        self._before = checkpoints.seconds_of(resumed) if resumed else 0.0
-        self._began = time.monotonic()
-
-    def seconds(self) -> float:
-        return self._before + time.monotonic() - self._began
-
-
-class Work:
-    """What a model's training costs, and on what it is run. Make it before ZeRO takes the model apart."""
-
-    def __init__(self, model):
-        import torch
-
-        self.parameters = sum(parameter.numel() for parameter in model.parameters())
-        self.trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-        self.device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-
-    def flops(self, tokens: int) -> int:
-        return flops.training_flops(self.parameters, self.trained, tokens)
-
-    def utilisation(self, tokens: int, seconds: float) -> float | None:
-        return flops.utilisation(self.flops(tokens), seconds, self.device, ranks.RANKS)
-
-    def peak_memory(self) -> int:
-        """Bytes of the GPU, or on a CPU of the whole process, of this rank."""
-        import torch
-
-        if torch.cuda.is_available():
-            return torch.cuda.max_memory_reserved()
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-class Curve:
-    """The losses as a CSV file that grows with the training; a training that goes on drops what it does again."""
-
-    def __init__(self, path: Path, from_step: int):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kept = []
-        if from_step and path.exists():
-            with path.open(encoding="utf-8", errors="replace", newline="") as stream:
-                # A kill may have torn the last one.
-                rows = [row for row in csv.DictReader(stream) if None not in row.values()]
-                kept = [row for row in rows if row.get("step", "").isdecimal() and int(row["step"]) <= from_step]
-        self._stream = path.open("w", encoding="utf-8", newline="")
-        self._table = csv.DictWriter(self._stream, CURVE_COLUMNS, lineterminator="\n", extrasaction="ignore")
-        self._table.writeheader()
-        self._table.writerows(kept)
-
-    def add(self, step: int, tokens: int, seconds: float, logs: dict) -> None:
-        names = {"loss": "loss", "eval_loss": "validation_loss", "grad_norm": "gradient_norm"}
-        values = {names.get(name, name): value for name, value in logs.items()}
-        self._table.writerow({"step": step, "tokens": tokens, "seconds": round(seconds, 1), **values})
-        self._stream.flush()
-
-
-def make_trainer(model, train: Examples, validation: Examples, settings, folder: Path, interruption: Interruption):
-    """A Trainer whose steps are those of StepSampler, and whose validation loss is exact. Checkpoints go to `folder`;
-    `curve`, if set, is written to."""
+    Checkpoints go to `folder`, and the losses to the file `curve`.
+    """
     import torch
-    from safetensors import SafetensorError
     from torch.utils.data import DataLoader
-    from tqdm import tqdm
-    from transformers import PrinterCallback, Trainer, TrainerCallback
+
+    from training.course import Course
+    from training.step_trainer import StepTrainer
 
     on_cpu = not torch.cuda.is_available()
+
+    def loader(examples: Examples, sampler: StepSampler) -> DataLoader:
+        return DataLoader(examples, batch_sampler=sampler, collate_fn=collate, pin_memory=not on_cpu)
+
     common = {"budget": settings.micro_batch_tokens, "seed": settings.seed, "rank": ranks.RANK, "ranks": ranks.RANKS}
     sampler = StepSampler(train.lengths, settings.batch, epochs=settings.epochs, **common)
     validation_sampler = StepSampler(validation.lengths, len(validation), **common)  # one "step" of all rows
-
-    class StepTrainer(Trainer):
-        """The Trainer, with its own sharding of data, evaluation and last checkpoint replaced."""
-
-        step_sampler = sampler
-        curve: Curve | None = None
-        seen: list  # (loss, rows) of the step's micro-batches so far
-
-        def get_train_dataloader(self):
-            self.seen = []
-            return DataLoader(train, batch_sampler=sampler, collate_fn=collate, pin_memory=not on_cpu)
-
-        def get_eval_dataloader(self, eval_dataset=None):
-            return DataLoader(validation, batch_sampler=validation_sampler, collate_fn=collate, pin_memory=not on_cpu)
-
-        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-            rows = inputs.pop("rows")
-            loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
-            self.seen.append((loss.detach(), rows))
-            if self.accelerator.gradient_state.sync_gradients:  # the step's last: looked at once, before it has effect
-                self.check_losses()
-            return loss
-
-        def check_losses(self) -> None:
-            """Stop at a loss that is no number, before the step has changed the weights."""
-            losses = torch.stack([loss for loss, _ in self.seen])
-            if not losses.isfinite().all():
-                wrong = [rows for loss, rows in self.seen if not loss.isfinite()]
-                names = [train.name(row) for row in torch.cat(wrong).tolist() if row != NO_ROW]
-                more = f" and {len(names) - NAMED_ROWS} more" if len(names) > NAMED_ROWS else ""
-                raise ranks.RankError(
-                    f"step {self.state.global_step + 1}: the loss is {losses.sum().item()}, on rows"
-                    f" {', '.join(names[:NAMED_ROWS])}{more}; look at them, lower learning_rate or use bf16"
-                    f" ({self.last_good()})"
-                )
-            self.seen.clear()
-
-        def _clip_grad_norm(self, model):
-            norm = super()._clip_grad_norm(model)
-            if norm is not None and not math.isfinite(norm):
-                raise InputError(
-                    f"step {self.state.global_step + 1}: the gradient's norm is {float(norm)} though the loss is a"
-                    f" number; lower learning_rate or use bf16 ({self.last_good()})"
-                )
-            return norm
-
-        def last_good(self) -> str:
-            last = checkpoints.newest(folder)
-            return f"the last checkpoint, {last}, stands" if last else "there is no checkpoint yet"
-
-        def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
-            """Mean loss over all validation labels (the Trainer's is a mean of means over micro-batches)."""
-            model = self.model_wrapped
-            model.eval()
-            total = torch.zeros(2, dtype=torch.float64, device=self.args.device)
-            with torch.no_grad():
-                for inputs in self.get_eval_dataloader():
-                    inputs = self._prepare_inputs({name: inputs[name] for name in inputs if name != "rows"})
-                    labels = inputs.pop("labels")
-                    loss = model(**inputs).loss
-                    total += torch.stack((loss.double(), (labels != NO_LABEL).sum().double()))
-            loss, labels = self.accelerator.reduce(total).tolist()
-            if not math.isfinite(loss):
-                raise InputError(
-                    f"step {self.state.global_step}: the validation loss is {loss}; lower learning_rate or use bf16"
-                    f" ({self.last_good()})"
-                )
-            metrics = {"eval_loss": loss / max(labels, 1)}
-            self.log(metrics)
-            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-            return metrics
-
-        def _save_checkpoint(self, model, trial):
-            try:
-                super()._save_checkpoint(model, trial)
-            except (torch.OutOfMemoryError, torch.distributed.DistError):
-                raise
-            except (OSError, RuntimeError, SafetensorError) as error:
-                if ranks.lost_peer(error):
-                    raise
-                torn = folder / f"checkpoint-{self.state.global_step}"
-                shutil.rmtree(torn, ignore_errors=True)  # what it took is room again
-                reason = " ".join(str(error).split())[:200]
-                raise ranks.RankError(
-                    f"{torn}: the checkpoint cannot be written ({reason}); make room and run again: {self.last_good()}"
-                ) from error
-
-        def _load_best_model(self):
-            if self.state.best_global_step != self.state.global_step:  # else the best is the one at hand
-                super()._load_best_model()
-
-    class Course(TrainerCallback):
-        """Keeps the data in step, marks whole checkpoints, stops on a signal, shows progress."""
-
-        bar = None
-        tokens = sampler.tokens_by_step
-
-        def on_train_begin(self, args, state, control, **_):
-            if state.is_world_process_zero:
-                done = sum(self.tokens[: state.global_step])
-                self.bar = tqdm(total=sum(self.tokens), initial=done, unit="token", unit_scale=True, mininterval=5)
-
-        def on_epoch_begin(self, args, state, control, **_):
-            # By count of steps: after a resume the loader of the Trainer would hide the sampler from its epoch.
-            sampler.epoch = state.global_step // sampler.steps
-
-        def on_step_end(self, args, state, control, **_):
-            if state.global_step == state.max_steps:
-                control.should_save = False  # the output follows at once
-            elif interruption.agreed(args.device):
-                control.should_save = control.should_training_stop = True
-            if self.bar is not None:
-                self.bar.update(self.tokens[state.global_step - 1])
-
-        def on_log(self, args, state, control, logs, **_):
-            if self.bar is None or not {"loss", "eval_loss"} & logs.keys():  # at the end there is a summary
-                return
-            if trainer.curve:
-                trainer.curve.add(state.global_step, self.bar.n, trainer.clock.seconds(), logs)
-            if "loss" in logs:
-                mfu = trainer.work.utilisation(self.bar.n - self.bar.initial, self.bar.format_dict["elapsed"])
-                shown = {} if mfu is None else {"MFU": f"{mfu:.0%}"}
-                step = f"{state.global_step:,}/{state.max_steps:,}"
-                self.bar.set_postfix(step=step, loss=f"{logs['loss']:.3f}", **shown, refresh=False)
-
-        def on_save(self, args, state, control, **_):
-            ranks.barrier()
-            if state.is_world_process_zero:
-                checkpoints.mark_whole(folder / f"checkpoint-{state.global_step}", trainer.clock.seconds())
-                checkpoints.prune(folder, state.best_model_checkpoint)
-
-        def on_train_end(self, args, state, control, **_):
-            if self.bar is not None:
-                self.bar.close()
-
     arguments = training_arguments(settings, folder, sampler, on_cpu)
-    trainer = StepTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=train,
-        eval_dataset=validation,
-        compute_loss_func=step_loss,
-        callbacks=[Course()],
+    work, clock = Work(model), Clock()
+    course = Course(sampler, interruption, work, clock, curve)
+    return StepTrainer(
+        model, arguments, loader(train, sampler), loader(validation, validation_sampler), work, clock, [course]
     )
-    trainer.remove_callback(PrinterCallback)
-    trainer.work, trainer.clock = Work(model), Clock()
-    return trainer
 
 
 def release(trainer) -> None:

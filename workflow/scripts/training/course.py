@@ -1,0 +1,69 @@
+"""What happens beside the steps of a training: its data is kept in step, its checkpoints marked, its progress shown.
+
+It imports Transformers, which takes seconds: import it inside functions.
+"""
+
+from pathlib import Path
+
+from tqdm import tqdm
+from transformers import TrainerCallback
+
+from training import checkpoints, ranks
+from training.instruments import Clock, Curve, Interruption, Work
+from training.steps import StepSampler
+
+
+class Course(TrainerCallback):
+    """Tells `sampler` its epoch, marks whole checkpoints, stops on an `interruption`, shows progress.
+
+    The losses are also written to the file `curve`, if there is one, by the first rank.
+    """
+
+    def __init__(self, sampler: StepSampler, interruption: Interruption, work: Work, clock: Clock, curve: Path | None):
+        self._sampler, self._interruption, self._work, self._clock = sampler, interruption, work, clock
+        self._tokens = sampler.tokens_by_step
+        self._curve_path = curve
+        self._curve: Curve | None = None
+        self._bar: tqdm | None = None  # of the first rank
+
+    def on_train_begin(self, args, state, control, **_):
+        if not state.is_world_process_zero:
+            return
+        done = sum(self._tokens[: state.global_step])
+        self._bar = tqdm(total=sum(self._tokens), initial=done, unit="token", unit_scale=True, mininterval=5)
+        if self._curve_path:
+            self._curve = Curve(self._curve_path, from_step=state.global_step)
+
+    def on_epoch_begin(self, args, state, control, **_):
+        # By count of steps: after a resume the loader of the Trainer would hide the sampler from its epoch.
+        self._sampler.epoch = state.global_step // self._sampler.steps
+
+    def on_step_end(self, args, state, control, **_):
+        if state.global_step == state.max_steps:
+            control.should_save = False  # the output follows at once
+        elif self._interruption.agreed(args.device):
+            control.should_save = control.should_training_stop = True
+        if self._bar is not None:
+            self._bar.update(self._tokens[state.global_step - 1])
+
+    def on_log(self, args, state, control, logs, **_):
+        if self._bar is None or not {"loss", "eval_loss"} & logs.keys():  # at the end there is a summary
+            return
+        if self._curve:
+            self._curve.add(state.global_step, self._bar.n, self._clock.seconds(), logs)
+        if "loss" in logs:
+            mfu = self._work.utilisation(self._bar.n - self._bar.initial, self._bar.format_dict["elapsed"])
+            shown = {} if mfu is None else {"MFU": f"{mfu:.0%}"}
+            step = f"{state.global_step:,}/{state.max_steps:,}"
+            self._bar.set_postfix(step=step, loss=f"{logs['loss']:.3f}", **shown, refresh=False)
+
+    def on_save(self, args, state, control, **_):
+        ranks.barrier()
+        if state.is_world_process_zero:
+            folder = Path(args.output_dir)
+            checkpoints.mark_whole(folder / f"checkpoint-{state.global_step}", self._clock.seconds())
+            checkpoints.prune(folder, state.best_model_checkpoint)
+
+    def on_train_end(self, args, state, control, **_):
+        if self._bar is not None:
+            self._bar.close()

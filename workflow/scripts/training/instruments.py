@@ -1,0 +1,98 @@
+"""What a training is watched with: signals that ask it to stop, its clock, what it costs, and its losses as a file."""
+
+import csv
+import resource
+import signal
+import time
+from pathlib import Path
+
+from training import checkpoints, flops, ranks
+
+CURVE_COLUMNS = ("step", "tokens", "seconds", "loss", "validation_loss", "learning_rate", "gradient_norm")
+
+
+class Interruption:
+    """Whether a signal has asked any of the ranks to stop."""
+
+    def __init__(self):
+        self.asked = False
+
+    def listen(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: object) -> None:
+        self.asked = True
+
+    def agreed(self, device) -> bool:
+        """All ranks call it, at the same step: signals reach them at different ones."""
+        if ranks.RANKS > 1:
+            import torch
+
+            asked = torch.tensor(int(self.asked), device=device)
+            torch.distributed.all_reduce(asked, op=torch.distributed.ReduceOp.MAX)
+            self.asked = bool(asked)
+        return self.asked
+
+
+class Clock:
+    """Seconds of training, those before an interruption included: checkpoints keep them. What an interruption makes
+    be done again counts once."""
+
+    def __init__(self):
+        self.start(None)
+
+    def start(self, resumed: Path | None) -> None:
+        self._before = checkpoints.seconds_of(resumed) if resumed else 0.0
+        self._began = time.monotonic()
+
+    def seconds(self) -> float:
+        return self._before + time.monotonic() - self._began
+
+
+class Work:
+    """What a model's training costs, and on what it is run. Make it before ZeRO takes the model apart."""
+
+    def __init__(self, model):
+        import torch
+
+        self.parameters = sum(parameter.numel() for parameter in model.parameters())
+        self.trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+        self.device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+
+    def flops(self, tokens: int) -> int:
+        return flops.training_flops(self.parameters, self.trained, tokens)
+
+    def utilisation(self, tokens: int, seconds: float) -> float | None:
+        return flops.utilisation(self.flops(tokens), seconds, self.device, ranks.RANKS)
+
+    def peak_memory(self) -> int:
+        """Bytes of the GPU, or on a CPU of the whole process, of this rank."""
+        import torch
+
+        if torch.cuda.is_available():
+            return torch.cuda.max_memory_reserved()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+class Curve:
+    """The losses as a CSV file that grows with the training; a training that goes on drops what it does again."""
+
+    def __init__(self, path: Path, from_step: int):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = []
+        if from_step and path.exists():
+            with path.open(encoding="utf-8", errors="replace", newline="") as stream:
+                # A kill may have torn the last one.
+                rows = [row for row in csv.DictReader(stream) if None not in row.values()]
+                kept = [row for row in rows if row.get("step", "").isdecimal() and int(row["step"]) <= from_step]
+        self._stream = path.open("w", encoding="utf-8", newline="")
+        self._table = csv.DictWriter(self._stream, CURVE_COLUMNS, lineterminator="\n", extrasaction="ignore")
+        self._table.writeheader()
+        self._table.writerows(kept)
+
+    def add(self, step: int, tokens: int, seconds: float, logs: dict) -> None:
+        names = {"loss": "loss", "eval_loss": "validation_loss", "grad_norm": "gradient_norm"}
+        values = {names.get(name, name): value for name, value in logs.items()}
+        self._table.writerow({"step": step, "tokens": tokens, "seconds": round(seconds, 1), **values})
+        self._stream.flush()

@@ -1,0 +1,141 @@
+"""The Hugging Face Trainer with its sharding of data, its validation loss and its last checkpoint replaced.
+
+It imports Transformers, which takes seconds: import it inside functions.
+"""
+
+import math
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from torch.utils.data import DataLoader
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+from basics.errors import InputError
+from training import checkpoints, ranks
+from training.examples import NO_LABEL, NO_ROW
+from training.instruments import Clock, Work
+
+NAMED_ROWS = 8  # in a message, at most
+
+
+def step_loss(outputs, labels, num_items_in_batch=1):
+    """A micro-batch's part of the step's loss: the sum over its labels, by the number of labels in the whole step."""
+    return outputs.loss / torch.as_tensor(num_items_in_batch).clamp(min=1)  # 0: every response was cut off
+
+
+class StepTrainer(Trainer):
+    """Trains by the micro-batches of `train`, and validates on those of `validation`, as they are.
+
+    Both loaders give `examples.collate`d examples in the order of a StepSampler. `work` and `clock` measure the
+    training; whoever starts it starts the clock. Checkpoints go to the folder of `arguments`.
+    """
+
+    def __init__(
+        self,
+        model,
+        arguments: TrainingArguments,
+        train: DataLoader,
+        validation: DataLoader,
+        work: Work,
+        clock: Clock,
+        callbacks: list[TrainerCallback],
+    ):
+        super().__init__(
+            model=model,
+            args=arguments,
+            train_dataset=train.dataset,
+            eval_dataset=validation.dataset,
+            compute_loss_func=step_loss,
+            callbacks=callbacks,
+        )
+        self.remove_callback(PrinterCallback)
+        self.step_sampler = train.batch_sampler
+        self.work, self.clock = work, clock
+        self._train_batches, self._validation_batches = train, validation
+        self._seen: list[tuple[torch.Tensor, torch.Tensor]] = []  # (loss, rows) of the step's micro-batches so far
+
+    def get_train_dataloader(self):
+        return self._train_batches
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        rows = inputs.pop("rows")
+        loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
+        self._seen.append((loss.detach(), rows))
+        if self.accelerator.gradient_state.sync_gradients:  # the step's last: looked at once, before it has effect
+            self._check_losses()
+        return loss
+
+    def _check_losses(self) -> None:
+        """Stop at a loss that is not finite, before the step has changed the weights."""
+        losses = torch.stack([loss for loss, _ in self._seen])
+        if not losses.isfinite().all():
+            wrong = [rows for loss, rows in self._seen if not loss.isfinite()]
+            names = [self.train_dataset.name(row) for row in torch.cat(wrong).tolist() if row != NO_ROW]
+            more = f" and {len(names) - NAMED_ROWS} more" if len(names) > NAMED_ROWS else ""
+            raise ranks.RankError(
+                f"step {self.state.global_step + 1}: the loss is {losses.sum().item()}, on rows"
+                f" {', '.join(names[:NAMED_ROWS])}{more}; look at them, lower learning_rate or use bf16"
+                f" ({self._last_good()})"
+            )
+        self._seen.clear()
+
+    def _clip_grad_norm(self, model):
+        norm = super()._clip_grad_norm(model)
+        if norm is not None and not math.isfinite(norm):
+            raise InputError(
+                f"step {self.state.global_step + 1}: the gradient's norm is {float(norm)} though the loss is a"
+                f" number; lower learning_rate or use bf16 ({self._last_good()})"
+            )
+        return norm
+
+    def _last_good(self) -> str:
+        last = checkpoints.newest(Path(self.args.output_dir))
+        return f"the last checkpoint, {last}, stands" if last else "there is no checkpoint yet"
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        """Mean loss over all validation labels (the Trainer's is a mean of means over micro-batches)."""
+        loss = self._validation_loss()
+        if not math.isfinite(loss):
+            raise InputError(
+                f"step {self.state.global_step}: the validation loss is {loss}; lower learning_rate or use bf16"
+                f" ({self._last_good()})"
+            )
+        metrics = {"eval_loss": loss}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _validation_loss(self) -> float:
+        """Over the labels of all ranks; 0 without any."""
+        model = self.model_wrapped
+        model.eval()
+        total = torch.zeros(2, dtype=torch.float64, device=self.args.device)  # summed loss, labels
+        with torch.no_grad():
+            for inputs in self._validation_batches:
+                inputs = self._prepare_inputs({name: inputs[name] for name in inputs if name != "rows"})
+                labels = inputs.pop("labels")
+                loss = model(**inputs).loss
+                total += torch.stack((loss.double(), (labels != NO_LABEL).sum().double()))
+        loss, labels = self.accelerator.reduce(total).tolist()
+        return loss / max(labels, 1)
+
+    def _save_checkpoint(self, model, trial):
+        try:
+            super()._save_checkpoint(model, trial)
+        except (torch.OutOfMemoryError, torch.distributed.DistError):
+            raise
+        except (OSError, RuntimeError, SafetensorError) as error:
+            if ranks.lost_peer(error):
+                raise
+            torn = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+            shutil.rmtree(torn, ignore_errors=True)  # what it took is room again
+            reason = " ".join(str(error).split())[:200]
+            raise ranks.RankError(
+                f"{torn}: the checkpoint cannot be written ({reason}); make room and run again: {self._last_good()}"
+            ) from error
+
+    def _load_best_model(self):
+        if self.state.best_global_step != self.state.global_step:  # else the best is the one at hand
+            super()._load_best_model()
