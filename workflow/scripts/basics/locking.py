@@ -2,7 +2,8 @@
 outputs, journal or checkpoints: it waits here until the other is done, and then finds what that one paid for.
 
 Every job waits for the one that has its log (`hold_log`), which is the same job of an earlier controller. Journals and
-checkpoints are held as well (`hold`), for programs that are run by hand.
+checkpoints are held as well (`hold`), for programs that are run by hand, and so are folders that a file is made in
+(`held_folder`).
 """
 
 import fcntl
@@ -16,21 +17,45 @@ from typing import IO
 LOOK_EVERY = 0.2  # seconds
 
 
+def _lock(file: IO | int, waiting: str) -> bool:
+    """Lock an open file until it is closed; whether that took waiting for another process, which is told by `waiting`.
+
+    Raises OSError on a file system without locks (Lustre without `-o flock`).
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        print(waiting, file=sys.stderr, flush=True)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return True
+
+
 def hold(stream: IO, what: Path) -> bool:
     """Lock an open file until it is closed; whether that took waiting for another process.
 
-    On a file system without locks (Lustre without `-o flock`) nothing is held, which is said once.
+    On a file system without locks nothing is held, which is said once.
     """
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return False
-    except BlockingIOError:
-        print(f"{what}: another job is writing it; waiting until that ends", file=sys.stderr, flush=True)
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        return True
+        return _lock(stream, f"{what}: another job is writing it; waiting until that ends")
     except OSError as error:
         print(f"{what}: cannot be locked ({error.strerror}): see that no other job writes it", file=sys.stderr)
         return False
+
+
+def held_folder(folder: Path) -> int | None:
+    """Descriptor that holds a folder until it is closed, or its process ends; None where another process holds the
+    folder, or it is gone, or the file system has no locks."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 waited_for_job = False  # whether this process came after one that ran as the same job
@@ -43,16 +68,13 @@ def hold_log() -> None:
     try:
         if not stat.S_ISREG(os.fstat(stderr).st_mode):
             return
-        fcntl.flock(stderr, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print("another job is writing this log; waiting until that ends", file=sys.stderr, flush=True)
-        fcntl.flock(stderr, fcntl.LOCK_EX)
-        waited_for_job = True
+        waited_for_job = _lock(stderr, "another job is writing this log; waiting until that ends")
+    except OSError:  # closed, or on a file system without locks, which `hold` complains of
+        return
+    if waited_for_job:
         os.lseek(stderr, 0, os.SEEK_SET)  # both have written from the beginning
         os.ftruncate(stderr, 0)
         print("waited for the job of an earlier start, which was still running", file=sys.stderr, flush=True)
-    except OSError:  # closed, or on a file system without locks, which `hold` complains of
-        return
 
 
 def hold_for_ranks(path: Path, owner: str, first: bool) -> tuple[IO, bool]:

@@ -3,7 +3,6 @@
 A job that is killed never leaves half a file in its place; what it leaves beside it, the next job removes.
 """
 
-import fcntl
 import json
 import os
 import re
@@ -12,10 +11,8 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
+from basics.locking import held_folder
 
 
 def _let_read(path: Path) -> None:
@@ -27,31 +24,16 @@ def _let_read(path: Path) -> None:
         file.chmod(file.stat().st_mode | (0o666 & ~umask))
 
 
-def _lock(folder: Path) -> int | None:
-    """Descriptor that holds a folder until it is closed, or its process ends; None where another holds it, or it is
-    gone, or the file system has no locks."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
 def _workspace(path: Path) -> tuple[Path, int | None]:
     """A new folder beside `path`, and what holds it. Those of processes that were killed are removed: a kill leaves
     whole models there."""
     for left in path.parent.iterdir():
-        if re.fullmatch(rf"\.{re.escape(path.name)}\.\w{{8}}", left.name) and (lock := _lock(left)) is not None:
+        if re.fullmatch(rf"\.{re.escape(path.name)}\.\w{{8}}", left.name) and (lock := held_folder(left)) is not None:
             shutil.rmtree(left, ignore_errors=True)
             os.close(lock)
     while True:
         workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        lock = _lock(workspace)
+        lock = held_folder(workspace)
         if workspace.exists():  # else another process removed it before it was held
             return workspace, lock
 
