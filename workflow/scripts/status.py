@@ -15,6 +15,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum, auto
 from pathlib import Path
 
 from basics.command_line import command_line
@@ -27,10 +28,21 @@ from reporting.costs import read_spent, short
 from reporting.markdown import ABSENT, markdown_table
 from reporting.order import in_order, method_place, recipe_order
 
-DONE, RUNNING, QUEUED, FAILED, INTERRUPTED, OUTDATED, MISSING = STATES = (
-    "done", "running", "queued", "failed", "interrupted", "outdated", "missing",
-)  # fmt: skip
-TELLING = (RUNNING, QUEUED, FAILED, INTERRUPTED)  # of a tuned model's jobs, before what is merely next
+
+class State(StrEnum):
+    """How a job, or a tuned model, stands."""
+
+    DONE = auto()
+    RUNNING = auto()
+    QUEUED = auto()
+    FAILED = auto()
+    INTERRUPTED = auto()
+    OUTDATED = auto()
+    MISSING = auto()
+
+
+# What a tuned model's cell tells of its jobs, before what is merely next.
+TELLING = (State.RUNNING, State.QUEUED, State.FAILED, State.INTERRUPTED)
 WAITING = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "PREEMPTED"}  # squeue(1), job states
 TAIL = 64 * 1024  # bytes of a log in which its last word is looked for
 
@@ -69,18 +81,18 @@ def is_worked_on(job: Job, words: set[str]) -> bool:
     return any(name in words for file in files for name in (file, file.removesuffix(Path(file).suffix)))
 
 
-def state_of(job: Job, words: set[str], queue: Mapping[str, str]) -> str:
-    """How a job stands; one of STATES."""
+def state_of(job: Job, words: set[str], queue: Mapping[str, str]) -> State:
+    """How a job stands."""
     if not job.left:
-        return DONE
+        return State.DONE
     if job.begun:
         said = {queue[submission] for submission in job.submitted if submission in queue}
         if said:
-            return QUEUED if said <= WAITING else RUNNING
-        return RUNNING if is_worked_on(job, words) else INTERRUPTED
+            return State.QUEUED if said <= WAITING else State.RUNNING
+        return State.RUNNING if is_worked_on(job, words) else State.INTERRUPTED
     if job.outputs and all(Path(output).exists() for output in job.outputs):
-        return OUTDATED
-    return FAILED if has_failed(job) else MISSING
+        return State.OUTDATED
+    return State.FAILED if has_failed(job) else State.MISSING
 
 
 def has_failed(job: Job) -> bool:
@@ -105,23 +117,23 @@ def last_word(log: Path) -> str:
 # ---- how far
 
 
-def cell(jobs: Sequence[Job], states: Mapping[Job, str], order: Sequence[str]) -> dict:
+def cell(jobs: Sequence[Job], states: Mapping[Job, State], order: Sequence[str]) -> dict:
     """A tuned model: its state, the stage that this is about, and the last stage of those that are done one by one."""
     by_stage: dict[str, list[Job]] = {}
     for job in sorted(jobs, key=lambda job: order.index(job.stage)):
         by_stage.setdefault(job.stage, []).append(job)
     furthest = None
     for stage, members in by_stage.items():
-        if any(states[job] != DONE for job in members):
+        if any(states[job] != State.DONE for job in members):
             break
         furthest = stage
-    left = [(states[job], stage) for stage, members in by_stage.items() for job in members if states[job] != DONE]
+    left = [(states[job], stage) for stage, members in by_stage.items() for job in members if states[job] != State.DONE]
     left.sort(key=lambda found: TELLING.index(found[0]) if found[0] in TELLING else len(TELLING))
-    state, stage = left[0] if left else (DONE, None)
+    state, stage = left[0] if left else (State.DONE, None)
     return {"state": state, "stage": stage, "furthest": furthest}
 
 
-def matrix(workflow: Workflow, states: Mapping[Job, str]) -> list[dict]:
+def matrix(workflow: Workflow, states: Mapping[Job, State]) -> list[dict]:
     """One row a tuned model, in the order of the figures' readers."""
     runs: dict[tuple[str, str, str], list[Job]] = {}
     for job in workflow.jobs:
@@ -184,13 +196,13 @@ def status(workflow: Workflow, targets: Sequence[str]) -> dict:
     queue = submissions(submission for job in workflow.jobs for submission in job.submitted)
     states = {job: state_of(job, words, queue) for job in workflow.jobs}
     runs = any(word.endswith("/snakemake") or word in ("snakemake", "snakemake.cli") for word in words)
-    troubled = [job for job in workflow.jobs if states[job] in (FAILED, INTERRUPTED)]
+    troubled = [job for job in workflow.jobs if states[job] in (State.FAILED, State.INTERRUPTED)]
     return {
         "experiment": workflow.config["experiment"],
         "targets": list(targets) or ["all_figures"],
         "snakemake_runs_here": runs,
         "locked": workflow.locked,
-        "states": {state: count for state in STATES if (count := sum(value == state for value in states.values()))},
+        "states": {state: count for state in State if (count := sum(value == state for value in states.values()))},
         "jobs": stages(workflow),
         "models": matrix(workflow, states),
         "trouble": [
@@ -209,11 +221,8 @@ def status(workflow: Workflow, targets: Sequence[str]) -> dict:
 
 def written(row: Mapping) -> str:
     """A cell; of a model of which there is nothing, that alone."""
-    return (
-        row["state"]
-        if row["state"] == DONE or (row["state"], row["furthest"]) == (MISSING, None)
-        else (f"{row['state']} {row['stage']}")
-    )
+    nothing = row["state"] == State.MISSING and row["furthest"] is None
+    return row["state"] if nothing or row["state"] == State.DONE else f"{row['state']} {row['stage']}"
 
 
 def matrix_table(rows: Sequence[Mapping]) -> list[dict]:
