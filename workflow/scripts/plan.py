@@ -46,82 +46,85 @@ def retries_of(profile: Path) -> int:
         raise InputError(f"{path}: no such file; name a folder of profiles/ with --profile") from None
 
 
+def of_run(job: Job) -> dict:
+    """The tuned model that a job is about."""
+    return dict(zip(("method", "model", "recipe"), job.run, strict=True))
+
+
 def trainings(forecast: Forecast, retries: int) -> list[dict]:
     """One row a training: what it takes of tokens, hours, memory and attempts."""
-    rows = []
-    for job in forecast.trainings:
-        method, model, recipe = job.run
-        settings, devices = forecast.settings(job), forecast.devices(job)
-        tokens, seconds = forecast.tokens(job), forecast.device_seconds(job)
-        record, runtime, start_up = (
-            forecast.records.get(job),
-            job.resources.get("runtime"),
-            forecast.assumed["start_up"],
-        )
-        weights = Number(estimates.weights_in_training(forecast.parameters(job), settings, devices), ASSUMED)
-        memory = Number(record["peak_memory"], MEASURED) if record else weights
-        rows.append(
-            {
-                "method": method,
-                "model": model,
-                "recipe": recipe,
-                "left": job.left,
-                "devices": devices,
-                "tokens": tokens.value,
-                "tokens_source": tokens.source,
-                "flops": estimates.training_flops(forecast.parameters(job), tokens.value),
-                "device_hours": seconds.value / HOUR,
-                "hours": seconds.value / devices / HOUR,
-                "hours_source": seconds.source,
-                "walltime_hours": None if runtime is None else runtime / 60,
-                "attempts": estimates.attempts(seconds.value / devices, start_up, runtime),
-                "attempts_allowed": retries + 1,
-                "host_memory_gb": job.resources.get("mem_mb", 0) / 1000,
-                "device_memory_gib": memory.value / GIB,
-                "device_memory_source": memory.source,
-            }
-        )
-    return rows
+    return [of_run(job) | training(forecast, job) | {"attempts_allowed": retries + 1} for job in forecast.trainings]
+
+
+def training(forecast: Forecast, job: Job) -> dict:
+    """What one training takes. Memory is a device's, but for that of the host, which is a node's."""
+    tokens, seconds, devices = forecast.tokens(job), forecast.device_seconds(job), forecast.devices(job)
+    memory, runtime = device_memory(forecast, job), job.resources.get("runtime")
+    return {
+        "left": job.left,
+        "devices": devices,
+        "tokens": tokens.value,
+        "tokens_source": tokens.source,
+        "flops": estimates.training_flops(forecast.parameters(job), tokens.value),
+        "device_hours": seconds.value / HOUR,
+        "hours": seconds.value / devices / HOUR,
+        "hours_source": seconds.source,
+        "walltime_hours": None if runtime is None else runtime / 60,
+        "attempts": estimates.attempts(seconds.value / devices, forecast.assumed["start_up"], runtime),
+        "host_memory_gb": job.resources.get("mem_mb", 0) / 1000,
+        "device_memory_gib": memory.value / GIB,
+        "device_memory_source": memory.source,
+    }
+
+
+def device_memory(forecast: Forecast, job: Job) -> Number:
+    """Bytes that a training takes of a device: its peak if it is done, else without activations."""
+    if record := forecast.records.get(job):
+        return Number(record["peak_memory"], MEASURED)
+    parameters, settings, devices = forecast.parameters(job), forecast.settings(job), forecast.devices(job)
+    return Number(estimates.weights_in_training(parameters, settings, devices), ASSUMED)
 
 
 def answerings(forecast: Forecast) -> list[dict]:
     """One row a tuned model: its answers."""
-    return [
-        dict(zip(("method", "model", "recipe"), job.run, strict=True))
-        | {"left": job.left, "answers": int(forecast.answers(job).value)}
-        | {"device_hours": seconds.value * max(1, job.resources.get("gpu", 0)) / HOUR, "hours_source": seconds.source}
-        for job in forecast.answerings
-        for seconds in [forecast.answering_seconds(job)]
-    ]
+    return [of_run(job) | answering(forecast, job) for job in forecast.answerings]
+
+
+def answering(forecast: Forecast, job: Job) -> dict:
+    """What the answers of one tuned model take."""
+    seconds, devices = forecast.answering_seconds(job), max(1, job.resources.get("gpu", 0))
+    return {
+        "left": job.left,
+        "answers": int(forecast.answers(job).value),
+        "device_hours": seconds.value * devices / HOUR,
+        "hours_source": seconds.source,
+    }
 
 
 def judges(forecast: Forecast) -> list[dict]:
-    """One row a judge: calls, tokens, and US dollars where it has a price; what was spent is that of its journals."""
-    rows = []
-    results = f"results/{forecast.config['experiment']}"
-    for judge in forecast.config["judges"]:
-        jobs = [job for job in forecast.judgings if job.wildcards["judge"] == judge["name"]]
-        if not jobs:
-            continue
-        calls = {left: sum(forecast.calls(job) for job in jobs if job.left == left) for left in (True, False)}
-        prompt, completion, source = forecast.usage(judge["name"])
-        folder = Path(f"{results}/journals/judge/{judge['name']}")
-        spent = past(journals(folder / "none", folder)).usage
-        needed = {"prompt_tokens": round(calls[True] * prompt), "completion_tokens": round(calls[True] * completion)}
-        price = judge.get("price")
-        rows.append(
-            {
-                "judge": judge["name"],
-                "calls": sum(calls.values()),
-                "calls_done": calls[False],
-                "calls_left": calls[True],
-            }
-            | {f"{key}_left": value for key, value in needed.items()}
-            | {f"{key}_spent": value for key, value in spent.items()}
-            | {"tokens_source": source}
-            | {"dollars_left": price and cost(needed, price), "dollars_spent": price and cost(spent, price)}
-        )
-    return rows
+    """One row a judge that has something to rate."""
+    by_judge: dict[str, list[Job]] = {}
+    for job in forecast.judgings:
+        by_judge.setdefault(job.wildcards["judge"], []).append(job)
+    asked = [judge for judge in forecast.config["judges"] if judge["name"] in by_judge]
+    return [judging_by(judge, by_judge[judge["name"]], forecast) for judge in asked]
+
+
+def judging_by(judge: Mapping, jobs: Sequence[Job], forecast: Forecast) -> dict:
+    """Calls and tokens of one judge, and US dollars if it has a price; what was spent is that of its journals."""
+    done, left = (sum(forecast.calls(job) for job in jobs if job.left == is_left) for is_left in (False, True))
+    prompt, completion, source = forecast.usage(judge["name"])
+    folder = Path(f"results/{forecast.config['experiment']}/journals/judge/{judge['name']}")
+    spent = past(journals(folder / "none", folder)).usage
+    needed = {"prompt_tokens": round(left * prompt), "completion_tokens": round(left * completion)}
+    price = judge.get("price")
+    return (
+        {"judge": judge["name"], "calls": done + left, "calls_done": done, "calls_left": left}
+        | {f"{key}_left": value for key, value in needed.items()}
+        | {f"{key}_spent": value for key, value in spent.items()}
+        | {"tokens_source": source}
+        | {"dollars_left": price and cost(needed, price), "dollars_spent": price and cost(spent, price)}
+    )
 
 
 def wall_time(forecast: Forecast) -> tuple[float, float]:
@@ -156,10 +159,8 @@ def plan(workflow: Workflow, targets: Sequence[str], retries: int) -> dict:
     """Everything that the report says, as JSON."""
     forecast = Forecast(workflow)
     config, wall = workflow.config, wall_time(forecast)
-    now, more = (
-        used(Path("results") / config["experiment"]),
-        sum(forecast.bytes(job) for job in forecast.jobs if job.left),
-    )
+    now = used(Path("results") / config["experiment"])
+    more = sum(forecast.bytes(job) for job in forecast.jobs if job.left)
     trained = in_reading_order(trainings(forecast, retries), list(config["models"]), config["languages"]["train"])
     longest = max((row for row in trained if row["left"]), key=lambda row: row["hours"], default=None)
     return {
@@ -211,32 +212,33 @@ def by_model(result: Mapping) -> list[dict]:
     answered = Counter()
     for row in result["answerings"]:
         answered[row["method"], row["model"]] += row["device_hours"]
-    table = []
-    for (method, model), rows in groups.items():
-        longest = max(rows, key=lambda row: row["hours"])
-        hours_numbers = [Number(row["device_hours"], row["hours_source"]) for row in rows]
-        token_numbers = [Number(row["tokens"], row["tokens_source"]) for row in rows]
-        table.append(
-            {
-                "method": method,
-                "model": model,
-                "done": f"{sum(not row['left'] for row in rows)} of {len(rows)}",
-                "tokens": short(sum(row["tokens"] for row in rows)),
-                "tokens are": sources(token_numbers),
-                "device-hours": short(sum(row["device_hours"] for row in rows)),
-                "left": short(sum(row["device_hours"] for row in rows if row["left"])),
-                "hours are": sources(hours_numbers),
-                "answering": short(answered[method, model]),
-                "devices": longest["devices"],
-                "longest": hours(longest["hours"]),
-                "walltime": ABSENT if longest["walltime_hours"] is None else hours(longest["walltime_hours"]),
-                "attempts": attempts_of(rows),
-                "host GB": short(max(row["host_memory_gb"] for row in rows)),
-                "device GiB": short(max(row["device_memory_gib"] for row in rows)),
-                "GiB are": "measured" if any(row["device_memory_source"] == MEASURED for row in rows) else "weights",
-            }
-        )
-    return table
+    return [
+        {"method": method, "model": model} | model_cells(rows, answered[method, model])
+        for (method, model), rows in groups.items()
+    ]
+
+
+def model_cells(rows: Sequence[Mapping], answering_hours: float) -> dict:
+    """The trainings of a method and model, for a reader; `READING` explains the columns."""
+    longest = max(rows, key=lambda row: row["hours"])
+    hours_numbers = [Number(row["device_hours"], row["hours_source"]) for row in rows]
+    token_numbers = [Number(row["tokens"], row["tokens_source"]) for row in rows]
+    return {
+        "done": f"{sum(not row['left'] for row in rows)} of {len(rows)}",
+        "tokens": short(sum(row["tokens"] for row in rows)),
+        "tokens are": sources(token_numbers),
+        "device-hours": short(sum(row["device_hours"] for row in rows)),
+        "left": short(sum(row["device_hours"] for row in rows if row["left"])),
+        "hours are": sources(hours_numbers),
+        "answering": short(answering_hours),
+        "devices": longest["devices"],
+        "longest": hours(longest["hours"]),
+        "walltime": ABSENT if longest["walltime_hours"] is None else hours(longest["walltime_hours"]),
+        "attempts": attempts_of(rows),
+        "host GB": short(max(row["host_memory_gb"] for row in rows)),
+        "device GiB": short(max(row["device_memory_gib"] for row in rows)),
+        "GiB are": "measured" if any(row["device_memory_source"] == MEASURED for row in rows) else "weights",
+    }
 
 
 def judge_table(rows: Sequence[Mapping]) -> list[dict]:

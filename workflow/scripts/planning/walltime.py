@@ -1,7 +1,7 @@
 """How long jobs take together: each starts as soon as what it needs is made and devices are free, the longest first."""
 
 import heapq
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import NamedTuple
 
 
@@ -10,6 +10,31 @@ class Together(NamedTuple):
 
     seconds: float  # until the last job ends
     peak: float  # the most that jobs running at one time have of what `amount` counts
+
+
+class _Devices:
+    """What is limited, and the jobs that hold it while they run."""
+
+    def __init__(self, takes: Callable[[Hashable], Mapping[str, int]], limits: Mapping[str, int]):
+        self._takes, self._limits, self._free = takes, limits, dict(limits)
+
+    def _wanted(self, job: Hashable) -> dict[str, int]:
+        return {
+            name: min(count, self._limits[name]) for name, count in self._takes(job).items() if name in self._limits
+        }
+
+    def take(self, job: Hashable) -> bool:
+        """Give the job what it takes, if that is free; whether it was."""
+        wanted = self._wanted(job)
+        if any(count > self._free[name] for name, count in wanted.items()):
+            return False
+        for name, count in wanted.items():
+            self._free[name] -= count
+        return True
+
+    def give_back(self, job: Hashable) -> None:
+        for name, count in self._wanted(job).items():
+            self._free[name] += count
 
 
 def together(
@@ -30,38 +55,22 @@ def together(
         for other in needed:
             followers[other].append(job)
     place = {job: number for number, job in enumerate(seconds)}
-    order = {job: (-seconds[job], place[job], job) for job in seconds}
-    free, now, held, peak = dict(limits), 0.0, 0.0, 0.0
-    ready = sorted(order[job] for job, needed in waiting.items() if not needed)
-    running: list[tuple[float, int, Hashable]] = []
-
-    def wanted(job: Hashable) -> dict[str, int]:
-        return {name: min(count, limits[name]) for name, count in takes(job).items() if name in limits}
-
-    def start(entries: Sequence[tuple]) -> list[tuple]:
-        nonlocal held, peak
-        left = []
-        for entry in entries:
-            job = entry[2]
-            if any(count > free[name] for name, count in wanted(job).items()):
-                left.append(entry)
-                continue
-            for name, count in wanted(job).items():
-                free[name] -= count
-            held += amount(job)
+    devices, now, held, peak = _Devices(takes, limits), 0.0, 0.0, 0.0
+    ready = [job for job, needed in waiting.items() if not needed]
+    running: list[tuple[float, int, Hashable]] = []  # when each ends
+    while ready or running:
+        ready.sort(key=lambda job: (-seconds[job], place[job]))
+        started = [job for job in ready if devices.take(job)]
+        ready = [job for job in ready if job not in started]
+        for job in started:
             heapq.heappush(running, (now + seconds[job], place[job], job))
+            held += amount(job)
         peak = max(peak, held)
-        return left
-
-    ready = start(ready)
-    while running:
-        now, _, job = heapq.heappop(running)
-        for name, count in wanted(job).items():
-            free[name] += count
-        held -= amount(job)
-        for other in followers[job]:
-            waiting[other].discard(job)
+        now, _, ended = heapq.heappop(running)
+        devices.give_back(ended)
+        held -= amount(ended)
+        for other in followers[ended]:
+            waiting[other].discard(ended)
             if not waiting[other]:
-                ready.append(order[other])
-        ready = start(sorted(ready))
+                ready.append(other)
     return Together(now, peak)
