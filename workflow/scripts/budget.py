@@ -319,6 +319,22 @@ def check(selection: Mapping) -> Mapping:
     return selection
 
 
+def write_figure(selection: Mapping, shown: Sequence[Point], known: dict, fonts: str, prefix: str) -> None:
+    """Write the points as csv, where they come from (`known`) as json, and the figure in all its widths."""
+    origin = in_short(known)
+    metadata = {
+        "Title": "What a training budget buys",
+        "Subject": selection["note"],
+        "Keywords": ", ".join(f"{key} {value}" for key, value in origin.items()),
+    }
+    write_csv(Path(f"{prefix}.csv"), shown, origin)
+    write_text(f"{prefix}.json", json.dumps({"figure": "budget"} | known, indent=1) + "\n")
+    prepare(fonts)
+    add_series({point.series: point.series for point in shown} | selection.get("labels", {}))
+    for added, width in WIDTHS.items():
+        save(draw_figure(selection, shown, width), f"{prefix}{added}", metadata)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet)")
@@ -335,30 +351,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     everyone = read_scores(options.scores, ("rating", "score", "judge_model", "fingerprint"))
     scores = everyone.filter(pl.col("judge") == selection["judge"]["name"])
     shown = points(selection, by_prompt(scores, selection["prompts"]), read_costs(options.costs))
-    drawn = [point for point in shown if point.score is not None and point.tokens is not None]
-    if len(drawn) < len(shown):
-        lost = [point for point in shown if point not in drawn]
+    lost = [point for point in shown if point.score is None or point.tokens is None]
+    if lost:
         named = "; ".join(f"{point.method}/{point.model}/{point.series}" for point in lost[:3])
         more = f"; {len(lost) - 3} more" if len(lost) > 3 else ""
         print(
             f"warning: budget: {len(lost)} of {len(shown)} points lack a score or a cost: {named}{more}",
             file=sys.stderr,
         )
-
     known = provenance(options.config, scores, options.scores, selection["uncertainty"])
-    origin = in_short(known)
-    metadata = {
-        "Title": "What a training budget buys",
-        "Subject": selection["note"],
-        "Keywords": ", ".join(f"{key} {value}" for key, value in origin.items()),
-    }
-    write_csv(Path(f"{options.output_prefix}.csv"), shown, origin)
-    write_text(f"{options.output_prefix}.json", json.dumps({"figure": "budget"} | known, indent=1) + "\n")
-    prepare(options.fonts)
-    add_series({point.series: point.series for point in shown} | selection.get("labels", {}))
-    for added, width in WIDTHS.items():
-        save(draw_figure(selection, shown, width), f"{options.output_prefix}{added}", metadata)
-    print(f"budget: {len(drawn)} of {len(shown)} points drawn", file=sys.stderr)
+    write_figure(selection, shown, known, options.fonts, options.output_prefix)
+    print(f"budget: {len(shown) - len(lost)} of {len(shown)} points drawn", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -313,22 +313,13 @@ def draw_figure(figure: dict, shown: Sequence[Point], width: float) -> "Figure":
 
     layout = panels(figure)
     columns = columns_for(len(layout), figure, width)
-    consistency, family, sweep = (figure["kind"] == kind for kind in ("consistency", "family", "sweep"))
+    consistency = figure["kind"] == "consistency"
     canvas, grid = panel_grid(len(layout), columns, width, PANEL_HEIGHT, share_x=not consistency)
     for position, (axes, panel) in enumerate(zip(grid, layout, strict=True)):
-        here = [point for point in shown if point.panel == panel.title]
         axes.set_title(heading(panel, figure.get("own", {}), int(14.5 * width / columns)), parse_math=False)
         if position % columns == 0:
             axes.set_ylabel("score difference" if consistency else "evaluation score")
-        if family:
-            draw_families(axes, here, series_of(figure))
-            family_axis(axes, panel, figure["models"])
-        elif sweep:
-            draw_lines(axes, here, "swept", figure)
-            value_axis(axes, [value for value, _ in figure["sweep"]["members"]], width / columns)
-        else:
-            draw_lines(axes, here, "billions", figure)
-            size_axis(axes, panel, figure["models"], width / columns)
+        draw_panel(axes, panel, [point for point in shown if point.panel == panel.title], figure, width / columns)
     if consistency:
         difference_axis(grid[0], shown, figure)
     else:
@@ -336,6 +327,19 @@ def draw_figure(figure: dict, shown: Sequence[Point], width: float) -> "Figure":
     sns.despine(canvas)
     surround(canvas, [] if is_recipe_sweep(figure) else series_of(figure), LINES[figure["kind"]], words(figure, shown))
     return canvas
+
+
+def draw_panel(axes: "Axes", panel: Panel, here: Sequence[Point], figure: dict, width: float) -> None:
+    """Draw a panel's points over the x axis of the figure's kind; `width` is in inches."""
+    if figure["kind"] == "family":
+        draw_families(axes, here, series_of(figure))
+        family_axis(axes, panel, figure["models"])
+    elif figure["kind"] == "sweep":
+        draw_lines(axes, here, "swept", figure)
+        value_axis(axes, [value for value, _ in figure["sweep"]["members"]], width)
+    else:
+        draw_lines(axes, here, "billions", figure)
+        size_axis(axes, panel, figure["models"], width)
 
 
 def heading(panel: Panel, own: dict[str, str], width: int) -> str:
@@ -488,6 +492,22 @@ def words(figure: dict, shown: Sequence[Point]) -> Words:
     return Words(figure["title"], below, footer, figure.get("watermark", ""))
 
 
+def write_figure(figure: dict, shown: Sequence[Point], known: dict, fonts: str, prefix: str) -> None:
+    """Write the points as csv, where they come from (`known`) as json, and the figure in all its widths."""
+    origin = in_short(known)
+    metadata = {
+        "Title": f"Figure {figure['number']}: {figure['title']}",
+        "Subject": figure["note"],
+        "Keywords": ", ".join(f"{key} {value}" for key, value in origin.items()),
+    }
+    write_csv(Path(f"{prefix}.csv"), shown, origin)
+    write_text(f"{prefix}.json", json.dumps({"figure": figure["number"]} | known, indent=1) + "\n")
+    prepare(fonts)
+    add_series({name: name for name in series_of(figure)} | figure.get("labels", {}))
+    for added, width in WIDTHS.items():
+        save(draw_figure(figure, shown, width), f"{prefix}{added}", metadata)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -511,18 +531,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"warning: {name}: {lacking}", file=sys.stderr)
 
     known = provenance(options.config, scores, options.scores, figure["uncertainty"])
-    origin = in_short(known)
-    metadata = {
-        "Title": f"Figure {figure['number']}: {figure['title']}",
-        "Subject": figure["note"],
-        "Keywords": ", ".join(f"{key} {value}" for key, value in origin.items()),
-    }
-    write_csv(Path(f"{options.output_prefix}.csv"), shown, origin)
-    write_text(f"{options.output_prefix}.json", json.dumps({"figure": figure["number"]} | known, indent=1) + "\n")
-    prepare(options.fonts)
-    add_series({name: name for name in series_of(figure)} | figure.get("labels", {}))
-    for added, width in WIDTHS.items():
-        save(draw_figure(figure, shown, width), f"{options.output_prefix}{added}", metadata)
+    write_figure(figure, shown, known, options.fonts, options.output_prefix)
     print(f"{name}: {sum(point.value is not None for point in shown)} points drawn", file=sys.stderr)
 
 

@@ -216,6 +216,26 @@ def _row(languages: dict[str, dict[int, dict]], language: str, row_id: int) -> d
     return {"id": row_id, "lang": language} | {field: row[field] for field in FIELDS}
 
 
+def rows_kept(train: list[dict], validation: list[dict]) -> dict:
+    """What the manifest says of the rows of a recipe, by language."""
+    return {
+        "train_rows": Counter(row["lang"] for row in train),
+        "validation_rows": Counter(row["lang"] for row in validation),
+        "validation_ids": sorted({row["id"] for row in validation}),
+    }
+
+
+def rows_dropped(languages: dict[str, dict[int, dict]], flags: Iterable[str]) -> dict:
+    """What the manifest says of the rows left out for their flags, by language."""
+    dropped = {language: rows for language, rows in flagged(languages, flags).items() if rows}
+    return {
+        "dropped_rows": {language: len(rows) for language, rows in dropped.items()},
+        "dropped_by_flag": {  # a row with two of the flags counts for both
+            language: Counter(flag for row in rows.values() for flag in row) for language, rows in dropped.items()
+        },
+    }
+
+
 def summary(manifest: dict) -> str:
     """The manifest in one line: rows to train, to validate, and left out by language and flag."""
     train, validation = (sum(manifest[part].values()) for part in ("train_rows", "validation_rows"))
@@ -277,12 +297,8 @@ def main() -> None:
     check_flags(arguments.drop_flag)
     paths = dict(arguments.language)
     languages = read_languages(paths)
-    mixing = Mixing(
-        arguments.sampling,
-        dict(arguments.weight) if arguments.weight else None,
-        arguments.temperature,
-        arguments.others,
-    )
+    weights = dict(arguments.weight) if arguments.weight else None
+    mixing = Mixing(arguments.sampling, weights, arguments.temperature, arguments.others)
     train, validation = assemble(
         languages,
         arguments.rows,
@@ -292,21 +308,15 @@ def main() -> None:
         arguments.hold_out,
         mixing,
     )
-    out = {language: rows for language, rows in flagged(languages, arguments.drop_flag).items() if rows}
     manifest = {
         "recipe": arguments.name,
         "rows": arguments.rows,
         "mixing": asdict(mixing),
         "seed": arguments.seed,
-        "train_rows": Counter(row["lang"] for row in train),
-        "validation_rows": Counter(row["lang"] for row in validation),
         "hold_out": arguments.hold_out,
-        "validation_ids": sorted({row["id"] for row in validation}),
+        **rows_kept(train, validation),
         "drop_flags": arguments.drop_flag,
-        "dropped_rows": {language: len(rows) for language, rows in out.items()},
-        "dropped_by_flag": {  # a row with two of the flags counts for both
-            language: Counter(flag for flags in rows.values() for flag in flags) for language, rows in out.items()
-        },
+        **rows_dropped(languages, arguments.drop_flag),
         "inputs": {language: sha256(path) for language, path in paths.items()},
     }
     with beside(arguments.output) as folder:

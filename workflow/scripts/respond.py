@@ -123,6 +123,14 @@ def is_answer(value: object) -> bool:
     return isinstance(value, dict) and not fields_fault(value, {"response": str, "tokens": int, "finish": str})
 
 
+def weights_of(arguments: argparse.Namespace) -> list[dict]:
+    """SHA-256 of the files that answer: those of the model, or of the base and its adapter."""
+    if arguments.method == "full":
+        return [language_models.weight_hashes(arguments.model)]
+    adapter = language_models.weight_hashes(arguments.model, config="adapter_config.json")
+    return [language_models.weight_hashes(arguments.base), adapter]
+
+
 def engine_of(arguments: argparse.Namespace, settings: Settings, tokenizer: Tokenizer) -> AbstractContextManager:
     """What answers batches of prompts: the model in this process, or its server."""
     if settings.serve:
@@ -189,12 +197,7 @@ def main() -> None:
     rows = read_prompts(arguments.prompts)
     if settings.serve and arguments.method == "lora":
         raise InputError("--method lora with serve: merge the adapter (merge_adapter.py) and give --method full")
-    if arguments.method == "full":
-        weights = [language_models.weight_hashes(arguments.model)]
-    else:
-        adapter = language_models.weight_hashes(arguments.model, config="adapter_config.json")
-        weights = [language_models.weight_hashes(arguments.base), adapter]
-
+    weights = weights_of(arguments)
     prompts = [tokenizer.encode_prompt(template.prompt(row["prompt"])) for row in rows]
     keys = [item_key(weights=weights, prompt=ids, settings=settings.determinants()) for ids in prompts]
     start = time.monotonic()

@@ -18,7 +18,7 @@ import tempfile
 import unicodedata
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -288,6 +288,43 @@ class Engine:
             self.process.wait()
 
 
+class Translator:
+    """Translates requests by the answers in the journal and, where it has none, by asking the engine.
+
+    `model` has the SHA-256 of the translation model's files; `asked` counts the segments that went to the engine.
+    """
+
+    def __init__(self, journal: Journal, engine: Engine, model: dict[str, str]):
+        self.asked = 0
+        self._journal, self._engine, self._model = journal, engine, model
+
+    def _key(self, segments: list[str]) -> str:
+        return item_key(engine=VERSION, model=self._model, segments=segments)
+
+    def knows(self, segments: list[str]) -> bool:
+        """Whether the journal has the answer."""
+        return self._key(segments) in self._journal
+
+    def __call__(self, segments: list[str]) -> list[list[Sentence]]:
+        if not segments:
+            return []
+        key = self._key(segments)
+        if key not in self._journal:
+            self._journal[key] = self._engine.answer(segments)
+            self.asked += len(segments)
+        return [sentences_of(*pair) for pair in zip(segments, self._journal[key], strict=True)]
+
+
+def translated(requests: Iterable[dict], translator: Translator, progress: Callable[[int], object]) -> Iterator[dict]:
+    """Rows of the output; `progress` is told the words of each request that was not known before."""
+    for request in requests:
+        segments = request["segments"]
+        new = not translator.knows(segments)
+        translations, pieced = mended(segments, translator)
+        yield {"chunk": request["chunk"], "translations": translations, "pieced": pieced}
+        progress(words(segments) if new else 0)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--segments", type=Path, required=True, help="JSON lines of chunk, segments (segment.py)")
@@ -307,39 +344,23 @@ def main() -> None:
 
     model = verified_model(arguments.model)
     place = requests_of_shard(arguments.segments, arguments.shard, arguments.shards)
-
-    def key_of(segments: list[str]) -> str:
-        return item_key(engine=VERSION, model=model, segments=segments)
-
-    total, known, asked = 0, 0, 0
     with (
         Journal(arguments.journal, is_answer) as journal,
         Engine(arguments.engine_python, arguments.model, arguments.workers) as engine,
     ):
+        translator = Translator(journal, engine, model)
+        total, known = 0, 0
         for request in iter_requests(arguments.segments, *place):
             total += words(request["segments"])
-            known += words(request["segments"]) if key_of(request["segments"]) in journal else 0
-
-        def translate(segments: list[str]) -> list[list[Sentence]]:
-            nonlocal asked
-            if not segments:
-                return []
-            key = key_of(segments)
-            if key not in journal:
-                journal[key] = engine.answer(segments)
-                asked += len(segments)
-            return [sentences_of(*pair) for pair in zip(segments, journal[key], strict=True)]
-
-        def translated() -> Iterator[dict]:
-            with tqdm(total=total, initial=known, desc=arguments.language, unit="word", mininterval=5) as progress:
-                for request in iter_requests(arguments.segments, *place):
-                    new = key_of(request["segments"]) not in journal
-                    translations, pieced = mended(request["segments"], translate)
-                    yield {"chunk": request["chunk"], "translations": translations, "pieced": pieced}
-                    progress.update(words(request["segments"]) if new else 0)
-
-        write_jsonl(arguments.output, translated())
-    print(f"{arguments.output}: {total:,} words; {asked:,} segments and pieces sent to the engine", file=sys.stderr)
+            known += words(request["segments"]) if translator.knows(request["segments"]) else 0
+        with tqdm(total=total, initial=known, desc=arguments.language, unit="word", mininterval=5) as progress:
+            write_jsonl(
+                arguments.output, translated(iter_requests(arguments.segments, *place), translator, progress.update)
+            )
+    print(
+        f"{arguments.output}: {total:,} words; {translator.asked:,} segments and pieces sent to the engine",
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":
