@@ -41,6 +41,7 @@ from basics.command_line import command_line
 from basics.errors import InputError
 from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
+from judging.ratings import BEST_RATING
 from reporting.bootstrap import PromptScores, by_prompt, draw, interval, redrawn
 from reporting.costs import read_costs
 from reporting.drawing import SERIES, WIDTHS, Words, add_series, look_of, marks, panel_grid, prepare, save, surround
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
 PANEL_HEIGHT = 1.9  # inches
 WIDE = 30  # times the least cost: from there on a panel has no room for ticks between powers of ten
 COSTS = ("tokens", "device_hours")
-BEST_RATING = 3
 FRONTIER = "frontier"
 MARK, AWAY = 3, 8  # points: how far a marker reaches, and how far a name stays away from a point that is not its own
 SPOTS = (("left", 4, 4), ("right", -4, 4), ("left", 4, -8), ("right", -4, -8))  # of a name: its side and offset, points

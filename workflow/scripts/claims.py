@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 from basics.command_line import command_line
 from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
+from judging.ratings import BEST_RATING
 from reporting.bootstrap import Cell, PromptScores, by_prompt, draw, interval, redrawn
 from reporting.claim_rules import UNKNOWN, listed, read_claims, together, verdict
 from reporting.markdown import markdown_table
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-BEST_RATING = 3
 ROUNDING = 1e-9  # thirds do not add up to the last bit
 UNITS = {
     "mean": "points of {highest}",

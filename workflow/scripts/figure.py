@@ -58,6 +58,7 @@ from basics.command_line import command_line
 from basics.errors import InputError
 from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
+from judging.ratings import BEST_RATING
 from reporting.bootstrap import PromptScores, by_prompt, draw, interval, redrawn
 from reporting.drawing import WIDTHS, Words, absent, add_series, band, bar, marks, panel_grid, prepare, save, surround
 from reporting.fonts import can_show
@@ -75,7 +76,6 @@ if TYPE_CHECKING:
 PANEL_HEIGHT = 1.45  # inches
 Y_LABELS = 0.35  # inches of a panel, about
 CHARACTER = 0.055  # inches of a tick's label, about
-BEST_RATING = 3
 SWEPT = "multilingual"  # what the series of a sweep of recipes looks like
 LINES = {"size": "-", "unseen": "-", "consistency": "--", "family": "none", "sweep": "-"}
 MODEL = {"family": str, "label": str, "billions": float}

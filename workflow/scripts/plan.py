@@ -65,7 +65,7 @@ def training(forecast: Forecast, job: Job) -> dict:
         "devices": devices,
         "tokens": tokens.value,
         "tokens_source": tokens.source,
-        "flops": estimates.training_flops(forecast.parameters(job), tokens.value),
+        "flops": estimates.full_training_flops(forecast.parameters(job), tokens.value),
         "device_hours": seconds.value / HOUR,
         "hours": seconds.value / devices / HOUR,
         "hours_source": seconds.source,

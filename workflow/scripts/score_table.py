@@ -15,6 +15,7 @@ from itertools import groupby
 from basics.command_line import command_line
 from basics.errors import InputError
 from basics.writing import beside, write_text
+from judging.ratings import BEST_RATING
 from reporting.bootstrap import by_prompt, draw, interval, redrawn
 from reporting.markdown import ABSENT, markdown_table, plain
 from reporting.order import in_order, method_place, recipe_order
@@ -130,7 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = wide(rows, list(names), options.prompts, names)
     numbers = [name for name in table[0] if name not in ("judge", "method", "model", "recipe")]
     starred = any(text.endswith("*") for row in table for text in row.values())
-    sentences = (CAPTION.format(prompts=options.prompts, maximum=3 * options.prompts), STAR * starred, options.note)
+    sentences = (
+        CAPTION.format(prompts=options.prompts, maximum=BEST_RATING * options.prompts),
+        STAR * starred,
+        options.note,
+    )
     caption = " ".join(filter(None, sentences))
     write_text(f"{options.output_prefix}.md", f"{markdown_table(table, right=numbers)}\n\n{caption}\n")
     write_text(f"{options.output_prefix}.tex", latex(table, numbers, caption))

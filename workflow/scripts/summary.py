@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from basics.command_line import command_line
 from basics.tables import read_csv
 from basics.writing import write_text
+from judging.ratings import BEST_RATING
 from reporting.costs import read_costs, total
 from reporting.markdown import ABSENT, markdown_table, plain
 from reporting.order import in_order, method_place, recipe_order
@@ -26,9 +27,6 @@ from reporting.scores import read_scores
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-BEST_RATING = 3
 
 
 def artifact_list(paths: Sequence[str]) -> list[str]:

@@ -6,10 +6,10 @@ Nothing here reads a file; plan.py says where each number comes from.
 import math
 from collections.abc import Mapping
 
-from training.flops import peak_flops
+from training.checkpoints import MOST_KEPT
+from training.flops import peak_flops, training_flops
 
 WARNING = 300  # seconds before its limit at which a training is told to stop (profiles/slurm, --signal)
-KEPT = 3  # checkpoints at a time: the newest two and the best
 BYTES = {"bf16": 2, "fp32": 4}
 ADAM = 12  # bytes a parameter that ZeRO divides: an fp32 copy and two moments (Rajbhandari et al. 2020, section 3.1)
 TOKEN, TOKENIZED_ROW = 4, 28  # bytes of an int32 id, and of a row's other columns and offsets
@@ -24,10 +24,10 @@ def recipe_rows(
     return int({"all": pool, "one-language": seed_rows - validation_rows}.get(rows, rows)), held
 
 
-def training_flops(parameters: float, tokens: float) -> float:
-    """6 a parameter and token: 2 forward, 4 backward (Kaplan et al. 2020, section 2.1). LoRA, which needs no gradients
-    of the base's weights, does with about 4: an upper bound."""
-    return 6 * parameters * tokens
+def full_training_flops(parameters: float, tokens: float) -> float:
+    """FLOPs of training every parameter on `tokens`: 6 per parameter and token. An upper bound for LoRA, which needs
+    about 4, since it computes no gradients of the base model's weights."""
+    return training_flops(parameters, parameters, tokens)
 
 
 def device_rate(device: str, flops: float | None, mfu: float) -> float:
@@ -79,8 +79,8 @@ def model_bytes(parameters: float, settings: Mapping) -> float:
 def checkpoint_bytes(parameters: float, settings: Mapping) -> float:
     """Of all checkpoints of a training while it runs: weights, and what the optimizer has of those that are trained."""
     if settings.get("lora"):
-        return KEPT * 3 * model_bytes(parameters, settings)
-    return KEPT * (model_bytes(parameters, settings) + ADAM * parameters)
+        return MOST_KEPT * 3 * model_bytes(parameters, settings)
+    return MOST_KEPT * (model_bytes(parameters, settings) + ADAM * parameters)
 
 
 def token_bytes(rows: float, tokens: float) -> float:

@@ -160,7 +160,7 @@ class Forecast:
         if nearest is None:
             return None
         tokens, seconds = self._speeds[training.run[0], nearest]
-        return estimates.training_flops(self.config["models"][nearest]["billions"] * 1e9, tokens) / seconds
+        return estimates.full_training_flops(self.config["models"][nearest]["billions"] * 1e9, tokens) / seconds
 
     def device_seconds(self, training: Job) -> Number:
         """Seconds of all devices together, without start-up."""
@@ -170,7 +170,7 @@ class Forecast:
         if training.run[:2] in self._speeds:
             seen, seconds = self._speeds[training.run[:2]]
             return Number(tokens * seconds / seen, MEASURED)
-        flops, near = estimates.training_flops(self.parameters(training), tokens), self._near(training)
+        flops, near = estimates.full_training_flops(self.parameters(training), tokens), self._near(training)
         return Number(flops / (near or self.rate), MEASURED if near else ASSUMED)
 
     def answers(self, job: Job) -> Number:
@@ -217,7 +217,7 @@ class Forecast:
         if job.rule == "pretrain":
             steps = self.settings(job)
             tokens = steps["steps"] * steps["batch"] * steps["length"]
-            return assumed["start_up"] + estimates.training_flops(self.parameters(job), tokens) / self.rate
+            return assumed["start_up"] + estimates.full_training_flops(self.parameters(job), tokens) / self.rate
         if job.rule == "translate_shard":
             rows = self.seed_rows.value / job.params["shards"]
             return assumed["other_job"] + rows / (assumed["translated_rows_per_second"] * job.threads)

@@ -13,7 +13,8 @@ from basics.writing import write_json
 from training import ranks
 
 WHOLE = "whole.json"
-KEPT = 2  # the newest ones: the last may be torn without anybody's notice, when a node dies
+NEWEST = 2  # are kept: the last may be torn without anybody's notice, when a node dies
+MOST_KEPT = NEWEST + 1  # with the best one, where it is older
 
 
 def step_of(checkpoint: Path) -> int:
@@ -58,7 +59,7 @@ def newest(folder: Path) -> Path | None:
 
 def prune(folder: Path, best: str | None) -> None:
     """Remove all but the newest and the best."""
-    for checkpoint in found(folder)[:-KEPT]:
+    for checkpoint in found(folder)[:-NEWEST]:
         if best is None or checkpoint.name != Path(best).name:
             shutil.rmtree(checkpoint)
 

@@ -15,9 +15,13 @@ PEAKS = {
 }
 
 
-def training_flops(parameters: int, trained: int, tokens: int) -> int:
-    """2 for each parameter and token forward, 2 for the gradients of its input, 2 for its own where it is trained
-    (Kaplan et al. 2020, section 2.1). Attention, short beside it at 512 tokens, is left out."""
+def training_flops(parameters: float, trained: float, tokens: float) -> float:
+    """FLOPs of training `trained` of a model's parameters on `tokens`.
+
+    Per parameter and token these are 2 for the forward pass, 2 for the gradient of the layer's input, and 2 for the
+    gradient of the parameter itself if it is trained (Kaplan et al. 2020, section 2.1). Attention is left out: at 512
+    tokens it is small beside the rest.
+    """
     return (4 * parameters + 2 * trained) * tokens
 
 
