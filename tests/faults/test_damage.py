@@ -223,7 +223,7 @@ class Reader(NamedTuple):
     options: str
     makes: str
     reads: dict[str, dict[str, Damage]]
-    patched: dict[str, str] = {}  # constants of the program that name files  # noqa: RUF012
+    patched: dict[str, str] = {}  # constants that name files, by module  # noqa: RUF012
 
 
 SEED = "id instruction input output"
@@ -581,7 +581,7 @@ READERS = [
                 "another kind": replaced("\npickled:", "\npickled: {}\nx:"),
             },
         },
-        {"study.checking.LANGUAGES": "languages.yaml", "study.checking.RELEASED": "released-models.yaml"},
+        {"study.references.LANGUAGES": "languages.yaml", "study.released.REGISTRY": "released-models.yaml"},
     ),
     Reader(
         "check_config",
@@ -592,7 +592,7 @@ READERS = [
                 "index models", **{"of models": value_changed(lambda v: v["models"][0].pop("files"))}
             )
         },
-        {"study.checking.REGISTRY": "translation-models.json"},
+        {"study.origins.REGISTRY": "translation-models.json"},
     ),
 ]
 CASES = [

@@ -41,7 +41,7 @@ from page import page
 from reporting.markdown import literal, markdown_table
 from score_table import latex
 from snake import DEMO, snakemake
-from study import checking
+from study import checking, local_files, references
 from study.configuration import SCHEMA, merge, read_configs
 from table2 import verbatim
 
@@ -148,7 +148,7 @@ def files_read_once():
     """A check reads the same files every time, most of it YAML."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yaml, "safe_load", lru_cache(yaml.safe_load))
-        patch.setattr(checking, "read_claims", lru_cache(checking.read_claims))
+        patch.setattr(local_files, "read_claims", lru_cache(local_files.read_claims))
         yield
 
 
@@ -263,7 +263,7 @@ def identifier(folder) -> "fasttext.FastText._FastText":
         "--output",
         made,
         "--languages",
-        checking.LANGUAGES,
+        references.LANGUAGES,
     ]
     subprocess.run([*program, "--corpus", *(f"{lang}={folder / lang}.txt" for lang in texts)], check=True)
     return load_model(made)

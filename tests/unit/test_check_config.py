@@ -167,11 +167,51 @@ FAULTS = {
         "none",
         "train.full.validation: none trains on the held-out rows too, and recipe.hold_out: ids holds out",
     ),
+    "a training that moves to the host what is on one GPU": (
+        "compute.full",
+        [ROW | {"offload": "optimizer"}],
+        "config: compute.full[0].offload: needs zero_stage; only DeepSpeed moves its state to the host",
+    ),
+    "a training that moves more to the host than its stage divides": (
+        "compute.full",
+        [ROW, ROW | {"zero_stage": 2, "offload": "all"}],
+        "config: compute.full[1].offload: all needs zero_stage 3; with 2 only the optimizer can be moved",
+    ),
+    "an adapter that is divided among ranks": (
+        "compute.lora",
+        [ROW | {"zero_stage": 2}],
+        "config: compute.lora[0].zero_stage: is for the method full; LoRA trains few parameters, leave it out",
+    ),
+    "an adapter that is moved to the host": (
+        "compute.lora",
+        [ROW | {"offload": "all"}],
+        "config: compute.lora[0].offload: is for the method full; LoRA trains few parameters, leave it out",
+    ),
+    "a whole number with a point, which the program refuses": (
+        "train.full.batch",
+        64.0,
+        "config: train.full.batch: is a number, not a whole number; change it",
+    ),
+    "a method's own beams for another engine": (
+        "methods.mine",
+        {"of": "full", "respond": {"serve": "vllm serve {model} --port {port}"}},
+        "config: methods.mine.respond.beams: 4 is not for a model that is served; write 1",
+    ),
+    "a swept setting that its program refuses": (
+        "methods.mine",
+        {"of": "lora", "sweep": {"epochs": [2.0, 3.0]}},
+        "config: methods.mine.train.epochs: is a number, not a whole number",
+    ),
+    "a command whose quote has no end": (
+        "respond.lora.serve",
+        "vllm 'serve",
+        'config: respond.lora.serve: "vllm \'serve" is no command (No closing quotation); mend its quotes',
+    ),
     "two judges of one name": ("judges", "twice", "judges: two have the same name"),
 }
 
 JUDGE_FAULTS = {
-    "a budget that cannot be reckoned": ({"budget": 5}, "judges[0].budget: needs judges[0].price"),
+    "a budget that cannot be reckoned": ({"budget": 5}, "judges[0].budget: needs price, US dollars"),
     "half a price": ({"price": {"prompt": 1}}, "judges[0].price.completion: missing; Price of replies."),
     "a limit that lets nothing through": ({"requests_per_minute": 0}, "judges[0].requests_per_minute: 0 is less than"),
     "GPUs for an endpoint elsewhere": ({"gpus": 1}, "judges[0].gpus: is for a judge that its job serves"),
@@ -334,7 +374,7 @@ def test_released_models_need_a_pin_each(tmp_path, monkeypatch):
     repos = [f"authors/{recipe}-{model}" for recipe in recipes for model in config["select"]["bloom"]]
     pins = {repo: {"revision": "a" * 40, "sha256": {"model.safetensors": None}} for repo in repos}
     registry = tmp_path / "registry.yaml"
-    monkeypatch.setattr(checking, "RELEASED", registry)
+    monkeypatch.setattr(released, "REGISTRY", registry)
     registry.write_text(yaml.safe_dump({"models": pins, "pickled": []}))
     checking.check(config)
     del pins["authors/multilingual-downsampled-bloom-3b"]

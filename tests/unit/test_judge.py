@@ -464,7 +464,7 @@ def test_what_does_not_matter_to_a_reply_does_not_matter_to_the_journal(job, end
 
 
 def test_the_key_of_a_reply_is_that_of_journals_that_are_there():
-    settings = judge_settings.JudgeSettings(name="n", model="m", base_url="http://x/v1", seed=7)
+    settings = judge_settings.JudgeSettings(name="n", model="m", base_url="http://x/v1", seed=7, key_env="ANOTHER_KEY")
     depends = judge_settings.determinants(settings)
     assert judge_settings.reply_key(depends, "What?", attempt=2, repeat=1) == "0471af05188dcda10f6d0037962153b1"
 
@@ -675,12 +675,12 @@ def test_a_key_that_no_header_can_hold_is_one_line_without_it_and_no_reply(job, 
     ("judge", "rows", "template", "message"),
     [
         ({"modle": "x"}, questions(1), None, "the key 'modle' is unknown"),
-        ({}, questions(1), None, "give either 'base_url' or 'serve'"),
-        ({"base_url": "https://x/v1", "budget": 5}, questions(1), None, "'budget' needs 'price'"),
-        ({"base_url": "https://x/v1", "price": {"prompt": 1}}, questions(1), None, "'price' needs 'prompt' and 'co"),
-        ({"base_url": "https://x/v1", "repeats": 0}, questions(1), None, "'repeats' must be at least 1"),
+        ({}, questions(1), None, "give exactly one of base_url or serve"),
+        ({"base_url": "https://x/v1", "budget": 5}, questions(1), None, "budget needs price, US dollars"),
+        ({"base_url": "https://x/v1", "price": {"prompt": 1}}, questions(1), None, "price needs prompt and completion"),
+        ({"base_url": "https://x/v1", "repeats": 0}, questions(1), None, "repeats is 0; it must be at least 1"),
         ({"base_url": "http://x/v1"}, questions(1), None, "the key in OPENAI_API_KEY would go there unencrypted"),
-        ({"base_url": "https://x/v1", "api": "mail"}, questions(1), None, "'api' is calls or batch, not 'mail'"),
+        ({"base_url": "https://x/v1", "api": "mail"}, questions(1), None, "api is 'mail', which is not calls or batch"),
         ({"base_url": "https://x/v1"}, questions(1) * 2, None, "two responses for lang en, id 0"),
         ({"base_url": "https://x/v1"}, [{"lang": "en"}], None, "line 1: the field 'id' is missing"),
         ({"base_url": "https://x/v1"}, [response("en", "a", "?", None)], None, "id a: the response is missing or"),

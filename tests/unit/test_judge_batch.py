@@ -434,8 +434,8 @@ def test_a_wrong_key_is_one_line_without_it(job, endpoint):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"api": "batches"}, "'api' is calls or batch, not 'batches'"),
-        ({"base_url": None, "serve": "x {port}"}, "'api: batch' needs 'base_url'"),
+        ({"api": "batches"}, "api is 'batches', which is not calls or batch"),
+        ({"base_url": None, "serve": "x {port}"}, "api batch is for an endpoint at base_url"),
     ],
 )
 def test_settings_that_cannot_be_are_one_line(job, settings, message):

@@ -9,8 +9,9 @@ import pytest
 
 from effective_settings import cell, effective_settings
 from reporting.markdown import markdown_table
-from study.checking import check, key_path
+from study.checking import check
 from study.configuration import read_configs
+from study.schema import key_path
 from study.series import METHODS
 
 REPOSITORY = Path(__file__).resolve().parents[2]

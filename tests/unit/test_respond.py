@@ -201,7 +201,12 @@ def test_other_settings_or_weights_are_other_answers(house, tmp_path, monkeypatc
         ({"precision": "fp16"}, "precision is 'fp16'"),
         ({"cut_at": ""}, "cut_at is empty; give the text"),
         ({"special_tokens": "keeps"}, "special_tokens is 'keeps', which is not drop or keep"),
-        ({"serve": "vllm serve"}, "give beams 1 and no_repeat_ngram 0"),
+        ({"serve": "vllm serve"}, "beams 4 is not for a model that is served; write 1, or leave out serve"),
+        (
+            {"serve": "vllm", "beams": 1, "no_repeat_ngram": 3},
+            "no_repeat_ngram 3 is not for a model that is served; write 0",
+        ),
+        ({"serve": "vllm 'serve"}, 'serve "vllm \'serve" is no command'),
         ({"serve": "vllm", "beams": 1, "no_repeat_ngram": 0, "method": "lora"}, "merge the adapter"),
         ({"temperature": 1}, "the key 'temperature' is unknown"),
         ({"base": "tokenizer"}, "no config.json in it"),

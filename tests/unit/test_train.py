@@ -161,8 +161,7 @@ def test_only_the_response_has_labels_and_padding_never_has(house):
         ({"loss_on": "answer"}, "loss_on is 'answer'"),
         ({"epochs": 0}, "epochs is 0; it must be at least 1"),
         ({"zero_stage": 2}, "zero_stage is for the method full"),
-        ({"offload": "optimizer"}, "offload needs zero_stage"),
-        ({"offload": "all", "zero_stage": 2}, "offload all needs zero_stage 3"),
+        ({"offload": "optimizer"}, "offload is for the method full"),
         ({"activations": "drop"}, "activations is 'drop'"),
         ({"validation": "some"}, "validation is 'some'"),
         ({"lora": None}, "lora must hold rank, alpha and dropout"),
@@ -171,6 +170,17 @@ def test_only_the_response_has_labels_and_padding_never_has(house):
 )
 def test_settings_that_cannot_be_are_refused_in_one_line(house, tmp_path, changed, complaint):
     assert complaint in str(attempt(Training(house, tmp_path / "model"), **changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "complaint"),
+    [
+        ({"offload": "optimizer"}, "settings: offload needs zero_stage"),
+        ({"offload": "all", "zero_stage": 2}, "settings: offload all needs zero_stage 3"),
+    ],
+)
+def test_only_what_zero_divides_is_moved_to_the_host(house, tmp_path, changed, complaint):
+    assert complaint in str(attempt(Training(house, tmp_path / "model", "full"), **changed))
 
 
 def poisoned(house: Path, folder: Path) -> tuple[Namespace, int, str]:

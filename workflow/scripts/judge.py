@@ -54,12 +54,13 @@ from basics.hashing import item_key
 from basics.journal import Journal
 from basics.kinds import text_fault
 from basics.reading import read_jsonl, read_text
+from basics.settings import read_settings
 from basics.writing import write_jsonl
 from judging.batches import Batches, Requests
 from judging.endpoint import Endpoint, Refused, api_key, as_reply, endpoint, is_reply, request_body
 from judging.limiter import MINUTE
 from judging.ratings import parse_rating
-from judging.settings import JudgeSettings, determinants, judge_settings, reply_key, sent_seed
+from judging.settings import JudgeSettings, determinants, reply_key, sent_seed
 from judging.spending import NOTHING, OverBudget, Past, Spending, Usage, cost, journals, most, past
 
 GRACE = 20.0  # seconds that calls under way have to end after a signal
@@ -361,7 +362,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="JSON lines: a rating for each response and repeat, in order")
     arguments = parser.parse_args()
 
-    settings = judge_settings(arguments.judge)
+    settings = read_settings(JudgeSettings, arguments.judge)
     template = read_template(arguments.template)
     responses = read_responses(arguments.responses)
     prompts = [template.substitute(instruction=row["prompt"], response=row["response"]) for row in responses]

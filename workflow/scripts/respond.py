@@ -31,12 +31,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
 
 from answering import completions, generation
+from answering.settings import Settings
 from basics.command_line import command_line, language_file
 from basics.errors import InputError
 from basics.hashing import item_key, sha256
@@ -48,51 +48,6 @@ from basics.writing import write_json, write_jsonl
 from data.template import Template, cut_response
 from models import language_models
 from models.tokenizer import Tokenizer
-from serving.client import KEY_VARIABLE
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to decode; see the program's help. Raises InputError for a value out of range."""
-
-    beams: int
-    no_repeat_ngram: int
-    repetition_penalty: float
-    max_new_tokens: int
-    cut_at: str
-    special_tokens: str
-    batch: int
-    precision: str
-    serve: str | None = None
-    start_timeout: float = 1800
-    secrets: list[str] = field(default_factory=lambda: [KEY_VARIABLE])
-
-    def __post_init__(self):
-        for key in ("beams", "max_new_tokens", "batch"):
-            if getattr(self, key) < 1:
-                raise InputError(f"settings: {key} is {getattr(self, key)}; it must be at least 1")
-        if not self.cut_at:
-            raise InputError("settings: cut_at is empty; give the text at which an answer ends")
-        if self.special_tokens not in ("drop", "keep"):
-            raise InputError(f"settings: special_tokens is {self.special_tokens!r}, which is not drop or keep")
-        if self.precision not in ("bf16", "fp32"):
-            raise InputError(f"settings: precision is {self.precision!r}, which is not bf16 or fp32")
-        if self.serve and (self.beams > 1 or self.no_repeat_ngram):
-            raise InputError(
-                "settings: a served model is answered with greedily; give beams 1 and no_repeat_ngram 0, or no serve"
-            )
-
-    def determinants(self) -> dict:
-        """What an answer depends on besides weights and prompt."""
-        speed = {"batch", "start_timeout", "secrets"} | ({"serve"} if not self.serve else set())
-        return {key: value for key, value in asdict(self).items() if key not in speed}
-
-    def decoding(self, engine: str) -> str:
-        """In a line, for readers."""
-        search = f"beam {self.beams}" if self.beams > 1 else "greedy"
-        repeats = f", no repeated {self.no_repeat_ngram}-gram" if self.no_repeat_ngram else ""
-        penalty = f", repetition penalty {self.repetition_penalty:g}" if self.repetition_penalty != 1 else ""
-        return f"{engine}, {search}{repeats}{penalty}, at most {self.max_new_tokens} tokens, {self.precision}"
 
 
 def read_prompts(files: list[tuple[str, Path]]) -> list[dict]:

@@ -25,7 +25,7 @@ import argparse
 import os
 import shutil
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -41,67 +41,22 @@ from models.tuned import load_tuned
 from training import checkpoints, ranks, saving
 from training import trainer as training
 from training.examples import Examples, load_tokens, rehearsal
+from training.settings import Settings, check_method
 
 REHEARSED_STEPS = 2  # the second one has the optimizer's state in memory from its beginning
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How to tune; see the program's help. Raises InputError for a value out of range."""
-
-    batch: int
-    micro_batch_tokens: int | str
-    epochs: int
-    learning_rate: float
-    warmup: float
-    schedule: str
-    weight_decay: float
-    loss_on: str
-    evaluate_every: int
-    precision: str
-    seed: int
-    lora: dict | None = None
-    validation: str = "held-out"
-    zero_stage: int | None = None
-    offload: str = "none"
-    activations: str = "keep"
-
-    def __post_init__(self):
-        choices = {
-            "schedule": ("linear", "cosine"),
-            "loss_on": ("all", "response"),
-            "precision": ("bf16", "fp32"),
-            "validation": ("held-out", "none"),
-            "zero_stage": (None, 2, 3),
-            "offload": ("none", "optimizer", "all"),
-            "activations": ("keep", "recompute"),
-        }
-        for key, allowed in choices.items():
-            if getattr(self, key) not in allowed:
-                raise InputError(f"settings: {key} is {getattr(self, key)!r}, which is not one of {allowed}")
-        counts = ["batch", "epochs", "evaluate_every"]
-        for key in counts if self.micro_batch_tokens == "auto" else [*counts, "micro_batch_tokens"]:
-            if not (isinstance(value := getattr(self, key), int) and value > 0):
-                raise InputError(f"settings: {key} is {value!r}; it must be at least 1")
-        if self.offload != "none" and not self.zero_stage:
-            raise InputError("settings: offload needs zero_stage; only DeepSpeed moves its state to the host")
-        if self.offload == "all" and self.zero_stage != 3:
-            raise InputError("settings: offload all needs zero_stage 3; with stage 2 only the optimizer can be moved")
-
-
-def check_method(method: str, settings: Settings, modules: list[str], model: Path) -> None:
+def check_input(method: str, settings: Settings, modules: list[str], model: Path) -> None:
     """Raise InputError when the settings do not suit the method, or an adapter module is not in the model."""
     present = language_models.layer_modules(model)  # which reads every weights file's header
+    try:
+        check_method(method, settings)
+    except InputError as fault:
+        raise InputError(f"settings: {fault}") from None
     if method == "full":
         if settings.zero_stage and not ranks.LAUNCHED:
             raise InputError("settings: zero_stage needs ranks; start it by launch.py --ranks N")
         return
-    if settings.zero_stage:
-        raise InputError("settings: zero_stage is for the method full; an adapter is small, leave it null")
-    if not settings.lora or set(settings.lora) - {"adapter"} != {"rank", "alpha", "dropout"}:
-        raise InputError("settings: lora must hold rank, alpha and dropout, and may hold adapter; mend it")
-    if settings.lora.get("adapter", "lora") not in ("lora", "dora"):
-        raise InputError(f"settings: adapter is {settings.lora['adapter']!r}, which is not one of lora, dora")
     if not modules:
         raise InputError("--adapter-modules: name the modules that LoRA adapts")
     for module in modules:
@@ -236,7 +191,7 @@ def out_of_memory(error: Exception) -> str | None:
 def rehearse(arguments: argparse.Namespace, settings: Settings) -> None:
     """Take REHEARSED_STEPS steps of one micro-batch a rank, as large as the settings allow, and write what memory it
     took. Nothing else is kept."""
-    check_method(arguments.method, settings, arguments.adapter_modules, arguments.model)
+    check_input(arguments.method, settings, arguments.adapter_modules, arguments.model)
     import torch
 
     rows = ranks.RANKS * max(1, settings.micro_batch_tokens // arguments.rehearse)
@@ -272,7 +227,7 @@ def rows_to_learn(splits: dict, settings: Settings):
 def train(arguments: argparse.Namespace, settings: Settings) -> int:
     """Check the input, train, write the output and read it again; return the status to exit with."""
     method, modules = arguments.method, arguments.adapter_modules
-    check_method(method, settings, modules, arguments.model)
+    check_input(method, settings, modules, arguments.model)
     lock, waited = locking.hold_for_ranks(Path(f"{arguments.checkpoints}.lock"), ranks.owner(), ranks.RANK == 0)
     splits = load_tokens(arguments.tokens)
     hashes = input_hashes(arguments.model, arguments.tokens) if ranks.RANK == 0 else {}

@@ -22,7 +22,7 @@ DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 IMPORTS = (ast.Import, ast.ImportFrom)
 PARSERS = {"ArgumentParser", "add_argument", "add_argument_group", "add_mutually_exclusive_group", "add_parser"}
 SHOWN = {"help", "description", "metavar", "epilog", "title"}  # what they are given for readers alone
-ERRORS = {"InputError", "RankError"}
+ERRORS = {"InputError", "RankError", "SettingError"}
 OF_A_PYTHON = {"ctx", "kind", "type_comment", "type_ignores", "type_params"}  # fields that not every Python has
 
 

@@ -17,6 +17,23 @@ class InputError(Exception):
     """Something the user can mend; its text is one line that names what, where, and the remedy."""
 
 
+class SettingError(InputError):
+    """A fault of one setting. `key` is its name; `fault` follows the name, and ends with the remedy."""
+
+    def __init__(self, key: str, fault: str):
+        super().__init__(f"{key} {fault}")
+        self.key, self.fault = key, fault
+
+
+@contextmanager
+def setting(key: str) -> Iterator[None]:
+    """Whatever InputError the block raises is the fault of this setting, and becomes a SettingError."""
+    try:
+        yield
+    except InputError as error:
+        raise SettingError(key, str(error)) from None
+
+
 def system_fault(error: OSError) -> str:
     """What the system says against a file, and the remedy, in words that follow its name."""
     said = {errno.ENOENT: "no such file", errno.EISDIR: "is a folder"}.get(error.errno, error.strerror)

@@ -1,11 +1,12 @@
-"""Settings given to a program as one JSON object, in the argument itself or in a file."""
+"""Settings of a program: a dataclass, read from one JSON object, in the argument itself or in a file."""
 
 import dataclasses
 import json
+from collections.abc import Iterable, Mapping
 from typing import TypeVar, get_type_hints
 
-from basics.errors import InputError
-from basics.kinds import Fields, fields_fault
+from basics.errors import InputError, SettingError
+from basics.kinds import Fields, fields_fault, kind_fault
 from basics.reading import parse_json, read_json
 
 Settings = TypeVar("Settings")
@@ -14,20 +15,45 @@ Settings = TypeVar("Settings")
 def read_settings(kind: type[Settings], argument: str) -> Settings:
     """Read `argument`, JSON text or the path of a JSON file, into the dataclass `kind`.
 
-    Raises InputError naming the first key that is unknown, missing without a default, or of another kind.
+    Raises InputError naming `settings` or the file, and what `make_settings` finds wrong.
     """
-    value, origin = read_object(argument), "settings" if argument.lstrip().startswith("{") else argument
-    fields = dataclasses.fields(kind)
-    for key in value:
-        if key not in {field.name for field in fields}:
-            known = ", ".join(field.name for field in fields)
-            raise InputError(f"{origin}: the key {key!r} is unknown; the keys are {known}")
-    without = dataclasses.MISSING
-    needed = {field.name for field in fields if field.default is field.default_factory is without}
-    hints = get_type_hints(kind)
-    if fault := fields_fault(value, {key: hints[key] for key in hints if key in needed or key in value}):
-        raise InputError(f"{origin}: the key {fault}; --help tells what it is")
-    return kind(**value)
+    values, origin = read_object(argument), "settings" if argument.lstrip().startswith("{") else argument
+    try:
+        return make_settings(kind, values)
+    except InputError as fault:
+        raise InputError(f"{origin}: {fault}") from None
+
+
+def make_settings(kind: type[Settings], values: Mapping[str, object]) -> Settings:
+    """The dataclass `kind` with these values. Raises InputError for an unknown key, and SettingError for one that is
+    missing without a default, of another kind, or refused by the dataclass itself."""
+    fields, hints = dataclasses.fields(kind), get_type_hints(kind)
+    known = [field.name for field in fields]
+    for key in values:
+        if key not in known:
+            raise InputError(f"the key {key!r} is unknown; the keys are {', '.join(known)}")
+    for field in fields:
+        if field.name not in values:
+            if field.default is field.default_factory is dataclasses.MISSING:
+                raise SettingError(field.name, "is missing; add it")
+        elif fault := kind_fault(values[field.name], hints[field.name]):
+            raise SettingError(field.name, f"{fault}; change it")
+    return kind(**values)
+
+
+def check_choices(settings: object, choices: Mapping[str, tuple]) -> None:
+    """Raise SettingError for the first of the settings whose value is not one of its choices."""
+    for key, allowed in choices.items():
+        if (value := getattr(settings, key)) not in allowed:
+            named = " or ".join("null" if choice is None else str(choice) for choice in allowed)
+            raise SettingError(key, f"is {value!r}, which is not {named}")
+
+
+def check_counts(settings: object, keys: Iterable[str]) -> None:
+    """Raise SettingError for the first of these settings that is not a whole number of at least 1."""
+    for key in keys:
+        if not (isinstance(value := getattr(settings, key), int) and value > 0):
+            raise SettingError(key, f"is {value!r}; it must be at least 1")
 
 
 def read_object(argument: str) -> dict:

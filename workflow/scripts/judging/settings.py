@@ -1,11 +1,11 @@
-"""What a judge is: the entry of `judges` that a rule hands on, and what of it a reply depends on."""
+"""The settings of judge.py: an entry of `judges`, and what of it a reply depends on."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from basics.errors import InputError
+from basics.errors import InputError, SettingError, setting
 from basics.hashing import item_key, sha256
-from basics.settings import read_settings
+from basics.settings import check_choices, check_counts
 from serving.client import KEY_VARIABLE, is_local
 from serving.server import command_words
 
@@ -14,7 +14,8 @@ HASHED = 64 * 2**20  # bytes: files of the serve command up to this size enter t
 
 @dataclass(frozen=True)
 class JudgeSettings:
-    """The judge as the config describes it; the head of judge.py says what each key is."""
+    """The judge as the config describes it; the head of judge.py says what each key is. Raises InputError for keys that
+    contradict one another, and SettingError, which names the key, for a value out of range."""
 
     name: str
     model: str
@@ -38,6 +39,22 @@ class JudgeSettings:
     api: str = "calls"
     poll: float = 60
 
+    def __post_init__(self):
+        if bool(self.serve) == bool(self.base_url):
+            raise InputError("give exactly one of base_url or serve")
+        check_counts(self, ("repeats", "concurrency"))
+        check_choices(self, {"api": ("calls", "batch")})
+        with setting("serve"):
+            command_words(self.serve or "")
+        if self.price is not None and self.price.keys() != {"prompt", "completion"}:
+            raise SettingError("price", "needs prompt and completion, US dollars per million tokens")
+        if self.budget is not None and not self.price:
+            raise SettingError("budget", "needs price, US dollars per million tokens; give both, or neither")
+        if self.api == "batch" and self.serve:
+            raise SettingError("api", "batch is for an endpoint at base_url; a served judge is called")
+        if self.base_url:
+            check_base_url(self.base_url, self.key_env)
+
 
 def check_base_url(base_url: str, key_env: str | None) -> None:
     """Raise InputError for an address that is none, and where OpenAI's key would cross a network unencrypted.
@@ -49,31 +66,6 @@ def check_base_url(base_url: str, key_env: str | None) -> None:
             f"base_url {base_url} is http: the key in {KEY_VARIABLE} would go there unencrypted; use https, or name in"
             " key_env the variable of that server's own key"
         )
-
-
-def judge_settings(argument: str) -> JudgeSettings:
-    """Read --judge. Raises InputError that names the key at fault."""
-    settings = read_settings(JudgeSettings, argument)
-    judge = f"judge {settings.name!r}"
-    if bool(settings.serve) == bool(settings.base_url):
-        raise InputError(f"{judge}: give either 'base_url' or 'serve'")
-    for key in ("repeats", "concurrency"):
-        if getattr(settings, key) < 1:
-            raise InputError(f"{judge}: {key!r} must be at least 1")
-    if settings.price is not None and settings.price.keys() != {"prompt", "completion"}:
-        raise InputError(f"{judge}: 'price' needs 'prompt' and 'completion', US dollars a million tokens")
-    if settings.budget is not None and not settings.price:
-        raise InputError(f"{judge}: 'budget' needs 'price', US dollars a million tokens, to be reckoned with")
-    if settings.api not in ("calls", "batch"):
-        raise InputError(f"{judge}: 'api' is calls or batch, not {settings.api!r}")
-    if settings.api == "batch" and settings.serve:
-        raise InputError(f"{judge}: 'api: batch' needs 'base_url'; one that is served is asked by calls")
-    if settings.base_url:
-        try:
-            check_base_url(settings.base_url, settings.key_env)
-        except InputError as fault:
-            raise InputError(f"{judge}: {fault}") from None
-    return settings
 
 
 def determinants(settings: JudgeSettings) -> dict[str, object]:

@@ -54,9 +54,13 @@ class Answers:
         return answering_template(self._config, wildcards.method)
 
     def settings(self, wildcards: Wildcards) -> str:
-        """How a method decodes, as JSON; its template is a file, and an input."""
-        settings = {key: value for key, value in self._settings(wildcards).items() if key != "template"}
-        return json.dumps(settings | self._judges.secrets(settings))
+        """How a method decodes, as JSON."""
+        return json.dumps(self.settings_of(wildcards.method))
+
+    def settings_of(self, method: str) -> dict[str, object]:
+        """What respond.py is told of a method; its template is a file, and an input."""
+        settings = {key: value for key, value in self._config["respond"][method].items() if key != "template"}
+        return settings | self._judges.secrets(settings)
 
     def precision(self, wildcards: Wildcards) -> str:
         """Precision of the weights, as in bf16."""

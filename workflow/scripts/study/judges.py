@@ -9,7 +9,8 @@ from serving.client import KEY_VARIABLE
 from study.compute import Compute
 from study.wildcards import Wildcards, one_of
 
-OF_THE_JOB = {"label", "files", "gpus", "memory", "runtime"}  # keys that say nothing about what a judge is asked
+RESOURCES = ("gpus", "memory", "runtime")  # of the job that serves a judge
+OF_THE_JOB = {"label", "files", *RESOURCES}  # keys that say nothing about what a judge is asked
 
 
 class Judges:
@@ -50,9 +51,13 @@ class Judges:
     # ---- of a job
 
     def settings(self, wildcards: Wildcards) -> str:
-        """What a judge is asked, as JSON; its name in figures and the resources of its job do not matter to it."""
-        settings = {key: value for key, value in self.entries[wildcards.judge].items() if key not in OF_THE_JOB}
-        return json.dumps(settings | self.secrets(settings))
+        """What a judge is asked, as JSON."""
+        return json.dumps(self.settings_of(wildcards.judge))
+
+    def settings_of(self, name: str) -> dict[str, object]:
+        """What judge.py is told of a judge; its name in figures and the resources of its job do not matter to it."""
+        settings = {key: value for key, value in self.entries[name].items() if key not in OF_THE_JOB}
+        return settings | self.secrets(settings)
 
     def files(self, wildcards: Wildcards) -> list[str]:
         """Files that a judge's answers depend on."""

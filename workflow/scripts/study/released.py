@@ -5,7 +5,7 @@ patterns of them) that hold no weights in another format.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from basics.kinds import fields_fault
 from basics.paths import REPOSITORY
 from basics.reading import read_yaml
 from study.bases import Bases
+from study.matrix import Run
 from study.wildcards import Wildcards
 
 REGISTRY = REPOSITORY / "resources" / "released-models.yaml"
@@ -104,3 +105,23 @@ class ReleasedModels:
             pin["revision"],
             *(word for each in hashes for word in ("--sha256", each)),
         ]
+
+
+def check_released(study: Mapping, runs: Iterable[Run]) -> None:
+    """Raise InputError unless each of the runs has a folder of its own, or a
+    repository with a pin."""
+    for method in dict.fromkeys(run.method for run in runs):
+        place = "path" if study["released"][method]["path"] else "repo"
+        for part in ("{model}", "{recipe}"):
+            if part not in study["released"][method][place]:
+                raise InputError(f"config: released.{method}.{place}: is one for all; write {part} in it")
+    faults, registry = [], read_registry(REGISTRY)
+    for run in runs:
+        if not folder_of(study, *run):
+            try:
+                pin_of(repository_of(study, *run), registry)
+            except InputError as fault:
+                faults.append(str(fault))
+    if faults:
+        more = f" ({len(faults) - 1} more of {len(runs)} models cannot be fetched either)" if len(faults) > 1 else ""
+        raise InputError(f"config: train.source: {faults[0]}{more}")

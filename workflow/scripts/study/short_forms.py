@@ -161,6 +161,14 @@ def expanded(config: Mapping) -> dict:
     return study
 
 
+def section_of(study: Mapping, method: str, part: str) -> str:
+    """Where the configuration has a method's `train` or `respond`: train.lora, or methods.<entry>.train."""
+    if method in METHODS:
+        return f"{part}.{method}"
+    swept = (name for name, sweep in study["sweeps"].items() if sweep.of and method in sweep.members.values())
+    return f"methods.{next(swept, method)}.{part}"
+
+
 def training_template(config: Mapping, method: str) -> str:
     """File of the template that a method trains on: `tokenize.template` is one for both methods, or one for each."""
     template = config["tokenize"]["template"]

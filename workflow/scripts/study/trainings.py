@@ -8,6 +8,8 @@ from study.compute import Compute
 from study.short_forms import ADAPTER
 from study.wildcards import Wildcards
 
+MEMORY_SAVERS = ("zero_stage", "offload", "activations")  # settings of a training that stand in the rows of `compute`
+
 
 class Trainings:
     """The entries of `train`, by method."""
@@ -37,13 +39,15 @@ class Trainings:
 
     def settings(self, wildcards: Wildcards) -> str:
         """The method's hyperparameters, and what the size of the model asks for, as JSON."""
-        settings = {"seed": self._seed} | self._settings[wildcards.method]
+        return json.dumps(self.settings_of(wildcards.method, self._compute.request(wildcards)))
+
+    def settings_of(self, method: str, request: Mapping) -> dict[str, object]:
+        """What train.py is told of a method, for the models of a row of `compute` (`request`)."""
+        settings = {"seed": self._seed} | self._settings[method]
         settings.pop("modules", None)
-        if self.base_method(wildcards) == "lora":
+        if self._methods[method]["of"] == "lora":
             settings["lora"] = {key: settings.pop(key) for key in ADAPTER if key in settings}
-        request = self._compute.request(wildcards)
-        by_size = {key: request[key] for key in ("zero_stage", "offload", "activations") if key in request}
-        return json.dumps(settings | by_size)
+        return settings | {key: request[key] for key in MEMORY_SAVERS if key in request}
 
     def micro_batch(self, wildcards: Wildcards) -> list[str]:
         """File of the micro-batch that was found for a model, where the configuration leaves its size open."""

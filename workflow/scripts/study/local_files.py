@@ -1,0 +1,79 @@
+"""The files and folders of this machine that a configuration names."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from basics.errors import InputError, system_fault
+from basics.paths import REPOSITORY
+from basics.reading import read_jsonl
+from data.prompts import FIELDS, check_prompts
+from data.rows import normalise, read_rows
+from reporting.claim_rules import read_claims
+from study.matrix import Run
+from study.released import CONFIGS, folder_of
+from study.series import METHODS
+from study.short_forms import answering_template, place_of, training_template
+
+UNUSABLE = re.compile(r"[\n\t<>{}]")  # in a path
+
+
+def check_files(config: Mapping, released: Iterable[Run]) -> None:
+    """Raise InputError for a file or folder that is missing or cannot be read, of those that the run will read.
+
+    `released` are the runs whose models are released.
+    """
+    for key, path in _named_files(config, released):
+        if path.startswith("-") or UNUSABLE.search(path):
+            raise InputError(
+                f"config: {key}: the path {path!r} begins with a hyphen, or holds a line end or one of < > {{ }}, which"
+                " Snakemake reads as its own; rename it, or give a link to it"
+            )
+        try:
+            found = (REPOSITORY / path).exists()
+        except OSError as error:
+            raise InputError(f"config: {key}: {path}: {system_fault(error)}") from None
+        if not found:
+            raise InputError(f"config: {key}: {path} does not exist; mend the path or put the file there")
+    read_claims(config["claims"])
+    seed = place_of(config["data"]["seed"], config["sources"])
+    if seed:
+        normalise(read_rows(Path(seed)), Path(seed))
+    for lang, name in config["data"]["prompts"].items():
+        if place := place_of(name, config["sources"], lang):
+            path = Path(place)
+            check_prompts(read_jsonl(path, fields=FIELDS), path, config["data"]["prompts_expected"])
+
+
+def _named_files(config: Mapping, released: Iterable[Run]) -> Iterator[tuple[str, str]]:
+    """Yield (key, path) for every local file or folder that the run will read."""
+    data, sources = config["data"], config["sources"]
+    named = [("data.seed", data["seed"], None), ("data.identifier", data["identifier"], None)]
+    named += [(f"data.prompts.{lang}", name, lang) for lang, name in data["prompts"].items()]
+    for lang, name in config["translation"]["source"].items():
+        if name == "packed":
+            yield "translation.packed", config["translation"]["packed"].replace("{lang}", lang)
+        elif name != "firefox":
+            named.append((f"translation.source.{lang}", name, lang))
+    for key, name, lang in named:
+        if place := place_of(name, sources, lang):
+            yield key if "/" in name else f"sources.{name}.path", place
+    for method, model, recipe in released:
+        if folder := folder_of(config, method, model, recipe):
+            yield f"released.{method}.path", f"{folder}/{CONFIGS[method]}"
+    yield "claims", config["claims"]
+    for method in METHODS:
+        yield "tokenize.template", training_template(config, method)
+        yield f"respond.{method}.template", answering_template(config, method)
+    if "corpus" in config:
+        yield "corpus.grammar", config["corpus"]["grammar"]
+    for position, judge in enumerate(config["judges"]):
+        for path in judge.get("files", []):
+            yield f"judges[{position}].files", path
+    for model in {model for models in config["select"].values() for model in models}:
+        entry = config["models"][model]
+        if "path" in entry:
+            yield f"models.{model}.path", f"{entry['path']}/config.json"
+        tokenizer = config["families"][entry["family"]]["tokenizer"]
+        if "path" in tokenizer:
+            yield f"families.{entry['family']}.tokenizer.path", f"{tokenizer['path']}/tokenizer.json"

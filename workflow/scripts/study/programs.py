@@ -1,0 +1,73 @@
+"""Whether the programs that have settings would accept what the configuration tells them.
+
+These programs are train.py, respond.py and judge.py. A check builds the program's own dataclass from the configuration,
+so that every rule is written once, there; a fault then names the configuration's key in place of the setting's.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from answering.settings import Settings as AnsweringSettings
+from basics.errors import InputError, SettingError
+from basics.settings import make_settings
+from judging.settings import JudgeSettings
+from study.answers import Answers
+from study.bases import Bases
+from study.compute import Compute
+from study.judges import RESOURCES, Judges
+from study.matrix import Matrix
+from study.short_forms import section_of
+from study.trainings import MEMORY_SAVERS, Trainings
+from training.settings import Settings as TrainingSettings
+from training.settings import check_method
+
+
+@contextmanager
+def _settings_at(section: str, elsewhere: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Have a fault of a program's settings, raised in the block, name the configuration's key: the one that `elsewhere`
+    gives for the setting, or else the setting's name within `section`."""
+    try:
+        yield
+    except SettingError as error:
+        key = (elsewhere or {}).get(error.key, f"{section}.{error.key}")
+        raise InputError(f"config: {key}: {error.fault}") from None
+    except InputError as error:
+        raise InputError(f"config: {section}: {error}") from None
+
+
+def check_trainings(study: Mapping) -> None:
+    """Raise InputError for what train.py would refuse, whichever row of `compute` a model falls in."""
+    trainings = Trainings(study, Bases(study), Compute(study))
+    for method, entry in study["methods"].items():
+        section = section_of(study, method, "train")
+        for position, row in enumerate(study["compute"][method]):
+            elsewhere = {key: f"compute.{entry['of']}[{position}].{key}" for key in MEMORY_SAVERS} | {"lora": section}
+            if "seed" not in study["train"][method]:
+                elsewhere["seed"] = "random_seed"
+            with _settings_at(section, elsewhere):
+                check_method(entry["of"], make_settings(TrainingSettings, trainings.settings_of(method, row)))
+
+
+def check_answering(study: Mapping) -> None:
+    """Raise InputError for what respond.py would refuse."""
+    answers = Answers(study, Matrix(study), Judges(study, Compute(study)))
+    for method in study["methods"]:
+        with _settings_at(section_of(study, method, "respond")):
+            make_settings(AnsweringSettings, answers.settings_of(method))
+
+
+def check_judges(study: Mapping) -> None:
+    """Raise InputError for what judge.py would refuse, for two judges of one name, and for resources that no job would
+    use."""
+    judges = Judges(study, Compute(study))
+    if len(judges.names) < len(study["judges"]):
+        raise InputError("config: judges: two have the same name; their ratings would share a folder: rename one")
+    for position, (name, judge) in enumerate(judges.entries.items()):
+        section = f"judges[{position}]"
+        with _settings_at(section):
+            make_settings(JudgeSettings, judges.settings_of(name))
+        for key in RESOURCES:
+            if key in judge and "serve" not in judge:
+                raise InputError(f"config: {section}.{key}: is for a judge that its job serves; leave it out")
+            if key in judge and "gpus" not in judge:
+                raise InputError(f"config: {section}.{key}: is for a job with gpus; say how many, or leave it out")

@@ -1,0 +1,109 @@
+"""What a configuration may say: no value that no setting can have, and only what its schema allows. A fault is
+described in one line, with its key."""
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+from jsonschema.validators import extend
+
+from basics.errors import InputError
+from basics.kinds import text_fault
+from study.configuration import SCHEMA
+
+DEEPEST = 20  # keys and places of lists that lead to a setting
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # but for tab and "\n"; some end a line too
+
+
+def check_schema(config: Mapping) -> None:
+    """Raise InputError for the most telling of the faults that the schema finds in a configuration."""
+    validator = Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    fault = best_match(validator.iter_errors(config))
+    if fault:
+        raise InputError(_describe(fault))
+
+
+def key_path(keys: Iterable[object]) -> str:
+    """Write a path of keys and list positions as a reader would: figures.figure2.runs.lora[0]; on one line, whatever
+    characters somebody has put into a name."""
+    path = ""
+    for key in keys:
+        path += f"[{key}]" if isinstance(key, int) and not isinstance(key, bool) else f".{key}"
+    shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in path)
+    return shown.lstrip(".") or "the file"
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(str(word), [str(name) for name in known], n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _whole_text(validator: object, pattern: str, text: object, schema: Mapping) -> Iterator[ValidationError]:
+    """`pattern` as JSON Schema means it: Python's $ lets a line end follow, with which a name would end a command."""
+    if isinstance(text, str) and not re.search(re.sub(r"\$(?=\)|$)", r"\\Z", pattern), text):
+        yield ValidationError(f"{text!r} does not match {pattern!r}")
+
+
+Validator = extend(Draft202012Validator, {"pattern": _whole_text})
+
+
+def refuse_unusable(value: object, keys: tuple = ()) -> None:
+    """Refuse what no setting can be, wherever it stands.
+
+    Text that no command line or file can hold; numbers that are none; names that are no text; a boolean (but in a
+    model's `architecture`, which is Transformers' own), which is YAML's reading of an unquoted no, yes, on or off.
+    """
+    key = key_path(keys)
+    if len(keys) > DEEPEST:
+        raise InputError(f"config: {key[:100]}...: nested too deeply; leave it out")
+    if isinstance(value, str) and (text_fault(value) or UNPRINTABLE.search(value)):
+        raise InputError(f"config: {key}: {value!r} holds a character that cannot be written; leave it out")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"config: {key}: {value} is no number to reckon with; write another")
+    if isinstance(value, bool) and "architecture" not in keys:
+        written = "no" if value is False else "yes"
+        raise InputError(
+            f'config: {key}: YAML reads an unquoted {written} as {str(value).lower()}; write "{written}" in quotes'
+        )
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            refuse_unusable(name, (*keys, "a key"))
+            if not isinstance(name, str):
+                raise InputError(
+                    f"config: {key_path((*keys, str(name)))}: the name {name!r} is not text; put it in quotes"
+                )
+            refuse_unusable(item, (*keys, name))
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            refuse_unusable(item, (*keys, position))
+
+
+def _describe(fault: ValidationError) -> str:
+    """Turn a schema fault into one line with the key, what is wrong, and what the key means."""
+    key = key_path(fault.absolute_path)
+    if fault.validator == "additionalProperties":
+        known = list(fault.schema.get("properties", {}))
+        unknown = next(name for name in fault.instance if name not in known)
+        place = key_path((*fault.absolute_path, unknown))
+        return f"config: {place}: unknown key{suggestion(unknown, known)}; known are {', '.join(known)}"
+    if fault.validator == "required":
+        missing = next(name for name in fault.validator_value if name not in fault.instance)
+        return f"config: {key_path((*fault.absolute_path, missing))}: missing; {_meaning(fault.schema, missing)}"
+    if fault.validator == "oneOf" and all("required" in choice for choice in fault.validator_value):
+        choices = " or ".join(" and ".join(choice["required"]) for choice in fault.validator_value)
+        return f"config: {key}: give exactly one of {choices}"
+    wanted = str(fault.message).replace("\n", " ")
+    if isinstance(fault.instance, str) and fault.validator == "type" and "number" in str(fault.validator_value):
+        wanted += "; YAML reads 1e-5 as text: write 1.0e-5"
+    meaning = fault.schema.get("description", "") if isinstance(fault.schema, dict) else ""
+    return f"config: {key}: {wanted}" + (f" ({' '.join(meaning.split())})" if meaning else "")
+
+
+def _meaning(schema: Mapping, key: str) -> str:
+    """What a missing key is for, in the schema's words."""
+    described = schema.get("properties", {}).get(key, {}).get("description", "see config/config.yaml")
+    return " ".join(described.split())
