@@ -80,8 +80,8 @@ def test_a_changed_constant_plans_the_jobs_that_rest_on_it(finished, edit, jobs)
 def test_translations_that_come_out_the_same_start_no_training(finished):
     """Snakemake plans what follows from a job before it knows what that makes: data are made first."""
     change(finished.folder / "workflow/scripts/flag_translation.py", "BATCH = 1000", "BATCH = 500")
-    assert planned(finished)["train"] == 3
-    assert planned(finished, "all_tokens") == {"flag_translation": 1, "recipe": 1, "tokenize": 2}
+    assert planned(finished)["train"] == 2, "all but the one on English"
+    assert planned(finished, "all_tokens") == {"flag_translation": 1, "recipe": 1, "tokenize": 1}
     finished.finish("--", "all_tokens")
     assert not planned(finished)
 
