@@ -264,6 +264,11 @@ def test_a_larger_pinch_keeps_the_budget():
     assert sizes == [20, 20, 20]
 
 
+def test_a_pinch_of_all_rows_is_refused():
+    with pytest.raises(InputError, match="--others: are a part of the rows; give --rows one-language or a number"):
+        recipe.assemble(languages(), "all", 5, 1, mixing=recipe.Mixing(others=6))
+
+
 def test_a_share_that_a_language_has_not_the_rows_for_is_told():
     with pytest.raises(InputError, match="50 rows of en are asked for, and there are 35"):
         recipe.assemble(languages(), "52", 5, 1, mixing=recipe.Mixing(weights={"en": 50, "es": 1, "zh": 1}))

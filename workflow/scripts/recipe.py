@@ -119,9 +119,11 @@ def most_rows(shares: dict[str, float], have: dict[str, int]) -> int:
 def draw_rows(pool: list[tuple[str, int]], rows: int | None, mixing: Mixing, seed: int) -> list[tuple[str, int]]:
     """Draw `rows` (None: as many as can be had) of the pool's rows (language, id), shuffled.
 
-    Raises InputError when a language has fewer rows than it should give.
+    Raises InputError when a language has fewer rows than it should give, and for `others` of all rows.
     """
     if mixing.others:
+        if rows is None:
+            raise InputError("--others: are a part of the rows; give --rows one-language or a number")
         first = pool[0][0]
         other = [item for item in pool if item[0] != first]
         own = [item for item in pool if item[0] == first]
