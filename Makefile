@@ -65,6 +65,7 @@ lint: env
 	@$(ACTIVE) ruff check .
 	@$(ACTIVE) ruff format --check .
 	@$(ACTIVE) snakefmt --check Snakefile workflow
+	@$(ACTIVE) ty check
 	@$(ACTIVE) snakemake --lint
 	@$(ACTIVE) snakemake --lint --configfile config/demo.yaml
 

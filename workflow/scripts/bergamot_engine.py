@@ -32,12 +32,13 @@ def load_engine():
     package = importlib.util.find_spec("bergamot")
     libraries = [
         so
-        for place in (package.submodule_search_locations if package else ())
+        for place in getattr(package, "submodule_search_locations", None) or ()
         for so in Path(place).glob("_bergamot*.so")
     ]
     if not libraries or importlib.metadata.version("bergamot") != PACKAGE:
         sys.exit(f"error: no bergamot {PACKAGE} here; under CPython 3.10, pip install --no-deps bergamot=={PACKAGE}")
     spec = importlib.util.spec_from_file_location("_bergamot", libraries[0])
+    assert spec and spec.loader  # as for every file that ends in .so
     engine = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(engine)
     return engine

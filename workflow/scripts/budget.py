@@ -30,15 +30,19 @@ row is empty there. Hours on different devices are not the same; the footer name
 import argparse
 import csv
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import reduce
 from itertools import pairwise
+from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from basics.command_line import command_line
 from basics.errors import InputError
+from basics.kinds import dict_of
 from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
@@ -64,7 +68,7 @@ SPOTS = (("left", 4, 4), ("right", -4, 4), ("left", 4, -8), ("right", -4, -8))  
 MODEL = {"family": str, "label": str, "billions": float}
 KEYS = {
     "runs": dict[str, dict[str, list[str]]],
-    "models": dict[str, MODEL],
+    "models": dict_of(MODEL),
     "langs": list[str],
     "prompts": int,
     "uncertainty": {"level": float, "resamples": int, "seed": int},
@@ -103,8 +107,9 @@ def points(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[Poi
                 trained = [costs.get((method, model, recipe)) for recipe in recipes]
                 cells = [scores.of((method, model, recipe_of(series, lang), lang)) for lang in langs]
                 score = low = high = None
-                if all(cell is not None for cell in cells):
-                    mean = sum(cells) / len(langs)
+                known = [cell for cell in cells if cell is not None]
+                if len(known) == len(langs):
+                    mean = reduce(add, known) / len(langs)
                     ends = interval(redrawn(mean, drawn), uncertainty["level"], selection["prompts"])
                     score, low, high = (round(float(number), 6) for number in (mean.sum(), *ends))
                 found.append(
@@ -127,18 +132,23 @@ def points(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[Poi
 
 def summed(trained: Sequence[Mapping | None], cost: str) -> float | None:
     """The cost of several trainings; None unless all were measured."""
-    if any(row is None or row[cost] is None for row in trained):
-        return None
-    return float(f"{sum(row[cost] for row in trained):.6g}")
+    known = [row[cost] for row in trained if row is not None and row[cost] is not None]
+    return float(f"{sum(known):.6g}") if len(known) == len(trained) else None
 
 
 def frontier(shown: Sequence[Point], cost: str) -> list[Point]:
     """The points that no other beats at its cost or less, by cost."""
-    known = [point for point in shown if point.score is not None and getattr(point, cost) is not None]
-    best: list[Point] = []
-    for point in sorted(known, key=lambda point: (getattr(point, cost), -point.score)):
-        if not best or point.score > best[-1].score:
+    costs = [getattr(point, cost) for point in shown]
+    known = [
+        (spent, -point.score, point)
+        for spent, point in zip(costs, shown, strict=True)
+        if spent is not None and point.score is not None
+    ]
+    best, highest = [], -math.inf
+    for _, lost, point in sorted(known, key=lambda entry: entry[:2]):
+        if -lost > highest:
             best.append(point)
+            highest = -lost
     return best
 
 
@@ -155,7 +165,7 @@ def write_csv(path: Path, shown: Sequence[Point], origin: Mapping[str, str]) -> 
         for point in shown:
             row = {key: f"{value:.10g}" if isinstance(value, float) else value for key, value in asdict(point).items()}
             writer.writerow(
-                row | {f"on_{cost}_frontier": "yes" if point in on[cost] else "no" for cost in COSTS} | origin
+                row | {f"on_{cost}_frontier": "yes" if point in on[cost] else "no" for cost in COSTS} | dict(origin)
             )
 
 
@@ -212,7 +222,7 @@ def draw_panel(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
             linewidth=1.2,
             zorder=1,
         )
-        marks(axes, x, [point.score for point in known], series, "none")
+        marks(axes, x, [point.score for point in known if point.score is not None], series, "none")
     if best := frontier(shown, cost):
         corners = [
             (getattr(point, cost), level) for before, point in pairwise(best) for level in (before.score, point.score)
@@ -273,7 +283,7 @@ def around_point(axes: "Axes", point: Point, cost: str, reach: float) -> "Bbox":
     """A square around a point, `reach` points (of type) to each side, in pixels."""
     from matplotlib.transforms import Bbox
 
-    place = axes.transData.transform((getattr(point, cost), point.score))
+    place = axes.transData.transform([getattr(point, cost), point.score])
     pixels = reach * axes.figure.dpi / 72
     return Bbox([place - pixels, place + pixels])
 

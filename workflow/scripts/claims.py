@@ -29,6 +29,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
 from basics.command_line import command_line
+from basics.kinds import dict_of
 from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
@@ -52,7 +53,7 @@ SIGNS = {"above": ">", "at_least": "≥", "below": "<", "at_most": "≤"}
 MODEL = {"family": str, "billions": float}
 KEYS = {
     "figures": dict[str, dict[str, list[str]]],
-    "models": dict[str, MODEL],
+    "models": dict_of(MODEL),
     "languages": {"seen": list[str], "unseen": list[str]},
     "names": dict[str, str],
     "prompts": int,
@@ -125,7 +126,9 @@ def comparisons(claim: Mapping, method: str, model: str, lang: str) -> Iterator[
 
 def series_of(claim: Mapping, series: str, other: str | None) -> str:
     """What a comparison is called: after the series that differ between those of the claim."""
-    several = [name for key, name in (("compare", series), ("with", other)) if isinstance(claim.get(key), list)]
+    several = [
+        name for key, name in (("compare", series), ("with", other)) if name and isinstance(claim.get(key), list)
+    ]
     return " and ".join(several) or series
 
 
@@ -202,7 +205,7 @@ def answer(
     matrix = getattr(scores, claim.get("measure", "score"))
     values = matrix[[scores.rows[case.cell] for case in compared]]
     if "with" in claim:
-        values = values - matrix[[scores.rows[case.against] for case in compared]]
+        values = values - matrix[[scores.rows[case.against] for case in compared if case.against]]
     weights = weights_of(claim["statistic"], compared, selection["models"])
     known = estimate(claim["statistic"], values, drawn, level, weights) if compared else None
     effect, low, high = (round(number, 6) for number in known) if known else (None, None, None)
@@ -213,7 +216,7 @@ def answer(
         judge=judge,
         claim=name,
         part=part,
-        verdict=verdict(low, high, expect) if known else UNKNOWN,
+        verdict=UNKNOWN if low is None or high is None else verdict(low, high, expect),
         effect=effect,
         low=low,
         high=high,

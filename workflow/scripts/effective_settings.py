@@ -8,7 +8,7 @@ and has columns of its own. A value that the first file does not have is in bold
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from basics.command_line import command_line
@@ -51,7 +51,7 @@ def cell(value: object) -> str:
     return written(value)
 
 
-def table(configs: list[Mapping]) -> str:
+def table(configs: Sequence[Mapping]) -> str:
     """The settings of both methods in each configuration, those in bold that differ from the first one's."""
     columns = {
         (config["experiment"], method): {key: cell(value) for key, value in effective_settings(config, method).items()}

@@ -50,12 +50,15 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import reduce
 from itertools import groupby, pairwise
+from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from basics.command_line import command_line
 from basics.errors import InputError
+from basics.kinds import dict_of
 from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
@@ -71,20 +74,21 @@ if TYPE_CHECKING:
     import polars as pl
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.typing import LineStyleType
 
 
 PANEL_HEIGHT = 1.45  # inches
 Y_LABELS = 0.35  # inches of a panel, about
 CHARACTER = 0.055  # inches of a tick's label, about
 SWEPT = "multilingual"  # what the series of a sweep of recipes looks like
-LINES = {"size": "-", "unseen": "-", "consistency": "--", "family": "none", "sweep": "-"}
+LINES: "dict[str, LineStyleType]" = {"size": "-", "unseen": "-", "consistency": "--", "family": "none", "sweep": "-"}
 MODEL = {"family": str, "label": str, "billions": float}
 KEYS = {
     "number": int,
     "kind": str,
     "title": str,
     "runs": dict[str, list[str]],
-    "models": dict[str, MODEL],
+    "models": dict_of(MODEL),
     "languages": dict[str, str],
     "panels": list[str],
     "maximum": int,
@@ -268,9 +272,10 @@ def estimate(
     cells: "Sequence[np.ndarray | None]", drawn: "np.ndarray", level: float
 ) -> tuple[float, float, float] | tuple[None, None, None]:
     """The sum over the prompts, averaged over the cells, and its interval; None for all if a cell is not whole."""
-    if any(cell is None for cell in cells):
+    known = [cell for cell in cells if cell is not None]
+    if len(known) < len(cells):
         return None, None, None
-    by_prompts = sum(cells)
+    by_prompts = reduce(add, known)
     low, high = interval(redrawn(by_prompts, drawn), level, len(by_prompts))
     value, low, high = (round(float(total) / len(cells), 6) for total in (by_prompts.sum(), low, high))
     return value, low, high  # rounded: thirds do not add up to the last bit in any order
@@ -386,8 +391,10 @@ def draw_families(axes: "Axes", here: Sequence[Point], series_shown: Sequence[st
         places = {point.model: order.index(point.model) + shift for point in group}
         there = [point for point in group if point.value is not None]
         for point in there:
-            bar(axes, places[point.model], point.low, point.high, series)
-        marks(axes, [places[point.model] for point in there], [point.value for point in there], series, "none")
+            if point.low is not None and point.high is not None:
+                bar(axes, places[point.model], point.low, point.high, series)
+        values = [point.value for point in there if point.value is not None]
+        marks(axes, [places[point.model] for point in there], values, series, "none")
         lost = [places[point.model] for point in group if point.value is None]
         if lost:
             absent(axes, lost, series, series_shown)

@@ -46,7 +46,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from string import Template
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from basics.command_line import command_line
 from basics.errors import InputError
@@ -116,8 +116,8 @@ class Judge:
         except KeyError:
             return None
 
-    def rate(self, question: Question, ask: Endpoint) -> Verdict:
-        """The verdict, asking for the replies that are missing."""
+    def rate(self, question: Question, ask: Endpoint | None) -> Verdict:
+        """The verdict, asking for the replies that are missing. Raises KeyError for these with nobody to ask."""
         return self._verdict(question, ask)
 
     def check_accepted(self, refusal: str) -> None:
@@ -128,7 +128,8 @@ class Judge:
             )
 
     def _verdict(self, question: Question, ask: Endpoint | None) -> Verdict:
-        usage, reply = NOTHING, {"model": None, "fingerprint": None}
+        usage = NOTHING
+        reply: dict[str, Any] = {"model": None, "fingerprint": None}
         for attempt in range(1, self.settings.retries + 2):
             try:
                 reply = self._reply(question, attempt, ask)
@@ -184,7 +185,7 @@ class Judge:
     def _afford(self, requests: Requests, spent_in: Path | None) -> None:
         """Before a batch. Raises InputError when it could pass the budget: there is no ending it half-way."""
         settings = self.settings
-        if settings.budget is None:
+        if settings.budget is None or settings.price is None:  # a budget has a price
             return
         bounds = (most(body["messages"][0]["content"], settings.max_tokens) for body in requests.values())
         batch = sum(cost(bound, settings.price) for bound in bounds)
@@ -285,16 +286,16 @@ def judge_prompts(prompts: list[str], judge: Judge, spent_in: Path | None, journ
     """A verdict for every prompt and repeat. Equal prompts share them; nothing is started when the journal has all."""
     settings = judge.settings
     questions = [Question(prompt, repeat) for prompt in prompts for repeat in range(1, settings.repeats + 1)]
-    verdicts = {question: judge.recall(question) for question in questions}
-    missing = [question for question, verdict in verdicts.items() if verdict is None]
+    verdicts = {q: verdict for q in questions if (verdict := judge.recall(q)) is not None}
+    missing = [question for question in dict.fromkeys(questions) if question not in verdicts]
     if missing and settings.api == "batch":
-        judge.ask_in_batches(verdicts, spent_in)
-        verdicts |= {question: judge.recall(question) for question in missing}
-        judge.check_accepted(refusal_in(verdicts.values()))
+        judge.ask_in_batches(dict.fromkeys(questions), spent_in)
+        verdicts |= {question: judge.rate(question, ask=None) for question in missing}
+        judge.check_accepted(refusal_in(verdicts[question] for question in questions))
     elif missing:
         before = past(journals(journal, spent_in), since=time.time() - MINUTE)
         verdicts |= ask_all(missing, judge, before, Path(f"{journal}.server.log"))
-    return verdicts
+    return {question: verdicts[question] for question in questions}
 
 
 def read_responses(path: str) -> list[dict]:

@@ -21,7 +21,7 @@ from argparse import ArgumentTypeError
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from basics.command_line import command_line
 from basics.errors import InputError
@@ -50,7 +50,7 @@ same. *Alpha* is Krippendorff's, for ordinal ratings: 1 is agreement, 0 what cha
 of the responses lie, which takes answers to the same prompt for independent. *Kappa* is Cohen's with quadratic \
 weights, between two judges only."""
 
-Row = dict[str, object]
+Row = dict[str, Any]
 
 
 # --- what is counted -------------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def agreements(ratings: "pl.DataFrame") -> list[Row]:
     """Agreement of each judge that repeated its ratings with itself, then of every two judges."""
     judges = by_judge(ratings)
     rows = [
-        compared(judge, judge, rating_counts(table)) for judge, table in judges.items() if table["repeat"].max() > 1
+        compared(judge, judge, rating_counts(table)) for judge, table in judges.items() if (table["repeat"] > 1).any()
     ]
     for judge, other in combinations(judges, 2):
         both = first_ratings(judges[judge]).join(

@@ -16,17 +16,14 @@ import argparse
 import re
 import sys
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import Any
 
 from answering.language_confusion import confusion, lines_to_judge
 from basics.command_line import command_line
 from basics.reading import read_jsonl
 from basics.writing import write_jsonl
-from data.languages import labels_of, read_languages
-
-if TYPE_CHECKING:
-    pass
 from data.identifier import check_labels, identify, load_model
+from data.languages import labels_of, read_languages
 
 CODE_FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 
@@ -62,7 +59,7 @@ def main() -> None:
 
     lines = [lines_to_judge(without_code(row["response"])) for row in rows]
     found = iter(identify([*(prose(row["response"]) for row in rows), *chain.from_iterable(lines)], model))
-    output = [
+    output: list[dict[str, Any]] = [
         {
             "lang": row["lang"],
             "id": row["id"],

@@ -41,7 +41,8 @@ class Fit:
     def fits(self, rows: int) -> bool:
         if rows not in self.peaks:
             self.peaks[rows] = self._rehearse(rows)
-        return self.peaks[rows] is not None and self.peaks[rows] <= self._limit()
+        peak = self.peaks[rows]
+        return peak is not None and peak <= self._limit()
 
     def most(self, upper: int) -> int:
         """The largest number found to fit, at most `upper`; 0 when not even one row does."""
@@ -60,11 +61,12 @@ class Fit:
 
     def _between(self, good: int, too_many: int) -> int:
         """As many rows as the limit allows if memory grows with them as it did between the last two that were seen."""
-        *_, fewer, more = [None, *(rows for rows, peak in sorted(self.peaks.items()) if peak is not None)]
-        if fewer is None:
+        seen = [(rows, peak) for rows, peak in sorted(self.peaks.items()) if peak is not None]
+        if len(seen) < 2:
             return too_many - 1
-        a_row = (self.peaks[more] - self.peaks[fewer]) / (more - fewer)
-        rows = fewer + int((self._limit() - self.peaks[fewer]) / a_row) if a_row > 0 else too_many - 1
+        (fewer, less), (more, most) = seen[-2:]
+        a_row = (most - less) / (more - fewer)
+        rows = fewer + int((self._limit() - less) / a_row) if a_row > 0 else too_many - 1
         return min(rows, too_many - 1)
 
 

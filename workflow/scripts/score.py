@@ -18,14 +18,14 @@ how its score came about.
 import argparse
 import hashlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from basics.command_line import command_line
 from basics.errors import InputError
-from basics.kinds import Fields
+from basics.kinds import Kind
 from basics.reading import read_json, read_jsonl
 from basics.tables import write_parquet
 from judging.repeats import Key, read_repeats
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 COORDINATES = ("judge", "method", "model", "recipe")
 
 
-def by_key(path: Path, fields: Fields) -> dict[Key, dict]:
+def by_key(path: Path, fields: Mapping[str, Kind | None]) -> dict[Key, dict]:
     """Read rows by (lang, id). Raises InputError when there is none, or two have the same."""
     rows: dict[Key, dict] = {}
     for row in read_jsonl(path, fields={"lang": str, "id": str, **fields}, empty="rows"):
@@ -164,7 +164,7 @@ def main() -> None:
 
     for line in warnings(table, arguments.missing):
         print(line, file=sys.stderr)
-    print(f"score: {plain(table['score'].sum())} over {len(table)} responses", file=sys.stderr)
+    print(f"score: {plain(float(table['score'].sum()))} over {len(table)} responses", file=sys.stderr)
 
 
 if __name__ == "__main__":

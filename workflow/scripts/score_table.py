@@ -11,6 +11,7 @@ import csv
 import sys
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 from basics.command_line import command_line
 from basics.errors import InputError
@@ -87,9 +88,15 @@ def latex(rows: Sequence[dict[str, str]], numbers: Sequence[str], caption: str) 
 
     frame = pd.DataFrame([{name: text.replace(ABSENT, "--") for name, text in row.items()} for row in rows])
     escaped = caption.translate(str.maketrans(SPECIAL))
-    table = frame.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
+    table = frame.style.hide(axis="index")
+    table.format(escape="latex").format_index(escape="latex", axis="columns")
     aligned = "".join("r" if name in numbers else "l" for name in rows[0])
-    options = {"hrules": True, "environment": "longtable", "column_format": aligned, "label": "tab:scores"}
+    options: dict[str, Any] = {
+        "hrules": True,
+        "environment": "longtable",
+        "column_format": aligned,
+        "label": "tab:scores",
+    }
     return "% \\usepackage{booktabs, longtable}\n" + table.to_latex(caption=escaped, **options)
 
 

@@ -152,13 +152,13 @@ class Server(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Bind without HTTPServer's reverse name look-up, which can take seconds on a cluster node."""
         socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
 
 class Handler(BaseHTTPRequestHandler):
     """GET /v1/models and POST /v1/chat/completions; any fault becomes the protocol's error object."""
 
-    server: Server
+    server: Server  # ty: ignore[incompatible-mutable-override]  the only one that makes it
     protocol_version = "HTTP/1.1"  # keeps connections open between calls
     wbufsize = -1  # head and body in one packet: two would meet Nagle's algorithm, 40 ms a call
 
@@ -208,7 +208,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing of single requests."""
 
 

@@ -135,7 +135,7 @@ def cell(jobs: Sequence[Job], states: Mapping[Job, State], order: Sequence[str])
 
 def matrix(workflow: Workflow, states: Mapping[Job, State]) -> list[dict]:
     """One row a tuned model, in the order of the figures' readers."""
-    runs: dict[tuple[str, str, str], list[Job]] = {}
+    runs: dict[tuple[str, ...], list[Job]] = {}
     for job in workflow.jobs:
         if job.run:
             runs.setdefault(job.run, []).append(job)

@@ -88,7 +88,7 @@ def section(scores: "pl.DataFrame", models: Sequence[str], languages: Sequence[s
 
     models, languages = in_order(scores["model"], models), in_order(scores["lang"], languages)
     rows = score_rows(scores, models, languages)
-    prompts = scores.group_by("method", "model", "recipe", "lang").len()["len"].max()
+    prompts = max(scores.group_by("method", "model", "recipe", "lang").len()["len"].to_list())
     unrated = scores["rating"].null_count()
     text = [
         f"Evaluation score{stand_in}: the sum over {prompts} prompts; the maximum is {BEST_RATING * prompts}.",
@@ -103,7 +103,7 @@ def section(scores: "pl.DataFrame", models: Sequence[str], languages: Sequence[s
             markdown_table(shares, right=[*languages, "all"]),
         ]
     counted = scores.filter(pl.col("rating").is_null())["score"].sum()
-    effect = f"; they add {plain(counted)} to the scores" if unrated else ""
+    effect = f"; they add {plain(float(counted))} to the scores" if unrated else ""
     return [*text, f"Missing ratings: {unrated} of {len(scores)}{effect}."]
 
 

@@ -13,6 +13,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from basics.command_line import command_line
 from basics.errors import InputError
@@ -21,7 +22,7 @@ from basics.writing import write_jsonl
 from data.rows import read_rows, texts_of
 
 
-def check_counts(rows: Sequence[object], path: Path, ids: Sequence[object], seed: Path) -> None:
+def check_counts(rows: Sequence[Any], path: Path, ids: Sequence[object], seed: Path) -> None:
     """Raise InputError when there are more or fewer rows than in the seed."""
     if len(rows) != len(ids):
         raise InputError(
@@ -29,7 +30,7 @@ def check_counts(rows: Sequence[object], path: Path, ids: Sequence[object], seed
         )
 
 
-def take(rows: Sequence[object], path: Path, ids: Sequence[object], seed: Path) -> Iterator[dict]:
+def take(rows: Sequence[Any], path: Path, ids: Sequence[object], seed: Path) -> Iterator[dict]:
     """Yield the rows under the seed's ids. Raises InputError naming the first row whose id or texts do not fit."""
     with_ids = bool(rows) and isinstance(rows[0], dict) and "id" in rows[0]
     for number, (row, wanted) in enumerate(zip(rows, ids, strict=True)):

@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -212,7 +212,7 @@ def mended(segments: list[str], translate: Translate) -> tuple[list[str], list[i
     return translations, pieced
 
 
-def is_answer(value: object) -> bool:
+def is_answer(value: Any) -> bool:
     """Whether a journal's value is an answer of the engine, as `sentences_of` takes them apart."""
     return kind_fault(value, list[list[list[int | str]]]) is None and all(
         [type(part) for part in sentence] == [int, int, str] for answer in value for sentence in answer
@@ -238,11 +238,11 @@ class Engine:
         Raises InputError naming the model when the engine dies of it twice.
         """
         for _ in range(ATTEMPTS):
-            answer = self._ask(json.dumps({"segments": segments}) + "\n")
+            process = self.process = self.process or self._start()
+            answer = self._ask(process, json.dumps({"segments": segments}) + "\n")
             if answer:
                 return json.loads(answer)["answers"]
-            status = self.process.wait()
-            self.process = None
+            status, self.process = process.wait(), None
             if (complaint := self._complaint()).startswith("error: "):  # the driver's own, about its surroundings
                 raise InputError(f"{self.command[0]}: {complaint.removeprefix('error: ')}")
         raise InputError(
@@ -250,15 +250,16 @@ class Engine:
             f" {segments[0][:60]!r} ({complaint}); is this a model for Bergamot?"
         )
 
-    def _ask(self, request: str) -> str:
+    @staticmethod
+    def _ask(process: subprocess.Popen, request: str) -> str:
         """Send a line, wait for a line; empty when the engine has died."""
+        assert process.stdin and process.stdout  # pipes, as it was started with
         try:
-            self.process = self.process or self._start()
-            self.process.stdin.write(request)
-            self.process.stdin.flush()
+            process.stdin.write(request)
+            process.stdin.flush()
         except BrokenPipeError:
             return ""
-        answer = self.process.stdout.readline()
+        answer = process.stdout.readline()
         return answer if answer.endswith("\n") else ""
 
     def _start(self) -> subprocess.Popen:
@@ -283,9 +284,8 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.messages.close()
         if self.process:
-            self.process.stdin.close()
-            self.process.stdout.close()
-            self.process.wait()
+            with self.process:  # closes its pipes, and waits
+                pass
 
 
 class Translator:

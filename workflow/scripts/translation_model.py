@@ -74,10 +74,11 @@ def unpack_archive(packed: Path, folder: Path) -> None:
         with gzip.open(packed) as stream:
             with tarfile.open(fileobj=stream, mode="r:") as archive:
                 for entry in archive:
-                    if entry.name not in NAMES or not entry.isfile():
+                    content = archive.extractfile(entry) if entry.name in NAMES and entry.isfile() else None
+                    if content is None:
                         raise InputError(f"{packed}: {entry.name!r} is none of a model's files ({', '.join(NAMES)})")
                     with (folder / entry.name).open("wb") as file:  # Python 3.11.2 knows no filter of `extract`
-                        shutil.copyfileobj(archive.extractfile(entry), file)
+                        shutil.copyfileobj(content, file)
             stream.read()  # to the end, where gzip's checksum stands
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{packed}: cannot unpack it ({error}); make or fetch the file again") from None

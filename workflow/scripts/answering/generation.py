@@ -7,7 +7,7 @@ tests, in bf16 it may decide between two tokens that are nearly as likely.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def engine() -> dict[str, str]:
 
 
 @contextmanager
-def loaded(method: str, base: Path, folder: Path, settings, tokenizer: Tokenizer) -> Iterator[Callable]:
+def loaded(method: str, base: Path, folder: Path, settings, tokenizer: Tokenizer) -> Generator[Callable]:
     """The tuned model as a function of a batch of prompts; its adapter is not merged into the base."""
     model = load_tuned(method, base, folder, settings.precision)
     yield lambda prompts: generate_in_memory(model, prompts, settings, tokenizer)

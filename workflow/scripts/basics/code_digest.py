@@ -110,8 +110,8 @@ class _WhatCounts(ast.NodeTransformer):
     visit_ImportFrom = visit_Import
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        if isinstance(getattr(node, "body", None), list):
-            node.body = [each for each in node.body if not (_is_text(each) or _is_for_type_checkers(each))]
+        if isinstance(body := getattr(node, "body", None), list):
+            body[:] = [each for each in body if not (_is_text(each) or _is_for_type_checkers(each))]
         return super().generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:

@@ -5,13 +5,9 @@ import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from basics.locking import hold_log
-
-if TYPE_CHECKING:
-    pass
 from basics.errors import InputError, system_fault
+from basics.locking import hold_log
 
 
 def command_line(main: Callable[[], None]) -> None:

@@ -28,10 +28,10 @@ def safe(url: str) -> str:
 class Redirected(urllib.request.HTTPRedirectHandler):
     """Goes where it is sent, but not from https to what anybody on the way could change."""
 
-    def redirect_request(self, request, response, code, message, headers, url):
-        if request.type == "https" and not url.startswith("https://"):
-            raise urllib.error.URLError(f"sent on to {url}, which is not https")
-        return super().redirect_request(request, response, code, message, headers, safe(url))
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        if req.type == "https" and not newurl.startswith("https://"):
+            raise urllib.error.URLError(f"sent on to {newurl}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, safe(newurl))
 
 
 def fetch(url: str, path: Path) -> None:

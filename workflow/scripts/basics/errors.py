@@ -1,14 +1,9 @@
 """Failing: one line for what the user can mend, in place of a traceback."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -47,7 +42,7 @@ def system_fault(error: OSError) -> str:
 
 
 @contextmanager
-def readable(path: Path | str, kind: str, remedy: str) -> Iterator[None]:
+def readable(path: Path | str, kind: str, remedy: str) -> Generator[None]:
     """Within the block a library reads `path`, which is to be of a `kind`, such as "a parquet file".
 
     Whatever the library raises becomes InputError, one line that names the file, the library's reason and the remedy;

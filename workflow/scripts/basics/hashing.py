@@ -3,10 +3,6 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 def sha256(path: Path | str) -> str:

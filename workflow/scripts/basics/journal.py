@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from basics.errors import InputError
 from basics.locking import hold
@@ -31,7 +31,7 @@ class Journal:
     ...         journal[key] = expensive()
     """
 
-    def __init__(self, path: Path | str, sound: Callable[[object], bool] = lambda value: True):
+    def __init__(self, path: Path | str, sound: Callable[[Any], bool] = lambda value: True):
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._sound = sound
@@ -65,7 +65,7 @@ class Journal:
     def __contains__(self, key: str) -> bool:
         return key in self._places
 
-    def __getitem__(self, key: str) -> object:
+    def __getitem__(self, key: str) -> Any:
         start, length = self._places[key]
         return json.loads(os.pread(self._stream.fileno(), length, start))["value"]
 

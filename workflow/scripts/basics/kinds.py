@@ -2,12 +2,10 @@
 
 import types
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, get_args, get_origin
+from typing import Any, get_args, get_origin
 
-if TYPE_CHECKING:
-    pass
-
-Kind = type | types.UnionType | Mapping  # of a field: str, int | None, list[str], dict[str, float], {"a": int}, ...
+# Of a field: str, int | None, list[str], dict[str, float], {"a": int}, ...
+Kind = type | types.GenericAlias | types.UnionType | Mapping
 Fields = Iterable[str] | Mapping[str, Kind | None]  # names, or names with the kind that each must be (None: any)
 KINDS = {
     str: "text",
@@ -20,7 +18,7 @@ KINDS = {
 }
 
 
-def kind_fault(value: object, kind: Kind | None) -> str | None:
+def kind_fault(value: Any, kind: Kind | None) -> str | None:
     """What keeps a value from being of a kind, in words that follow its name; None if nothing does."""
     if isinstance(kind, Mapping):
         fault = fields_fault(value, kind) if isinstance(value, Mapping) else None
@@ -37,12 +35,17 @@ def kind_fault(value: object, kind: Kind | None) -> str | None:
     return f"is {KINDS.get(type(value), type(value).__name__)}, not {named}"
 
 
-def kinds_of(kind: Kind | None) -> tuple[type, ...]:
+def kinds_of(kind: Kind | None) -> tuple[Any, ...]:
     """The kinds that a union allows."""
     return get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
 
 
-def _is_of(value: object, kind: type) -> bool:
+def dict_of(kind: Kind) -> types.GenericAlias:
+    """The kind of an object of any keys whose values are all of a kind; `dict[str, {...}]` is no type."""
+    return types.GenericAlias(dict, (str, kind))
+
+
+def _is_of(value: Any, kind: type) -> bool:
     """Whether a value is of one kind; a whole number is a number too, and true is neither."""
     if isinstance(value, bool):
         return kind is bool

@@ -4,10 +4,8 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    pass
 from basics.errors import InputError, readable, system_fault
 from basics.kinds import Fields, fields_fault, kind_fault, text_fault
 
@@ -30,7 +28,7 @@ def read_text(path: Path | str) -> str:
         raise InputError(f"{path}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None
 
 
-def parse_json(text: str | bytes) -> object:
+def parse_json(text: str | bytes) -> Any:
     """JSON. Raises JSONDecodeError alone, also for what is nested too deeply and for a number of too many digits."""
     try:
         return json.loads(text)
@@ -40,7 +38,7 @@ def parse_json(text: str | bytes) -> object:
         raise json.JSONDecodeError(type(error).__name__, "", 0) from None
 
 
-def read_json(path: Path | str, fields: Fields | None = None, remedy: str = "make it again") -> object:
+def read_json(path: Path | str, fields: Fields | None = None, remedy: str = "make it again") -> Any:
     """Read one JSON document; with `fields`, an object that has these.
 
     Raises InputError naming the file and the place or key of the fault, with the remedy for a file that was made.
@@ -59,7 +57,7 @@ def read_json(path: Path | str, fields: Fields | None = None, remedy: str = "mak
     return value
 
 
-def read_yaml(path: Path | str, fields: Fields | None = None) -> object:
+def read_yaml(path: Path | str, fields: Fields | None = None) -> Any:
     """Read one YAML document; with `fields`, a mapping that has these. Raises InputError naming the file, and the line
     or key of the fault."""
     import yaml

@@ -51,9 +51,10 @@ def reach(repo: str, revision: str) -> tuple[str, list[str]]:
     from huggingface_hub import HfApi
 
     try:
-        info = HfApi().repo_info(repo, revision=revision)
+        info = HfApi().model_info(repo, revision=revision)
     except Exception as error:
         raise _refusal(error, repo, revision) from None
+    assert info.sha  # the hub names it of every revision
     return info.sha, [sibling.rfilename for sibling in info.siblings or []]
 
 

@@ -112,7 +112,8 @@ def load_model(folder: Path, precision: str):
     options = {"dtype": dtype, "local_files_only": True, "use_safetensors": True, "output_loading_info": True}
     options["trust_remote_code"] = False  # unset, Transformers asks on the terminal whether to run a model's code
     with readable(folder, "a causal language model that Transformers can load", AGAIN):
-        model, loading = AutoModelForCausalLM.from_pretrained(folder, **options)
+        # ty: with output_loading_info it returns two, which its annotation leaves out.
+        model, loading = AutoModelForCausalLM.from_pretrained(folder, **options)  # ty: ignore[not-iterable]
     if lacking := sorted({*loading["missing_keys"], *map(str, loading["mismatched_keys"])}):
         raise InputError(
             f"{folder}: lacks {len(lacking)} of the weights that its config.json asks for, the first is"

@@ -32,7 +32,9 @@ def full_training_flops(parameters: float, tokens: float) -> float:
 
 def device_rate(device: str, flops: float | None, mfu: float) -> float:
     """FLOP/s of training that one device comes to; check_config.py has seen to it that its peak is known."""
-    return (flops or peak_flops(device)) * mfu
+    peak = flops or peak_flops(device)
+    assert peak
+    return peak * mfu
 
 
 def attempts(seconds: float, start_up: float, runtime: float | None) -> int | None:

@@ -141,7 +141,7 @@ class Forecast:
         return {job: read_spent(path) for job, path in paths.items() if path.exists()}
 
     @cached_property
-    def _speeds(self) -> dict[tuple[str, str], tuple[float, float]]:
+    def _speeds(self) -> dict[tuple[str, ...], tuple[float, float]]:
         """Tokens of the trainings that are done, and the seconds of all their devices, by method and model."""
         spent: dict = defaultdict(lambda: (0.0, 0.0))
         for job, record in self.records.items():
@@ -181,7 +181,7 @@ class Forecast:
         return Number(len(made.inputs["prompts"]) * self.config["data"]["prompts_expected"], COUNTED)
 
     @cached_property
-    def _answering(self) -> dict[tuple[str, str], tuple[float, float]]:
+    def _answering(self) -> dict[tuple[str, ...], tuple[float, float]]:
         """Answers that were given, and their seconds with start-up, by method and model."""
         spent: dict = defaultdict(lambda: (0.0, 0.0))
         for job in self.answerings:

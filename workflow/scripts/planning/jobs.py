@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from basics.errors import InputError
 
@@ -24,8 +25,8 @@ class Job:
     inputs: Mapping[str, Sequence[str]]  # by name; those without a name are left out
     outputs: Sequence[str]
     logs: Sequence[str]
-    params: Mapping[str, object]
-    resources: Mapping[str, object]  # at the first attempt: mem_mb, runtime (minutes), gpu, nodes, judging, ...
+    params: Mapping[str, Any]
+    resources: Mapping[str, Any]  # at the first attempt: mem_mb, runtime (minutes), gpu, nodes, judging, ...
     threads: int
     left: bool  # whether Snakemake would run it
     begun: frozenset[str]  # outputs that Snakemake has marked as being made
@@ -37,12 +38,10 @@ class Job:
         return hash((self.rule, *self.outputs, *self.wildcards.items()))
 
     @property
-    def run(self) -> tuple[str, str, str] | None:
-        """Method, model and recipe, of a job that belongs to one tuned model."""
-        named = self.wildcards
-        return (
-            (named["method"], named["model"], named["recipe"]) if {"method", "model", "recipe"} <= set(named) else None
-        )
+    def run(self) -> tuple[str, ...]:
+        """Method, model and recipe, of a job that belongs to one tuned model; empty for others."""
+        coordinates = ("method", "model", "recipe")
+        return tuple(self.wildcards[name] for name in coordinates) if self.wildcards.keys() >= {*coordinates} else ()
 
     @property
     def output(self) -> str:
@@ -61,7 +60,7 @@ class Workflow:
 
 
 def read_workflow(
-    targets: Iterable[str] = (), configfiles: Iterable[Path] = (), config: Mapping[str, object] | None = None
+    targets: Iterable[str] = (), configfiles: Iterable[Path] = (), config: Mapping[str, Any] | None = None
 ) -> Workflow:
     """Ask Snakemake, in the current folder, what `targets` (the default target) take.
 
@@ -129,7 +128,7 @@ def _jobs_of(workflow) -> list[Job]:
     return list(jobs.values())
 
 
-def _listed(files: object) -> list[str]:
+def _listed(files: str | Iterable[object]) -> list[str]:
     return [files] if isinstance(files, str) else [str(file) for file in files]
 
 

@@ -34,7 +34,8 @@ def read_claims(path: Path | str) -> dict[str, dict]:
     try:
         claims = yaml.load(text, UniqueKeys)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        where = f", line {error.problem_mark.line + 1}" if getattr(error, "problem_mark", None) else ""
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
         what = getattr(error, "problem", None) or "mend it, as resources/claims.yaml is written"
         raise InputError(f"{path}{where}: not YAML of claims ({what}); mend it") from None
     fault = best_match(Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))).iter_errors(claims))

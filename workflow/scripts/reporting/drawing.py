@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from basics.writing import beside
 from reporting import fonts
@@ -17,6 +17,8 @@ from reporting import fonts
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+    from matplotlib.typing import LineStyleType
 
 
 WIDTHS = {"": 6.3, "-column": 3.03}  # inches, by what is added to the file's name: the text and a column of an ACL page
@@ -112,19 +114,19 @@ def panel_grid(count: int, columns: int, width: float, height: float, share_x: b
     return canvas, list(grid.flat[:count])
 
 
-def look_of(series: str) -> dict:
+def look_of(series: str, **changes: str) -> dict[str, Any]:
     """Colour and marker of a series, as matplotlib takes them."""
     import seaborn as sns
 
     style = SERIES[series]
     colour = sns.color_palette("colorblind")[style.colour]
-    return {"color": colour, "marker": style.marker, "markersize": style.size, "markerfacecolor": "white"}
+    return {"color": colour, "marker": style.marker, "markersize": style.size, "markerfacecolor": "white", **changes}
 
 
-def marks(axes: "Axes", x: Sequence[float], y: Sequence[float], series: str, line: str) -> None:
+def marks(axes: "Axes", x: Sequence[float], y: Sequence[float], series: str, line: "LineStyleType") -> None:
     """One line with hollow markers; NaN breaks it. Outlines lie above all lines: points that coincide all show."""
-    axes.plot(x, y, linestyle=line, clip_on=False, zorder=3, **look_of(series) | {"markeredgecolor": "none"})
-    axes.plot(x, y, linestyle="none", clip_on=False, zorder=4, **look_of(series) | {"markerfacecolor": "none"})
+    axes.plot(x, y, linestyle=line, clip_on=False, zorder=3, **look_of(series, markeredgecolor="none"))
+    axes.plot(x, y, linestyle="none", clip_on=False, zorder=4, **look_of(series, markerfacecolor="none"))
 
 
 def band(axes: "Axes", x: Sequence[float], low: Sequence[float], high: Sequence[float], series: str) -> None:
@@ -153,11 +155,17 @@ def bar(axes: "Axes", x: float, low: float, high: float, series: str) -> None:
 def absent(axes: "Axes", x: Sequence[float], series: str, shown: Sequence[str]) -> None:
     """Mark points that cannot be drawn: crosses in the colour of their series, a row a series, at the panel's foot."""
     height = 0.035 + 0.055 * (len(shown) - 1 - shown.index(series))
-    look = {"color": look_of(series)["color"], "marker": "x", "markersize": 3.2, "linestyle": "none", "zorder": 5}
+    look: dict[str, Any] = {
+        "color": look_of(series)["color"],
+        "marker": "x",
+        "markersize": 3.2,
+        "linestyle": "none",
+        "zorder": 5,
+    }
     axes.plot(x, [height] * len(x), transform=axes.get_xaxis_transform(), clip_on=False, gid="absent", **look)
 
 
-def surround(canvas: "Figure", series: Sequence[str], line: str, words: Words) -> None:
+def surround(canvas: "Figure", series: Sequence[str], line: "LineStyleType", words: Words) -> None:
     """Title and one legend above the panels, the name of the x axes and the footer below, a watermark across."""
     from matplotlib.lines import Line2D
 
@@ -179,7 +187,7 @@ def surround(canvas: "Figure", series: Sequence[str], line: str, words: Words) -
     if words.below:
         canvas.text(0.53, below, words.below, ha="center", va="bottom", fontsize=7.5)
         below += 0.16 * inch
-    canvas.get_layout_engine().set(rect=(0, below, 1, 1 - below))
+    cast("ConstrainedLayoutEngine", canvas.get_layout_engine()).set(rect=(0, below, 1, 1 - below))
     if words.watermark:
         size = 62 * width / max(len(words.watermark), 6)
         canvas.text(

@@ -9,13 +9,13 @@ matplotlib looks for a character in the families in their order, and shapes Indi
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from basics.errors import InputError
 
@@ -102,7 +102,7 @@ def _mend_places_in_pdf() -> None:
     from matplotlib import _text_helpers
     from matplotlib.backends import backend_pdf
 
-    def layout(*arguments: object, **options: object) -> Iterator[SimpleNamespace]:
+    def layout(*arguments: Any, **options: Any) -> Iterator[SimpleNamespace]:
         for item in _text_helpers.layout(*arguments, **options):
             yield SimpleNamespace(
                 ft_object=item.ft_object,
@@ -113,11 +113,12 @@ def _mend_places_in_pdf() -> None:
                 prev_kern=item.prev_kern,
             )
 
-    backend_pdf._text_helpers = SimpleNamespace(layout=layout)
+    # ty: what stands in for a module has of it what the PDF backend calls.
+    backend_pdf._text_helpers = SimpleNamespace(layout=layout)  # ty: ignore[invalid-assignment]
 
 
 @contextmanager
-def _environment(**variables: str) -> Iterator[None]:
+def _environment(**variables: str) -> Generator[None]:
     """Set variables of the environment for a while."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)

@@ -2,10 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 from decimal import Decimal
 
 ABSENT = "–"
@@ -41,7 +37,7 @@ def written(value: object) -> str:
     if isinstance(value, float) and 0 < abs(value) < 1e-3:
         sign, digits, exponent = Decimal(str(value)).normalize().as_tuple()
         mantissa = Decimal((sign, digits, 1 - len(digits)))
-        return f"{mantissa}e{exponent + len(digits) - 1}"
+        return f"{mantissa}e{int(exponent) + len(digits) - 1}"
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

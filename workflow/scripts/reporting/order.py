@@ -1,16 +1,13 @@
 """The order in which tables and figures name methods, models, recipes and languages."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
 
-if TYPE_CHECKING:
-    pass
 from study.series import METHODS
 
 LAST = ("multilingual", "downsampled")  # recipes, after the monolingual ones
 
 
-def in_order(values: Sequence[str], wanted: Sequence[str]) -> list[str]:
+def in_order(values: Iterable[str], wanted: Sequence[str]) -> list[str]:
     """The values, each once: those `wanted` first, in that order."""
     return sorted(dict.fromkeys(values), key=lambda value: wanted.index(value) if value in wanted else len(wanted))
 

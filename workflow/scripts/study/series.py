@@ -1,11 +1,5 @@
 """The methods, and what figures compare: series of training recipes."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
-
 METHODS = {"lora": "LoRA", "full": "Full-parameter"}  # the paper's names
 SERIES_OF_KIND = {  # what a figure compares, by its kind, unless it says so itself
     "size": ("multilingual", "monolingual", "English", "downsampled"),

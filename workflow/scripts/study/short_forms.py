@@ -121,7 +121,7 @@ def methods_shown(study: Mapping, figure: Mapping) -> dict[str, list[str]]:
     """The methods of a figure, each with its models; of a sweep of methods these, in place of the one they change."""
     runs = {method: selected_models(study, selections) for method, selections in figure["runs"].items()}
     sweep = study["sweeps"].get(figure.get("sweep"))
-    return {name: runs[sweep.of] for name in sweep.members.values()} if sweep and sweep.of else runs
+    return dict.fromkeys(sweep.members.values(), runs[sweep.of]) if sweep and sweep.of else runs
 
 
 def points_of(study: Mapping, figure: Mapping) -> list[tuple[str, str]]:

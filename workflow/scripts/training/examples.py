@@ -1,23 +1,30 @@
 """A tokenized recipe as examples to learn from: token ids, labels, and micro-batches of them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from basics.errors import InputError
 from basics.kinds import kind_fault
 from basics.reading import read_json
 from training.steps import FILLER
 
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+    from torch.utils.data import Dataset
+else:
+    Dataset = object  # torch, which is slow to import, needs no more than __len__ and __getitem__
+
 SPLITS = ("train", "validation")
 NO_LABEL = -100  # PyTorch's cross-entropy passes over it
 NO_ROW = -1
 
 
-def load_tokens(folder: Path) -> dict:
+def load_tokens(folder: Path) -> "DatasetDict":
     """Read the splits of a tokenized recipe. Raises InputError when they are missing, damaged or empty."""
-    from datasets import load_from_disk
+    from datasets import DatasetDict
 
     try:
-        splits = load_from_disk(str(folder))
+        splits = DatasetDict.load_from_disk(str(folder))
     except Exception as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{folder}: not a tokenized recipe ({reason}); run tokenize_recipe.py again") from None
@@ -51,7 +58,7 @@ def features():
     )
 
 
-class Examples:
+class Examples(Dataset):
     """Row number, token ids and labels by row; FILLER gives an example without labels.
 
     The first token follows nothing, so it is never a label. Raises InputError when no row has one.

@@ -38,7 +38,7 @@ class _SummedLoss(torch.autograd.Function):
                 at_target = logits.gather(1, wanted)
                 masses = logits.exp_().sum(1, keepdim=True)  # in place, as all that follows: one chunk is held once
                 total += (masses.log() - at_target).sum()
-                if not train:
+                if of_states is None:
                     continue
                 slope = logits.div_(masses)  # the softmax, less 1 at the target
                 slope.scatter_add_(1, wanted, torch.full_like(at_target, -1.0))
@@ -49,11 +49,11 @@ class _SummedLoss(torch.autograd.Function):
                 elif of_weight is not None:
                     of_weight += slope.t() @ part
                 del logits, slope  # before the next chunk's are made
-        ctx.gradients = (of_states.to(states.dtype) if train else None, of_weight)
+        ctx.gradients = (None if of_states is None else of_states.to(states.dtype), of_weight)
         return total
 
     @staticmethod
-    def backward(ctx, scale):
+    def backward(ctx, scale):  # ty: ignore[incompatible-method-override]  as PyTorch has it written
         of_states, of_weight = ctx.gradients
         ctx.gradients = None  # scaled in place: they serve once
         return of_states.mul_(scale), None if of_weight is None else of_weight.mul_(scale), None, None

@@ -6,8 +6,11 @@ import ctypes
 import os
 import signal
 import sys
+from typing import TypeVar
 
 from basics.errors import InputError
+
+Value = TypeVar("Value")
 
 RANK, RANKS = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 LOCAL_RANK = int(os.environ.get("LOCAL_RANK", 0))
@@ -51,7 +54,7 @@ def barrier() -> None:
         torch.distributed.barrier()
 
 
-def agree(value: object) -> object:
+def agree(value: Value) -> Value:
     """The first rank's value, on every rank."""
     if RANKS == 1:
         return value

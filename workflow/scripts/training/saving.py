@@ -20,8 +20,9 @@ def save(trainer, method: str, modules: list[str], model: Path, folder: Path | N
     if folder is None:
         return
     if method == "full":
-        for name in trainer.model.all_tied_weights_keys if state else ():
-            state.pop(name, None)  # gathering has made copies of weights that are one
+        if state:
+            for name in trainer.model.all_tied_weights_keys:
+                state.pop(name, None)  # gathering has made copies of weights that are one
         trainer.model.save_pretrained(folder, state_dict=state)
         return
     adapter = trainer.model.peft_config["default"]

@@ -12,9 +12,12 @@ its numbers and its line.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsGetItem
 
 
 class Piece(NamedTuple):
@@ -257,9 +260,18 @@ def has_words(text: str) -> bool:
     return bool(_WORD.search(KEPT.sub(" ", text))) and not FORMULA.fullmatch(text)
 
 
+_SIGNS = re.compile(r"\W*")
+
+
+def _length(beginning: re.Pattern[str], text: str) -> int:
+    """How much of a text is its beginning, as the pattern has it."""
+    found = beginning.match(text)
+    return found.end() if found else 0
+
+
 def _cut_edges(text: str) -> Iterator[Piece]:
     """Cut a text into the space and signs before its first word, the body, and the space after it."""
-    yield from _cut_at(text, re.match(r"\W*", text).end())
+    yield from _cut_at(text, _length(_SIGNS, text))
 
 
 def _cut_at(text: str, start: int) -> Iterator[Piece]:
@@ -295,7 +307,7 @@ def _cut_line(line: str, table: bool) -> Iterator[Piece]:
     """Cut one line of prose, line end included: at gaps, at the pipes of a table, after markers."""
     filled = line.rstrip()
     for number, part in enumerate(re.split(rf"({_PIPE}|{_GAP})" if table else rf"({_GAP})", filled)):
-        yield from [Piece(part, prose=False)] if number % 2 else _cut_at(part, _LEAD.match(part).end())
+        yield from [Piece(part, prose=False)] if number % 2 else _cut_at(part, _length(_LEAD, part))
     yield Piece(line[len(filled) :], prose=False)
 
 
@@ -316,6 +328,6 @@ def prose(text: str) -> list[str]:
     return [piece.text for piece in cut(text) if piece.prose]
 
 
-def rebuild(text: str, translations: Mapping[str, str]) -> str:
+def rebuild(text: str, translations: "SupportsGetItem[str, str]") -> str:
     """The text with every segment of prose replaced by its translation. Raises KeyError when one is missing."""
     return "".join(translations[piece.text] if piece.prose else piece.text for piece in cut(text))
