@@ -66,6 +66,7 @@ lint: env
 	@$(ACTIVE) ruff format --check .
 	@$(ACTIVE) snakefmt --check Snakefile workflow
 	@$(ACTIVE) ty check
+	@$(ACTIVE) pytest --quiet --noconftest tests/unit/test_house.py
 	@$(ACTIVE) snakemake --lint
 	@$(ACTIVE) snakemake --lint --configfile config/demo.yaml
 
