@@ -61,7 +61,7 @@ report: demo ## put the miniature's figures, tables and claims into one file, re
 
 test: lint unit workflow ## run every check, fast ones first
 
-lint: env
+lint: env # .pre-commit-config.yaml repeats these commands; a test compares them
 	@$(ACTIVE) ruff check .
 	@$(ACTIVE) ruff format --check .
 	@$(ACTIVE) snakefmt --check Snakefile workflow

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 RULE_FILES = [REPOSITORY / "Snakefile", *sorted((REPOSITORY / "workflow").rglob("*.smk"))]
 PYTHON = [
@@ -47,3 +49,10 @@ def test_a_rule_file_defines_no_function_as_ruff_and_the_type_checker_would_not_
 
 def test_a_function_has_80_lines_at_most():
     assert not {place: length for place, length in functions() if length > LONGEST_FUNCTION}
+
+
+def test_pre_commit_runs_the_commands_of_make_lint():
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (REPOSITORY / "Makefile").read_text(), flags=re.MULTILINE)[1]
+    (local,) = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())["repos"]
+    commands = [hook["entry"].removeprefix(".venv/bin/") for hook in local["hooks"]]
+    assert commands == re.findall(r"^\t@\$\(ACTIVE\) (.*)$", recipe, flags=re.MULTILINE)
