@@ -358,9 +358,7 @@ READERS = [
             "tokens/train/data-00000-of-00001.arrow": BYTES,
             "tokens/validation/data-00000-of-00001.arrow": BYTES,
             "tokens/train/state.json": BYTES,
-            "tokens/train/dataset_info.json": document(
-                "", **{"another": value_changed(lambda it: it.update(features=OTHER))}
-            ),
+            "tokens/train/dataset_info.json": document("", another=value_changed(lambda it: it.update(features=OTHER))),
             "tokens/dataset_dict.json": document("splits"),
             "micro-batch.json": document("tokens"),
             "training.json": document("batch epochs learning_rate schedule lora"),

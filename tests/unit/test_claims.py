@@ -131,7 +131,7 @@ def test_where_nothing_is_planted_something_is_found_as_seldom_as_the_level_says
 def test_the_claims_have_what_the_paper_has_in_bold():
     bold = {claim["section"] for claim in CLAIMS.values() if claim["bold"] == "yes"}
     assert {section for sections in bold for section in sections.split(", ")} == {"4.1", "4.2", "4.3", "4.4", "4.5"}
-    assert len([part for part in asked(simulated(synthetic_scores.paper, 1))["budget"][1]]) == 5
+    assert len(list(asked(simulated(synthetic_scores.paper, 1))["budget"][1])) == 5
 
 
 # --- effects and intervals -------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ def test_intervals_cover_what_was_planted_in_93_to_97_of_100_simulations():
         (part.claim, part.part): part.effect
         for part in claims.answers("judge", smooth, synthetic_scores.planted(CELLS, planned, PROMPTS), DRAWN, SELECTION)
     }
-    covered = {key: 0 for key in true}
+    covered = dict.fromkeys(true, 0)
     simulations = 2000  # the share of one claim is known to 0.005
     for seed in range(simulations):
         drawn = draw(PROMPTS, 500, 1000 + seed)

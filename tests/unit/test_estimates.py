@@ -96,7 +96,7 @@ def test_a_job_that_wants_more_than_there_is_takes_all():
 
 
 def test_what_is_not_limited_does_not_wait():
-    seconds = {number: 1.0 for number in range(100)}
+    seconds = dict.fromkeys(range(100), 1.0)
     assert together(seconds, lambda job: (), lambda job: {"judging": 0, "cpu": 4}, {"devices": 1}).seconds == 1
 
 

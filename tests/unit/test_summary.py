@@ -131,7 +131,7 @@ def test_english_alone_needs_no_consistency_table(tmp_path):
 
 def trainings(folder, *hours):
     """The csv of costs.py of as many models as hours are given, None for one that was not trained here."""
-    record = {key: 1 for key in (*RECORDED, "peak_memory")} | {"device": "NVIDIA H100", "ranks": 2}
+    record = dict.fromkeys((*RECORDED, "peak_memory"), 1) | {"device": "NVIDIA H100", "ranks": 2}
     models = [folder / f"models/lora/big/{number}" for number in range(len(hours))]
     for model, spent in zip(models, hours, strict=True):
         model.mkdir(parents=True)

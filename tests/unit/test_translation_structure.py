@@ -111,9 +111,7 @@ def difference(source: str, target: str) -> list[str]:
             amiss.append(f"line {number}: the marker {marker(line)!r} has become {marker(translated)!r}")
         elif line[len(line.rstrip()) :] != translated[len(translated.rstrip()) :]:
             amiss.append(f"line {number} ends otherwise: {translated!r}")
-    for block in fenced_blocks(source):
-        if block not in target:
-            amiss.append(f"the block {block!r} is not the same")
+    amiss += [f"the block {block!r} is not the same" for block in fenced_blocks(source) if block not in target]
     for find in (inline_code, links, addresses):
         amiss += [f"{span!r} is lost" for span in find(source) if target.count(span) < source.count(span)]
     lost = Counter(numbers(source)) - Counter(numbers(target))

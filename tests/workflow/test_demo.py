@@ -135,7 +135,7 @@ def test_a_lost_model_is_trained_again_with_what_depends_on_it_and_nothing_else(
     ran = run("--", "figure2", directory=copy)
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", ran, flags=re.MULTILINE))
     chain = ("train", "respond", "judge", "langid", "score", "figure", "figure2")
-    assert jobs == {rule: "1" for rule in chain} | {"total": str(len(chain))}
+    assert jobs == dict.fromkeys(chain, "1") | {"total": str(len(chain))}
     assert (lost / "adapter_model.safetensors").read_bytes() == weights, "training is repeatable, to the byte"
     answers = "results/demo/responses/lora/tiny-pythia-s/mono-es.jsonl"
     assert (copy / answers).read_bytes() == (REPOSITORY / answers).read_bytes()
