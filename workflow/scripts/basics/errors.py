@@ -21,7 +21,7 @@ class SettingError(InputError):
 
 
 @contextmanager
-def setting(key: str) -> Iterator[None]:
+def setting(key: str) -> Generator[None]:
     """Whatever InputError the block raises is the fault of this setting, and becomes a SettingError."""
     try:
         yield
