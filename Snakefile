@@ -14,8 +14,8 @@ configfile: "config/config.yaml"
 sys.path.insert(0, "workflow/scripts")
 
 from study.checking import check_or_exit
-from planning.jobs import inputs_of, judges_called, requests_of
-from planning.start import check_start_or_exit
+from planning.jobs import inputs_of, judges_called, models_trained_again, requests_of
+from planning.start import check_start_or_exit, warn_of_trainings
 from study.short_forms import expanded
 
 check_or_exit(config)
@@ -54,6 +54,7 @@ onstart:
     on_slurm = workflow.executor_plugin.name == "slurm"
     requests = requests_of(jobs, workflow.group_settings.group_components) if on_slurm else []
     check_start_or_exit(RESULTS, inputs_of(jobs), requests, JUDGES.keys_wanted(judges_called(jobs)))
+    warn_of_trainings(models_trained_again(jobs, workflow.dag.reason))
 
 
 # What to ask for. Any file or folder below results/ can be asked for by its path as well. A figure's target lists

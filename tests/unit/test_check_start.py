@@ -7,8 +7,16 @@ from types import SimpleNamespace
 import pytest
 
 from basics.errors import InputError
-from planning.jobs import inputs_of, judges_called, requests_of
-from planning.start import TIMESTAMP, check_dates, check_keys, check_slurm, check_start_or_exit, check_writable
+from planning.jobs import inputs_of, judges_called, models_trained_again, requests_of
+from planning.start import (
+    TIMESTAMP,
+    check_dates,
+    check_keys,
+    check_slurm,
+    check_start_or_exit,
+    check_writable,
+    warn_of_trainings,
+)
 
 GPU = {"slurm_account": "proj", "slurm_partition": "gpu", "gpu": 4, "mem_mb": 240000, "runtime": 60, "threads": 32}
 
@@ -122,6 +130,7 @@ def job(rule: str, *, local: bool = False, group: str | None = None, **more) -> 
         is_local=local,
         group=group,
         input=more.pop("input", []),
+        output=more.pop("output", []),
         threads=more.pop("threads", 1),
         resources=more,
         wildcards=SimpleNamespace(**named),
@@ -159,3 +168,20 @@ def test_judges_are_called_by_jobs_that_rate():
         job("judge_report"),
     ]
     assert judges_called(jobs) == {"called", "served"}
+
+
+def test_finished_models_are_named_that_are_trained_again_for_a_job_before_them(tmp_path):
+    finished, new = tmp_path / "finished", tmp_path / "new"
+    finished.mkdir()
+    jobs = [job("train", output=[finished]), job("train_on_nodes", output=[new]), job("respond", output=[finished])]
+    for files, expected in ((["tokens"], [str(finished)]), ([], [])):
+        assert models_trained_again(jobs, lambda job: SimpleNamespace(updated_input_run=files)) == expected  # noqa: B023
+
+
+def test_a_warning_says_how_to_find_out_whether_models_must_be_trained_again(capsys):
+    warn_of_trainings([])
+    assert not capsys.readouterr().err
+    warn_of_trainings(["results/paper/models/lora/a/multilingual", "b", "c"])
+    said = capsys.readouterr().err
+    assert said.startswith("warning: results/paper/models/lora/a/multilingual and 2 more will be trained again")
+    assert "make `all_tokens` first" in said and said.count("\n") == 1

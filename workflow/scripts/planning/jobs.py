@@ -5,7 +5,7 @@ Snakemake 9 hands its DAG to a printer or to an executor alone, so it is taken f
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -160,3 +160,17 @@ def requests_of(jobs: Iterable, group_components: Mapping[str, int]) -> list[tup
 def judges_called(jobs: Iterable) -> set[str]:
     """Names of the judges that the jobs ask for ratings."""
     return {job.wildcards.judge for job in jobs if job.rule.name.startswith("judge") and "judge" in job.wildcards_dict}
+
+
+def models_trained_again(jobs: Iterable, reason_of: Callable) -> list[str]:
+    """Folders of finished models that are trained again only because a job before their training runs again.
+
+    `reason_of` gives Snakemake's reason for a job. Whether the data come out the same is known only when that job ends.
+    """
+    return [
+        str(job.output[0])
+        for job in jobs
+        if job.rule.name in ("train", "train_on_nodes")
+        and reason_of(job).updated_input_run
+        and Path(str(job.output[0])).exists()
+    ]

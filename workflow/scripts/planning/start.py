@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from basics.errors import InputError
@@ -104,6 +104,19 @@ def check_keys(wanted: Mapping[str, str]) -> None:
             raise InputError(
                 f"judge {judge!r}: the environment variable {variable} is not set; export it with the API key"
             )
+
+
+def warn_of_trainings(models: Sequence[str]) -> None:
+    """Say which models would be trained again because of a job before them, and how to find out if they must be."""
+    if models:
+        others = f" and {len(models) - 1:,} more" if len(models) > 1 else ""
+        print(
+            f"warning: {models[0]}{others} will be trained again because jobs before the training run again. If you"
+            " expect the same data from those jobs, stop now and make `all_tokens` first: trainings whose data come out"
+            " the same are then left alone",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _describe(rule: str, asked: Iterable[str], said: str) -> str:
