@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from basics.reading import read_json
+from edits import change
 from snake import DEMO, REPOSITORY, counts, dry_run, run
 
 pytestmark = [pytest.mark.demo, pytest.mark.usefixtures("miniature")]
@@ -108,8 +109,7 @@ def test_a_second_run_has_nothing_to_do():
 
 
 def test_a_changed_plotting_script_draws_again_and_retrains_nothing(copy):
-    with (copy / "workflow/scripts/figure.py").open("a") as script:
-        script.write("# a remark\n")
+    change(copy / "workflow/scripts/figure.py", "PANEL_HEIGHT = 1.45", "PANEL_HEIGHT = 1.5")
     assert set(counts(dry_run(*DEMO, "--", "all_figures", directory=copy))) == {"figure", "summary", "all_figures"}
 
 
