@@ -23,7 +23,7 @@ from planning import estimates
 from planning.asking import ask_for_targets, asked_workflow, by_stage, stages, tell
 from planning.forecast import ASSUMED, MEASURED, Forecast, Number, sources
 from planning.jobs import Job, Workflow
-from planning.walltime import together
+from planning.walltime import Together, together
 from reporting.costs import in_reading_order, short
 from reporting.markdown import ABSENT, markdown_table
 
@@ -127,7 +127,7 @@ def judging_by(judge: Mapping, jobs: Sequence[Job], forecast: Forecast) -> dict:
     )
 
 
-def wall_time(forecast: Forecast) -> tuple[float, float]:
+def wall_time(forecast: Forecast) -> Together:
     """Seconds of all that is left on the devices, and the most bytes that checkpoints take meanwhile.
 
     Jobs for a GPU share the GPUs and others run beside them; without GPUs all share the cores. Judges' endpoints are

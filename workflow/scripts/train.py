@@ -95,6 +95,7 @@ def add_adapter(model, modules: list[str], settings: Settings):
     """Wrap `model` with a fresh LoRA adapter, kept in fp32."""
     from peft import LoraConfig, get_peft_model
 
+    assert settings.lora  # which check_method has seen to
     return get_peft_model(
         model,
         LoraConfig(
@@ -310,7 +311,7 @@ def is_made(output: Path, identity: str) -> bool:
 def reloaded_loss(method: str, base: Path, folder: Path, validation: Examples, settings: Settings) -> float:
     """Validation loss of the weights on disk."""
     model = load_tuned(method, base, folder, settings.precision)
-    return saving.mean_loss(model, validation, settings.micro_batch_tokens, settings.precision)
+    return saving.mean_loss(model, validation, int(settings.micro_batch_tokens), settings.precision)
 
 
 def main() -> None:

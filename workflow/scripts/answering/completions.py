@@ -7,7 +7,7 @@ penalty, and forbids no n-grams. Which requests share a batch is the server's af
 run to the next where two tokens are nearly as likely.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +39,7 @@ class Client:
         self._settings, self._tokenizer, self._key = settings, tokenizer, key
         self._error = openai.APIError
         self._client = openai_client(f"http://{HOST}:{port}/v1", key, ANSWER_WITHIN, REPEATS)
-        self._name: str | None = None
+        self._name = ""  # what the server calls the model, once it is ready
 
     def ready(self) -> bool:
         """Whether the server lists a model; its name is the one to ask for."""
@@ -81,7 +81,7 @@ class Client:
 
 
 @contextmanager
-def serving(model: Path, tokenizer_folder: Path, settings, tokenizer: Tokenizer, log: Path) -> Iterator[Callable]:
+def serving(model: Path, tokenizer_folder: Path, settings, tokenizer: Tokenizer, log: Path) -> Generator[Callable]:
     """A server of the model, as a function of a batch of prompts, for as long as the `with` lasts."""
     with Served(command_of(settings, model, tokenizer_folder), log, without=settings.secrets) as server:
         client = Client(server.port, server.key, settings, tokenizer)

@@ -3,13 +3,16 @@
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
-from typing import TypeVar, get_type_hints
+from typing import TYPE_CHECKING, TypeVar, get_type_hints
 
 from basics.errors import InputError, SettingError
 from basics.kinds import Fields, fields_fault, kind_fault
 from basics.reading import parse_json, read_json
 
-Settings = TypeVar("Settings")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Settings = TypeVar("Settings", bound="DataclassInstance")
 
 
 def read_settings(kind: type[Settings], argument: str) -> Settings:
@@ -66,7 +69,7 @@ def read_object(argument: str) -> dict:
         raise InputError(f"settings: not valid JSON ({error.msg}, column {error.colno}): {argument}") from None
 
 
-def check_selection(selection: dict, option: str, keys: Fields) -> dict:
+def check_selection(selection: Mapping, option: str, keys: Fields) -> Mapping:
     """The selection, if it has `keys`. Raises InputError."""
     if fault := fields_fault(selection, keys):
         raise InputError(f"{option}: {fault}; --help tells what it is")

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def _workspace(path: Path) -> tuple[Path, int | None]:
 
 
 @contextmanager
-def beside(path: Path | str) -> Iterator[Path]:
+def beside(path: Path | str) -> Generator[Path]:
     """Yield a path next to `path` to write to; on success it is renamed into place.
 
     The temporary path does not exist yet and may become a file or a directory. On failure it is removed and

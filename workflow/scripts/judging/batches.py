@@ -25,9 +25,9 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Any
 
 from basics.errors import InputError
 from basics.reading import parse_json
@@ -62,11 +62,11 @@ class Batches:
 
     def __init__(
         self,
-        settings: object,
+        settings: Any,
         key: str,
         job: str,
         requests: Callable[[int], Requests],
-        keep: Callable[[str, object], None],
+        keep: Callable[[str, Any], None],
         afford: Callable[[Requests], None] = lambda requests: None,
         lines: int = LINES,
     ):
@@ -130,14 +130,14 @@ class Batches:
         ours = {"job": self._job, "round": str(number)}
         return [batch for batch in reversed(listed) if ours.items() <= (batch.metadata or {}).items()]
 
-    def _create(self, number: int, part: int, lines: list[bytes]) -> object:
+    def _create(self, number: int, part: int, lines: list[bytes]) -> Any:
         """A new batch of these lines."""
         with tempfile.TemporaryFile() as content:
             content.writelines(lines)
             file = self._patiently(lambda: self._upload(content, f"{self._job}-{number}.jsonl"))
         metadata = {"job": self._job, "round": str(number), "part": str(part)}
 
-        def once() -> object:
+        def once() -> Any:
             for batch in self._found(number):
                 if batch.input_file_id == file.id:  # an earlier try did it, and its answer was lost
                     return batch
@@ -146,7 +146,7 @@ class Batches:
 
         return self._patiently(once)
 
-    def _upload(self, content: IO[bytes], name: str) -> object:
+    def _upload(self, content: IO[bytes], name: str) -> Any:
         content.seek(0)
         return sound(self._client.files.create(file=(name, content, "application/jsonl"), purpose="batch"))
 
@@ -169,7 +169,7 @@ class Batches:
                 pending = {name: self._patiently(lambda name=name: self._retrieve(name)) for name in pending}
                 batches |= pending
 
-    def _retrieve(self, name: str) -> object:
+    def _retrieve(self, name: str) -> Any:
         return sound(self._client.batches.retrieve(name))
 
     def _patiently(self, request: Callable[[], Answer]) -> Answer:
@@ -191,7 +191,7 @@ class Batches:
 
     # ---- what came of a batch
 
-    def _collect(self, batch: object, number: int, history: bool = False) -> None:
+    def _collect(self, batch: Any, number: int, history: bool = False) -> None:
         """Keep the replies of a batch that is final. One of this run's raises InputError when it failed as a whole."""
         for file in filter(None, (batch.output_file_id, batch.error_file_id)):
             self._patiently(lambda file=file: self._fetch(file, batch, number, history))
@@ -205,7 +205,7 @@ class Batches:
         if batch.status == "cancelled":  # somebody's will, not ours to undo
             raise self._failure(f"batch {batch.id} was cancelled; what was answered is kept: run again for the rest")
 
-    def _fetch(self, file: str, batch: object, number: int, history: bool) -> None:
+    def _fetch(self, file: str, batch: Any, number: int, history: bool) -> None:
         """Take in a file of results, a line at a time. Ids that are not asked for, or no longer, are passed by."""
         import openai
 
@@ -296,7 +296,7 @@ def byte_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def said_when_stopped(name: str) -> Iterator[None]:
+def said_when_stopped(name: str) -> Generator[None]:
     """Within the block a signal to end does so at once, and says what becomes of the batches."""
 
     def stop(number: int, _: object) -> None:

@@ -11,9 +11,10 @@ The API key is read from the environment and sent; it is cut out of all that com
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from basics.errors import InputError
 from basics.kinds import kind_fault
@@ -164,7 +165,7 @@ class Endpoint:
         self._spending.settle(bound, used)
         return without_key(reply, self._key)
 
-    def _check(self, error: Exception) -> float | None:
+    def _check(self, error: Any) -> float | None:
         """Seconds that the endpoint asks to wait, when the error is one that passes. Raises Refused or InputError."""
         status = getattr(error, "status_code", None)
         if status in REFUSALS:
@@ -189,9 +190,10 @@ class Endpoint:
 @contextmanager
 def endpoint(
     settings: JudgeSettings, spending: Spending, recent: Iterable[tuple[float, int]], log: Path
-) -> Iterator[Endpoint]:
+) -> Generator[Endpoint]:
     """The judge, ready to be asked; one that the job serves is running for as long as the `with` lasts."""
     if not settings.serve:
+        assert settings.base_url  # one of the two is given
         yield Endpoint(settings, settings.base_url, api_key(settings), spending, recent)
         return
     with Served(settings.serve, log, without=[*settings.secrets, key_variable(settings)]) as server:

@@ -2,7 +2,9 @@
 
 import heapq
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
+
+Job = TypeVar("Job", bound=Hashable)
 
 
 class Together(NamedTuple):
@@ -12,18 +14,18 @@ class Together(NamedTuple):
     peak: float  # the most that jobs running at one time have of what `amount` counts
 
 
-class _Devices:
+class _Devices(Generic[Job]):
     """What is limited, and the jobs that hold it while they run."""
 
-    def __init__(self, takes: Callable[[Hashable], Mapping[str, int]], limits: Mapping[str, int]):
+    def __init__(self, takes: Callable[[Job], Mapping[str, int]], limits: Mapping[str, int]):
         self._takes, self._limits, self._free = takes, limits, dict(limits)
 
-    def _wanted(self, job: Hashable) -> dict[str, int]:
+    def _wanted(self, job: Job) -> dict[str, int]:
         return {
             name: min(count, self._limits[name]) for name, count in self._takes(job).items() if name in self._limits
         }
 
-    def take(self, job: Hashable) -> bool:
+    def take(self, job: Job) -> bool:
         """Give the job what it takes, if that is free; whether it was."""
         wanted = self._wanted(job)
         if any(count > self._free[name] for name, count in wanted.items()):
@@ -32,17 +34,17 @@ class _Devices:
             self._free[name] -= count
         return True
 
-    def give_back(self, job: Hashable) -> None:
+    def give_back(self, job: Job) -> None:
         for name, count in self._wanted(job).items():
             self._free[name] += count
 
 
 def together(
-    seconds: Mapping[Hashable, float],
-    needs: Callable[[Hashable], Iterable[Hashable]],
-    takes: Callable[[Hashable], Mapping[str, int]],
+    seconds: Mapping[Job, float],
+    needs: Callable[[Job], Iterable[Job]],
+    takes: Callable[[Job], Mapping[str, int]],
     limits: Mapping[str, int],
-    amount: Callable[[Hashable], float] = lambda job: 0.0,
+    amount: Callable[[Job], float] = lambda job: 0.0,
 ) -> Together:
     """Run jobs, in thought.
 
@@ -50,14 +52,14 @@ def together(
     holds what it `takes` of each limited resource while it runs; one that takes more than there is takes all of it.
     """
     waiting = {job: {needed for needed in needs(job) if needed in seconds} for job in seconds}
-    followers: dict[Hashable, list] = {job: [] for job in seconds}
+    followers: dict[Job, list] = {job: [] for job in seconds}
     for job, needed in waiting.items():
         for other in needed:
             followers[other].append(job)
     place = {job: number for number, job in enumerate(seconds)}
     devices, now, held, peak = _Devices(takes, limits), 0.0, 0.0, 0.0
     ready = [job for job, needed in waiting.items() if not needed]
-    running: list[tuple[float, int, Hashable]] = []  # when each ends
+    running: list[tuple[float, int, Job]] = []  # when each ends
     while ready or running:
         ready.sort(key=lambda job: (-seconds[job], place[job]))
         started = [job for job in ready if devices.take(job)]

@@ -22,7 +22,7 @@ class Compute:
         """CPU cores of a rank."""
         return self._settings["cpus_per_rank"]
 
-    def request(self, wildcards: Wildcards) -> Mapping:
+    def request(self, wildcards: Wildcards | Run) -> Mapping:
         """The row of `compute` for a method and model: the first, by size, that reaches the model's."""
         rows = sorted(self._settings[wildcards.method], key=lambda row: row["up_to"])
         return next(row for row in rows if row["up_to"] >= self._billions[wildcards.model])
@@ -41,11 +41,11 @@ class Compute:
         """Longest time of a training, as in 24h."""
         return self.request(wildcards)["runtime"]
 
-    def ranks_of_node(self, wildcards: Wildcards) -> int:
+    def ranks_of_node(self, wildcards: Wildcards | Run) -> int:
         """Ranks of a training on each of its nodes."""
         return min(self.request(wildcards)["ranks"], self._node["gpus"])
 
-    def nodes(self, wildcards: Wildcards) -> int:
+    def nodes(self, wildcards: Wildcards | Run) -> int:
         """Nodes of a training."""
         return self.request(wildcards)["ranks"] // self.ranks_of_node(wildcards)
 

@@ -4,7 +4,7 @@ These programs are train.py, respond.py and judge.py. A check builds the program
 so that every rule is written once, there; a fault then names the configuration's key in place of the setting's.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 from answering.settings import Settings as AnsweringSettings
@@ -23,7 +23,7 @@ from training.settings import check_method
 
 
 @contextmanager
-def _settings_at(section: str, elsewhere: Mapping[str, str] | None = None) -> Iterator[None]:
+def _settings_at(section: str, elsewhere: Mapping[str, str] | None = None) -> Generator[None]:
     """Have a fault of a program's settings, raised in the block, name the configuration's key: the one that `elsewhere`
     gives for the setting, or else the setting's name within `section`."""
     try:

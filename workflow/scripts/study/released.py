@@ -5,7 +5,7 @@ patterns of them) that hold no weights in another format.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -107,7 +107,7 @@ class ReleasedModels:
         ]
 
 
-def check_released(study: Mapping, runs: Iterable[Run]) -> None:
+def check_released(study: Mapping, runs: Collection[Run]) -> None:
     """Raise InputError unless each of the runs has a folder of its own, or a
     repository with a pin."""
     for method in dict.fromkeys(run.method for run in runs):

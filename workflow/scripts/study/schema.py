@@ -5,6 +5,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -85,14 +86,15 @@ def refuse_unusable(value: object, keys: tuple = ()) -> None:
 def _describe(fault: ValidationError) -> str:
     """Turn a schema fault into one line with the key, what is wrong, and what the key means."""
     key = key_path(fault.absolute_path)
+    at: Any = fault.schema  # an object in the first two cases
     if fault.validator == "additionalProperties":
-        known = list(fault.schema.get("properties", {}))
+        known = list(at.get("properties", {}))
         unknown = next(name for name in fault.instance if name not in known)
         place = key_path((*fault.absolute_path, unknown))
         return f"config: {place}: unknown key{suggestion(unknown, known)}; known are {', '.join(known)}"
     if fault.validator == "required":
         missing = next(name for name in fault.validator_value if name not in fault.instance)
-        return f"config: {key_path((*fault.absolute_path, missing))}: missing; {_meaning(fault.schema, missing)}"
+        return f"config: {key_path((*fault.absolute_path, missing))}: missing; {_meaning(at, missing)}"
     if fault.validator == "oneOf" and all("required" in choice for choice in fault.validator_value):
         choices = " or ".join(" and ".join(choice["required"]) for choice in fault.validator_value)
         return f"config: {key}: give exactly one of {choices}"

@@ -46,8 +46,8 @@ class Course(TrainerCallback):
         if self._bar is not None:
             self._bar.update(self._tokens[state.global_step - 1])
 
-    def on_log(self, args, state, control, logs, **_):
-        if self._bar is None or not {"loss", "eval_loss"} & logs.keys():  # at the end there is a summary
+    def on_log(self, args, state, control, logs=None, **_):
+        if self._bar is None or not logs or not {"loss", "eval_loss"} & logs.keys():  # at the end there is a summary
             return
         if self._curve:
             self._curve.add(state.global_step, self._bar.n, self._clock.seconds(), logs)

@@ -60,7 +60,7 @@ class Work:
         self.trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
         self.device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
 
-    def flops(self, tokens: int) -> int:
+    def flops(self, tokens: int) -> float:
         return flops.training_flops(self.parameters, self.trained, tokens)
 
     def utilisation(self, tokens: int, seconds: float) -> float | None:

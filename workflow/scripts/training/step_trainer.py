@@ -6,6 +6,7 @@ It imports Transformers, which takes seconds: import it inside functions.
 import math
 import shutil
 from pathlib import Path
+from typing import cast
 
 import torch
 from safetensors import SafetensorError
@@ -14,7 +15,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from basics.errors import InputError
 from training import checkpoints, ranks
-from training.examples import NO_LABEL, NO_ROW
+from training.examples import NO_LABEL, NO_ROW, Examples
 from training.instruments import Clock, Work
 
 NAMED_ROWS = 8  # in a message, at most
@@ -54,6 +55,8 @@ class StepTrainer(Trainer):
         self.step_sampler = train.batch_sampler
         self.work, self.clock = work, clock
         self._train_batches, self._validation_batches = train, validation
+        assert arguments.output_dir
+        self._folder = Path(arguments.output_dir)
         self._seen: list[tuple[torch.Tensor, torch.Tensor]] = []  # (loss, rows) of the step's micro-batches so far
 
     def get_train_dataloader(self):
@@ -62,6 +65,7 @@ class StepTrainer(Trainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         rows = inputs.pop("rows")
         loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
+        assert isinstance(loss, torch.Tensor)  # and no outputs, which were not asked for
         self._seen.append((loss.detach(), rows))
         if self.accelerator.gradient_state.sync_gradients:  # the step's last: looked at once, before it has effect
             self._check_losses()
@@ -72,7 +76,8 @@ class StepTrainer(Trainer):
         losses = torch.stack([loss for loss, _ in self._seen])
         if not losses.isfinite().all():
             wrong = [rows for loss, rows in self._seen if not loss.isfinite()]
-            names = [self.train_dataset.name(row) for row in torch.cat(wrong).tolist() if row != NO_ROW]
+            examples = cast(Examples, self._train_batches.dataset)
+            names = [examples.name(row) for row in torch.cat(wrong).tolist() if row != NO_ROW]
             more = f" and {len(names) - NAMED_ROWS} more" if len(names) > NAMED_ROWS else ""
             raise ranks.RankError(
                 f"step {self.state.global_step + 1}: the loss is {losses.sum().item()}, on rows"
@@ -91,7 +96,7 @@ class StepTrainer(Trainer):
         return norm
 
     def _last_good(self) -> str:
-        last = checkpoints.newest(Path(self.args.output_dir))
+        last = checkpoints.newest(self._folder)
         return f"the last checkpoint, {last}, stands" if last else "there is no checkpoint yet"
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
@@ -110,6 +115,7 @@ class StepTrainer(Trainer):
     def _validation_loss(self) -> float:
         """Over the labels of all ranks; 0 without any."""
         model = self.model_wrapped
+        assert model is not None
         model.eval()
         total = torch.zeros(2, dtype=torch.float64, device=self.args.device)  # summed loss, labels
         with torch.no_grad():
@@ -129,7 +135,7 @@ class StepTrainer(Trainer):
         except (OSError, RuntimeError, SafetensorError) as error:
             if ranks.lost_peer(error):
                 raise
-            torn = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+            torn = self._folder / f"checkpoint-{self.state.global_step}"
             shutil.rmtree(torn, ignore_errors=True)  # what it took is room again
             reason = " ".join(str(error).split())[:200]
             raise ranks.RankError(

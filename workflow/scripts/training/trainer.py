@@ -48,7 +48,7 @@ def prepare_deepspeed() -> None:
     import deepspeed  # noqa: F401
 
     # `deepspeed.comm.torch` as an attribute is PyTorch itself; the module of that name is only found here.
-    sys.modules["deepspeed.comm.torch"].build_shm_op = lambda: None
+    sys.modules["deepspeed.comm.torch"].__dict__["build_shm_op"] = lambda: None
 
 
 def training_arguments(settings, folder: Path, sampler: StepSampler, on_cpu: bool):
