@@ -128,10 +128,8 @@ def test_a_rule_file_uses_no_name_of_another(path):
 
 
 @pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.stem)
-def test_a_rule_file_is_short_and_opens_with_what_goes_in_and_comes_out(path):
+def test_a_rule_file_opens_with_what_goes_in_and_comes_out(path):
     lines = path.read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= 150
-    assert max(map(len, lines)) <= 120
     head = list(takewhile(lambda line: line.startswith("#"), lines))
     assert path == MATRIX or all(any(line.startswith(part) for line in head) for part in ("# in ", "# out "))
 
