@@ -776,17 +776,17 @@ def checkpoint(tmp_path) -> Path:
     write_json(made.parent / "run.json", "this run")
     write_json(made / "state.json", {"step": 3})
     checkpoints.mark_whole(made, 1.5)
-    assert checkpoints.resumable(made.parent, "this run") == made
+    assert checkpoints.find_resumable(made.parent, "this run") == made
     return made
 
 
 @pytest.mark.parametrize("name", document("sizes seconds"))
 def test_a_checkpoint_whose_list_of_sizes_is_damaged_is_not_gone_on_from(name, checkpoint):
     document("sizes seconds")[name](checkpoint / checkpoints.WHOLE)
-    assert checkpoints.resumable(checkpoint.parent, "this run") is None
+    assert checkpoints.find_resumable(checkpoint.parent, "this run") is None
 
 
 @pytest.mark.parametrize("name", document(""))
 def test_checkpoints_of_nobody_knows_which_run_are_not_gone_on_from(name, checkpoint):
     document("")[name](checkpoint.parent / "run.json")
-    assert checkpoints.resumable(checkpoint.parent, "this run") is None
+    assert checkpoints.find_resumable(checkpoint.parent, "this run") is None

@@ -53,7 +53,7 @@ class Stopped:
         raise AssertionError(f"no checkpoint of step {step} after {DEADLINE} s")
 
     def whole(self) -> list[Path]:
-        return [path for path in checkpoints.found(self.training.checkpoints) if checkpoints.is_whole(path)]
+        return [path for path in checkpoints.list_checkpoints(self.training.checkpoints) if checkpoints.is_whole(path)]
 
     def kill_at(self, step: int, whom: str) -> None:
         """SIGKILL to the launcher, and to all ranks at once or to none, some time after `step`."""
@@ -105,7 +105,7 @@ def test_a_disk_that_fills_up_at_a_checkpoint_is_said_in_one_line_and_costs_noth
     assert process.returncode == 1 and len(errors) == 1, messages[-2000:]
     assert f"{training.checkpoints}/checkpoint-" in errors[0] and "make room and run again" in errors[0]
     assert "Traceback" not in messages
-    assert checkpoints.found(training.checkpoints) == run.whole() != []
+    assert checkpoints.list_checkpoints(training.checkpoints) == run.whole() != []
     subprocess.run(training.command(**changed), check=True, capture_output=True)
     unbroken = training._replace(output=tmp_path / "unbroken")
     subprocess.run(unbroken.command(**changed), check=True, capture_output=True)

@@ -23,31 +23,31 @@ def folder(tmp_path) -> Path:
 
 
 def steps(folder: Path) -> list[int]:
-    return [checkpoints.step_of(path) for path in checkpoints.found(folder)]
+    return [checkpoints.step_of(path) for path in checkpoints.list_checkpoints(folder)]
 
 
 def test_the_newest_whole_one_is_gone_on_from_and_torn_ones_are_removed(folder):
-    assert checkpoints.resumable(folder, "mine").name == "checkpoint-11"
+    assert checkpoints.find_resumable(folder, "mine").name == "checkpoint-11"
     (folder / "checkpoint-11" / checkpoints.WHOLE).unlink()  # killed before it was done
     os.truncate(folder / "checkpoint-10" / "global" / "rank0", 3)  # lost when the node died
-    assert checkpoints.resumable(folder, "mine").name == "checkpoint-9"
+    assert checkpoints.find_resumable(folder, "mine").name == "checkpoint-9"
     assert steps(folder) == [8, 9]
 
 
 def test_a_whole_one_knows_the_seconds_that_led_to_it(folder):
-    assert checkpoints.seconds_of(checkpoints.resumable(folder, "mine")) == 110.0
+    assert checkpoints.seconds_of(checkpoints.find_resumable(folder, "mine")) == 110.0
 
 
 def test_one_that_does_not_know_them_is_not_gone_on_from(folder):
     unaware = folder / "checkpoint-11"
-    write_json(unaware / checkpoints.WHOLE, checkpoints.sizes(unaware))
-    assert checkpoints.resumable(folder, "mine").name == "checkpoint-10"
+    write_json(unaware / checkpoints.WHOLE, checkpoints.file_sizes(unaware))
+    assert checkpoints.find_resumable(folder, "mine").name == "checkpoint-10"
 
 
 def test_those_of_another_run_are_removed(folder):
-    assert checkpoints.resumable(folder, "another") is None
+    assert checkpoints.find_resumable(folder, "another") is None
     assert steps(folder) == []
-    assert checkpoints.resumable(folder, "another") is None
+    assert checkpoints.find_resumable(folder, "another") is None
 
 
 @pytest.mark.parametrize(("best", "left"), [(None, [10, 11]), (8, [8, 10, 11]), (10, [10, 11])])
@@ -58,8 +58,8 @@ def test_the_newest_two_and_the_best_are_kept(folder, best, left):
 
 def test_ranks_but_the_first_do_not_look_at_a_folder_that_may_be_half_removed(folder, monkeypatch):
     monkeypatch.setattr(ranks, "RANK", 1)
-    monkeypatch.setattr(ranks, "agree", lambda value: value)
+    monkeypatch.setattr(ranks, "broadcast", lambda value: value)
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "found", lambda _: pytest.fail("it looked"))
-        assert checkpoints.resumable(folder, "another") is None
+        patch.setattr(checkpoints, "list_checkpoints", lambda _: pytest.fail("it looked"))
+        assert checkpoints.find_resumable(folder, "another") is None
     assert steps(folder) == [8, 9, 10, 11]

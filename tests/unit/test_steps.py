@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.steps import FILLER, StepSampler, padded
+from training.steps import FILLER, StepSampler, padded_size
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=70)
 LAYOUTS = st.tuples(st.integers(1, 16), st.integers(1, 300), st.integers(1, 3))  # batch, token budget, ranks
@@ -57,7 +57,7 @@ def test_a_micro_batch_keeps_to_the_budget_unless_one_example_is_over_it(lengths
     drawn = sampler(lengths, layout, epochs=2)
     for step in (step for epoch in range(2) for step in drawn.epoch_steps(epoch)):
         for micro_batch in step:
-            assert len(micro_batch) == 1 or padded(micro_batch, lengths) <= layout[1]
+            assert len(micro_batch) == 1 or padded_size(micro_batch, lengths) <= layout[1]
             if FILLER not in micro_batch:
                 assert lengths[micro_batch[0]] == max(lengths[example] for example in micro_batch)
 
@@ -84,7 +84,7 @@ def test_there_is_little_padding_and_the_ranks_have_as_much_to_do():
     drawn = StepSampler(lengths, 128, 3000, seed=1, ranks=4)
     assert sum(lengths) / drawn.padded_tokens() > 0.9
     for step in drawn.epoch_steps(0):
-        work = [sum(padded(micro_batch, lengths) for micro_batch in step[rank::4]) for rank in range(4)]
+        work = [sum(padded_size(micro_batch, lengths) for micro_batch in step[rank::4]) for rank in range(4)]
         assert max(work) < 1.1 * min(work)
 
 

@@ -161,7 +161,7 @@ def test_a_budget_may_be_what_another_recipe_has(tmp_path, monkeypatch, capsys):
 def test_a_budget_that_cannot_be_met_is_told(tmp_path, monkeypatch):
     common = made(tmp_path)
     with pytest.raises(
-        InputError, match=r"1,000,000 training tokens are asked for, and its rows have .*; ask for fewer"
+        InputError, match=r"1,000,000 training tokens are asked for, but its rows have .*; ask for fewer"
     ):
         run(monkeypatch, *common, tmp_path / "tokens", "--tokens", 1_000_000)
     with pytest.raises(InputError, match="--tokens 2 are fewer than its first row has"):

@@ -112,14 +112,14 @@ def test_an_adapter_that_lacks_something_or_has_not_learned_is_refused(house, tm
 
     output = tmp_path / "adapter"
     trained = tune(Training(house, output))["trained_parameters"]
-    saving.check_adapter(output, trained)
-    with pytest.raises(InputError, match=f"holds {trained:,} parameters and {trained + 1:,} were trained"):
-        saving.check_adapter(output, trained + 1)
+    saving.check_saved_adapter(output, trained)
+    with pytest.raises(InputError, match=f"holds {trained:,} parameters, but {trained + 1:,} were trained"):
+        saving.check_saved_adapter(output, trained + 1)
     tensors = load_file(output / "adapter_model.safetensors")
     name = next(name for name in tensors if "lora_B" in name)
     save_file({**tensors, name: tensors[name] * 0}, output / "adapter_model.safetensors")
     with pytest.raises(InputError, match=f"training left {name} at zero"):
-        saving.check_adapter(output, trained)
+        saving.check_saved_adapter(output, trained)
 
 
 def test_training_json_says_what_it_took(house, tmp_path):
@@ -207,14 +207,14 @@ def poisoned(house: Path, folder: Path) -> tuple[Namespace, int, str]:
     return asked, step, f"{row['id']} ({row['lang']})"
 
 
-def test_a_loss_that_is_no_number_names_step_and_rows_and_leaves_the_last_good_checkpoint(house, tmp_path):
+def test_a_loss_that_is_not_finite_names_step_and_rows_and_leaves_the_last_good_checkpoint(house, tmp_path):
     asked, step, row = poisoned(house, tmp_path)
     with pytest.raises(InputError) as error:
         train.train(asked, train.Settings(**settings(evaluate_every=1, micro_batch_tokens=60, loss_on="all")))
     assert str(error.value).startswith(f"step {step}: the loss is nan, on rows ")
     assert row in str(error.value)
     last = asked.checkpoints / f"checkpoint-{step - 1}"
-    assert f"the last checkpoint, {last}, stands" in str(error.value)
+    assert f"the last checkpoint, {last}, is intact" in str(error.value)
     assert checkpoints.is_whole(last)
     assert not asked.output.exists()
 
@@ -270,7 +270,7 @@ def test_in_bf16_the_losses_are_those_of_fp32_to_its_precision(house, tmp_path, 
 
 def test_what_a_training_held_is_given_up_before_its_output_is_read_again(house, tmp_path, monkeypatch):
     """On a GPU the model would stand there twice, and its optimizer beside it."""
-    held, plain = [], train.training.release
+    held, plain = [], train.training.release_memory
 
     def release(trainer):
         held.extend(weakref.ref(one) for one in (trainer.model, trainer.optimizer.optimizer))
@@ -282,7 +282,7 @@ def test_what_a_training_held_is_given_up_before_its_output_is_read_again(house,
         return measured(*arguments)
 
     measured = train.reloaded_loss
-    monkeypatch.setattr(train.training, "release", release)
+    monkeypatch.setattr(train.training, "release_memory", release)
     monkeypatch.setattr(train, "reloaded_loss", reloaded_loss)
     tune(Training(house, tmp_path / "model", "full"))
 
@@ -318,10 +318,10 @@ def test_the_micro_batch_is_the_one_that_was_found_or_set(tmp_path):
     found = tmp_path / "found.json"
     found.write_text('{"tokens": 1536}')
     wanted = train.Settings(**settings(micro_batch_tokens="auto"))
-    assert train.with_micro_batch(wanted, found).micro_batch_tokens == 1536
-    assert train.with_micro_batch(train.Settings(**settings()), found).micro_batch_tokens == 600
+    assert train.resolve_micro_batch(wanted, found).micro_batch_tokens == 1536
+    assert train.resolve_micro_batch(train.Settings(**settings()), found).micro_batch_tokens == 600
     with pytest.raises(InputError, match="micro_batch_tokens is auto; give --micro-batch"):
-        train.with_micro_batch(wanted, None)
+        train.resolve_micro_batch(wanted, None)
 
 
 def test_zero_without_ranks_says_how_to_launch(house, tmp_path):

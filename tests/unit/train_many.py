@@ -20,4 +20,4 @@ for training in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
     labelled_loss.CHUNK = training["chunk"]
     arguments = argparse.Namespace(**given | {name: Path(given[name]) for name in PATHS})
     train.train(arguments, train.Settings(**training["settings"]))
-ranks.end()
+ranks.leave_group()

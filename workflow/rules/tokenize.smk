@@ -1,4 +1,4 @@
-# tokenize: a recipe's rows in the prompt template, as token ids of a family.
+# tokenize: a recipe's rows in the prompt template, as token ids of a model family.
 #
 # in   <results>/recipes/{recipe}/, <results>/tokenizers/{family}/, the prompt template of that name
 # out  <results>/tokens/{family}/{template}/{recipe}/   Arrow data set (train, validation): id, lang, input_ids,

@@ -1,11 +1,11 @@
-# train: a base model tuned on a recipe, by LoRA (PEFT) or full-parameter (DeepSpeed ZeRO).
+# train: a base model tuned on a recipe, with LoRA (PEFT) or all parameters (DeepSpeed ZeRO).
 #
 # in   <results>/bases/{model}/, <results>/tokens/{family}/{template}/{recipe}/
-# out  <results>/micro_batches/{method}/{model}.json   tokens that the GPU has memory for, with micro_batch_tokens auto
+# out  <results>/micro_batches/{method}/{model}.json   tokens that fit into GPU memory, with micro_batch_tokens auto
 #      <results>/models/{method}/{model}/{recipe}/     adapter or model (safetensors), training.json
-# Checkpoints lie in <results>/checkpoints/{method}/{model}/{recipe}/ while the training runs: declared outputs are
-# deleted before a job is run again, these are not. `exec`: a shell in between would die of the signal that asks the
-# training to stop, and the job with it. With train.source released the models come from `released`.
+# Checkpoints are in <results>/checkpoints/{method}/{model}/{recipe}/ while the training runs: declared outputs are
+# deleted before a job is rerun, these are not. `exec`: a shell in between would be killed by the signal that asks the
+# training to stop, and the job with it. With `train.source: released`, the models come from `released`.
 
 
 rule micro_batch:
@@ -44,7 +44,7 @@ rule train:
     input:
         base=ancient(BASES.model),
         base_content=BASES.model_content,
-        # A micro-batch that is found again is no reason to train again: it is a matter of speed.
+        # A micro-batch size that is determined again is no reason to retrain: it affects only speed.
         micro_batch=ancient(TRAININGS.micro_batch),
         tokens=ancient(TOKENS.folder),
         tokens_content=TOKENS.content,
@@ -80,8 +80,8 @@ rule train:
         " --checkpoints {params.checkpoints:q} --curve {log.curve:q} --output {output:q} > {log[0]:q} 2>&1"
 
 
-# On several nodes the launcher starts itself on each by srun. `mpi` and `tasks` make Slurm give the job one task a node
-# and leave srun to it; `tasks_per_gpu: 0` keeps the plugin from asking for tasks by GPU.
+# On several nodes the launcher starts itself on each with srun. `mpi` and `tasks` make Slurm give the job one task per
+# node and leave srun to it; `tasks_per_gpu: 0` keeps the plugin from requesting tasks per GPU.
 use rule micro_batch as micro_batch_on_nodes with:
     wildcard_constraints:
         method=one_of(TRAININGS.methods_like("full")),

@@ -1,13 +1,13 @@
-"""Turn a recipe into token ids: the prompt by the template, then the response, then the end-of-text token.
+"""Turn a recipe into token ids: the prompt in the template, then the response, then the end-of-text token.
 
-A row longer than --max-length is cut there, and closed by the end-of-text token only if there is room for it. The
-output is a `datasets` folder with the splits train and validation, whose rows are id, lang, input_ids,
-prompt_length (tokens of the prompt) and length (all tokens), and counts.json.
+A row longer than --max-length is truncated, and then has no end-of-text token. The output is a `datasets` folder with
+the splits train and validation, whose rows are id, lang, input_ids, prompt_length (tokens of the prompt) and length
+(all tokens), and counts.json.
 
---tokens keeps so many training tokens, row by row in the recipe's order, which is drawn: the languages' shares stay,
-and what is left over is less than a row. --tokens-of takes the number from another output of this program, so that
-recipes cost a model the same whatever their languages come to in its tokenizer; a recipe that has fewer is taken whole,
-with a warning.
+--tokens keeps at most this many training tokens: whole rows in the recipe's order, which is random, so the languages'
+shares are preserved, and less than a row's worth is left over. --tokens-of takes the number from another output of this
+program, so that recipes cost a model the same, however many tokens their languages need; a recipe that has fewer is
+taken in full, with a warning.
 """
 
 import argparse
@@ -24,19 +24,19 @@ from basics.tables import read_parquet
 from basics.writing import beside, write_json
 from data.template import Template
 from models.tokenizer import Tokenizer
-from training.examples import count_tokens, features
+from training.examples import count_tokens, recipe_features
 
 SPLITS = ("train", "validation")
 COLUMNS = {"id": int, "lang": str, "instruction": str, "input": str, "output": str}
 
 
 def read_rows(path: Path) -> list[dict]:
-    """Read a split of a recipe. Raises InputError when it is missing, empty, or lacks a column."""
+    """Read a split of a recipe. Raises InputError if it is missing, empty, or lacks a column."""
     return read_parquet(path, COLUMNS, "make the recipe again").select(list(COLUMNS)).to_dicts()
 
 
 def tokenize(row: dict, template: Template, tokenizer: Tokenizer, max_length: int) -> dict:
-    """The tokenized row; `truncated` says whether something of prompt or response was cut off."""
+    """The tokenized row; `truncated` says whether part of the prompt or the response was cut off."""
     prompt, response = tokenizer.encode_example(template.prompt(row["instruction"], row["input"]), row["output"])
     whole = [*prompt, *response, tokenizer.eos]
     return {
@@ -50,23 +50,23 @@ def tokenize(row: dict, template: Template, tokenizer: Tokenizer, max_length: in
 
 
 def token_budget(number: int | None, other: Path | None) -> int | None:
-    """The training tokens to keep: as given, or as many as another tokenized recipe has; None for all."""
+    """The number of training tokens to keep: as given, or that of another tokenized recipe; None for all."""
     if other is None:
         return number
     return count_tokens(other / "counts.json", "train")
 
 
-def within(rows: list[dict], budget: int, recipe: Path, exact: bool) -> list[dict]:
-    """The first rows, as far as a budget of tokens goes.
+def rows_within_budget(rows: list[dict], budget: int, recipe: Path, exact: bool) -> list[dict]:
+    """The first rows that fit into a budget of tokens.
 
-    Raises InputError when there are fewer tokens, if `exact`, or not a row; else it warns.
+    Raises InputError if not even one row fits or, with `exact`, if the rows have fewer tokens; otherwise it warns.
     """
     totals = list(accumulate(row["length"] for row in rows))
     kept = rows[: bisect_right(totals, budget)]
     if not kept:
         raise InputError(f"{recipe}: --tokens {budget:,} are fewer than its first row has; ask for more")
     if totals[-1] < budget:
-        fault = f"{recipe}: {budget:,} training tokens are asked for, and its rows have {totals[-1]:,}"
+        fault = f"{recipe}: {budget:,} training tokens are asked for, but its rows have {totals[-1]:,}"
         if exact:
             raise InputError(f"{fault}; ask for fewer tokens, or for rows: all")
         print(f"warning: {fault}: all of them are taken", file=sys.stderr)
@@ -82,7 +82,7 @@ def main() -> None:
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--tokens", type=positive, help="training tokens to keep (default: all)")
     budget.add_argument("--tokens-of", type=Path, metavar="FOLDER", help="keep as many as this tokenized recipe has")
-    parser.add_argument("--output", required=True, type=Path, help="folder of the dataset")
+    parser.add_argument("--output", required=True, type=Path, help="folder for the dataset")
     arguments = parser.parse_args()
     if arguments.max_length < 2:
         raise InputError(f"--max-length {arguments.max_length}: a row has at least 2 tokens")
@@ -99,7 +99,7 @@ def main() -> None:
     for split in SPLITS:
         tokenized = [tokenize(source, template, tokenizer, arguments.max_length) for source in rows[split]]
         if split == "train" and most is not None:
-            tokenized = within(tokenized, most, arguments.recipe, exact=arguments.tokens is not None)
+            tokenized = rows_within_budget(tokenized, most, arguments.recipe, exact=arguments.tokens is not None)
         for row in tokenized:
             counts[split][row["lang"]].update(
                 rows=1,
@@ -107,15 +107,15 @@ def main() -> None:
                 response_tokens=row["length"] - row["prompt_length"],
                 truncated=int(row.pop("truncated")),
             )
-        dataset[split] = Dataset.from_list(tokenized, features=features())
-        # The library draws a fingerprint at random; the source's hash keeps the files the same over runs.
+        dataset[split] = Dataset.from_list(tokenized, features=recipe_features())
+        # The library's fingerprint is random; the source's hash makes the files reproducible.
         dataset[split]._fingerprint = sha256(recipe[split])[:16]
     with beside(arguments.output) as folder:
         dataset.save_to_disk(folder)
         write_json(folder / "counts.json", counts)
     total = sum((count for languages in counts.values() for count in languages.values()), Counter())
     print(
-        f"{arguments.output}: {total['rows']:,} rows, {total['tokens']:,} tokens, {total['truncated']:,} rows cut",
+        f"{arguments.output}: {total['rows']:,} rows ({total['truncated']:,} truncated), {total['tokens']:,} tokens",
         file=sys.stderr,
     )
 

@@ -1,24 +1,23 @@
-"""Tune a base model on a tokenized recipe: LoRA adapters by PEFT, or all parameters, by DeepSpeed ZeRO if set.
+"""Tune a base model on a tokenized recipe: LoRA adapters with PEFT, or all parameters, optionally with DeepSpeed ZeRO.
 
-One process trains alone; N ranks, on one node or several, are started by torchrun or by launch.py:
+A single process can be started directly; several ranks, on one node or more, by launch.py or torchrun:
 
   train.py --method lora ...
   launch.py --ranks 2 train.py --method full ...
 
-The optimizer step is the unit: it takes exactly `batch` examples whatever the number of ranks, cut by length into
-micro-batches of at most `micro_batch_tokens` tokens. The loss is the mean over the labels of the whole step.
-The checkpoint with the least validation loss (mean over labels) is kept. A killed run goes on from its last whole
-checkpoint in --checkpoints and ends with the same weights as an unbroken one; checkpoints made with other settings,
-weights or data are thrown away, and all of them once the output is written. On SIGTERM or SIGUSR1, as a cluster sends
-before it takes the node back, it finishes its step, writes a checkpoint and exits with status 75. What is written is
-read again, and must have the validation loss that was recorded.
+An optimizer step takes exactly `batch` examples, whatever the number of ranks, grouped by length into micro-batches of
+at most `micro_batch_tokens` tokens. Its loss is the mean over the labels of the whole step. The checkpoint with the
+lowest validation loss (mean over labels) is kept. A killed run resumes from its last complete checkpoint in
+--checkpoints and ends with the same weights as an uninterrupted one; checkpoints of other settings, weights or data are
+deleted, and so are all checkpoints once the output is written. On SIGTERM or SIGUSR1, which a cluster sends before it
+reclaims a node, the program finishes its step, writes a checkpoint and exits with status 75. The weights are read back
+after writing, and must have the validation loss that was recorded.
 
---settings: batch, micro_batch_tokens (or auto, with --micro-batch), epochs, learning_rate, warmup (steps, or below 1 a
-share), schedule (linear, cosine), weight_decay, loss_on (all, response), evaluate_every (steps), precision (bf16,
-fp32), seed, and optionally lora {rank, alpha, dropout, adapter (lora, dora)}, validation (held-out; none: the held-out
-rows are trained on as well, and the last weights are kept), zero_stage (null, 2, 3), offload (none, optimizer; all,
-with stage 3: parameters as well) to the memory of the host, activations (keep; recompute: less memory, a third more
-time).
+--settings: batch, micro_batch_tokens (or auto, with --micro-batch), epochs, learning_rate, warmup (steps, or a fraction
+below 1), schedule (linear, cosine), weight_decay, loss_on (all, response), evaluate_every (steps), precision (bf16,
+fp32), seed, and optionally lora {rank, alpha, dropout, adapter (lora, dora)}, validation (held-out; none: train on the
+held-out rows as well, and keep the last weights), zero_stage (null, 2, 3), offload to host memory (none; optimizer;
+all: parameters as well, with stage 3), activations (keep; recompute: less memory, a third more time).
 """
 
 import argparse
@@ -40,15 +39,16 @@ from models import language_models
 from models.tuned import load_tuned
 from training import checkpoints, ranks, saving
 from training import trainer as training
-from training.examples import Examples, load_tokens, rehearsal
+from training.examples import Examples, load_tokens, rehearsal_rows
+from training.instruments import Interruption
 from training.settings import Settings, check_method
 
-REHEARSED_STEPS = 2  # the second one has the optimizer's state in memory from its beginning
+REHEARSED_STEPS = 2  # during all of the second one, the optimizer's state is in memory
 
 
 def check_input(method: str, settings: Settings, modules: list[str], model: Path) -> None:
-    """Raise InputError when the settings do not suit the method, or an adapter module is not in the model."""
-    present = language_models.layer_modules(model)  # which reads every weights file's header
+    """Raise InputError if the settings do not suit the method, or the model lacks a module to adapt."""
+    present = language_models.layer_modules(model)  # this also reads the header of every weights file
     try:
         check_method(method, settings)
     except InputError as fault:
@@ -64,10 +64,10 @@ def check_input(method: str, settings: Settings, modules: list[str], model: Path
             raise InputError(f"{model}: no module {module!r} to adapt; its layers have {', '.join(present)}")
 
 
-def with_micro_batch(settings: Settings, path: Path | None) -> Settings:
-    """Settings whose micro_batch_tokens are a number: their own, or the one that micro_batch.py found.
+def resolve_micro_batch(settings: Settings, path: Path | None) -> Settings:
+    """The settings with micro_batch_tokens as a number: the one they hold, or the one that micro_batch.py found.
 
-    Raises InputError when none was found, or on a GPU with more memory than this one has.
+    Raises InputError if there is none, or if it was found on a GPU with more memory than this one has.
     """
     import torch
 
@@ -77,33 +77,34 @@ def with_micro_batch(settings: Settings, path: Path | None) -> Settings:
         raise InputError(
             "settings: micro_batch_tokens is auto; give --micro-batch, the file that micro_batch.py writes"
         )
-    found = read_json(path, {"tokens": int}, "remove it, and it is found again")
+    found = read_json(path, {"tokens": int}, "remove it, and it is made again")
     if torch.cuda.is_available():
         memory, needed = (
             torch.cuda.get_device_properties(ranks.LOCAL_RANK).total_memory,
             found.get("device_memory") or 0,
         )
-        if memory < 0.98 * needed:  # drivers differ in what they keep for themselves
+        if memory < 0.98 * needed:  # drivers differ in how much they reserve
             raise InputError(
-                f"{path}: found on {found['device']} with {needed / 2**30:.0f} GiB, and this GPU has"
+                f"{path}: found on {found['device']} with {needed / 2**30:.0f} GiB, but this GPU has"
                 f" {memory / 2**30:.0f}; ask for one kind of GPU, or set micro_batch_tokens to a number"
             )
     return replace(settings, micro_batch_tokens=found["tokens"])
 
 
 def add_adapter(model, modules: list[str], settings: Settings):
-    """Wrap `model` with a fresh LoRA adapter, kept in fp32."""
+    """Wrap `model` with a newly initialised LoRA adapter, kept in fp32."""
     from peft import LoraConfig, get_peft_model
 
-    assert settings.lora  # which check_method has seen to
+    lora = settings.lora
+    assert lora  # check_method has made sure of it
     return get_peft_model(
         model,
         LoraConfig(
-            r=settings.lora["rank"],
-            lora_alpha=settings.lora["alpha"],
-            lora_dropout=settings.lora["dropout"],
+            r=lora["rank"],
+            lora_alpha=lora["alpha"],
+            lora_dropout=lora["dropout"],
             target_modules=modules,
-            use_dora=settings.lora.get("adapter") == "dora",
+            use_dora=lora.get("adapter") == "dora",
             bias="none",
             task_type="CAUSAL_LM",
         ),
@@ -111,7 +112,7 @@ def add_adapter(model, modules: list[str], settings: Settings):
 
 
 def prepare_model(method: str, path: Path, modules: list[str], settings: Settings):
-    """The model to train, whose loss is a sum over labels."""
+    """The model to train, with its loss summed over labels."""
     import torch
     from transformers import set_seed
 
@@ -122,7 +123,7 @@ def prepare_model(method: str, path: Path, modules: list[str], settings: Setting
     if settings.zero_stage:
         training.prepare_deepspeed()
     set_seed(settings.seed)
-    # ZeRO makes its fp32 copy of weights in the precision of the arithmetic; without it, trained weights are fp32.
+    # ZeRO keeps fp32 master weights beside a model in the training precision; without ZeRO, trained weights are fp32.
     master = method == "full" and not settings.zero_stage
     model = language_models.load_model(path, "fp32" if master else settings.precision)
     model.config.use_cache = False
@@ -131,13 +132,13 @@ def prepare_model(method: str, path: Path, modules: list[str], settings: Setting
 
 
 def input_hashes(model: Path, tokens: Path) -> dict[str, dict[str, str]]:
-    """SHA-256 of what is learned from, by file."""
+    """SHA-256 of the model's and the recipe's files, by file."""
     data = {str(path.relative_to(tokens)): sha256(path) for path in sorted(tokens.rglob("*.arrow"))}
     return {"weights": language_models.weight_hashes(model), "tokens": data}
 
 
-def record(trainer, settings: Settings, validation_rows: int, seconds: float, resumed: Path | None) -> dict:
-    """What training.json says of the run."""
+def training_record(trainer, settings: Settings, validation_rows: int, seconds: float, resumed: Path | None) -> dict:
+    """What training.json records about the run."""
     state, sampler, work = trainer.state, trainer.step_sampler, trainer.work
     validation = [(entry["step"], entry["eval_loss"]) for entry in state.log_history if "eval_loss" in entry]
     curve = [(entry["step"], entry["loss"]) for entry in state.log_history if "loss" in entry]
@@ -162,36 +163,36 @@ def record(trainer, settings: Settings, validation_rows: int, seconds: float, re
         "trained_parameters": work.trained,
         "flops": work.flops(sum(tokens)),
         "resumed_from_step": start or None,
-        "seconds": round(seconds, 1),  # with those before an interruption, as the next two
+        "seconds": round(seconds, 1),  # including those before an interruption, as in the next two
         "tokens_per_second": round(sum(tokens) / seconds, 1),
         "mfu": None if mfu is None else round(mfu, 4),
-        "peak_memory": work.peak_memory(),  # of the first rank, since it went on
+        "peak_memory": work.peak_memory(),  # of rank 0, since the last start
         "device": work.device,
         "versions": {package: version(package) for package in packages},
     }
 
 
-def learn(trainer, resumed: Path | None) -> float:
-    """Run the training and return its seconds, with those before the checkpoint that it goes on from."""
+def run_training(trainer, resumed: Path | None) -> float:
+    """Run the training and return its seconds, including those before the checkpoint that it resumes from."""
     trainer.clock.start(resumed)
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     return trainer.clock.seconds()
 
 
-def out_of_memory(error: Exception) -> str | None:
-    """What to do when a GPU's memory was too small, in one line; None for another fault."""
+def out_of_memory_fault(error: Exception) -> str | None:
+    """One line on what to do, if the error is a lack of GPU memory; None for any other error."""
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(error, torch.OutOfMemoryError):
         return None
     return (
-        f"out of memory on the GPU ({str(error).splitlines()[0]}); lower micro_batch_tokens, let activations be"
-        " recomputed, offload, or ask for more ranks (config: train, compute)"
+        f"out of memory on the GPU ({str(error).splitlines()[0]}); lower micro_batch_tokens, recompute"
+        " activations, offload, or ask for more ranks (config: train, compute)"
     )
 
 
 def rehearse(arguments: argparse.Namespace, settings: Settings) -> None:
-    """Take REHEARSED_STEPS steps of one micro-batch a rank, as large as the settings allow, and write what memory it
-    took. Nothing else is kept."""
+    """Take REHEARSED_STEPS steps with one micro-batch per rank, as large as the settings allow, and write their peak
+    memory. Nothing else is kept."""
     check_input(arguments.method, settings, arguments.adapter_modules, arguments.model)
     import torch
 
@@ -199,25 +200,25 @@ def rehearse(arguments: argparse.Namespace, settings: Settings) -> None:
     settings = replace(settings, batch=rows, epochs=1, validation="none", loss_on="all")
     model = prepare_model(arguments.method, arguments.model, arguments.adapter_modules, settings)
     train, validation = (
-        Examples(rehearsal(arguments.rehearse, count), "all") for count in (REHEARSED_STEPS * rows, ranks.RANKS)
+        Examples(rehearsal_rows(arguments.rehearse, count), "all") for count in (REHEARSED_STEPS * rows, ranks.RANKS)
     )
-    trainer = training.make_trainer(model, train, validation, settings, arguments.checkpoints, training.Interruption())
-    learn(trainer, None)
+    trainer = training.make_trainer(model, train, validation, settings, arguments.checkpoints, Interruption())
+    run_training(trainer, None)
     peak = torch.tensor(trainer.work.peak_memory(), device=trainer.args.device)
     if ranks.RANKS > 1:
         torch.distributed.all_reduce(peak, op=torch.distributed.ReduceOp.MAX)
     cuda = torch.cuda.is_available()
-    found = {
+    measured = {
         "peak_memory": peak.item(),
         "device": trainer.work.device,
         "device_memory": torch.cuda.get_device_properties(0).total_memory if cuda else None,
     }
     if ranks.RANK == 0:
-        write_json(arguments.output, found)
+        write_json(arguments.output, measured)
 
 
-def rows_to_learn(splits: dict, settings: Settings):
-    """The training rows, and without validation the held-out ones too."""
+def training_rows(splits: dict, settings: Settings):
+    """The rows to train on: the training split and, without validation, the held-out rows too."""
     if settings.validation == "held-out":
         return splits["train"]
     from datasets import concatenate_datasets
@@ -226,32 +227,32 @@ def rows_to_learn(splits: dict, settings: Settings):
 
 
 def train(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Check the input, train, write the output and read it again; return the status to exit with."""
+    """Check the input, train, write the output and verify it; return the exit status."""
     method, modules = arguments.method, arguments.adapter_modules
     check_input(method, settings, modules, arguments.model)
-    lock, waited = locking.hold_for_ranks(Path(f"{arguments.checkpoints}.lock"), ranks.owner(), ranks.RANK == 0)
+    lock, waited = locking.hold_for_ranks(Path(f"{arguments.checkpoints}.lock"), ranks.launch_id(), ranks.RANK == 0)
     splits = load_tokens(arguments.tokens)
     hashes = input_hashes(arguments.model, arguments.tokens) if ranks.RANK == 0 else {}
     validation = Examples(splits["validation"], settings.loss_on)
-    learned = Examples(rows_to_learn(splits, settings), settings.loss_on)
-    settings = with_micro_batch(settings, arguments.micro_batch)
+    learned = Examples(training_rows(splits, settings), settings.loss_on)
+    settings = resolve_micro_batch(settings, arguments.micro_batch)
 
     model = prepare_model(method, arguments.model, modules, settings)
-    interruption = training.Interruption()
+    interruption = Interruption()
     interruption.listen()
     trainer = training.make_trainer(
         model, learned, validation, settings, arguments.checkpoints, interruption, arguments.curve
     )
-    del model  # the trainer's alone, which gives it up before the output is read again
+    del model  # only the trainer refers to it now, and releases it before the output is read back
     identity = item_key(method=method, settings=asdict(settings), modules=modules, ranks=ranks.RANKS, **hashes)
-    if ranks.agree((waited or locking.waited_for_job) and is_made(arguments.output, identity)):
+    if ranks.broadcast((waited or locking.waited_for_job) and is_output_of(arguments.output, identity)):
         if ranks.RANK == 0:
             print(f"{arguments.output}: made by the job that this one waited for", file=sys.stderr)
         return 0
-    resumed = checkpoints.resumable(arguments.checkpoints, identity)
+    resumed = checkpoints.find_resumable(arguments.checkpoints, identity)
     if resumed and ranks.RANK == 0:
         print(f"going on from {resumed}", file=sys.stderr)
-    seconds = learn(trainer, resumed)
+    seconds = run_training(trainer, resumed)
     if trainer.state.global_step < trainer.state.max_steps:
         if ranks.RANK == 0:
             step = f"{trainer.state.global_step:,}"
@@ -274,26 +275,26 @@ def write_output(
     seconds: float,
     resumed: Path | None,
 ) -> None:
-    """Write the weights, and training.json: `made`, and what `record` says; then read the weights again.
+    """Write the weights and training.json, which holds `made` and the `training_record`; read the weights back.
 
-    All ranks call it; the first one writes. The trainer's memory is released.
+    All ranks must call it; rank 0 writes. The trainer's memory is released.
     """
     method, modules = arguments.method, arguments.adapter_modules
     trainer.model.config.use_cache = True
     if ranks.RANK > 0:
-        saving.save(trainer, method, modules, arguments.model, None)
-        training.release(trainer)
+        saving.save_weights(trainer, method, modules, arguments.model, None)
+        training.release_memory(trainer)
         return
     with beside(arguments.output) as folder:
         folder.mkdir()
-        saving.save(trainer, method, modules, arguments.model, folder)
+        saving.save_weights(trainer, method, modules, arguments.model, folder)
         if method == "lora":
-            saving.check_adapter(folder, trainer.work.trained)
-        report = made | record(trainer, settings, len(validation), seconds, resumed)
-        training.release(trainer)
+            saving.check_saved_adapter(folder, trainer.work.trained)
+        report = made | training_record(trainer, settings, len(validation), seconds, resumed)
+        training.release_memory(trainer)
         kept = report["best" if settings.validation == "held-out" else "final"]
         report["reloaded"] = {"validation_loss": reloaded_loss(method, arguments.model, folder, validation, settings)}
-        saving.check_loss(report["reloaded"]["validation_loss"], kept["validation_loss"], settings.precision)
+        saving.check_reloaded_loss(report["reloaded"]["validation_loss"], kept["validation_loss"], settings.precision)
         write_json(folder / "training.json", report)
     print(
         f"{arguments.output}: {report['steps']:,} steps, {report['tokens']:,} tokens in {seconds:.1f} s; "
@@ -302,8 +303,8 @@ def write_output(
     )
 
 
-def is_made(output: Path, identity: str) -> bool:
-    """Whether the output is of this very training, not of one with other settings or inputs."""
+def is_output_of(output: Path, identity: str) -> bool:
+    """Whether the output is that of the training with this identity, not of one with other settings or inputs."""
     report = output / "training.json"
     return report.exists() and read_json(report, fields=()).get("identity") == identity
 
@@ -322,20 +323,22 @@ def main() -> None:
     parser.add_argument("--adapter-modules", nargs="*", default=[], metavar="NAME", help="modules that LoRA adapts")
     parser.add_argument("--settings", required=True, metavar="JSON", help="object or file, see above")
     parser.add_argument("--micro-batch", type=Path, metavar="FILE", help="output of micro_batch.py")
-    parser.add_argument("--checkpoints", required=True, type=Path, help="folder of this run's checkpoints alone")
-    parser.add_argument("--curve", type=Path, metavar="FILE", help="CSV file of the losses, which grows as it trains")
+    parser.add_argument("--checkpoints", required=True, type=Path, help="folder for the checkpoints of this run only")
+    parser.add_argument(
+        "--curve", type=Path, metavar="FILE", help="CSV file of the losses, which grows during training"
+    )
     parser.add_argument(
         "--rehearse",
         type=int,
         metavar="LENGTH",
-        help=f"take {REHEARSED_STEPS} steps on rows of so many tokens, and write to --output (JSON) their memory",
+        help=f"take {REHEARSED_STEPS} steps on rows of this many tokens and write the peak memory to --output (JSON)",
     )
     parser.add_argument("--output", required=True, type=Path, help="folder of the adapter or the model")
     arguments = parser.parse_args()
     if not (arguments.tokens or arguments.rehearse):
         parser.error("give --tokens, or --rehearse")
     ranks.follow_launcher()
-    if ranks.RANKS == 1:  # one process, one GPU: else the Trainer would spread each micro-batch over all that it sees
+    if ranks.RANKS == 1:  # one process uses one GPU: the Trainer would split each micro-batch over all visible ones
         os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     try:
         settings = read_settings(Settings, arguments.settings)
@@ -345,14 +348,14 @@ def main() -> None:
     except InputError:
         if ranks.LOCAL_RANK == 0:
             raise
-        sys.exit(1)  # every rank of a node meets the same fault, and one line of it is enough
+        sys.exit(1)  # every rank of the node has the same fault, and one line is enough
     except RuntimeError as error:
         if ranks.lost_peer(error):
             sys.exit(1)
-        if not (line := out_of_memory(error)):
+        if not (line := out_of_memory_fault(error)):
             raise
         raise ranks.RankError(line) from None
-    ranks.end()
+    ranks.leave_group()
     sys.exit(status)
 
 

@@ -1,4 +1,4 @@
-"""A tokenized recipe as examples to learn from: token ids, labels, and micro-batches of them."""
+"""A tokenized recipe as training examples: token ids and labels, and how they are collated into micro-batches."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
     from torch.utils.data import Dataset
 else:
-    Dataset = object  # torch, which is slow to import, needs no more than __len__ and __getitem__
+    Dataset = object  # PyTorch is slow to import, and needs only __len__ and __getitem__ of a dataset
 
 SPLITS = ("train", "validation")
-NO_LABEL = -100  # PyTorch's cross-entropy passes over it
+NO_LABEL = -100  # which PyTorch's cross-entropy ignores
 NO_ROW = -1
 
 
 def load_tokens(folder: Path) -> "DatasetDict":
-    """Read the splits of a tokenized recipe. Raises InputError when they are missing, damaged or empty."""
+    """Read the splits of a tokenized recipe. Raises InputError if they are missing, damaged or empty."""
     from datasets import DatasetDict
 
     try:
@@ -30,14 +30,14 @@ def load_tokens(folder: Path) -> "DatasetDict":
         raise InputError(f"{folder}: not a tokenized recipe ({reason}); run tokenize_recipe.py again") from None
     for split in SPLITS:
         if split not in splits or len(splits[split]) == 0:
-            raise InputError(f"{folder}: no rows in {split}; mend the recipe or recipe.validation_rows")
-        if splits[split].features != features():
+            raise InputError(f"{folder}: no rows in {split}; change the recipe or recipe.validation_rows")
+        if splits[split].features != recipe_features():
             raise InputError(f"{folder}: the columns of {split} are not those of a tokenized recipe; tokenize it again")
     return splits
 
 
 def count_tokens(counts: Path, split: str) -> int:
-    """Tokens of a split, of the counts.json of a tokenized recipe. Raises InputError naming the file and the fault."""
+    """Tokens of a split, from a tokenized recipe's counts.json. Raises InputError naming the file and the fault."""
     remedy = "tokenize that recipe again"
     languages = read_json(counts, {split: dict}, remedy)[split]
     if fault := kind_fault(languages, {name: {"tokens": int} for name in languages}):
@@ -45,8 +45,8 @@ def count_tokens(counts: Path, split: str) -> int:
     return sum(language["tokens"] for language in languages.values())
 
 
-def features():
-    """The columns of a tokenized recipe, with their kinds."""
+def recipe_features():
+    """The columns of a tokenized recipe, with their types."""
     from datasets import Features, List, Value
 
     return Features(
@@ -59,9 +59,9 @@ def features():
 
 
 class Examples(Dataset):
-    """Row number, token ids and labels by row; FILLER gives an example without labels.
+    """Row number, token ids and labels of each row; the index FILLER gives an example without labels.
 
-    The first token follows nothing, so it is never a label. Raises InputError when no row has one.
+    The first token has nothing to be predicted from, so it is never a label. Raises InputError if no row has a label.
     """
 
     def __init__(self, rows, loss_on: str):
@@ -82,13 +82,13 @@ class Examples(Dataset):
         return index, ids, [NO_LABEL] * min(unlabelled, len(ids)) + ids[unlabelled:]
 
     def name(self, index: int) -> str:
-        """A row as a user finds it again: its id and language."""
+        """A row as a user can look it up: its id and language."""
         row = self._rows[index]
         return f"{row['id']} ({row['lang']})"
 
 
 def collate(examples: list[tuple[int, list[int], list[int]]]) -> dict:
-    """Pad examples on the right to one length; padding is masked and has no label, whatever its id."""
+    """Pad examples on the right to the same length; padding is masked and has no label, whatever its token id."""
     import torch
 
     longest = max(len(ids) for _, ids, _ in examples)
@@ -96,14 +96,14 @@ def collate(examples: list[tuple[int, list[int], list[int]]]) -> dict:
     return {
         "input_ids": torch.tensor([ids + [0] * (longest - len(ids)) for _, ids, _ in examples]),
         "attention_mask": torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for _, ids, _ in examples]),
-        "labels": labels,  # for the Trainer, which counts them and does not pass them on
+        "labels": labels,  # for the Trainer, which counts them but does not pass them on
         "targets": labels,  # for the model
-        "rows": torch.tensor([row for row, _, _ in examples]),  # for a message
+        "rows": torch.tensor([row for row, _, _ in examples]),  # for error messages
     }
 
 
-def rehearsal(length: int, rows: int):
-    """Rows of `length` tokens, all labelled: the most that a micro-batch can hold."""
+def rehearsal_rows(length: int, rows: int):
+    """Rows of `length` tokens, all labelled: what needs the most memory in a micro-batch."""
     from datasets import Dataset
 
     row = {

@@ -1,4 +1,4 @@
-"""What a training is watched with: signals that ask it to stop, its clock, what it costs, and its losses as a file."""
+"""What observes a training: the signals that ask it to stop, its clock, its cost, and the file of its losses."""
 
 import csv
 import resource
@@ -12,7 +12,7 @@ CURVE_COLUMNS = ("step", "tokens", "seconds", "loss", "validation_loss", "learni
 
 
 class Interruption:
-    """Whether a signal has asked any of the ranks to stop."""
+    """Whether a signal has asked any rank to stop."""
 
     def __init__(self):
         self.asked = False
@@ -24,8 +24,8 @@ class Interruption:
     def _note(self, number: int, frame: object) -> None:
         self.asked = True
 
-    def agreed(self, device) -> bool:
-        """All ranks call it, at the same step: signals reach them at different ones."""
+    def on_any_rank(self, device) -> bool:
+        """Whether any rank was asked. All ranks must call it at the same step: signals reach them at different ones."""
         if ranks.RANKS > 1:
             import torch
 
@@ -36,8 +36,8 @@ class Interruption:
 
 
 class Clock:
-    """Seconds of training, those before an interruption included: checkpoints keep them. What an interruption makes
-    be done again counts once."""
+    """Seconds of training, including those before an interruption, which checkpoints record. Steps that are repeated
+    after an interruption count once."""
 
     def __init__(self):
         self.start(None)
@@ -51,7 +51,7 @@ class Clock:
 
 
 class Work:
-    """What a model's training costs, and on what it is run. Make it before ZeRO takes the model apart."""
+    """The cost of a model's training, and the device it runs on. Create it before ZeRO partitions the model."""
 
     def __init__(self, model):
         import torch
@@ -67,7 +67,7 @@ class Work:
         return flops.utilisation(self.flops(tokens), seconds, self.device, ranks.RANKS)
 
     def peak_memory(self) -> int:
-        """Bytes of the GPU, or on a CPU of the whole process, of this rank."""
+        """Peak bytes of this rank: of GPU memory, or on a CPU of the whole process."""
         import torch
 
         if torch.cuda.is_available():
@@ -76,14 +76,14 @@ class Work:
 
 
 class Curve:
-    """The losses as a CSV file that grows with the training; a training that goes on drops what it does again."""
+    """The losses as a CSV file that grows during training; on a resume, the steps that will be repeated are dropped."""
 
     def __init__(self, path: Path, from_step: int):
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = []
         if from_step and path.exists():
             with path.open(encoding="utf-8", errors="replace", newline="") as stream:
-                # A kill may have torn the last one.
+                # A kill may have cut off the last row.
                 rows = [row for row in csv.DictReader(stream) if None not in row.values()]
                 kept = [row for row in rows if row.get("step", "").isdecimal() and int(row["step"]) <= from_step]
         self._stream = path.open("w", encoding="utf-8", newline="")

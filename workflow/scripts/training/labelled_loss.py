@@ -1,9 +1,9 @@
-"""The loss of a causal language model, on labelled positions alone and never with all logits at once.
+"""The loss of a causal language model, at labelled positions only, and without ever holding all logits at once.
 
-The output layer costs as much as the rest of a small model, and for BLOOM's 250,880 words a micro-batch's logits are
-the largest thing in memory. Only positions with a label need them: with loss on the response that is a part of the
-tokens. They are taken in chunks, and a chunk's gradients are made at once with its loss, so that what is held is one
-chunk's logits, and nothing is computed twice (the way of Liger Kernel, arXiv:2410.10989).
+The output layer costs as much as the rest of a small model, and with BLOOM's vocabulary of 250,880 a micro-batch's
+logits are the largest tensor in memory. Only labelled positions need them: with the loss on the response, that is a
+fraction of the tokens. They are processed in chunks, and the gradients of a chunk are computed along with its loss, so
+that only one chunk's logits are held and nothing is computed twice (as in Liger Kernel, arXiv:2410.10989).
 """
 
 import types
@@ -12,17 +12,22 @@ import torch
 
 from training.examples import NO_LABEL
 
-CHUNK = 2**25  # logits held at once, in fp32 128 MB
-GPU_ROWS = 256  # positions of a chunk at least: with fewer, a GPU waits for the weights and does not compute
-SCALED = ("final_logit_softcapping", "logit_scale", "logits_scaling", "mup_scale")  # what models do to logits besides
+CHUNK = 2**25  # logits held at once, 128 MB in fp32
+GPU_ROWS = 256  # minimum positions in a chunk: with fewer, a GPU is limited by reading the weights
+SCALED = (
+    "final_logit_softcapping",
+    "logit_scale",
+    "logits_scaling",
+    "mup_scale",
+)  # other operations on logits in some models
 
 
 class _SummedLoss(torch.autograd.Function):
-    """Cross-entropy summed over positions, with the gradients of the states and, if it is trained, of the weight."""
+    """Cross-entropy summed over positions, with gradients for the states and, if it is trained, for the weight."""
 
     @staticmethod
     def forward(ctx, states, weight, targets, train: bool):
-        """`states` [positions, width], `weight` [words, width], `targets` [positions]; a number in fp32."""
+        """`states` [positions, width], `weight` [vocabulary, width], `targets` [positions]; an fp32 scalar."""
         device = states.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
         with torch.autocast(device, enabled=False):
@@ -36,11 +41,13 @@ class _SummedLoss(torch.autograd.Function):
                 logits = (part @ matrix.t()).float()
                 logits -= logits.amax(1, keepdim=True)
                 at_target = logits.gather(1, wanted)
-                masses = logits.exp_().sum(1, keepdim=True)  # in place, as all that follows: one chunk is held once
+                masses = logits.exp_().sum(
+                    1, keepdim=True
+                )  # in place, like all that follows: a chunk is held only once
                 total += (masses.log() - at_target).sum()
                 if of_states is None:
                     continue
-                slope = logits.div_(masses)  # the softmax, less 1 at the target
+                slope = logits.div_(masses)  # the softmax, minus 1 at the target
                 slope.scatter_add_(1, wanted, torch.full_like(at_target, -1.0))
                 slope = slope.to(dtype)
                 torch.mm(slope, matrix, out=of_states[start : start + rows])
@@ -48,22 +55,22 @@ class _SummedLoss(torch.autograd.Function):
                     of_weight.addmm_(slope.t(), part)
                 elif of_weight is not None:
                     of_weight += slope.t() @ part
-                del logits, slope  # before the next chunk's are made
+                del logits, slope  # before those of the next chunk are allocated
         ctx.gradients = (None if of_states is None else of_states.to(states.dtype), of_weight)
         return total
 
     @staticmethod
-    def backward(ctx, scale):  # ty: ignore[incompatible-method-override]  as PyTorch has it written
+    def backward(ctx, scale):  # ty: ignore[incompatible-method-override]  the signature that PyTorch documents
         of_states, of_weight = ctx.gradients
-        ctx.gradients = None  # scaled in place: they serve once
+        ctx.gradients = None  # they are scaled in place, so they can be used only once
         return of_states.mul_(scale), None if of_weight is None else of_weight.mul_(scale), None, None
 
 
 def summed_loss(head, states, targets):
     """Cross-entropy summed over positions; `states` [positions, width], `targets` [positions].
 
-    It is what `head` returns, in place of logits, so that what is hooked to a call of it has its effect: ZeRO-3 gathers
-    the weight there, once for all chunks. No position at all gives 0, with gradients of 0.
+    `head` itself returns it, in place of logits, so that hooks on calling `head` take effect: ZeRO-3 gathers the weight
+    there, once for all chunks. Without any position the sum is 0, with gradients of 0.
     """
     plain, train = head.forward, torch.is_grad_enabled()
     head.forward = lambda states: _SummedLoss.apply(states, head.weight, targets, train)
@@ -74,16 +81,16 @@ def summed_loss(head, states, targets):
 
 
 def can_be_fused(model) -> bool:
-    """Whether logits are nothing but the states through one matrix."""
+    """Whether the logits are simply the states multiplied by one matrix."""
     head = model.get_output_embeddings()
     scaled = any(getattr(model.config, name, None) not in (None, 1, 1.0) for name in SCALED)
     return type(head) is torch.nn.Linear and head.bias is None and not scaled
 
 
 def give_summed_loss(model) -> None:
-    """Make a causal model of Transformers return, for `targets` [batch, length], the sum of the losses at its labels.
+    """Make a causal model of Transformers return, given `targets` [batch, length], the sum of the losses at its labels.
 
-    Target and label are one: position i + 1 is what position i must predict. Without `targets` the model is as it was.
+    Targets are labels: position i predicts the one at i + 1. Without `targets` the model behaves as before.
     """
     from transformers.modeling_outputs import CausalLMOutput
 

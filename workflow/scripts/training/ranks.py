@@ -1,5 +1,5 @@
-"""The processes of one training: torchrun starts them, on one node or several, and each reads its place from its
-environment. Without torchrun there is one.
+"""The processes (ranks) of one training: torchrun starts them, on one node or several, and each reads its rank from
+its environment. Without torchrun there is a single one.
 """
 
 import ctypes
@@ -15,34 +15,34 @@ Value = TypeVar("Value")
 RANK, RANKS = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 LOCAL_RANK = int(os.environ.get("LOCAL_RANK", 0))
 LAUNCHED = "RANK" in os.environ
-LAUNCHER = "LAUNCHER_PID"  # variable in which launch.py tells its ranks whose children they are
-INTERRUPTED = os.EX_TEMPFAIL  # status 75 of a training that a signal stopped: nothing is wrong, run it again
+LAUNCHER = "LAUNCHER_PID"  # variable that gives the ranks the process id of launch.py, their parent
+INTERRUPTED = os.EX_TEMPFAIL  # exit status 75, of a training that a signal stopped: nothing is wrong, run it again
 
 
 class RankError(InputError):
-    """A fault that a rank may meet alone, and hence reports itself. Others all ranks of a node meet, and its first
-    reports."""
+    """A fault that may affect a single rank, which therefore reports it itself. Any other InputError affects all ranks
+    of a node, and only the first of them reports it."""
 
 
 def follow_launcher() -> None:
-    """Die when the launcher does: a rank is in a session of its own, and one that outlived a kill of the job would
-    write beside the job's next start. Linux alone has this; elsewhere nothing is done."""
+    """Die when the launcher dies. A rank is in a separate session; if it survived when the job is killed, it would keep
+    writing while the job is started again. Only Linux supports this; elsewhere nothing is done."""
     if LAUNCHED and sys.platform == "linux":
         set_parent_death_signal = 1  # PR_SET_PDEATHSIG, prctl(2)
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-        if os.environ.get(LAUNCHER, parent := str(os.getppid())) != parent:  # it died before: nobody will tell
+        if os.environ.get(LAUNCHER, parent := str(os.getppid())) != parent:  # it is dead already, and no signal comes
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def owner() -> str:
-    """What only the processes of this start share."""
+def launch_id() -> str:
+    """A text that is the same in all ranks of this launch, and in no other process."""
     if not LAUNCHED:
         return f"process {os.getpid()}"
     return " ".join(os.environ[name] for name in ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT"))
 
 
 def lost_peer(error: Exception) -> bool:
-    """Whether another rank has ended in the middle of what they do together (gloo): it, or torchrun, says why."""
+    """Whether another rank ended during a collective operation (gloo); that rank, or torchrun, reports why."""
     return any(sign in str(error) for sign in ("Connection closed by peer", "Connection reset by peer"))
 
 
@@ -54,8 +54,8 @@ def barrier() -> None:
         torch.distributed.barrier()
 
 
-def agree(value: Value) -> Value:
-    """The first rank's value, on every rank."""
+def broadcast(value: Value) -> Value:
+    """The value of rank 0, on every rank. All ranks must call it."""
     if RANKS == 1:
         return value
     import torch
@@ -65,8 +65,8 @@ def agree(value: Value) -> Value:
     return values[0]
 
 
-def end() -> None:
-    """Part in good order: without it a rank is now and then aborted after all is done, and the job counts as failed."""
+def leave_group() -> None:
+    """Shut down cleanly: otherwise a rank is sometimes aborted after all work is done, and the job counts as failed."""
     torch = sys.modules.get("torch")
     if torch and torch.distributed.is_initialized():
         torch.distributed.barrier()

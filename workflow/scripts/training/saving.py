@@ -1,4 +1,4 @@
-"""What a training leaves: its weights as safetensors, and proof that they are what was trained."""
+"""The output of a training: its weights as safetensors, checked to be the ones that were trained."""
 
 import math
 from pathlib import Path
@@ -7,13 +7,13 @@ from basics.errors import InputError
 from training.examples import NO_LABEL, Examples, collate
 from training.steps import StepSampler
 
-# Between the loss that training recorded and that of the weights on disk, as a share: rounding, which depends on how
-# rows share a micro-batch. A best checkpoint that was not loaded shows as more (huggingface/transformers #24096).
+# Relative difference between the recorded loss and that of the weights on disk: rounding, which depends on how rows are
+# grouped into micro-batches. If the best checkpoint was not loaded, it is larger (huggingface/transformers #24096).
 TOLERANCE = {"fp32": 1e-4, "bf16": 5e-3}
 
 
-def save(trainer, method: str, modules: list[str], model: Path, folder: Path | None) -> None:
-    """Write the weights into `folder`, safetensors alone. All ranks call it; the first one writes (others: None)."""
+def save_weights(trainer, method: str, modules: list[str], model: Path, folder: Path | None) -> None:
+    """Write the weights into `folder`, as safetensors. All ranks must call it; only rank 0 gives a `folder`."""
     state = None
     if trainer.is_deepspeed_enabled and trainer.args.hf_deepspeed_config.is_zero3():
         state = trainer.accelerator.get_state_dict(trainer.deepspeed)
@@ -22,20 +22,20 @@ def save(trainer, method: str, modules: list[str], model: Path, folder: Path | N
     if method == "full":
         if state:
             for name in trainer.model.all_tied_weights_keys:
-                state.pop(name, None)  # gathering has made copies of weights that are one
+                state.pop(name, None)  # tied weights, which gathering has duplicated
         trainer.model.save_pretrained(folder, state_dict=state)
         return
     adapter = trainer.model.peft_config["default"]
-    adapter.base_model_name_or_path = model.name  # no path of this machine
-    adapter.target_modules = sorted(modules)  # a set by now, whose order changes from run to run
+    adapter.base_model_name_or_path = model.name  # not a path on this machine
+    adapter.target_modules = sorted(modules)  # PEFT made it a set, whose order changes from run to run
     trainer.model.save_pretrained(folder, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # an empty model card
 
 
-def check_adapter(folder: Path, parameters: int) -> None:
-    """Raise InputError when an adapter does not hold all that was trained, or something that training has not changed.
+def check_saved_adapter(folder: Path, parameters: int) -> None:
+    """Raise InputError if an adapter does not hold all trained parameters, or holds some that training did not change.
 
-    Empty ones, of 443 bytes, are a known fault of training with PEFT (tloen/alpaca-lora #293, #334).
+    Empty adapters, of 443 bytes, are a known problem of training with PEFT (tloen/alpaca-lora #293, #334).
     """
     from safetensors import safe_open
 
@@ -44,7 +44,7 @@ def check_adapter(folder: Path, parameters: int) -> None:
     count = sum(tensor.numel() for tensor in saved.values())
     if count != parameters:
         raise InputError(
-            f"the adapter holds {count:,} parameters and {parameters:,} were trained; check --adapter-modules and the"
+            f"the adapter holds {count:,} parameters, but {parameters:,} were trained; check --adapter-modules and the"
             " version of PEFT"
         )
     untouched = [name for name, tensor in saved.items() if "lora_B" in name and not tensor.any()]
@@ -53,7 +53,7 @@ def check_adapter(folder: Path, parameters: int) -> None:
 
 
 def mean_loss(model, examples: Examples, budget: int, precision: str) -> float:
-    """Mean loss over the labels of all examples, by this process alone."""
+    """Mean loss over the labels of all examples, computed by this process alone."""
     import torch
     from torch.utils.data import DataLoader
 
@@ -72,11 +72,11 @@ def mean_loss(model, examples: Examples, budget: int, precision: str) -> float:
     return loss / max(labels, 1)
 
 
-def check_loss(reloaded: float, recorded: float, precision: str) -> None:
-    """Raise InputError when the model on disk does not have the validation loss that training recorded for it."""
+def check_reloaded_loss(reloaded: float, recorded: float, precision: str) -> None:
+    """Raise InputError if the model on disk does not have the validation loss that training recorded for it."""
     if not math.isclose(reloaded, recorded, rel_tol=TOLERANCE[precision]):
         raise InputError(
-            f"the weights as saved have a validation loss of {reloaded:.5f}, and training recorded {recorded:.5f}:"
-            " they are not those that were trained; check the versions of Transformers, PEFT and DeepSpeed against"
+            f"the weights as saved have a validation loss of {reloaded:.5f}, but training recorded {recorded:.5f}:"
+            " they are not the ones that were trained; check the versions of Transformers, PEFT and DeepSpeed against"
             " envs/requirements.lock"
         )

@@ -18,7 +18,7 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class Settings:
-    """How to tune; the head of train.py says what each key is. Raises SettingError for a value out of range."""
+    """How to tune; train.py's docstring documents each key. Raises SettingError for a value out of range."""
 
     batch: int
     micro_batch_tokens: int | str
@@ -45,8 +45,8 @@ class Settings:
 
 
 def check_method(method: str, settings: Settings) -> None:
-    """Raise SettingError when the settings do not suit the method: lora needs its adapter's settings, and only full
-    divides the model among ranks (ZeRO) or moves part of it to the memory of the host."""
+    """Raise SettingError if the settings do not suit the method: lora needs its adapter's settings, and only full may
+    shard the model across ranks (ZeRO) or offload part of it to host memory."""
     if method == "lora":
         _check_lora(settings)
     elif settings.offload != "none" and not settings.zero_stage:
@@ -61,6 +61,6 @@ def _check_lora(settings: Settings) -> None:
             raise SettingError(key, "is for the method full; LoRA trains few parameters, leave it out")
     lora = settings.lora or {}
     if lora.keys() - {"adapter"} != {"rank", "alpha", "dropout"}:
-        raise SettingError("lora", "must hold rank, alpha and dropout, and may hold adapter; mend it")
+        raise SettingError("lora", "must hold rank, alpha and dropout, and may hold adapter; change its keys")
     if lora.get("adapter", "lora") not in ("lora", "dora"):
         raise SettingError("adapter", f"is {lora['adapter']!r}, which is not lora or dora")

@@ -1,6 +1,6 @@
-"""The Hugging Face Trainer with its sharding of data, its validation loss and its last checkpoint replaced.
+"""The Hugging Face Trainer with its data sharding, its validation loss and its last checkpoint replaced.
 
-It imports Transformers, which takes seconds: import it inside functions.
+Importing it imports Transformers, which takes seconds: import it inside functions.
 """
 
 import math
@@ -18,19 +18,19 @@ from training import checkpoints, ranks
 from training.examples import NO_LABEL, NO_ROW, Examples
 from training.instruments import Clock, Work
 
-NAMED_ROWS = 8  # in a message, at most
+NAMED_ROWS = 8  # at most, in an error message
 
 
 def step_loss(outputs, labels, num_items_in_batch=1):
-    """A micro-batch's part of the step's loss: the sum over its labels, by the number of labels in the whole step."""
-    return outputs.loss / torch.as_tensor(num_items_in_batch).clamp(min=1)  # 0: every response was cut off
+    """A micro-batch's share of the step's loss: the sum over its labels, divided by the number of the step's labels."""
+    return outputs.loss / torch.as_tensor(num_items_in_batch).clamp(min=1)  # 0 if every response was cut off
 
 
 class StepTrainer(Trainer):
-    """Trains by the micro-batches of `train`, and validates on those of `validation`, as they are.
+    """Trains on the micro-batches of `train` and validates on those of `validation`, both taken as they are.
 
-    Both loaders give `examples.collate`d examples in the order of a StepSampler. `work` and `clock` measure the
-    training; whoever starts it starts the clock. Checkpoints go to the folder of `arguments`.
+    Both loaders yield batches of `examples.collate` in the order of a StepSampler. `work` and `clock` measure the
+    training; the caller starts the clock. Checkpoints go to the output_dir of `arguments`.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class StepTrainer(Trainer):
             callbacks=callbacks,
         )
         self.remove_callback(PrinterCallback)
+        assert arguments.output_dir
+        self._folder = Path(arguments.output_dir)
         self.step_sampler = train.batch_sampler
         self.work, self.clock = work, clock
         self._train_batches, self._validation_batches = train, validation
-        assert arguments.output_dir
-        self._folder = Path(arguments.output_dir)
-        self._seen: list[tuple[torch.Tensor, torch.Tensor]] = []  # (loss, rows) of the step's micro-batches so far
+        self._seen: list[tuple[torch.Tensor, torch.Tensor]] = []  # (loss, rows) of this step's micro-batches so far
 
     def get_train_dataloader(self):
         return self._train_batches
@@ -65,14 +65,14 @@ class StepTrainer(Trainer):
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         rows = inputs.pop("rows")
         loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
-        assert isinstance(loss, torch.Tensor)  # and no outputs, which were not asked for
+        assert isinstance(loss, torch.Tensor)  # a pair only with return_outputs
         self._seen.append((loss.detach(), rows))
-        if self.accelerator.gradient_state.sync_gradients:  # the step's last: looked at once, before it has effect
+        if self.accelerator.gradient_state.sync_gradients:  # the step's last: check before the weights change
             self._check_losses()
         return loss
 
     def _check_losses(self) -> None:
-        """Stop at a loss that is not finite, before the step has changed the weights."""
+        """Raise RankError if a loss is not finite, before the step changes the weights."""
         losses = torch.stack([loss for loss, _ in self._seen])
         if not losses.isfinite().all():
             wrong = [rows for loss, rows in self._seen if not loss.isfinite()]
@@ -90,17 +90,17 @@ class StepTrainer(Trainer):
         norm = super()._clip_grad_norm(model)
         if norm is not None and not math.isfinite(norm):
             raise InputError(
-                f"step {self.state.global_step + 1}: the gradient's norm is {float(norm)} though the loss is a"
-                f" number; lower learning_rate or use bf16 ({self._last_good()})"
+                f"step {self.state.global_step + 1}: the gradient norm is {float(norm)} although the loss is finite;"
+                f" lower learning_rate or use bf16 ({self._last_good()})"
             )
         return norm
 
     def _last_good(self) -> str:
-        last = checkpoints.newest(self._folder)
-        return f"the last checkpoint, {last}, stands" if last else "there is no checkpoint yet"
+        last = checkpoints.newest_checkpoint(self._folder)
+        return f"the last checkpoint, {last}, is intact" if last else "there is no checkpoint yet"
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
-        """Mean loss over all validation labels (the Trainer's is a mean of means over micro-batches)."""
+        """Mean loss over all validation labels (the Trainer's own is a mean of the means of micro-batches)."""
         loss = self._validation_loss()
         if not math.isfinite(loss):
             raise InputError(
@@ -113,7 +113,7 @@ class StepTrainer(Trainer):
         return metrics
 
     def _validation_loss(self) -> float:
-        """Over the labels of all ranks; 0 without any."""
+        """Mean over the labels of all ranks; 0 if there are none."""
         model = self.model_wrapped
         assert model is not None
         model.eval()
@@ -136,12 +136,12 @@ class StepTrainer(Trainer):
             if ranks.lost_peer(error):
                 raise
             torn = self._folder / f"checkpoint-{self.state.global_step}"
-            shutil.rmtree(torn, ignore_errors=True)  # what it took is room again
+            shutil.rmtree(torn, ignore_errors=True)  # to free the space that it took
             reason = " ".join(str(error).split())[:200]
             raise ranks.RankError(
                 f"{torn}: the checkpoint cannot be written ({reason}); make room and run again: {self._last_good()}"
             ) from error
 
     def _load_best_model(self):
-        if self.state.best_global_step != self.state.global_step:  # else the best is the one at hand
+        if self.state.best_global_step != self.state.global_step:  # otherwise the best weights are the current ones
             super()._load_best_model()

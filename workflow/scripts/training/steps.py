@@ -1,10 +1,10 @@
-"""Which examples an optimizer step takes, and how they are spread over micro-batches and ranks.
+"""Which examples an optimizer step takes, and how they are distributed over micro-batches and ranks.
 
-A step takes exactly `batch` examples of an order that depends on the seed and the epoch alone; the last step of an
-epoch takes what is left. Within the step the examples are sorted by length and cut into micro-batches of at most
-`budget` tokens, padding included, dealt to the ranks in turn: padding is small, ranks are balanced, and neither
-changes what the step learns from. Every step has as many micro-batches a rank, as the Trainer's accumulation wants it:
-as few as the fullest step can do with.
+A step takes exactly `batch` examples, in an order that depends only on the seed and the epoch; the last step of an
+epoch takes the rest. Within a step the examples are sorted by length, cut into micro-batches of at most `budget`
+tokens, padding included, and dealt to the ranks in turn: there is little padding, ranks are balanced, and neither
+changes which examples the step learns from. Every step has the same number of micro-batches per rank, as the Trainer's
+gradient accumulation requires: the fewest with which the fullest step can manage.
 """
 
 import random
@@ -12,13 +12,13 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-FILLER = None  # stands for an example without labels, where a rank would have none while the others do
+FILLER = None  # stands for an example without labels, for a rank that has none left while the others do
 MicroBatch = list[int | None]
 
 
-def cut(ordered: Sequence[int], lengths: Sequence[int], budget: int) -> list[MicroBatch]:
-    """Cut examples, longest first, into as few micro-batches as the budget allows. An example that is over it by
-    itself is a micro-batch of its own."""
+def cut_micro_batches(ordered: Sequence[int], lengths: Sequence[int], budget: int) -> list[MicroBatch]:
+    """Cut `ordered` examples, longest first, into as few micro-batches as the budget of tokens allows. An example that
+    exceeds the budget by itself gets its own micro-batch."""
     micro_batches: list[MicroBatch] = []
     longest = 0
     for example in ordered:
@@ -30,34 +30,38 @@ def cut(ordered: Sequence[int], lengths: Sequence[int], budget: int) -> list[Mic
     return micro_batches
 
 
-def padded(micro_batch: MicroBatch, lengths: Sequence[int]) -> int:
+def padded_size(micro_batch: MicroBatch, lengths: Sequence[int]) -> int:
     """Tokens of a micro-batch, padding included."""
     return len(micro_batch) * lengths[micro_batch[0]] if micro_batch[0] is not FILLER else 0
 
 
-def deal(examples: Sequence[int], lengths: Sequence[int], budget: int, count: int) -> list[MicroBatch]:
-    """`count` micro-batches of `examples`, the largest first, cut as evenly as whole examples can be.
+def deal_micro_batches(examples: Sequence[int], lengths: Sequence[int], budget: int, count: int) -> list[MicroBatch]:
+    """`count` micro-batches of `examples`, the largest first, of sizes as even as whole examples allow.
 
-    `count` must be at least what `cut` makes of them; where there is nothing left to cut, fillers make up the number.
+    `count` must be at least the number that `cut_micro_batches` gives; if there are too few examples, fillers make up
+    the number.
     """
-    ordered = in_order(examples, lengths)
-    # The smallest budget that does with as many: what is over in the last micro-batch goes to all of them.
+    ordered = longest_first(examples, lengths)
+    # The smallest budget that still gives `count`: it evens out the room left in the last micro-batch over all of them.
     budgets = range(lengths[ordered[0]], budget)
-    found = bisect_left(budgets, True, key=lambda smaller: len(cut(ordered, lengths, smaller)) <= count)
-    dealt = cut(ordered, lengths, budgets[found] if found < len(budgets) else budget)
-    dealt.sort(key=lambda micro_batch: -padded(micro_batch, lengths))
+    smallest = bisect_left(
+        budgets, True, key=lambda smaller: len(cut_micro_batches(ordered, lengths, smaller)) <= count
+    )
+    dealt = cut_micro_batches(ordered, lengths, budgets[smallest] if smallest < len(budgets) else budget)
+    dealt.sort(key=lambda micro_batch: -padded_size(micro_batch, lengths))
     return dealt + [[FILLER]] * (count - len(dealt))
 
 
-def in_order(examples: Sequence[int], lengths: Sequence[int]) -> list[int]:
-    """Longest first."""
+def longest_first(examples: Sequence[int], lengths: Sequence[int]) -> list[int]:
+    """Examples by decreasing length, ties by their number."""
     return sorted(examples, key=lambda example: (-lengths[example], example))
 
 
 class StepSampler:
-    """Yields one rank's micro-batches of an epoch, for the `batch_sampler` of a DataLoader.
+    """Yields one rank's micro-batches of an epoch; to be the `batch_sampler` of a DataLoader.
 
-    `lengths` are tokens by example, `budget` tokens of a micro-batch. Set `epoch` before each iteration.
+    `lengths` are the tokens of each example, `budget` the most tokens of a micro-batch. Set `epoch` before each
+    iteration.
     """
 
     def __init__(
@@ -73,7 +77,7 @@ class StepSampler:
         self.lengths, self.batch, self.budget, self.seed = lengths, batch, budget, seed
         self.epochs, self.rank, self.ranks = epochs, rank, ranks
         self.epoch = 0
-        needed = [[self._rounds(step) for step in self._drawn(epoch)] for epoch in range(epochs)]
+        needed = [[self._rounds_needed(step) for step in self._shuffled_steps(epoch)] for epoch in range(epochs)]
         last = len(lengths) % batch > 0
         self.last_accumulation = max(rounds[-1] for rounds in needed) if last else 0
         whole = [rounds for epoch in needed for rounds in (epoch[:-1] if last else epoch)]
@@ -81,39 +85,41 @@ class StepSampler:
 
     @property
     def steps(self) -> int:
-        """Optimizer steps of an epoch."""
+        """Optimizer steps per epoch."""
         return -(-len(self.lengths) // self.batch)
 
-    def _drawn(self, epoch: int) -> Iterator[list[int]]:
+    def _shuffled_steps(self, epoch: int) -> Iterator[list[int]]:
         """The examples of each step."""
         order = list(range(len(self.lengths)))
         random.Random(f"order {self.seed} {epoch}").shuffle(order)
         for start in range(0, len(order), self.batch):
             yield order[start : start + self.batch]
 
-    def _rounds(self, examples: Sequence[int]) -> int:
-        """Micro-batches a rank that a step cannot do without."""
-        return -(-len(cut(in_order(examples, self.lengths), self.lengths, self.budget)) // self.ranks)
+    def _rounds_needed(self, examples: Sequence[int]) -> int:
+        """The fewest micro-batches per rank with which a step can manage."""
+        return -(
+            -len(cut_micro_batches(longest_first(examples, self.lengths), self.lengths, self.budget)) // self.ranks
+        )
 
     def epoch_steps(self, epoch: int) -> Iterator[list[MicroBatch]]:
-        """The micro-batches, over all ranks, of each step of `epoch`."""
-        for examples in self._drawn(epoch):
+        """The micro-batches of each step of `epoch`, for all ranks."""
+        for examples in self._shuffled_steps(epoch):
             rounds = self.accumulation if len(examples) == self.batch else self.last_accumulation
-            yield deal(examples, self.lengths, self.budget, rounds * self.ranks)
+            yield deal_micro_batches(examples, self.lengths, self.budget, rounds * self.ranks)
 
     @cached_property
     def tokens_by_step(self) -> list[int]:
-        """Tokens, without padding, of each step of all epochs."""
+        """Tokens of each step of all epochs, without padding."""
         return [
             sum(self.lengths[example] for example in step)
             for epoch in range(self.epochs)
-            for step in self._drawn(epoch)
+            for step in self._shuffled_steps(epoch)
         ]
 
     def padded_tokens(self) -> int:
-        """Tokens, padding included, that all ranks compute over all epochs."""
+        """Tokens that all ranks process over all epochs, padding included."""
         return sum(
-            padded(micro_batch, self.lengths)
+            padded_size(micro_batch, self.lengths)
             for epoch in range(self.epochs)
             for step in self.epoch_steps(epoch)
             for micro_batch in step

@@ -1,4 +1,4 @@
-"""The Hugging Face Trainer with steps of our own: which examples, which loss, which checkpoints."""
+"""Making a Hugging Face Trainer with our own steps: which examples, which loss, which checkpoints."""
 
 import sys
 from pathlib import Path
@@ -12,12 +12,12 @@ from training.steps import StepSampler
 if TYPE_CHECKING:
     from training.step_trainer import StepTrainer
 
-PATIENCE = 7200  # seconds that ranks wait for one that reads or checks many gigabytes
-CURVE_POINTS = 500  # of the training loss, at most
+PATIENCE = 7200  # seconds that ranks wait for one that is reading or checking many gigabytes
+CURVE_POINTS = 500  # at most, of the training loss
 
 
 def deepspeed_config(settings, on_cpu: bool) -> dict:
-    """ZeRO without an optimizer of its own: the Trainer's AdamW is used, and nothing has to be compiled."""
+    """A DeepSpeed configuration of ZeRO alone: the optimizer is the Trainer's AdamW, so nothing has to be compiled."""
     zero = {
         "stage": settings.zero_stage,
         "stage3_gather_16bit_weights_on_model_save": True,
@@ -34,7 +34,7 @@ def deepspeed_config(settings, on_cpu: bool) -> dict:
         "zero_optimization": zero,
         "zero_force_ds_cpu_optimizer": False,
         "bf16": {"enabled": settings.precision == "bf16"},
-        "data_types": {"grad_accum_dtype": "fp32"},  # over many micro-batches bf16 would lose the small ones
+        "data_types": {"grad_accum_dtype": "fp32"},  # bf16 would round away small gradients over many micro-batches
         "gradient_accumulation_steps": "auto",
         "train_micro_batch_size_per_gpu": "auto",
         "train_batch_size": "auto",
@@ -44,15 +44,15 @@ def deepspeed_config(settings, on_cpu: bool) -> dict:
 
 
 def prepare_deepspeed() -> None:
-    """Load DeepSpeed, without its shared-memory operator: it is compiled at the start even where it is not used."""
+    """Import DeepSpeed without its shared-memory operator, which it would compile at start even if it is not used."""
     import deepspeed  # noqa: F401
 
-    # `deepspeed.comm.torch` as an attribute is PyTorch itself; the module of that name is only found here.
+    # The attribute `deepspeed.comm.torch` is PyTorch itself; only here can the module of that name be found.
     sys.modules["deepspeed.comm.torch"].__dict__["build_shm_op"] = lambda: None
 
 
 def training_arguments(settings, folder: Path, sampler: StepSampler, on_cpu: bool):
-    """The Trainer's arguments for these settings; its micro-batches are the sampler's, of any size."""
+    """The Trainer's arguments for these settings. The sampler makes the micro-batches, which may be of any size."""
     from transformers import TrainingArguments
 
     held_out = settings.validation == "held-out"
@@ -100,14 +100,14 @@ def make_trainer(
     interruption: Interruption,
     curve: Path | None = None,
 ) -> "StepTrainer":
-    """A Trainer whose steps are those of StepSampler, and whose validation loss is exact.
+    """A Trainer that takes the steps of a StepSampler and computes the exact validation loss.
 
     Checkpoints go to `folder`, and the losses to the file `curve`.
     """
     import torch
     from torch.utils.data import DataLoader
 
-    from training.course import Course
+    from training.callback import TrainingCallback
     from training.step_trainer import StepTrainer
 
     on_cpu = not torch.cuda.is_available()
@@ -117,23 +117,23 @@ def make_trainer(
 
     common = {"budget": settings.micro_batch_tokens, "seed": settings.seed, "rank": ranks.RANK, "ranks": ranks.RANKS}
     sampler = StepSampler(train.lengths, settings.batch, epochs=settings.epochs, **common)
-    validation_sampler = StepSampler(validation.lengths, len(validation), **common)  # one "step" of all rows
+    validation_sampler = StepSampler(validation.lengths, len(validation), **common)  # a single "step" of all rows
     arguments = training_arguments(settings, folder, sampler, on_cpu)
     work, clock = Work(model), Clock()
-    course = Course(sampler, interruption, work, clock, curve)
+    callback = TrainingCallback(sampler, interruption, work, clock, curve)
     return StepTrainer(
-        model, arguments, loader(train, sampler), loader(validation, validation_sampler), work, clock, [course]
+        model, arguments, loader(train, sampler), loader(validation, validation_sampler), work, clock, [callback]
     )
 
 
-def release(trainer) -> None:
-    """Give up the memory of model and optimizer, and ZeRO's hold on how models are loaded, for what comes after."""
+def release_memory(trainer) -> None:
+    """Free the memory of the model and the optimizer, and undo ZeRO's hook on loading models."""
     from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
-    unset_hf_deepspeed_config()  # under stage 3 it would share out every model loaded, and wait for all ranks
+    unset_hf_deepspeed_config()  # with stage 3 it would partition every model loaded later, and wait for all ranks
     trainer.accelerator.free_memory()
     held = ("model", "model_wrapped", "deepspeed", "optimizer", "lr_scheduler", "train_dataloader")
     for holder in (trainer, trainer.callback_handler):
         for name in held:
             setattr(holder, name, None)
-    trainer.accelerator.free_memory()  # once more: only now is there nothing that holds it
+    trainer.accelerator.free_memory()  # again: only now does nothing refer to it any more

@@ -1,6 +1,6 @@
-"""What happens beside the steps of a training: its data is kept in step, its checkpoints marked, its progress shown.
+"""What happens between the steps of a training: data kept in sync, checkpoints marked as complete, progress shown.
 
-It imports Transformers, which takes seconds: import it inside functions.
+Importing it imports Transformers, which takes seconds: import it inside functions.
 """
 
 from pathlib import Path
@@ -13,10 +13,10 @@ from training.instruments import Clock, Curve, Interruption, Work
 from training.steps import StepSampler
 
 
-class Course(TrainerCallback):
-    """Tells `sampler` its epoch, marks whole checkpoints, stops on an `interruption`, shows progress.
+class TrainingCallback(TrainerCallback):
+    """Tells `sampler` its epoch, marks complete checkpoints, stops on an `interruption`, and shows progress.
 
-    The losses are also written to the file `curve`, if there is one, by the first rank.
+    Rank 0 also writes the losses to the file `curve`, if one is given.
     """
 
     def __init__(self, sampler: StepSampler, interruption: Interruption, work: Work, clock: Clock, curve: Path | None):
@@ -24,7 +24,7 @@ class Course(TrainerCallback):
         self._tokens = sampler.tokens_by_step
         self._curve_path = curve
         self._curve: Curve | None = None
-        self._bar: tqdm | None = None  # of the first rank
+        self._bar: tqdm | None = None  # on rank 0 only
 
     def on_train_begin(self, args, state, control, **_):
         if not state.is_world_process_zero:
@@ -35,19 +35,19 @@ class Course(TrainerCallback):
             self._curve = Curve(self._curve_path, from_step=state.global_step)
 
     def on_epoch_begin(self, args, state, control, **_):
-        # By count of steps: after a resume the loader of the Trainer would hide the sampler from its epoch.
+        # From the step count: after a resume, the Trainer's data loader does not pass the epoch on to the sampler.
         self._sampler.epoch = state.global_step // self._sampler.steps
 
     def on_step_end(self, args, state, control, **_):
         if state.global_step == state.max_steps:
-            control.should_save = False  # the output follows at once
-        elif self._interruption.agreed(args.device):
+            control.should_save = False  # the output is written right after
+        elif self._interruption.on_any_rank(args.device):
             control.should_save = control.should_training_stop = True
         if self._bar is not None:
             self._bar.update(self._tokens[state.global_step - 1])
 
     def on_log(self, args, state, control, logs=None, **_):
-        if self._bar is None or not logs or not {"loss", "eval_loss"} & logs.keys():  # at the end there is a summary
+        if self._bar is None or not logs or not {"loss", "eval_loss"} & logs.keys():  # the last entry is a summary
             return
         if self._curve:
             self._curve.add(state.global_step, self._bar.n, self._clock.seconds(), logs)
