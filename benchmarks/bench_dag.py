@@ -158,7 +158,7 @@ def main() -> None:
             notebook.median("dry run", matrix, value)
             for value in (lambda turn: turn.wall, lambda turn: turn.cpu, lambda turn: turn.details["peak"] / 1e6)
         )
-        jobs = notebook.of("dry run", matrix)[0].details["jobs"]
+        jobs = notebook.turns_of("dry run", matrix)[0].details["jobs"]
         aim = f"{seconds} s" + (f", {megabytes} MB" if megabytes else "")
         rows.append([matrix, f"{jobs:,}", f"{wall:.1f}", f"{cpu:.1f}", f"{memory:.0f}", aim])
     report = "\n".join(

@@ -100,7 +100,7 @@ class Case:
     def model(self, device: str):
         """Random weights in the precision that train.py loads them in."""
         precision = self.settings.precision if self.method == "lora" else "fp32"
-        model = random_causal.build(self.shape, precision, device)
+        model = random_causal.build_model(self.shape, precision, device)
         model.config.use_cache = False
         return model
 

@@ -31,7 +31,7 @@ from answering.generation import generate  # noqa: E402
 from basics.command_line import command_line, positive  # noqa: E402
 from basics.writing import write_json, write_text  # noqa: E402
 from measuring import Notebook, processor, table  # noqa: E402
-from respond import batches  # noqa: E402
+from respond import batch_by_length  # noqa: E402
 
 ARCHITECTURES = ("pythia", "bloom", "llama")
 SEARCHES = {
@@ -52,7 +52,7 @@ def prompts_of(words: int) -> list[list[int]]:
 def groups(way: str, prompts: list[list[int]]) -> list[list[int]]:
     """Places of prompts that are answered together."""
     if way == OURS:
-        return list(batches(prompts, BATCH))
+        return list(batch_by_length(prompts, BATCH))
     by_length = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
     if way == ALONE:
         return [[place] for place in by_length]
@@ -85,7 +85,7 @@ def compare(notebook: Notebook, architectures: list[str], searches: list[str], t
     torch.set_num_threads(CORES)
     rows = []
     for architecture in architectures:
-        model = random_causal.build(random_causal.SHAPES[f"small-{architecture}"], "fp32").eval()
+        model = random_causal.build_model(random_causal.SHAPES[f"small-{architecture}"], "fp32").eval()
         prompts = prompts_of(random_causal.SMALL_WORDS)
         for name in searches:
             search, case = SEARCHES[name], f"{architecture}, {name}"

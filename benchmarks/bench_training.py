@@ -136,7 +136,7 @@ def loss_table(notebook: Notebook, cases: list[Case]) -> str:
     """The loss of the step, and how far those of others are from it."""
 
     def row(case: Case) -> list[str]:
-        ours, *others = (notebook.of(way, case.name)[0].details["loss"] for way in WAYS)
+        ours, *others = (notebook.turns_of(way, case.name)[0].details["loss"] for way in WAYS)
         return [case.architecture, case.loss_on, f"{ours:.6f}", *(difference(ours, loss) for loss in others)]
 
     return table(["architecture", "loss on", "ours", *WAYS[1:]], [row(case) for case in cases])
@@ -194,7 +194,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="bench-") as place:
             tables.append(compare(notebook, Path(place), cases, arguments.turns))
     if "memory" in arguments.only:
-        notebook.say("the memory of the loss")
+        notebook.log("the memory of the loss")
         memory, report = loss_memory.compare(1)
         tables.append(report)
 

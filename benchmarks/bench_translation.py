@@ -166,7 +166,7 @@ def speed(notebook: Notebook, model: Path, data: Data, repeat: int, others: list
         return [what, data.name, *paces, *notebook.ratios(ours, theirs, data.name), aim]
 
     prose = words(data.prose)
-    pieces = [notebook.of(subject, data.name)[0].details["pieces"] for subject in (RAW_REQUESTS, RAW)]
+    pieces = [notebook.turns_of(subject, data.name)[0].details["pieces"] for subject in (RAW_REQUESTS, RAW)]
     rows = [
         row("`translate_shard` : raw engine, one call", SHARD, RAW, data, prose, "0.95"),
         row("`translate_shard` : raw engine, the same requests", SHARD, RAW_REQUESTS, data, prose),
@@ -179,9 +179,9 @@ def speed(notebook: Notebook, model: Path, data: Data, repeat: int, others: list
     rows.append(row("all three programs : authors' way, kernels as they come", OURS, AUTHORS_ANY, data, data.words))
     head = ["ours : theirs", "rows", "ours, words/s", "theirs, words/s", "ratio, wall", "ratio, CPU", "aim"]
     start_up = " and ".join(f"{notebook.start_up[subject][0]:.1f} s" for subject in (OURS, RAW))
-    pieced = notebook.of(SHARD, data.name)[0].details["pieced"]
-    peak = max(notebook.of(OURS, data.name)[0].details["peaks"].values())
-    authors_peak = notebook.of(AUTHORS, data.name)[0].details["peak"]
+    pieced = notebook.turns_of(SHARD, data.name)[0].details["pieced"]
+    peak = max(notebook.turns_of(OURS, data.name)[0].details["peaks"].values())
+    authors_peak = notebook.turns_of(AUTHORS, data.name)[0].details["peak"]
     notes = [
         f"Model {model.name}; {data.words:,} words in the first set, of which ours sends {prose:,} to the engine.",
         f"Segments translated twice because random weights lose what must be kept: {pieced / len(data.prose):.0%}.",
@@ -197,7 +197,7 @@ def engines(notebook: Notebook, model: Path, data: Data, repeat: int) -> str:
     """Bergamot, CTranslate2 and Transformers in turns, on sentences; the last, being slow, gets few of them."""
     name = f"sentences, {model.name}"
     folder = model.with_name(f"{model.name}-peers")
-    notebook.say("making the other engines' model")
+    notebook.log("making the other engines' model")
     peer, vocabulary = [sys.executable, HERE / "peer.py"], ["--vocabulary", model / "vocab.spm"]
     measure([*peer, "make", "--architecture", model.name, *vocabulary, "--output", folder], **PEERS)
     sentences = sentences_of(data.prose)[:700]
@@ -227,7 +227,7 @@ def engines(notebook: Notebook, model: Path, data: Data, repeat: int) -> str:
 
     rows = []
     for subject in commands:
-        counts = notebook.of(subject, name)[0].details
+        counts = notebook.turns_of(subject, name)[0].details
         length = counts["target_pieces"] / counts["source_pieces"]
         pace = notebook.median(subject, name, lambda turn: turn.details["target_pieces"] / turn.cpu)
         ratios = ["1", "1"] if subject == ours else notebook.ratios(ours, subject, name, "target_pieces")
@@ -245,7 +245,7 @@ def memory(notebook: Notebook, folder: Path, texts: list[str], length: float) ->
     model = make_model(notebook, folder, "mite", texts)
     peaks = []
     for count in (FEW_ROWS, MANY_ROWS):
-        notebook.say(f"memory: {count:,} rows")
+        notebook.log(f"memory: {count:,} rows")
         data = Data(folder / f"memory-{count}", f"{count:,} rows", synthetic(count, REPEATED, length=length))
         seen = run_ours(data, model)
         peaks.append({name: part.peak for name, part in seen.items()})
@@ -264,7 +264,7 @@ def memory(notebook: Notebook, folder: Path, texts: list[str], length: float) ->
 
 
 def make_model(notebook: Notebook, folder: Path, architecture: str, texts: list[str]) -> Path:
-    notebook.say(f"making a model of random weights, {architecture}")
+    notebook.log(f"making a model of random weights, {architecture}")
     model = folder / "models" / architecture
     # Few texts do not bear the vocabulary's 32,000 pieces, and `texts` may be few.
     more = [text for row in synthetic_rows.synthetic_rows(1500, 0.0, seed=2) for text in row.values() if text]

@@ -92,7 +92,7 @@ class Notebook:
         self.start_up: dict[str, tuple[float, float]] = {}  # by subject: wall and CPU seconds not to be counted
         self.start = time.monotonic()
 
-    def say(self, text: str) -> None:
+    def log(self, text: str) -> None:
         minutes, seconds = divmod(round(time.monotonic() - self.start), 60)
         print(f"{minutes:3d}:{seconds:02d}  {text}", file=sys.stderr, flush=True)
 
@@ -100,7 +100,7 @@ class Notebook:
         """Take down one measurement, less what the subject needs to start."""
         start_up = self.start_up.get(subject, (0.0, 0.0))
         self.turns.append(Turn(subject, data, wall - start_up[0], cpu - start_up[1], details))
-        self.say(f"{data}: {subject}: {wall:.1f} s, {cpu:.1f} s of CPU")
+        self.log(f"{data}: {subject}: {wall:.1f} s, {cpu:.1f} s of CPU")
 
     def take_off_start_up(self, data: str) -> None:
         """From here on, take off what each subject needed on `data`, which is next to nothing."""
@@ -108,11 +108,11 @@ class Notebook:
             if turn.data == data:
                 self.start_up[turn.subject] = turn.wall, turn.cpu
 
-    def of(self, subject: str, data: str) -> list[Turn]:
+    def turns_of(self, subject: str, data: str) -> list[Turn]:
         return [turn for turn in self.turns if (turn.subject, turn.data) == (subject, data)]
 
     def median(self, subject: str, data: str, value: Callable[[Turn], float]) -> float:
-        return statistics.median(value(turn) for turn in self.of(subject, data))
+        return statistics.median(value(turn) for turn in self.turns_of(subject, data))
 
     def ratios(self, fast: str, slow: str, data: str, work: str = "") -> list[str]:
         """How many times as fast `fast` is as `slow`, by wall and by CPU time, turn by turn.
@@ -123,7 +123,7 @@ class Notebook:
         def pace(turn: Turn, clock: str) -> float:
             return (turn.details[work] if work else 1) / getattr(turn, clock)
 
-        pairs = list(zip(self.of(fast, data), self.of(slow, data), strict=True))
+        pairs = list(zip(self.turns_of(fast, data), self.turns_of(slow, data), strict=True))
         return [spread([pace(a, clock) / pace(b, clock) for a, b in pairs]) for clock in ("wall", "cpu")]
 
 

@@ -59,7 +59,7 @@ SHAPES = {
 }
 
 
-def build(shape: dict, precision: str, device: str = "cpu", seed: int = 1):
+def build_model(shape: dict, precision: str, device: str = "cpu", seed: int = 1):
     """A model with random weights, made where it is used. `precision` is fp32 or bf16."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -78,4 +78,4 @@ def build(shape: dict, precision: str, device: str = "cpu", seed: int = 1):
 def write_model(folder: Path, shape: dict) -> None:
     """Write a folder that language_models.load_model reads."""
     with beside(folder) as written:
-        build(shape, "fp32").save_pretrained(written)
+        build_model(shape, "fp32").save_pretrained(written)

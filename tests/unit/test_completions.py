@@ -15,7 +15,7 @@ from basics.errors import InputError
 from basics.reading import read_json, read_jsonl
 from data.template import Template
 from models.tokenizer import Tokenizer
-from pretrain import build
+from pretrain import build_model
 
 SERVER = f"python {tiny.REPOSITORY}/tests/unit/completions_server.py --model {{model}} --tokenizer {{tokenizer}}"
 SETTINGS = {
@@ -37,7 +37,7 @@ def house(tmp_path_factory):
     folder = tmp_path_factory.mktemp("house")
     tokenizer = Tokenizer(tiny.tokenizer(folder / "tokenizer"))
     template = Template(tiny.template(folder))
-    model = build(tiny.ARCHITECTURES["llama"] | {"initializer_range": 0.3}, tokenizer, 1)
+    model = build_model(tiny.ARCHITECTURES["llama"] | {"initializer_range": 0.3}, tokenizer, 1)
     model.save_pretrained(folder / "model")
     prompts = [f"Tell me of the {word}." for word in tiny.WORDS]
     rows = [{"id": f"q{number}", "prompt": prompt} for number, prompt in enumerate(prompts)]
@@ -93,8 +93,8 @@ def test_answers_of_one_engine_are_not_taken_for_those_of_another(house, tmp_pat
     ("fault", "complaint"),
     [
         ("refuse", "serve: BadRequestError: Error code: 400"),
-        ("no-ids", "serve: the server gives no token_ids; take one that knows return_token_ids"),
-        ("empty", "serve: the server's answer is not of the completions protocol; take one that speaks it (vLLM"),
+        ("no-ids", "serve: the server returns no token_ids; use one that knows return_token_ids"),
+        ("empty", "serve: the server's answer does not follow the completions protocol; use a server that does (vLLM"),
         ("die", "the server ended with status 9; its log"),
     ],
 )

@@ -160,7 +160,7 @@ def test_a_full_model_of_another_architecture_is_refused(house, tmp_path):
 def test_a_full_model_of_another_size_is_refused(house, tmp_path):
     folder = tmp_path / "wide"
     wide = tiny.ARCHITECTURES["bloom"] | {"hidden_size": 48}
-    tiny.build(wide, tiny.Tokenizer(house / "tokenizer"), 1).save_pretrained(folder)
+    tiny.build_model(wide, tiny.Tokenizer(house / "tokenizer"), 1).save_pretrained(folder)
     with pytest.raises(InputError, match=r"does not fit the base in .*: 0\.\S+ is \d+ x \d+, not \d+ x \d+"):
         take(house, tmp_path / "out", folder, method="full")
 

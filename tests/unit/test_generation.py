@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 import tiny
-from answering.generation import generate, generate_in_memory, padded
+from answering.generation import generate, generate_in_memory, pad_left
 from basics.errors import InputError
 from data.template import Template
 from models.tokenizer import Tokenizer
-from pretrain import build
+from pretrain import build_model
 from real_prompts import AUTHORS, real_prompts
 
 LANGUAGES = ["en", "es", "bg", "zh", "bn"]
@@ -58,7 +58,7 @@ def prompts_by_language():
 @real_prompts
 @pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
 def test_the_authors_prompts_are_answered_by_beam_search_in_batches_as_one_by_one(tokenizer, architecture):
-    model = build(tiny.ARCHITECTURES[architecture] | {"initializer_range": 0.3}, tokenizer, 1).eval()
+    model = build_model(tiny.ARCHITECTURES[architecture] | {"initializer_range": 0.3}, tokenizer, 1).eval()
     template = Template(tiny.ALPACA)
     prompts = [
         tokenizer.encode_prompt(template.prompt(row["prompt"]))
@@ -76,7 +76,7 @@ def test_a_batch_that_the_gpu_has_no_memory_for_is_answered_in_parts(tmp_path, c
     import torch
 
     tokenizer = Tokenizer(tiny.tokenizer(tmp_path / "tokenizer"))
-    model = build(tiny.ARCHITECTURES["llama"] | {"initializer_range": 0.3}, tokenizer, 1).eval()
+    model = build_model(tiny.ARCHITECTURES["llama"] | {"initializer_range": 0.3}, tokenizer, 1).eval()
     prompts = [tokenizer.encode_prompt(f"Tell me of the {word}.") for word in tiny.WORDS]
     alone = [generate(model, [prompt], BEAM, tokenizer)[0] for prompt in prompts]
     whole = model.generate
@@ -96,7 +96,7 @@ def test_a_batch_that_the_gpu_has_no_memory_for_is_answered_in_parts(tmp_path, c
 
 
 def test_padding_stands_on_the_left_and_is_masked():
-    ids, mask = padded([[7, 8, 9], [5, 6], [4]], pad=1)
+    ids, mask = pad_left([[7, 8, 9], [5, 6], [4]], pad=1)
     assert ids == [[7, 8, 9], [1, 5, 6], [1, 1, 4]]
     assert mask == [[1, 1, 1], [0, 1, 1], [0, 0, 1]]
 
@@ -106,7 +106,7 @@ def test_padding_stands_on_the_left_and_is_masked():
 def test_padding_does_not_penalise_the_end_of_text_of_a_tokenizer_without_a_pad_token(tmp_path, architecture, beams):
     """As LLaMA's. A token that many answers hold is made the end of text, so that a penalty on it would show."""
     tokenizer = Tokenizer(tiny.tokenizer(tmp_path / "tokenizer"))
-    model = build(tiny.ARCHITECTURES[architecture] | {"initializer_range": 0.3}, tokenizer, 1).eval()
+    model = build_model(tiny.ARCHITECTURES[architecture] | {"initializer_range": 0.3}, tokenizer, 1).eval()
     settings = SimpleNamespace(beams=beams, no_repeat_ngram=3, repetition_penalty=4.0, max_new_tokens=12)
     prompts = [
         tokenizer.encode_prompt("Tell me of the " + " ".join(tiny.WORDS[n % 7 : 7]) + "?" * n) for n in range(24)

@@ -80,7 +80,7 @@ def test_a_batch_answers_as_one_prompt_at_a_time(house, tmp_path, monkeypatch, f
 
 def test_a_batch_has_prompts_of_nearly_one_length_the_longest_first():
     prompts = [[1] * length for length in (3, 5, 3, 3, 7, 5)]
-    assert list(respond.batches(prompts, 2)) == [[4, 1], [5, 0], [2, 3]]
+    assert list(respond.batch_by_length(prompts, 2)) == [[4, 1], [5, 0], [2, 3]]
 
 
 def test_rows_come_in_the_order_of_the_prompts(house, tmp_path, monkeypatch):
@@ -144,7 +144,7 @@ def test_special_tokens_are_dropped_or_kept_as_text(house):
     assert (tokenizer.decode(ids), tokenizer.decode(ids, "keep")) == ("lamp", "<pad>lamp<eos>")
 
     for choice, response in (("drop", "lamp"), ("keep", "<pad>lamp<eos>")):
-        row = respond.row_of(ids[:-1], True, respond.Settings(**SETTINGS | {"special_tokens": choice}), tokenizer)
+        row = respond.answer_row(ids[:-1], True, respond.Settings(**SETTINGS | {"special_tokens": choice}), tokenizer)
         assert row == {"response": response, "tokens": 5, "finish": "stop"}
 
 

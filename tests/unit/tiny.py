@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from models.tokenizer import Tokenizer
-from pretrain import build
+from pretrain import build_model
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
@@ -68,7 +68,7 @@ def tokenizer(folder: Path, bos: bool = False) -> Path:
 def model(folder: Path, family: str, tokenizer_folder: Path, seed: int = 1, **changed) -> Path:
     """A model with random weights, large enough that its answers vary."""
     architecture = ARCHITECTURES[family] | {"initializer_range": 0.3} | changed
-    build(architecture, Tokenizer(tokenizer_folder), seed).save_pretrained(folder)
+    build_model(architecture, Tokenizer(tokenizer_folder), seed).save_pretrained(folder)
     return folder
 
 

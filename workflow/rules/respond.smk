@@ -1,10 +1,10 @@
-# respond: a tuned model's answers to the prompts of every language that its figures need, in one job.
+# respond: a tuned model's answers to the prompts of all languages that its figures need, in one job.
 #
 # in   <results>/bases/{model}/, <results>/models/{method}/{model}/{recipe}/, <results>/prompts/{lang}.jsonl
 # out  <results>/responses/{method}/{model}/{recipe}.jsonl   lang, id, prompt, response, tokens, finish
 #      <results>/responses/{method}/{model}/{recipe}.json    how they were made: decoding, engine, settings, weights
-#      <results>/merged/lora/{model}/{recipe}/               where `respond.lora.serve` names an engine; removed later
-# The journal lies in <results>/journals/respond/.
+#      <results>/merged/lora/{model}/{recipe}/               if `respond.lora.serve` names an engine; removed later
+# The journal is in <results>/journals/respond/.
 
 
 rule merge:

@@ -1,11 +1,11 @@
-"""Build a small causal language model from its architecture and pre-train it on text files, one document a line.
+"""Build a small causal language model from its architecture and pre-train it on text files of one document per line.
 
-The documents are shuffled, joined by the end-of-text token and cut into rows of equal length; a step takes a batch
-of rows drawn at random. AdamW, learning rate warmed up over a twentieth of the steps and then falling to zero
-along a cosine. On one thread of a CPU the same arguments give the same weights, byte for byte.
+The documents are shuffled, joined by the end-of-text token and cut into rows of equal length; a step takes a random
+batch of rows. The optimizer is AdamW, with the learning rate warmed up over a twentieth of the steps and then decaying
+to zero along a cosine. On one CPU thread the same arguments give the same weights, byte for byte.
 
---architecture names `model_type` (gpt_neox, bloom, llama, ...) and the fields of that type's configuration;
-vocabulary and special tokens come from the tokenizer.
+--architecture gives `model_type` (gpt_neox, bloom, llama, ...) and the fields of that type's configuration; vocabulary
+and special tokens come from the tokenizer.
 """
 
 import argparse
@@ -24,18 +24,18 @@ from basics.errors import InputError
 from basics.settings import read_object, read_settings
 from basics.writing import beside
 from data.template import Template
-from models import language_models  # noqa: F401  (first, it settles threads and network)
+from models import language_models  # noqa: F401  (first: it configures threads and network access)
 from models.corpus import read_documents
 from models.tokenizer import Tokenizer
 
 WARMUP = 0.05  # share of the steps
 TEMPLATE_SHARE = 0.35  # of the documents
-INPUT_SHARE = 0.5  # of those
+INPUT_SHARE = 0.5  # of the documents in the template
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to pre-train: optimizer steps, rows a step, tokens a row, peak learning rate, random seed."""
+    """How to pre-train: optimizer steps, rows per step, tokens per row, peak learning rate, random seed."""
 
     steps: int
     batch: int
@@ -44,11 +44,11 @@ class Settings:
     seed: int
 
 
-def arrange(files: list[list[str]], template: Template | None, seed: int) -> list[str]:
-    """The documents of all files, shuffled. With a template, a share of them are filled into it, from one file each.
+def arrange_documents(files: list[list[str]], template: Template | None, seed: int) -> list[str]:
+    """The documents of all files, shuffled. With a template, a share of them is filled into it, each from one file.
 
-    A document then stands for an instruction, now and then another for an input, and a third for the response: the
-    model learns the wording, and to stay with a language, but no answers.
+    One document then serves as the instruction, sometimes another as the input, and another as the response: the model
+    learns the template's wording, and to keep to a language, but no answers.
     """
     draw = random.Random(f"documents {seed}")
     texts = []
@@ -62,17 +62,17 @@ def arrange(files: list[list[str]], template: Template | None, seed: int) -> lis
     return draw.sample(texts, len(texts))
 
 
-def pack(texts: Iterable[str], tokenizer: Tokenizer, length: int) -> list[list[int]]:
-    """Rows of `length` token ids from texts, each closed by eos; a rest too short is dropped."""
+def pack_rows(texts: Iterable[str], tokenizer: Tokenizer, length: int) -> list[list[int]]:
+    """Rows of `length` token ids from the texts, each followed by eos; a shorter remainder is dropped."""
     ids = [token for text in texts for token in (*tokenizer.encode_prompt(text), tokenizer.eos)]
     rows = [ids[start : start + length] for start in range(0, len(ids) - length + 1, length)]
     if not rows:
-        raise InputError(f"--corpus: {len(ids)} tokens in all, less than one row of {length}; give more text")
+        raise InputError(f"--corpus: {len(ids)} tokens in total, less than one row of {length}; give more text")
     return rows
 
 
-def build(architecture: dict, tokenizer: Tokenizer, seed: int):
-    """A model with random weights. Raises InputError when `architecture` is not one of Transformers'."""
+def build_model(architecture: dict, tokenizer: Tokenizer, seed: int):
+    """A model with random weights. Raises InputError if Transformers does not have such an `architecture`."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -91,12 +91,12 @@ def build(architecture: dict, tokenizer: Tokenizer, seed: int):
     except (KeyError, ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"--architecture: not a causal language model of Transformers ({reason[:200]}); mend it"
+            f"--architecture: not a causal language model of Transformers ({reason[:200]}); correct it"
         ) from None
 
 
 def learning_rate(step: int, settings: Settings) -> float:
-    """Learning rate at `step`, counted from 0: linear warm-up, then a cosine to zero."""
+    """Learning rate at `step`, counted from 0: linear warm-up, then a cosine decay to zero."""
     warmup = max(1, round(WARMUP * settings.steps))
     if step < warmup:
         return settings.learning_rate * (step + 1) / warmup
@@ -130,22 +130,22 @@ def pretrain(model, rows: list[list[int]], settings: Settings) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--architecture", required=True, metavar="JSON", help="object or file: model_type and sizes")
-    parser.add_argument("--corpus", required=True, nargs="+", type=Path, metavar="FILE", help="one document a line")
-    parser.add_argument("--template", type=Path, help="prompt template whose wording the model is to know")
+    parser.add_argument("--corpus", required=True, nargs="+", type=Path, metavar="FILE", help="one document per line")
+    parser.add_argument("--template", type=Path, help="prompt template whose wording the model should know")
     parser.add_argument("--tokenizer", required=True, type=Path, help="tokenizer folder")
     parser.add_argument(
         "--settings", required=True, metavar="JSON", help="object or file: steps, batch, length, learning_rate, seed"
     )
-    parser.add_argument("--output", required=True, type=Path, help="folder of the model")
+    parser.add_argument("--output", required=True, type=Path, help="folder for the model")
     arguments = parser.parse_args()
     settings = read_settings(Settings, arguments.settings)
     architecture = read_object(arguments.architecture)
     tokenizer = Tokenizer(arguments.tokenizer)
     template = Template(arguments.template) if arguments.template else None
-    texts = arrange([read_documents([path]) for path in arguments.corpus], template, settings.seed)
-    rows = pack(texts, tokenizer, settings.length)
+    texts = arrange_documents([read_documents([path]) for path in arguments.corpus], template, settings.seed)
+    rows = pack_rows(texts, tokenizer, settings.length)
 
-    model = build(architecture, tokenizer, settings.seed)
+    model = build_model(architecture, tokenizer, settings.seed)
     loss = pretrain(model, rows, settings)
     with beside(arguments.output) as folder:
         model.save_pretrained(folder)

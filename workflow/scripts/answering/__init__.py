@@ -1,1 +1,1 @@
-"""Decoding, in this process or by a server, and the language of an answer."""
+"""Decoding, in this process or by a server, and identifying the language of an answer."""

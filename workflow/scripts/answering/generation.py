@@ -1,9 +1,9 @@
-"""Answers from a model in this process, by Hugging Face `generate`, in batches that answer as one prompt alone.
+"""Answers from a model in this process, by Hugging Face `generate`, in batches that give the answers of single prompts.
 
-Prompts of unequal length are padded on the left and masked, so that no answer sees the padding; positions count from a
-prompt's first token, and the repetition penalty passes over it (Transformers 5.23 does; a test holds it to that). What
-remains of a batch's part in an answer is the order in which numbers are added up: in fp32 it moved no token in our
-tests, in bf16 it may decide between two tokens that are nearly as likely.
+Prompts of unequal length are padded on the left and masked, so that no answer depends on the padding: positions count
+from a prompt's first token, and the repetition penalty ignores padding (Transformers 5.23 does so, and a test checks
+it). All that is left of the batch's influence is the order in which numbers are summed: in fp32 it changed no token in
+our tests, in bf16 it may decide between two tokens that are almost equally likely.
 """
 
 import sys
@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from basics.errors import InputError
-from models import language_models  # noqa: F401  (first, it settles threads and network)
+from models import language_models  # noqa: F401  (first: it configures threads and network access)
 from models.tokenizer import Tokenizer
 from models.tuned import load_tuned
 
 
-def padded(prompts: list[list[int]], pad: int) -> tuple[list[list[int]], list[list[int]]]:
-    """Token ids and attention mask of a batch, each row as long as the longest."""
+def pad_left(prompts: list[list[int]], pad: int) -> tuple[list[list[int]], list[list[int]]]:
+    """Token ids and attention mask of a batch, each [prompts, length of the longest]."""
     width = max(map(len, prompts))
     ids = [[pad] * (width - len(ids)) + ids for ids in prompts]
     mask = [[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts]
@@ -26,11 +26,11 @@ def padded(prompts: list[list[int]], pad: int) -> tuple[list[list[int]], list[li
 
 
 def generate(model, prompts: list[list[int]], settings, tokenizer: Tokenizer) -> list[tuple[list[int], bool]]:
-    """Answer prompts; for each the generated tokens without the end of text, and whether that was reached."""
+    """Answer prompts: for each, the generated token ids without end of text, and whether end of text was reached."""
     import torch
     from transformers import GenerationConfig
 
-    decoding = GenerationConfig(  # a whole one: the base model's own defaults are not to mix in
+    decoding = GenerationConfig(  # complete, so that none of the base model's own defaults are mixed in
         do_sample=False,
         num_beams=settings.beams,
         no_repeat_ngram_size=settings.no_repeat_ngram,
@@ -40,7 +40,7 @@ def generate(model, prompts: list[list[int]], settings, tokenizer: Tokenizer) ->
         pad_token_id=tokenizer.pad,
         bos_token_id=tokenizer.eos,
     )
-    ids, mask = (torch.tensor(rows, device=model.device) for rows in padded(prompts, tokenizer.pad))
+    ids, mask = (torch.tensor(rows, device=model.device) for rows in pad_left(prompts, tokenizer.pad))
     with torch.inference_mode():
         output = model.generate(input_ids=ids, attention_mask=mask, generation_config=decoding)
     answers = []
@@ -51,8 +51,8 @@ def generate(model, prompts: list[list[int]], settings, tokenizer: Tokenizer) ->
 
 
 def generate_in_memory(model, prompts: list[list[int]], settings, tokenizer: Tokenizer) -> list[tuple[list[int], bool]]:
-    """As `generate`, in halves where the GPU has no memory for the batch. Raises InputError when it has none for one
-    prompt."""
+    """Like `generate`, but halves a batch that does not fit into GPU memory. Raises InputError if a single prompt does
+    not fit."""
     import torch
 
     try:
@@ -61,17 +61,17 @@ def generate_in_memory(model, prompts: list[list[int]], settings, tokenizer: Tok
         if len(prompts) == 1:
             raise InputError(
                 f"the GPU has no memory to answer a prompt of {len(prompts[0])} tokens with beam {settings.beams};"
-                " take a larger one, or fewer respond.<method>.beams or max_new_tokens"
+                " use a larger GPU, or lower respond.<method>.beams or max_new_tokens"
             ) from None
-    torch.cuda.empty_cache()  # outside of the except clause, which holds the tensors of the failure
+    torch.cuda.empty_cache()  # outside the except clause, whose traceback keeps the tensors alive
     print(f"no memory for {len(prompts)} prompts at once, halved: lower respond.<method>.batch", file=sys.stderr)
     half = len(prompts) // 2
     halves = (prompts[:half], prompts[half:])
     return [answer for part in halves for answer in generate_in_memory(model, part, settings, tokenizer)]
 
 
-def engine() -> dict[str, str]:
-    """What answers, for the metadata."""
+def engine_versions() -> dict[str, str]:
+    """The library and the device that generate the answers, for the metadata."""
     import torch
     import transformers
 
@@ -80,7 +80,7 @@ def engine() -> dict[str, str]:
 
 
 @contextmanager
-def loaded(method: str, base: Path, folder: Path, settings, tokenizer: Tokenizer) -> Generator[Callable]:
-    """The tuned model as a function of a batch of prompts; its adapter is not merged into the base."""
+def loaded_model(method: str, base: Path, folder: Path, settings, tokenizer: Tokenizer) -> Generator[Callable]:
+    """The tuned model as a function of a batch of prompts; an adapter is not merged into the base."""
     model = load_tuned(method, base, folder, settings.precision)
     yield lambda prompts: generate_in_memory(model, prompts, settings, tokenizer)

@@ -2,24 +2,24 @@
 
 The two measures of https://github.com/for-ai/language-confusion (compute_metrics.py), for one response:
 
-    line level   every line is in the language asked for. Lines of fewer than MIN_WORDS words are left out; a label
-                 whose probability is not above MIN_PROBABILITY is no label. Without a line to judge: null.
-    word level   no word of these lines is in another language, as far as script tells: asked of responses that pass
-                 on lines, in languages of another script than Latin. Else null.
+    line level   whether every line is in the requested language. Lines of fewer than MIN_WORDS words are ignored; a
+                 label whose probability is not above MIN_PROBABILITY counts as none. Null if no line can be judged.
+    word level   whether no word of these lines is in another language, as far as the script shows. Only for responses
+                 that pass at line level, in languages of a script other than Latin; otherwise null.
 
-The pass rates are the means of what is not null: LPR over lines_match, WPR over words_match.
+The pass rates are means over the values that are not null: LPR of lines_match, WPR of words_match.
 
-Where we differ from their code:
+Differences from their code:
 
-- A word of another language is a lower-case one of MIN_LETTERS or more Latin letters: as theirs, but of any language.
-  Theirs must be in the word list of a Unix system, for English, which we do not ship. So a name in code or a French
-  word fails here and may not there. Inline code, addresses, file names and words joined by signs are no words; in
-  theirs they mostly are in no list.
-- Chinese and Japanese are counted by characters, HAN_PER_WORD to a word, not segmented; theirs segments them where they
-  are asked for, and so leaves out a line of Chinese in an answer that should be English.
-- A number or a sign is no word: a row of numbers has no language.
-- Lines are identified with their punctuation, as the whole response is.
-- Code fences are dropped before (langid.py); a "Q:" that follows the answer is not, it is not in our templates.
+- A word of another language is a lower-case word of at least MIN_LETTERS Latin letters, as in theirs, but of any
+  language. Theirs must be in a Unix system's list of English words, which we do not ship. So an identifier or a French
+  word fails here, but may pass there. Inline code, URLs, file names and words joined by punctuation do not count as
+  words; in theirs most of them are in no list.
+- Chinese and Japanese words are estimated from characters, HAN_PER_WORD to a word, not segmented; theirs segments them
+  only where they are the requested language, and so ignores a line of Chinese in an answer that should be English.
+- Numbers and symbols are not words: a row of numbers has no language.
+- Lines are identified with their punctuation, like the whole response.
+- Code fences are removed beforehand (langid.py); a "Q:" after the answer is not, as our templates have none.
 """
 
 import re
@@ -28,12 +28,12 @@ from collections.abc import Sequence
 MIN_WORDS = 5
 MIN_PROBABILITY = 0.3
 MIN_LETTERS = 4
-HAN_PER_WORD = 1.5  # characters; a segmenter makes words of one and of two
+HAN_PER_WORD = 1.5  # characters; a segmenter gives words of one and two characters
 
 HAN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")  # and kana
 INLINE_CODE = re.compile("`[^`]*`")
 LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
-# A run of Latin letters that is not part of an address, a name in a file system or in code, or a joined word.
+# A run of Latin letters that is not part of a URL, a file name, an identifier, or a compound joined by punctuation.
 LATIN_WORD = re.compile(
     rf"(?<![{LATIN}0-9_@/\\:.'’-])[{LATIN}]{{{MIN_LETTERS},}}(?![{LATIN}0-9_@/\\(]|[.:'’-][{LATIN}0-9/])"
 )
@@ -41,16 +41,16 @@ LATIN_WORD = re.compile(
 Label = tuple[str | None, float]  # the best label and its probability
 
 
-def words(line: str) -> float:
-    """How many words a line has, for Chinese about."""
+def word_count(line: str) -> float:
+    """Number of words in a line; an estimate for Chinese and Japanese."""
     spaced = [word for word in HAN.sub(" ", line).split() if any(map(str.isalpha, word))]
     return len(spaced) + len(HAN.findall(line)) / HAN_PER_WORD
 
 
 def lines_to_judge(text: str) -> list[str]:
-    """The lines of a text without code that are long enough to have a language."""
+    """The lines of a text (without code) that are long enough for their language to be identified."""
     lines = (" ".join(line.split()) for line in text.splitlines())
-    return [line for line in lines if words(line) >= MIN_WORDS]
+    return [line for line in lines if word_count(line) >= MIN_WORDS]
 
 
 def in_latin_script(labels: Sequence[str]) -> bool:
@@ -59,12 +59,12 @@ def in_latin_script(labels: Sequence[str]) -> bool:
 
 
 def foreign_words(line: str) -> list[str]:
-    """The lower-case words in Latin letters of a line in another script."""
+    """The lower-case words in Latin letters in a line of another script."""
     return [word for word in LATIN_WORD.findall(INLINE_CODE.sub(" ", line)) if word.islower()]
 
 
 def confusion(lines: Sequence[str], found: Sequence[Label], asked: Sequence[str]) -> dict[str, int | bool | None]:
-    """Judge a response by its lines, what was found of each, and the labels that count as the language asked for."""
+    """Judge a response by its lines, the label `found` for each, and the labels of the language `asked` for."""
     lines_match = words_match = None
     if lines:
         lines_match = all(label in asked and probability > MIN_PROBABILITY for label, probability in found)

@@ -8,13 +8,13 @@ from serving.client import KEY_VARIABLE
 from serving.server import command_words
 
 CHOICES = {"special_tokens": ("drop", "keep"), "precision": ("bf16", "fp32")}
-GREEDY = {"beams": 1, "no_repeat_ngram": 0}  # the only search for which a server is asked
+GREEDY = {"beams": 1, "no_repeat_ngram": 0}  # the only search that a server is used for
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to decode; the head of respond.py says what each key is. Raises SettingError for a value out of range, and
-    for a search that a served model does not know."""
+    """How to decode; respond.py's docstring documents each key. Raises SettingError for a value out of range, and for a
+    search that a server does not support."""
 
     beams: int
     no_repeat_ngram: int
@@ -42,12 +42,12 @@ class Settings:
                 )
 
     def determinants(self) -> dict:
-        """What an answer depends on besides weights and prompt."""
+        """The settings that an answer depends on, besides weights and prompt."""
         speed = {"batch", "start_timeout", "secrets"} | ({"serve"} if not self.serve else set())
         return {key: value for key, value in asdict(self).items() if key not in speed}
 
-    def decoding(self, engine: str) -> str:
-        """In a line, for readers."""
+    def describe_decoding(self, engine: str) -> str:
+        """The decoding in one line, for readers."""
         search = f"beam {self.beams}" if self.beams > 1 else "greedy"
         repeats = f", no repeated {self.no_repeat_ngram}-gram" if self.no_repeat_ngram else ""
         penalty = f", repetition penalty {self.repetition_penalty:g}" if self.repetition_penalty != 1 else ""
