@@ -24,7 +24,7 @@ def test_what_is_found_fits_and_is_close_to_the_most(fixed, a_row, limit, upper)
         tried.append(rows)
         return fixed + a_row * rows
 
-    most = Fit(rehearse, lambda: limit).most(upper)
+    most = Fit(rehearse, lambda: limit).largest(upper)
     assert most <= upper
     assert most == 0 or fixed + a_row * most <= limit
     assert len(tried) <= 7 and len(set(tried)) == len(tried)
@@ -33,7 +33,7 @@ def test_what_is_found_fits_and_is_close_to_the_most(fixed, a_row, limit, upper)
 
 def test_one_that_runs_out_of_memory_is_not_the_end():
     fit = Fit(lambda rows: 10 * rows if rows <= 12 else None, lambda: 1_000)
-    assert fit.most(64) == 9, "16 did not fit, nor 15, against which nothing spoke; 9 is half-way"
+    assert fit.largest(64) == 9, "16 did not fit, nor 15, against which nothing spoke; 9 is half-way"
     assert fit.peaks == {1: 10, 4: 40, 16: None, 15: None, 9: 90}
 
 
@@ -60,14 +60,14 @@ def test_a_real_training_is_tried_until_the_memory_is_full(house, tmp_path):
     peaks = {entry["tokens"]: entry["peak_memory"] for entry in found["tried"]}
     assert found["tokens"] % 2048 == 0 and peaks[found["tokens"]] <= 0.9 * memory
     assert found["tokens"] == max(tokens for tokens, peak in peaks.items() if peak <= 0.9 * memory)
-    assert f"{found['tokens']:,} tokens a micro-batch" in run.stderr.splitlines()[-1]
+    assert f"{found['tokens']:,} tokens per micro-batch" in run.stderr.splitlines()[-1]
 
 
 def test_what_cannot_be_is_one_line_with_a_remedy(house, tmp_path):
     output = tmp_path / "found.json"
     run = find(house, output, "--length", "512", "--memory", "1000000")
     assert run.returncode == 1
-    assert "error: one row of 512 tokens needs 0." in run.stderr and "let activations be recomputed" in run.stderr
+    assert "error: one row of 512 tokens needs 0." in run.stderr and "recompute activations" in run.stderr
     run = find(house, output, "--length", "64", "--memory", "10000000", method="full")
     assert run.returncode == 1 and "Traceback" not in run.stderr
     assert not output.exists()

@@ -1,7 +1,7 @@
-# base: tokenizers and base models, fetched at a pinned revision, or made from a corpus of our own.
+# base: tokenizers and base models, fetched at a pinned revision, or trained on a generated corpus.
 #
-# in   the entries of `families` and `models`; `corpus` and `pretrain` where they are made
-# out  <results>/corpus/{lang}.txt        one document a line
+# in   the entries of `families` and `models`; `corpus` and `pretrain` if they are trained here
+# out  <results>/corpus/{lang}.txt        one document per line
 #      <results>/tokenizers/{family}/     a fast tokenizer
 #      <results>/bases/{model}/           configuration and safetensors weights
 #      <results>/{tokenizers/{family},bases/{model}}.sha256   the checksums of their files

@@ -1,7 +1,7 @@
 """Fetch a base model or a tokenizer from the Hugging Face hub at one revision, without pickled weights.
 
-The commit that the revision resolved to, and the SHA-256 of every file, are recorded in source.json beside the files. A
-file whose hash is given by --sha256 is refused when it has another. A gated repository needs HF_TOKEN in the
+The commit that the revision resolved to and the SHA-256 of every file are recorded in source.json next to the files. A
+file with a different hash from the one given by --sha256 is refused. A gated repository needs HF_TOKEN in the
 environment.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from basics.command_line import command_line
 from basics.writing import beside, write_json
-from models.fetching import MODEL_FILES, fetch, pin, say
+from models.fetching import MODEL_FILES, fetch, parse_pin, print_source
 
 TOKENIZER_FILES = [
     "tokenizer*.json",
@@ -27,15 +27,15 @@ def main() -> None:
     parser.add_argument("kind", choices=["model", "tokenizer"])
     parser.add_argument("--repo", required=True, help="such as bigscience/bloom-560m")
     parser.add_argument("--revision", required=True, help="a commit, or a branch to resolve")
-    parser.add_argument("--sha256", action="append", default=[], type=pin, metavar="FILE=HASH", help="repeatable")
-    parser.add_argument("--output", required=True, type=Path, help="folder to make")
+    parser.add_argument("--sha256", action="append", default=[], type=parse_pin, metavar="FILE=HASH", help="repeatable")
+    parser.add_argument("--output", required=True, type=Path, help="folder to create")
     arguments = parser.parse_args()
 
-    with beside(arguments.output) as written:
+    with beside(arguments.output) as folder:
         patterns = MODEL_FILES if arguments.kind == "model" else TOKENIZER_FILES
-        record = fetch(arguments.repo, arguments.revision, patterns, written, dict(arguments.sha256))
-        write_json(written / "source.json", record)
-    say(arguments.output, record)
+        record = fetch(arguments.repo, arguments.revision, patterns, folder, dict(arguments.sha256))
+        write_json(folder / "source.json", record)
+    print_source(arguments.output, record)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Take a tuned model that somebody released in place of training it: from the Hugging Face hub, or from a folder.
+"""Use a released tuned model instead of training one: fetch it from the Hugging Face hub, or copy it from a folder.
 
-What it must be is checked against the base model: an adapter adapts --adapter-modules in every layer of the base, with
-matrices that fit, and changes something; a full model has the base's architecture. An adapter that names another base
-than --base-repo is taken with a warning, since copies of a model have many names.
+It is checked against the base model: an adapter must adapt --adapter-modules in every layer of the base, with matrices
+of matching shapes, and must change something; a full model must have the base's architecture. An adapter that names a
+base other than --base-repo is accepted with a warning, since copies of a model have many names.
 
-Where it came from and the SHA-256 of every file are recorded in source.json beside the files. A file whose hash is
-given by --sha256 is refused when it has another; pickled weights are never taken.
+Its origin and the SHA-256 of every file are recorded in source.json next to the files. A file with a different hash
+from the one given by --sha256 is refused; pickled weights are never accepted.
 """
 
 import argparse
@@ -20,20 +20,20 @@ from basics.errors import InputError, readable
 from basics.hashing import sha256
 from basics.reading import read_json
 from basics.writing import beside, write_json
-from models.fetching import MODEL_FILES, check_weights, fetch, pin, say
+from models.fetching import MODEL_FILES, check_weights, fetch, parse_pin, print_source
 from study.released import CONFIGS
 
-AGAIN = "fetch or convert it again"
+REMEDY = "fetch or convert it again"
 FILES = {"lora": ["adapter_config.json", "adapter_model.safetensors"], "full": MODEL_FILES}
 
 
-def copy(folder: Path, patterns: list[str], output: Path) -> dict:
-    """Copy the files of a model on this machine; return what source.json says: path, sha256 by file.
+def copy_model(folder: Path, patterns: list[str], output: Path) -> dict:
+    """Copy the files of a model on this machine; return the content of source.json: path, sha256 by file.
 
-    Raises InputError when it has no weights, or only pickled ones.
+    Raises InputError if it has no weights, or only pickled ones.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; mend the path, or convert the model to there")
+        raise InputError(f"{folder}: no such folder; correct the path, or put the converted model there")
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     check_weights(names, patterns, str(folder))
     output.mkdir()
@@ -43,27 +43,27 @@ def copy(folder: Path, patterns: list[str], output: Path) -> dict:
     return {"path": str(folder), "sha256": {path.name: sha256(path) for path in sorted(output.iterdir())}}
 
 
-def check_adapter(folder: Path, place: str, base: Path, modules: list[str]) -> Mapping:
-    """Check an adapter against its base; return its configuration. Raises InputError, which names it by `place`."""
+def check_adapter_fits(folder: Path, place: str, base: Path, modules: list[str]) -> Mapping:
+    """Check an adapter against its base; return its configuration. Raises InputError, naming the adapter by `place`."""
     from safetensors.torch import load_file
 
     from models.language_models import layer_shapes
 
-    config = read_json(folder / CONFIGS["lora"], fields=(), remedy=AGAIN)
+    config = read_json(folder / CONFIGS["lora"], fields=(), remedy=REMEDY)
     adapted, rank = config.get("target_modules"), config.get("r")
     if config.get("peft_type") != "LORA" or not isinstance(adapted, list):
         raise InputError(f"{place}: {CONFIGS['lora']} is not one of LoRA with a list of target_modules; name another")
     if sorted(adapted) != sorted(modules):
         raise InputError(
             f"{place}: adapts {', '.join(sorted(adapted))}, and the config's family {', '.join(sorted(modules))}"
-            " (adapter_modules); name another, or mend the family"
+            " (adapter_modules); name another, or change the family"
         )
     fitting = {}
     for layer, (rows, columns) in layer_shapes(base).items():
         if layer.rpartition(".")[2] in modules:
             fitting |= {f"{layer}.lora_A": (rank, columns), f"{layer}.lora_B": (rows, rank)}
     check_shapes(layer_shapes(folder, CONFIGS["lora"]), fitting, place, base)
-    with readable(folder / "adapter_model.safetensors", "a safetensors file", AGAIN):
+    with readable(folder / "adapter_model.safetensors", "a safetensors file", REMEDY):
         weights = load_file(folder / "adapter_model.safetensors")
     changes = [tensor for name, tensor in weights.items() if "lora_B" in name]
     if not all(tensor.isfinite().all() for tensor in weights.values()):
@@ -73,18 +73,18 @@ def check_adapter(folder: Path, place: str, base: Path, modules: list[str]) -> M
     return config
 
 
-def check_model(folder: Path, place: str, base: Path) -> None:
-    """Check a full model against its base. Raises InputError, which names it by `place`."""
+def check_model_fits(folder: Path, place: str, base: Path) -> None:
+    """Check a full model against its base. Raises InputError, naming the model by `place`."""
     from models.language_models import layer_shapes
 
-    found, wanted = (read_json(path / CONFIGS["full"], (), AGAIN).get("model_type") for path in (folder, base))
+    found, wanted = (read_json(path / CONFIGS["full"], (), REMEDY).get("model_type") for path in (folder, base))
     if found != wanted:
         raise InputError(f"{place}: is a {found}, and the base in {base} a {wanted}; name a model tuned from that base")
     check_shapes(layer_shapes(folder), layer_shapes(base), place, base)
 
 
 def check_shapes(found: Mapping[str, tuple], fitting: Mapping[str, tuple], place: str, base: Path) -> None:
-    """Raise InputError at the first matrix that is missing, of another shape than the base asks for, or too many."""
+    """Raise InputError at the first matrix that is missing, has a shape that does not fit the base, or is extra."""
     for name in sorted({*found, *fitting}):
         if found.get(name) != fitting.get(name):
             has, needs = (" x ".join(map(str, shapes.get(name, ()))) or "none" for shapes in (found, fitting))
@@ -98,29 +98,29 @@ def main() -> None:
     origin.add_argument("--repo", help="such as HPLT/sft-fpft-en-bloom-560m")
     origin.add_argument("--path", type=Path, help="folder on this machine")
     parser.add_argument("--revision", default="main", help="of --repo: a commit, or a branch to resolve")
-    parser.add_argument("--sha256", action="append", default=[], type=pin, metavar="FILE=HASH", help="of --repo")
+    parser.add_argument("--sha256", action="append", default=[], type=parse_pin, metavar="FILE=HASH", help="of --repo")
     parser.add_argument("--base", required=True, type=Path, help="folder of the base model")
     parser.add_argument("--base-repo", help="repository of the base model, which an adapter should name")
     parser.add_argument("--adapter-modules", nargs="*", default=[], help="modules that LoRA adapts")
-    parser.add_argument("--output", required=True, type=Path, help="folder to make")
+    parser.add_argument("--output", required=True, type=Path, help="folder to create")
     arguments = parser.parse_args()
 
     patterns, place = FILES[arguments.method], arguments.repo or str(arguments.path)
-    with beside(arguments.output) as written:
+    with beside(arguments.output) as folder:
         if arguments.path:
-            record = copy(arguments.path, patterns, written)
+            record = copy_model(arguments.path, patterns, folder)
         else:
-            record = fetch(arguments.repo, arguments.revision, patterns, written, dict(arguments.sha256))
-        weights = arguments.path or written  # a fault is named where the user has the file
+            record = fetch(arguments.repo, arguments.revision, patterns, folder, dict(arguments.sha256))
+        weights = arguments.path or folder  # errors name the file where the user has it
         if arguments.method == "full":
-            check_model(weights, place, arguments.base)
+            check_model_fits(weights, place, arguments.base)
         else:
-            config = check_adapter(weights, place, arguments.base, arguments.adapter_modules)
+            config = check_adapter_fits(weights, place, arguments.base, arguments.adapter_modules)
             named = str(config.get("base_model_name_or_path"))
             if arguments.base_repo and Path(named).name != Path(arguments.base_repo).name:
                 print(f"warning: {place}: names {named} as its base, not {arguments.base_repo}", file=sys.stderr)
-        write_json(written / "source.json", record)
-    say(arguments.output, record)
+        write_json(folder / "source.json", record)
+    print_source(arguments.output, record)
 
 
 if __name__ == "__main__":

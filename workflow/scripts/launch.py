@@ -1,12 +1,12 @@
-"""Start the ranks of a program by torchrun, and end with the status that they end with.
+"""Start the ranks of a program with torchrun, and exit with their exit status.
 
   launch.py --ranks 2 train.py --method full ...
   launch.py --ranks 8 --nodes 2 train.py --method full ...      in a Slurm job of two nodes: sixteen ranks
   launch.py --ranks 8 --torchrun "--nnodes 2 --rdzv-backend c10d --rdzv-endpoint node1:29500" train.py ...
 
-What this adds to torchrun: the status is that of the rank that failed (torchrun's is 1 for all), no report buries what
-the rank had to say, ranks share the threads of the job, and SIGTERM and SIGUSR1 are handed on to the ranks and nothing
-else: torchrun would stop them.
+What this adds to torchrun: the exit status is that of the rank that failed (torchrun's is always 1), no report buries
+the message of that rank, ranks share the threads of the job, and SIGTERM and SIGUSR1 are only forwarded to the ranks,
+which torchrun would stop.
 """
 
 import argparse
@@ -22,26 +22,26 @@ import psutil
 from basics.command_line import positive
 from training.ranks import LAUNCHER
 
-TORCHRUNS_OWN = "SIGINT,SIGHUP,SIGQUIT"
+TORCHRUN_SIGNALS = "SIGINT,SIGHUP,SIGQUIT"
 
 
-def hand_on(number: int, frame: object) -> None:
-    """Send the signal to the ranks, which decide what to do about it."""
+def forward_signal(number: int, frame: object) -> None:
+    """Send the signal to the ranks, which decide how to respond."""
     for rank in psutil.Process().children():
         rank.send_signal(number)
 
 
 def start_on_nodes(nodes: int, ranks: int, command: list[str]) -> int:
-    """Start this launcher on each node of the Slurm job that this runs in, and return the highest status.
+    """Start this launcher on each node of the Slurm job in which it runs, and return the highest exit status.
 
-    They meet here: a job's script runs on the first of its nodes. srun hands on the signals that it is sent.
+    This node is the rendezvous: a job's script runs on the first of its nodes. srun forwards the signals it receives.
     """
     if not shutil.which("srun"):
         sys.exit("error: --nodes: there is no srun here; several nodes are for a Slurm job")
     with socket.create_server(("", 0)) as free:
         port = free.getsockname()[1]
-    meeting = f"--nnodes {nodes} --rdzv-backend c10d --rdzv-endpoint {socket.gethostname()}:{port} --rdzv-id {port}"
-    launcher = [sys.executable, __file__, "--ranks", str(ranks), "--torchrun", meeting]
+    rendezvous = f"--nnodes {nodes} --rdzv-backend c10d --rdzv-endpoint {socket.gethostname()}:{port} --rdzv-id {port}"
+    launcher = [sys.executable, __file__, "--ranks", str(ranks), "--torchrun", rendezvous]
     on_each = ["srun", "--nodes", str(nodes), "--ntasks", str(nodes), "--ntasks-per-node", "1", "--kill-on-bad-exit=0"]
     return subprocess.Popen([*on_each, *launcher, *command]).wait()
 
@@ -51,26 +51,29 @@ def main() -> None:
     parser.add_argument("--ranks", required=True, type=positive, help="processes on this node")
     parser.add_argument("--nodes", default=1, type=positive, help="nodes of the Slurm job to start them on")
     parser.add_argument(
-        "--torchrun", default="--standalone", metavar="OPTIONS", help="how they meet (default: on a free port, alone)"
+        "--torchrun",
+        default="--standalone",
+        metavar="OPTIONS",
+        help="rendezvous options (default: on this node only, at a free port)",
     )
     parser.add_argument("command", nargs=argparse.REMAINDER, help="the program and its arguments")
     arguments = parser.parse_args()
     if not arguments.command:
         parser.error("name a program to start")
     for number in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, hand_on)
+        signal.signal(number, forward_signal)
     if arguments.nodes > 1:
         sys.exit(start_on_nodes(arguments.nodes, arguments.ranks, arguments.command))
 
-    # Snakemake tells each job, by these variables, of all its threads. With as many in every rank they would be in each
-    # other's way, and sums, and so weights, would depend on --cores.
+    # Snakemake sets these variables to all threads of the job. With that many in every rank, ranks would compete for
+    # cores; and sums, and thus weights, would depend on --cores.
     share = max(1, int(os.environ.get("OMP_NUM_THREADS", arguments.ranks)) // arguments.ranks)
     os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = str(share)
-    os.environ[LAUNCHER] = str(os.getpid())  # torchrun starts the ranks from this very process
+    os.environ[LAUNCHER] = str(os.getpid())  # torchrun starts the ranks from this process
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    options = ["--signals-to-handle", TORCHRUNS_OWN, "--nproc-per-node", str(arguments.ranks)]
+    options = ["--signals-to-handle", TORCHRUN_SIGNALS, "--nproc-per-node", str(arguments.ranks)]
     try:
         run.main([*options, *arguments.torchrun.split(), *arguments.command])
     except ChildFailedError as error:

@@ -1,7 +1,7 @@
-"""Merge a LoRA adapter into its base model, for an engine that takes whole models only.
+"""Merge a LoRA adapter into its base model, for an engine that accepts full models only.
 
-The merged weights are W + alpha/r BA, added up in fp32 and stored in --precision, so they are not bit for bit what the
-adapter gives beside its base. The answers of the paper's path are made with adapters that are not merged.
+The merged weights are W + alpha/r BA, summed in fp32 and stored in --precision, so they are not bit-identical to an
+unmerged adapter on its base. The paper's answers are made with unmerged adapters.
 """
 
 import argparse
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--base", required=True, type=Path, help="base model")
     parser.add_argument("--adapter", required=True, type=Path, help="its LoRA adapter, an output of train.py")
     parser.add_argument("--precision", required=True, choices=("bf16", "fp32"), help="of the merged weights")
-    parser.add_argument("--output", required=True, type=Path, help="folder of the merged model")
+    parser.add_argument("--output", required=True, type=Path, help="folder for the merged model")
     arguments = parser.parse_args()
     language_models.weight_files(arguments.base)
     language_models.weight_files(arguments.adapter, config="adapter_config.json")
@@ -29,7 +29,7 @@ def main() -> None:
     merged = load_tuned("lora", arguments.base, arguments.adapter, "fp32").merge_and_unload(safe_merge=True)
     with beside(arguments.output) as folder:
         merged.to({"bf16": torch.bfloat16, "fp32": torch.float32}[arguments.precision]).save_pretrained(folder)
-    print(f"{arguments.output}: the adapter {arguments.adapter} in {arguments.base}", file=sys.stderr)
+    print(f"{arguments.output}: the adapter {arguments.adapter} merged into {arguments.base}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Train a byte-level BPE tokenizer on text files and save it as a Transformers fast tokenizer.
 
-One line of a file is one document. Any text in any script can be encoded, since the bytes themselves are tokens.
-Give --template, and its words are counted once a document, as often as tuning will meet them: prompts get shorter.
+Each line of a file is a document. Any text in any script can be encoded, since all bytes are tokens. With --template,
+its words are counted once per document, as often as they occur in tuning, which makes prompts shorter.
 """
 
 import argparse
@@ -19,10 +19,10 @@ EOS, PAD = "<eos>", "<pad>"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", required=True, nargs="+", type=Path, metavar="FILE", help="one document a line")
-    parser.add_argument("--template", type=Path, help="prompt template whose words are to be tokens")
+    parser.add_argument("--corpus", required=True, nargs="+", type=Path, metavar="FILE", help="one document per line")
+    parser.add_argument("--template", type=Path, help="prompt template whose words should become tokens")
     parser.add_argument("--vocabulary", required=True, type=int, help="number of tokens, special ones included")
-    parser.add_argument("--output", required=True, type=Path, help="folder of the tokenizer")
+    parser.add_argument("--output", required=True, type=Path, help="folder for the tokenizer")
     arguments = parser.parse_args()
     documents = read_documents(arguments.corpus)
     if arguments.template:

@@ -1,4 +1,4 @@
-"""Fetching a model at a pinned revision, safetensors alone."""
+"""Fetching a model from the Hugging Face hub at a pinned revision, as safetensors only."""
 
 import argparse
 import re
@@ -16,12 +16,12 @@ PICKLED = ("*.bin", "*.pt", "*.pth")
 
 
 def fetch(repo: str, revision: str, patterns: list[str], folder: Path, pins: Mapping[str, str]) -> dict:
-    """Download the files that match into `folder`; return what source.json says: repo, revision, sha256 by file.
+    """Download the matching files into `folder`; return the content of source.json: repo, revision, sha256 by file.
 
-    `pins` are hashes that are known, by file. Raises InputError, with both values, when a file has another hash; when
-    weights are wanted and the repository has only pickled ones; and when it cannot be had.
+    `pins` are the expected hashes, by file. Raises InputError if a file has a different hash (giving both), if weights
+    are wanted but the repository has only pickled ones, and if the download fails.
     """
-    commit, names = reach(repo, revision)
+    commit, names = resolve_revision(repo, revision)
     check_weights(names, patterns, f"{repo} at {commit}")
     download(repo, commit, patterns, folder)
     hashes = {path.name: sha256(path) for path in sorted(folder.iterdir())}
@@ -33,28 +33,28 @@ def fetch(repo: str, revision: str, patterns: list[str], folder: Path, pins: Map
 
 
 def check_weights(names: Iterable[str], patterns: list[str], place: str) -> None:
-    """Raise InputError when weights are among the wanted files, and `names` has none, or only pickled ones."""
+    """Raise InputError if weights are wanted, but `names` has none or only pickled ones."""
     wanted = [pattern for pattern in patterns if pattern.endswith(".safetensors")]
     own = [name for name in names if "/" not in name]
     if not wanted or any(fnmatchcase(name, pattern) for name in own for pattern in wanted):
         return
     pickled = next((name for name in own for pattern in PICKLED if fnmatchcase(name, pattern)), None)
-    found = f"its weights are pickled ({pickled}), which are not loaded" if pickled else "there are no weights in it"
+    found = f"its weights are pickled ({pickled}), which are not loaded" if pickled else "it has no weights"
     raise InputError(
         f"{place}: no {wanted[0]}: {found}; name a revision that has safetensors, or convert it (config/README.md says"
         " how) and name the folder as `path` in the config"
     )
 
 
-def reach(repo: str, revision: str) -> tuple[str, list[str]]:
-    """The commit that a revision is, and the names of its files. Raises InputError."""
+def resolve_revision(repo: str, revision: str) -> tuple[str, list[str]]:
+    """The commit that a revision refers to, and the names of its files. Raises InputError."""
     from huggingface_hub import HfApi
 
     try:
         info = HfApi().model_info(repo, revision=revision)
     except Exception as error:
-        raise _refusal(error, repo, revision) from None
-    assert info.sha  # the hub names it of every revision
+        raise _input_error(error, repo, revision) from None
+    assert info.sha  # the hub gives it for every revision
     return info.sha, [sibling.rfilename for sibling in info.siblings or []]
 
 
@@ -65,12 +65,12 @@ def download(repo: str, commit: str, patterns: list[str], folder: Path) -> None:
     try:
         snapshot_download(repo, revision=commit, allow_patterns=patterns, local_dir=folder)
     except Exception as error:
-        raise _refusal(error, repo, commit) from None
-    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub client's notes, with times in them
+        raise _input_error(error, repo, commit) from None
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub client's records, which contain times
 
 
-def _refusal(error: Exception, repo: str, revision: str) -> Exception:
-    """What to raise for a failure of the hub client: the user's to mend, or `error` itself, which is not."""
+def _input_error(error: Exception, repo: str, revision: str) -> Exception:
+    """What to raise if the hub client fails: an InputError if the user can fix it, otherwise `error` itself."""
     import httpx2
     from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError, XetDownloadError
 
@@ -88,20 +88,20 @@ def _refusal(error: Exception, repo: str, revision: str) -> Exception:
         )
     elif status == 404:
         what = "revision" if isinstance(error, RevisionNotFoundError) else "repository or file"
-        remedy = f"there is no such {what}: mend its name"
+        remedy = f"there is no such {what}: correct its name"
     return InputError(f"cannot fetch {repo} at {revision} from the hub ({first}); {remedy}")
 
 
-def pin(argument: str) -> tuple[str, str]:
-    """Split FILE=HASH; the `type` of --sha256."""
+def parse_pin(argument: str) -> tuple[str, str]:
+    """Split FILE=HASH; the argparse `type` of --sha256."""
     name, _, digest = argument.rpartition("=")
     if not name or not re.fullmatch(r"[0-9a-f]{64}", digest):
         raise argparse.ArgumentTypeError(f"{argument!r} is not FILE=HASH with 64 hexadecimal digits")
     return name, digest
 
 
-def say(output: Path, record: Mapping) -> None:
-    """Print where a folder came from, and the hashes to pin."""
+def print_source(output: Path, record: Mapping) -> None:
+    """Print the origin of a folder, and the hashes to pin."""
     came = f"{record['repo']} at {record['revision']}" if "repo" in record else record["path"]
     print(f"{output}: {came}", file=sys.stderr)
     for name, digest in record["sha256"].items():

@@ -1,6 +1,6 @@
-"""What the programs that train and run language models share: a quiet, offline setting, and weights on disk.
+"""What the programs that train and run language models share: a quiet, offline environment, and weights on disk.
 
-Import it before torch: threads and network are settled by variables that the libraries read once.
+Import it before torch: the environment variables for threads and network access are read only once by the libraries.
 """
 
 import gc
@@ -14,26 +14,26 @@ from basics.hashing import sha256
 from basics.kinds import kind_fault
 from basics.reading import parse_json, read_json
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads add up in another order, hence other last digits
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads sum in another order, so the last digits differ
 os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"  # everything read here is a local file
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 warnings.filterwarnings("ignore", category=FutureWarning, module="torch|transformers|accelerate|peft|deepspeed")
-AGAIN = "make, fetch or convert it again"
-gc.set_threshold(100_000)  # importing them makes a million objects to keep: looking through those takes half a second
+REMEDY = "make, fetch or convert it again"
+gc.set_threshold(100_000)  # imports create a million lasting objects; scanning them takes half a second
 
 
 def weight_files(folder: Path, config: str = "config.json") -> list[Path]:
     """The safetensors files of a model (or, with `config` adapter_config.json, of an adapter) in `folder`.
 
-    Raises InputError when the folder holds no model, or a part of it, or pickled weights, which could run code.
+    Raises InputError if the folder holds no model, an incomplete one, or pickled weights, which could run code.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give that of a model")
+        raise InputError(f"{folder}: no such folder; give the folder of a model")
     if not (folder / config).is_file():
-        raise InputError(f"{folder}: no {config} in it, so it is no model; give the folder of a downloaded one")
-    read_json(folder / config, fields=(), remedy=AGAIN)
+        raise InputError(f"{folder}: no {config} in it, so it is not a model; give the folder of a downloaded one")
+    read_json(folder / config, fields=(), remedy=REMEDY)
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         pickled = next((path.name for pattern in ("*.bin", "*.pt*") for path in sorted(folder.glob(pattern))), None)
@@ -41,14 +41,14 @@ def weight_files(folder: Path, config: str = "config.json") -> list[Path]:
         raise InputError(f"{folder}: {found}; only safetensors are read, convert or download them in that format")
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        parts = set(read_json(index, {"weight_map": dict}, AGAIN)["weight_map"].values())
+        parts = set(read_json(index, {"weight_map": dict}, REMEDY)["weight_map"].values())
         if missing := sorted(parts - {path.name for path in files}):
             raise InputError(
                 f"{folder}: {len(missing)} of {len(parts)} weights files are missing, the first is"
                 f" {missing[0]}; fetch the model again"
             )
     for path in files:
-        _header(path)
+        _read_header(path)
     return files
 
 
@@ -60,12 +60,12 @@ def weight_hashes(folder: Path, config: str = "config.json") -> dict[str, str]:
 def layer_shapes(folder: Path, config: str = "config.json") -> dict[str, tuple[int, int]]:
     """Rows and columns of the matrices in the layers of a model (or adapter, see `weight_files`), from file headers.
 
-    A name begins with its layer's number, as 0.self_attention.query_key_value: what stands before differs between
-    copies of a model. Raises InputError when a file is no whole safetensors file.
+    Names begin with the layer's number, as in 0.self_attention.query_key_value, since the prefix before it differs
+    between copies of a model. Raises InputError for a file that is not a complete safetensors file.
     """
     shapes = {}
     for path in weight_files(folder, config):
-        header = _header(path)
+        header = _read_header(path)
         for name, tensor in header.items():
             *parts, last = name.split(".")
             layer = next((place for place, part in enumerate(parts) if part.isdigit()), None)
@@ -74,8 +74,8 @@ def layer_shapes(folder: Path, config: str = "config.json") -> dict[str, tuple[i
     return shapes
 
 
-def _header(path: Path) -> dict:
-    """What a safetensors file says of its tensors: its length, JSON, then the bytes of every tensor.
+def _read_header(path: Path) -> dict:
+    """The header of a safetensors file, which describes its tensors. The file is: header length, JSON, tensor bytes.
 
     https://github.com/huggingface/safetensors#format
     """
@@ -91,32 +91,32 @@ def _header(path: Path) -> dict:
         if not whole or any(kind_fault(tensor["shape"], list[int]) for tensor in header.values()):
             raise ValueError
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, IsADirectoryError):
-        raise InputError(f"{path}: not a safetensors file, or cut short; {AGAIN}") from None
+        raise InputError(f"{path}: not a safetensors file, or cut short; {REMEDY}") from None
     return header
 
 
 def layer_modules(folder: Path) -> list[str]:
-    """Names of the matrix modules in a model's layers, which an adapter can be put on."""
+    """Names of the matrix modules in a model's layers, which an adapter can adapt."""
     return sorted({name.rpartition(".")[2] for name in layer_shapes(folder)})
 
 
 def load_model(folder: Path, precision: str):
     """Load a causal language model in `precision`, bf16 or fp32, from local safetensors.
 
-    Raises InputError when it is none, or lacks weights: Transformers would fill these with random numbers.
+    Raises InputError if it is not one, or lacks weights, which Transformers would initialise at random.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
     dtype = {"bf16": torch.bfloat16, "fp32": torch.float32}[precision]
     options = {"dtype": dtype, "local_files_only": True, "use_safetensors": True, "output_loading_info": True}
-    options["trust_remote_code"] = False  # unset, Transformers asks on the terminal whether to run a model's code
-    with readable(folder, "a causal language model that Transformers can load", AGAIN):
-        # ty: with output_loading_info it returns two, which its annotation leaves out.
+    options["trust_remote_code"] = False  # if unset, Transformers asks on the terminal whether to run a model's code
+    with readable(folder, "a causal language model that Transformers can load", REMEDY):
+        # With output_loading_info it returns a pair, which its annotation omits.
         model, loading = AutoModelForCausalLM.from_pretrained(folder, **options)  # ty: ignore[not-iterable]
     if lacking := sorted({*loading["missing_keys"], *map(str, loading["mismatched_keys"])}):
         raise InputError(
             f"{folder}: lacks {len(lacking)} of the weights that its config.json asks for, the first is"
-            f" {lacking[0]}; {AGAIN}"
+            f" {lacking[0]}; {REMEDY}"
         )
     return model

@@ -1,7 +1,7 @@
-"""Text to token ids and back, from a tokenizer folder, without the start-up cost of Transformers.
+"""Text to token ids and back, with the tokenizer in a folder, without the start-up time of Transformers.
 
-The prompt and the response are encoded so that training sees the prompt exactly as answering does: what the
-tokenizer puts before every text (LLaMA's <s>) stays, what it may put after one (an end-of-text) does not.
+Prompt and response are encoded such that training sees the prompt exactly as inference does: a token that the tokenizer
+puts before every text (LLaMA's <s>) is kept, an end-of-text token after it is not.
 """
 
 from pathlib import Path
@@ -25,11 +25,11 @@ class Tokenizer:
         self._tokenizer.no_padding()
         settings = Path(folder) / "tokenizer_config.json"
         special = read_json(settings, fields=(), remedy="make or fetch the tokenizer again")
-        self.eos = self._special(special.get("eos_token"), settings)
-        # The ids at padded places are masked and never labels, so a tokenizer without a pad token lends its eos.
-        self.pad = self._special(special["pad_token"], settings) if special.get("pad_token") else self.eos
+        self.eos = self._special_id(special.get("eos_token"), settings)
+        # Padding is masked and never a label, so eos can serve for a tokenizer without a pad token.
+        self.pad = self._special_id(special["pad_token"], settings) if special.get("pad_token") else self.eos
 
-    def _special(self, token: str | dict | None, path: Path) -> int:
+    def _special_id(self, token: str | dict | None, path: Path) -> int:
         text = token.get("content") if isinstance(token, dict) else token
         identifier = self._tokenizer.token_to_id(text) if text and isinstance(text, str) else None
         if identifier is None:
@@ -42,25 +42,25 @@ class Tokenizer:
         return self._tokenizer.get_vocab_size(with_added_tokens=True)
 
     def encode_prompt(self, prompt: str) -> list[int]:
-        """Token ids of a prompt, as the model is to be given them."""
-        return self._open_ended(self._tokenizer.encode(prompt).ids)
+        """Token ids of a prompt, as input of the model."""
+        return self._without_eos(self._tokenizer.encode(prompt).ids)
 
     def encode_example(self, prompt: str, response: str) -> tuple[list[int], list[int]]:
-        """Token ids of a prompt and of the response to it, eos not included.
+        """Token ids of a prompt and of its response, without eos.
 
-        The two are encoded as one text, so that no token tells where they were joined. Should the joint encoding
-        cross that place (a response that begins with a space may do it), the response is encoded alone, since
-        the prompt must stay as it will be when the model answers.
+        The two are encoded as one text, so that no token reveals where they were joined. If a token of the joint
+        encoding spans the boundary (as may happen when a response begins with a space), the response is encoded
+        separately, since the prompt must be encoded as it will be at inference.
         """
         prompt_ids = self.encode_prompt(prompt)
-        joint = self._open_ended(self._tokenizer.encode(prompt + response).ids)
+        joint = self._without_eos(self._tokenizer.encode(prompt + response).ids)
         if joint[: len(prompt_ids)] == prompt_ids:
             return prompt_ids, joint[len(prompt_ids) :]
         return prompt_ids, self._tokenizer.encode(response, add_special_tokens=False).ids
 
-    def _open_ended(self, ids: list[int]) -> list[int]:
+    def _without_eos(self, ids: list[int]) -> list[int]:
         return ids[:-1] if ids and ids[-1] == self.eos else ids
 
     def decode(self, ids: list[int], special_tokens: str = "drop") -> str:
-        """Text of token ids; `special_tokens` says whether these are dropped, or kept as text."""
+        """Text of token ids; `special_tokens` is drop or keep, which leaves them as text."""
         return self._tokenizer.decode(ids, skip_special_tokens=special_tokens == "drop")
