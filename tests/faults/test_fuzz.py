@@ -35,11 +35,11 @@ from data.prompts import FIELDS, check_prompts
 from data.template import Template, cut_response
 from judging.endpoint import as_reply, is_reply
 from judging.ratings import RATINGS, parse_rating
-from langid import prose
+from langid import text_to_identify
 from models.tokenizer import Tokenizer
 from page import page
-from reporting.markdown import literal, markdown_table
-from score_table import latex
+from reporting.markdown import escape_markdown, markdown_table
+from score_table import latex_table
 from snake import DEMO, snakemake
 from study import checking, local_files, references
 from study.configuration import SCHEMA, merge, read_configs
@@ -301,16 +301,16 @@ def test_any_answer_is_shown_to_the_judge_word_for_word(prompt, response):
 
 @drawn(TEXTS)
 def test_any_answer_has_a_language_or_none(identifier, text):
-    for piece in (prose(text), *lines_to_judge(text)):
+    for piece in (text_to_identify(text), *lines_to_judge(text)):
         ((label, probability),) = identify([piece], identifier)
         assert label in ("eng_Latn", "spa_Latn", None) and 0 <= probability <= 1
 
 
 @drawn(TEXTS)
 def test_any_text_can_stand_in_a_table_and_on_a_page_where_it_is_nothing_but_text(text):
-    table = markdown_table([{"a": literal(text), "b": 1}], right=["b"])
+    table = markdown_table([{"a": escape_markdown(text), "b": 1}], right=["b"])
     assert len(table.splitlines()) == 3, "a row is a line"
-    html = page(f"{table}\n\n{literal(text)}\n\n{verbatim(text)}\n", "title")
+    html = page(f"{table}\n\n{escape_markdown(text)}\n\n{verbatim(text)}\n", "title")
     assert not re.search("<(script|img|a|em|code)[ >]", html.replace("<pre><code", ""))
-    latex([{"a": text, "b": "1"}], ["b"], text)
+    latex_table([{"a": text, "b": "1"}], ["b"], text)
     pl.DataFrame({"a": [text]}).write_csv()

@@ -205,7 +205,7 @@ FAULTS = {
     "a command whose quote has no end": (
         "respond.lora.serve",
         "vllm 'serve",
-        'config: respond.lora.serve: "vllm \'serve" is no command (No closing quotation); mend its quotes',
+        'config: respond.lora.serve: "vllm \'serve" is not a valid command (No closing quotation); correct its quotes',
     ),
     "two judges of one name": ("judges", "twice", "judges: two have the same name"),
 }
@@ -224,7 +224,7 @@ JUDGE_FAULTS = {
     ),
     "an address that is none": (
         {"base_url": "https://[x/v1"},
-        "judges[0]: base_url 'https://[x/v1' is no address (Inv",
+        "judges[0]: base_url 'https://[x/v1' is not a valid URL (Inv",
     ),
     "a port that is none": (
         {"base_url": "http://127.0.0.1:x/v1"},

@@ -13,7 +13,7 @@ import pytest
 import claims
 from basics.errors import InputError
 from reporting import claim_rules
-from reporting.bootstrap import draw
+from reporting.bootstrap import draw_resamples
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.append(str(REPOSITORY / "benchmarks"))
@@ -39,13 +39,15 @@ SELECTION = {
     "prompts": PROMPTS,
     "uncertainty": {"level": 0.95, "resamples": 1000, "seed": 42},
 }
-DRAWN = draw(PROMPTS, 1000, 42)
+DRAWN = draw_resamples(PROMPTS, 1000, 42)
 
 
 def asked(scores, wanted=CLAIMS, selection=SELECTION):
     """Verdict on each claim, and its parts."""
-    found = claims.by_claim(claims.answers("judge", wanted, scores, DRAWN, selection))
-    return {name: (claim_rules.together([part.verdict for part in parts]), parts) for name, parts in found.items()}
+    found = claims.group_by_claim(claims.answer_claims("judge", wanted, scores, DRAWN, selection))
+    return {
+        name: (claim_rules.overall_verdict([part.verdict for part in parts]), parts) for name, parts in found.items()
+    }
 
 
 def simulated(plan, seed, cells=CELLS):
@@ -92,13 +94,13 @@ def make(folder, table, rules=RULES, selection=SELECTION):
     ],
 )
 def test_a_verdict_is_where_the_interval_lies(low, high, expect, verdict):
-    assert claim_rules.verdict(low, high, expect) == verdict
+    assert claim_rules.interval_verdict(low, high, expect) == verdict
 
 
 def test_a_claim_holds_if_all_its_parts_do_and_fails_if_one_does():
-    assert claim_rules.together(["holds", "holds"]) == "holds"
-    assert claim_rules.together(["holds", "cannot tell"]) == "cannot tell"
-    assert claim_rules.together(["cannot tell", "does not hold", "holds"]) == "does not hold"
+    assert claim_rules.overall_verdict(["holds", "holds"]) == "holds"
+    assert claim_rules.overall_verdict(["holds", "cannot tell"]) == "cannot tell"
+    assert claim_rules.overall_verdict(["cannot tell", "does not hold", "holds"]) == "does not hold"
 
 
 def test_where_all_the_paper_says_is_planted_every_claim_holds():
@@ -172,13 +174,15 @@ def test_intervals_cover_what_was_planted_in_93_to_97_of_100_simulations():
     planned = synthetic_scores.expected(synthetic_scores.paper, CELLS, CONFIG)
     true = {
         (part.claim, part.part): part.effect
-        for part in claims.answers("judge", smooth, synthetic_scores.planted(CELLS, planned, PROMPTS), DRAWN, SELECTION)
+        for part in claims.answer_claims(
+            "judge", smooth, synthetic_scores.planted(CELLS, planned, PROMPTS), DRAWN, SELECTION
+        )
     }
     covered = dict.fromkeys(true, 0)
     simulations = 2000  # the share of one claim is known to 0.005
     for seed in range(simulations):
-        drawn = draw(PROMPTS, 500, 1000 + seed)
-        for part in claims.answers("judge", smooth, simulated(synthetic_scores.paper, seed), drawn, SELECTION):
+        drawn = draw_resamples(PROMPTS, 500, 1000 + seed)
+        for part in claims.answer_claims("judge", smooth, simulated(synthetic_scores.paper, seed), drawn, SELECTION):
             covered[part.claim, part.part] += part.low <= true[part.claim, part.part] <= part.high
     shares = {key: count / simulations for key, count in covered.items()}
     assert 0.94 <= np.mean(list(shares.values())) <= 0.96
@@ -264,7 +268,7 @@ def test_series_that_are_compared_one_by_one_are_called_after_those_that_differ(
     for (compare, other), expected in names.items():
         as_yaml = [list(series) if isinstance(series, tuple) else series for series in (compare, other)]
         claim = CLAIMS["full-monolingual"] | {"compare": as_yaml[0], "with": as_yaml[1], "each": "series"}
-        assert set(claims.parts(claim, list(claims.cases(claim, SELECTION)), SELECTION)) == expected
+        assert set(claims.group_by_part(claim, list(claims.claimed_cases(claim, SELECTION)), SELECTION)) == expected
 
 
 def test_answers_without_a_rating_count_0_and_are_counted(tmp_path):

@@ -54,7 +54,7 @@ def test_a_key_that_cannot_be_sent_is_refused_by_the_name_of_its_variable(monkey
     ],
 )
 def test_what_may_pass_is_told_by_the_status_and_the_credit(failure, passes):
-    assert client.may_pass(SimpleNamespace(**failure)) is passes
+    assert client.is_transient(SimpleNamespace(**failure)) is passes
 
 
 def test_the_wait_that_a_server_asks_for_is_in_milliseconds_seconds_or_a_date():
@@ -67,7 +67,7 @@ def test_the_wait_that_a_server_asks_for_is_in_milliseconds_seconds_or_a_date():
 
 
 def test_an_answer_that_is_not_of_the_protocol_is_garbled():
-    assert client.sound(answer := SimpleNamespace(id="batch_1")) is answer
+    assert client.checked_answer(answer := SimpleNamespace(id="batch_1")) is answer
     for answer in ("<html>", SimpleNamespace(), [3]):
         with pytest.raises(client.Garbled):
-            client.sound(answer)
+            client.checked_answer(answer)

@@ -110,7 +110,9 @@ def test_a_fault_of_the_server_is_one_line_and_what_was_answered_is_kept(
 
 
 def test_a_server_that_other_machines_can_reach_is_stopped(house, tmp_path, monkeypatch):
-    with pytest.raises(InputError, match=r"listens to other machines too; let it listen on 127\.0\.0\.1 alone"):
+    with pytest.raises(
+        InputError, match=r"accepts connections from other machines; make it listen on 127\.0\.0\.1 only"
+    ):
         run(house, tmp_path / "answers.jsonl", monkeypatch, serve=f"{SERVER} --port {{port}} --host 0.0.0.0")
     assert not (tmp_path / "answers.jsonl").exists()
 

@@ -13,8 +13,8 @@ import budget
 import costs
 from basics.errors import InputError
 from reporting.bootstrap import by_prompt
-from reporting.costs import short
-from reporting.drawing import SERIES, prepare
+from reporting.costs import short_number
+from reporting.drawing import SERIES, set_up_drawing
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FONTS = REPOSITORY / "resources" / "fonts"
@@ -88,7 +88,7 @@ def test_a_training_that_went_on_is_told_from_one_that_was_not_interrupted(tmp_p
     [(None, "–"), (0.00125, "0.00125"), (12.345, "12.3"), (999.6, "1 k"), (1234, "1.23 k"), (4.2e18, "4.2 E")],
 )
 def test_numbers_have_three_digits_and_a_letter(number, text):
-    assert short(number) == text
+    assert short_number(number) == text
 
 
 def test_totals_name_the_devices_whose_hours_they_add(tmp_path):
@@ -171,7 +171,7 @@ COSTS = {
 
 
 def bought(ratings=RATINGS, known=COSTS):
-    found = budget.points(SELECTION, by_prompt(table(ratings), 2), known)
+    found = budget.points_of(SELECTION, by_prompt(table(ratings), 2), known)
     return {(point.model, point.series): point for point in found}
 
 
@@ -233,7 +233,7 @@ def test_the_figure_says_what_is_missing_and_its_csv_has_every_number(tmp_path, 
 
 
 def test_names_on_the_frontier_do_not_lie_over_one_another():
-    prepare(FONTS)
+    set_up_drawing(FONTS)
     config = synthetic_scores.read_config()
     cells = synthetic_scores.matrix(config)
     models = {model: config["models"][model] | {"label": model} for _, model, _, _ in cells}
@@ -247,7 +247,7 @@ def test_names_on_the_frontier_do_not_lie_over_one_another():
         cell[:3]: {"device": "A100", "tokens": 1000.0, "device_hours": models[cell[1]]["billions"]} for cell in cells
     }
     scores = by_prompt(synthetic_scores.full_matrix(), 50)
-    canvas = budget.draw_figure(selection, budget.points(selection, scores, known), 6.3)
+    canvas = budget.draw_figure(selection, budget.points_of(selection, scores, known), 6.3)
     canvas.draw_without_rendering()
     axes = canvas.axes[1]
     boxes = [text.get_window_extent() for text in axes.texts]
@@ -260,7 +260,7 @@ def test_names_on_the_frontier_do_not_lie_over_one_another():
 
 def test_a_series_that_the_study_does_not_have_of_a_model_is_no_missing_point():
     few = SELECTION | {"runs": {"lora": {"bloom-s": ["multilingual"], "bloom-m": list(SERIES)}}}
-    found = budget.points(few, by_prompt(table(RATINGS), 2), COSTS)
+    found = budget.points_of(few, by_prompt(table(RATINGS), 2), COSTS)
     assert [point.series for point in found if point.model == "bloom-s"] == ["multilingual"]
     assert len(found) == 1 + len(SERIES)
 
@@ -276,10 +276,10 @@ def test_a_figure_of_models_that_were_not_trained_here_says_so_and_has_no_points
 
 def test_a_selection_without_a_model_is_told_in_one_line():
     with pytest.raises(InputError, match="--selection: 'runs' has no model"):
-        budget.check(SELECTION | {"runs": {"lora": {}}})
+        budget.check_budget(SELECTION | {"runs": {"lora": {}}})
 
 
 @pytest.mark.parametrize("key", ["runs", "langs", "uncertainty", "judge"])
 def test_a_selection_that_lacks_a_key_is_told_in_one_line(key):
     with pytest.raises(InputError, match=re.escape(f"--selection: {key!r} is missing")):
-        budget.check({name: value for name, value in SELECTION.items() if name != key})
+        budget.check_budget({name: value for name, value in SELECTION.items() if name != key})

@@ -15,7 +15,7 @@ from PIL import Image
 import figure
 from basics.errors import InputError
 from reporting.bootstrap import by_prompt
-from reporting.drawing import prepare
+from reporting.drawing import set_up_drawing
 
 SCRIPT = Path(figure.__file__)
 FONTS = SCRIPT.parents[2] / "resources" / "fonts"
@@ -82,9 +82,9 @@ def table(rows):
 
 def drawn(settings, rows=(), width=6.3):
     """The figure as matplotlib has it, from rows of a score table."""
-    prepare(FONTS)
+    set_up_drawing(FONTS)
     scores = by_prompt(table(rows or answers("lora", "none", "none", "en", (1, True))), settings["maximum"] // 3)
-    return figure.draw_figure(settings, list(figure.points(settings, scores)), width)
+    return figure.draw_figure(settings, list(figure.points_of(settings, scores)), width)
 
 
 def make(folder, rows, settings, name="figure3"):
@@ -185,7 +185,7 @@ def test_an_incomplete_run_is_missing_too_for_its_sum_would_be_too_low(tmp_path)
 
 
 def test_a_missing_point_breaks_its_line(tmp_path):
-    settings = figure.check(selection(models={**MODELS, "bloom-l": {**MODELS["bloom-m"], "billions": 7}}))
+    settings = figure.check_figure(selection(models={**MODELS, "bloom-l": {**MODELS["bloom-m"], "billions": 7}}))
     settings["runs"] = {"lora": ["bloom-s", "bloom-m", "bloom-l"]}
     rows = [row for row in whole(models=settings["runs"]["lora"]) if row["model"] != "bloom-m"]
     canvas = drawn(settings, rows)
@@ -281,7 +281,7 @@ def test_the_same_input_gives_the_same_bytes_in_another_process_and_at_another_t
 )
 def test_a_bad_selection_is_told_in_one_line(changes, complaint):
     with pytest.raises(InputError, match=re.escape(complaint)) as error:
-        figure.check(selection(**changes))
+        figure.check_figure(selection(**changes))
     assert "\n" not in str(error.value)
 
 

@@ -157,12 +157,12 @@ def test_a_second_job_starts_no_server_unless_the_answer_key_has_changed(job, st
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory):
     """Status and body that a served stand-in answers to a GET of a path, or a POST of bytes or of a value as JSON."""
-    from serving.server import Served
+    from serving.server import LocalServer
 
     folder = tmp_path_factory.mktemp("stand-in")
     references = write_rows(folder / "references.jsonl", REFERENCES)
     command = ["python", str(SCRIPTS / "stand_in_judge.py"), "--references", str(references), "--port", "{port}"]
-    with Served(command, folder / "log") as server:
+    with LocalServer(command, folder / "log") as server:
 
         def ask(path, body=None, key=server.key):
             if body is not None and not isinstance(body, bytes):

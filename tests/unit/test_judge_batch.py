@@ -20,7 +20,7 @@ from basics.command_line import command_line
 from basics.journal import Journal
 from batch_endpoint import BatchEndpoint, serving
 from judge import Judge
-from judging.batches import Batches, byte_lines, parts, request_line
+from judging.batches import Batches, byte_lines, request_line, split_into_files
 from judging.settings import JudgeSettings
 
 KEY = "sk-never-to-be-seen-4712"
@@ -239,7 +239,7 @@ def test_a_signal_ends_the_wait_at_once_and_the_batch_goes_on_for_the_next_run(j
     errors = process.communicate(timeout=20)[1]
     assert time.monotonic() - begin < 5
     assert process.returncode == 128 + sign
-    assert "stopped; batches under way go on at the endpoint, and the next run finds them" in errors
+    assert "stopped; unfinished batches continue at the endpoint, and the next run finds them" in errors
     assert "Traceback" not in errors
 
     endpoint.let_go()
@@ -280,7 +280,7 @@ def test_an_endpoint_that_fails_for_longer_than_patience_ends_the_job_and_the_ne
     endpoint.troubles = {"retrieve": [500] * 1000}
     status, last = job.run(endpoint.url, patience=0.3)
     assert status == 1 and last.startswith("error: judge 'tested': InternalServerError: ")
-    assert last.endswith("batches under way go on, and the next run finds them")
+    assert last.endswith("unfinished batches continue, and the next run finds them")
     endpoint.troubles = {}
     assert job.run(endpoint.url)[0] == 0
     assert len(endpoint.batches) == 1
@@ -307,7 +307,7 @@ def test_a_request_that_always_fails_ends_the_job_with_its_error_and_what_was_an
     status, last = job.run(endpoint.url)
     assert status == 1 and last == (
         "error: judge 'tested': round 1: 1 requests have no answer after 3 batches (the model is ill);"
-        " what was answered is kept: run again for the rest"
+        " all answers are kept: run again for the rest"
     )
     assert [len(endpoint.requests(batch)) for batch in endpoint.batches.values()] == [6, 1, 1]
     endpoint.fails = lambda prompt, n: None
@@ -339,7 +339,7 @@ def test_a_batch_that_is_not_valid_is_one_line_and_no_obstacle_once_that_is_mend
 def test_a_batch_that_somebody_cancelled_is_not_created_anew_by_this_run(job, endpoint):
     endpoint.cancelled = True
     status, last = job.run(endpoint.url)
-    assert status == 1 and "batch batch_0 was cancelled; what was answered is kept" in last
+    assert status == 1 and "batch batch_0 was cancelled; all answers are kept" in last
     assert len(endpoint.batches) == 1 and job.replies() == 3
     endpoint.cancelled = False
     assert job.run(endpoint.url)[0] == 0
@@ -358,7 +358,7 @@ def test_lines_that_are_torn_strange_or_double_are_passed_by_and_named(job, endp
         json.dumps(foreign).encode(),
     ]
     assert job.run(endpoint.url)[0] == 0
-    assert "batch batch_0: 4 lines of its file file-1 are no JSON objects (line 1, 2, 3, 6)" in job.errors
+    assert "batch batch_0: 4 lines of its file file-1 are not JSON objects (line 1, 2, 3, 6)" in job.errors
     assert job.replies() == 6
 
     (batch,) = endpoint.batches.values()
@@ -376,7 +376,7 @@ def test_results_that_are_gone_are_asked_again(job, endpoint):
     endpoint.files.pop("file-1")
     endpoint.files["spare"] = b""  # so that no number is given twice
     assert job.run(endpoint.url)[0] == 0
-    assert "its file file-1 is gone; what it held is asked again" in job.errors
+    assert "its file file-1 is gone; its requests are sent again" in job.errors
     assert len(endpoint.batches) == 2
 
 
@@ -478,12 +478,12 @@ def test_a_round_that_is_too_large_for_one_batch_is_put_into_several(endpoint, t
 def test_parts_hold_no_more_lines_and_bytes_than_allowed_and_all_requests_in_order():
     requests = {f"{n:02}": {"text": "é" * (n % 5)} for n in range(20)}
     lines = [request_line(*request) for request in requests.items()]
-    by_lines = list(parts(requests, lines=8, size=10**6))
+    by_lines = list(split_into_files(requests, lines=8, size=10**6))
     assert [len(part) for part in by_lines] == [8, 8, 4] and [*chain(*by_lines)] == lines
-    by_bytes = list(parts(requests, lines=100, size=250))
+    by_bytes = list(split_into_files(requests, lines=100, size=250))
     assert all(sum(map(len, part)) <= 250 for part in by_bytes) and [*chain(*by_bytes)] == lines
-    assert list(parts(requests, lines=100, size=1)) == [[line] for line in lines]
-    assert list(parts({})) == []
+    assert list(split_into_files(requests, lines=100, size=1)) == [[line] for line in lines]
+    assert list(split_into_files({})) == []
 
 
 @given(st.lists(st.binary(max_size=5)))

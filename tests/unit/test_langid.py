@@ -11,7 +11,7 @@ import yaml
 
 from basics.errors import InputError
 from data.languages import read_languages, read_table
-from langid import prose
+from langid import text_to_identify
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
@@ -122,12 +122,12 @@ def test_line_breaks_do_not_matter_to_the_whole(folder, model):
 
 def test_code_fences_are_dropped_and_what_stands_around_them_is_kept():
     response = "Este es el código:\n```python\nfor word in the_house:\n    print(word)\n```\nTodos saben\nque es bueno."
-    assert prose(response) == "Este es el código: Todos saben que es bueno."
-    assert prose("Primero `x = 1`, luego\n```\ny = 2") == "Primero `x = 1`, luego"
+    assert text_to_identify(response) == "Este es el código: Todos saben que es bueno."
+    assert text_to_identify("Primero `x = 1`, luego\n```\ny = 2") == "Primero `x = 1`, luego"
 
 
 def test_numbers_and_signs_are_not_prose_but_any_letter_is():
-    assert prose("1.5 + 2 = 3.5 🎉") == "" and prose("1 ы") == "1 ы"
+    assert text_to_identify("1.5 + 2 = 3.5 🎉") == "" and text_to_identify("1 ы") == "1 ы"
 
 
 def test_an_unknown_language_is_one_line(folder, model):

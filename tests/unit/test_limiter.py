@@ -78,7 +78,7 @@ def test_tokens_that_may_be_used_count_until_it_is_known_how_many_were():
     clock = Clock()
     held = limiter(clock, tokens=1000)
     first, _second = held.start(600), held.start(400)
-    clock.later(10, lambda: held.used(first, 50))
+    clock.later(10, lambda: held.record_usage(first, 50))
     held.start(500)
     assert clock.now == pytest.approx(110, abs=0.2)
     held.start(100)
@@ -91,7 +91,7 @@ def test_what_becomes_known_of_a_call_after_it_has_left_the_window_changes_nothi
     slow = held.start(900)
     clock.now += 100
     held.start(900)
-    held.used(slow, 0)
+    held.record_usage(slow, 0)
     held.start(900)
     assert clock.now >= 200 + MINUTE - 1
 
@@ -154,7 +154,7 @@ def test_no_window_of_60_seconds_passes_a_limit(requests, tokens, calls):
         clock.now += pause
         slot, used = held.start(most), int(most * share)
         begun.append((clock.now, used))
-        clock.later(seconds, lambda slot=slot, used=used: held.used(slot, used))
+        clock.later(seconds, lambda slot=slot, used=used: held.record_usage(slot, used))
     for start, _ in begun:
         window = [used for time, used in begun if start <= time < start + 60]
         assert len(window) <= requests and sum(window) <= tokens

@@ -206,7 +206,7 @@ def test_other_settings_or_weights_are_other_answers(house, tmp_path, monkeypatc
             {"serve": "vllm", "beams": 1, "no_repeat_ngram": 3},
             "no_repeat_ngram 3 is not for a model that is served; write 0",
         ),
-        ({"serve": "vllm 'serve"}, 'serve "vllm \'serve" is no command'),
+        ({"serve": "vllm 'serve"}, 'serve "vllm \'serve" is not a valid command'),
         ({"serve": "vllm", "beams": 1, "no_repeat_ngram": 0, "method": "lora"}, "merge the adapter"),
         ({"temperature": 1}, "the key 'temperature' is unknown"),
         ({"base": "tokenizer"}, "no config.json in it"),

@@ -10,7 +10,7 @@ import pytest
 import language_table
 import table1
 import table2
-from reporting.markdown import written
+from reporting.markdown import format_setting
 
 SCRIPTS = Path(table1.__file__).parent
 PAPER = {  # Table 1 of Chen et al. (2024)
@@ -78,7 +78,7 @@ def test_settings_beyond_the_papers_follow_under_their_own_names():
 
 
 def test_small_numbers_are_written_as_powers_of_ten():
-    assert [written(value) for value in (3e-4, 2e-5, 1.25e-5, 0.05, 0.03, 1.0, 128)] == [
+    assert [format_setting(value) for value in (3e-4, 2e-5, 1.25e-5, 0.05, 0.03, 1.0, 128)] == [
         "3e-4",
         "2e-5",
         "1.25e-5",
@@ -120,7 +120,7 @@ def frame(*rows):
 
 
 def shown(*rows, count=5):
-    return [(row["lang"], row["id"]) for row in table2.rewarded(frame(*rows), count).to_dicts()]
+    return [(row["lang"], row["id"]) for row in table2.highest_rated_in_wrong_language(frame(*rows), count).to_dicts()]
 
 
 def test_the_most_highly_rated_wrong_language_answers_come_first():

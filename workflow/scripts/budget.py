@@ -46,10 +46,21 @@ from basics.kinds import dict_of
 from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
-from reporting.bootstrap import PromptScores, by_prompt, draw, interval, redrawn
+from reporting.bootstrap import PromptScores, by_prompt, confidence_interval, draw_resamples, resampled_sums
 from reporting.costs import read_costs
-from reporting.drawing import SERIES, WIDTHS, Words, add_series, look_of, marks, panel_grid, prepare, save, surround
-from reporting.provenance import in_short, provenance
+from reporting.drawing import (
+    SERIES,
+    WIDTHS,
+    Surroundings,
+    add_series,
+    add_surroundings,
+    draw_markers,
+    look_of,
+    panel_grid,
+    save_figure,
+    set_up_drawing,
+)
+from reporting.provenance import provenance, short_provenance
 from reporting.scores import read_scores
 from study.series import METHODS, recipe_of
 
@@ -95,22 +106,22 @@ class Point:
     high: float | None
 
 
-def points(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[Point]:
+def points_of(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[Point]:
     """Every model and recipe, whether it was measured or not."""
     uncertainty, langs = selection["uncertainty"], selection["langs"]
-    drawn = draw(selection["prompts"], uncertainty["resamples"], uncertainty["seed"])
+    drawn = draw_resamples(selection["prompts"], uncertainty["resamples"], uncertainty["seed"])
     found = []
     for method, models in selection["runs"].items():
         for model, tuned in models.items():
             for series in tuned:
                 recipes = dict.fromkeys(recipe_of(series, lang) for lang in langs)
                 trained = [costs.get((method, model, recipe)) for recipe in recipes]
-                cells = [scores.of((method, model, recipe_of(series, lang), lang)) for lang in langs]
+                cells = [scores.values((method, model, recipe_of(series, lang), lang)) for lang in langs]
                 score = low = high = None
                 known = [cell for cell in cells if cell is not None]
                 if len(known) == len(langs):
                     mean = reduce(add, known) / len(langs)
-                    ends = interval(redrawn(mean, drawn), uncertainty["level"], selection["prompts"])
+                    ends = confidence_interval(resampled_sums(mean, drawn), uncertainty["level"], selection["prompts"])
                     score, low, high = (round(float(number), 6) for number in (mean.sum(), *ends))
                 found.append(
                     Point(
@@ -120,7 +131,7 @@ def points(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[Poi
                         billions=selection["models"][model]["billions"],
                         series=series,
                         trainings=len(recipes),
-                        **{cost: summed(trained, cost) for cost in COSTS},
+                        **{cost: total_cost(trained, cost) for cost in COSTS},
                         device=", ".join(dict.fromkeys(row["device"] for row in trained if row and row["device"])),
                         score=score,
                         low=low,
@@ -130,7 +141,7 @@ def points(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[Poi
     return found
 
 
-def summed(trained: Sequence[Mapping | None], cost: str) -> float | None:
+def total_cost(trained: Sequence[Mapping | None], cost: str) -> float | None:
     """The cost of several trainings; None unless all were measured."""
     known = [row[cost] for row in trained if row is not None and row[cost] is not None]
     return float(f"{sum(known):.6g}") if len(known) == len(trained) else None
@@ -155,7 +166,11 @@ def frontier(shown: Sequence[Point], cost: str) -> list[Point]:
 def write_csv(path: Path, shown: Sequence[Point], origin: Mapping[str, str]) -> None:
     """Write the points, one a row, with the frontiers that they are on and where they come from."""
     on = {
-        cost: {point for method in {point.method for point in shown} for point in frontier(of(shown, method), cost)}
+        cost: {
+            point
+            for method in {point.method for point in shown}
+            for point in frontier(points_of_method(shown, method), cost)
+        }
         for cost in COSTS
     }
     columns = [*(field.name for field in fields(Point)), *(f"on_{cost}_frontier" for cost in COSTS), *origin]
@@ -169,7 +184,7 @@ def write_csv(path: Path, shown: Sequence[Point], origin: Mapping[str, str]) -> 
             )
 
 
-def of(shown: Sequence[Point], method: str) -> list[Point]:
+def points_of_method(shown: Sequence[Point], method: str) -> list[Point]:
     return [point for point in shown if point.method == method]
 
 
@@ -185,18 +200,18 @@ def draw_figure(selection: Mapping, shown: Sequence[Point], width: float) -> "Fi
     for position, axes in enumerate(grid):
         method, cost = methods[position // len(COSTS)], COSTS[position % len(COSTS)]
         axes.set_title((METHODS | selection.get("methods", {}))[method])
-        draw_panel(axes, of(shown, method), cost)
-        axes.set_xlabel("tokens trained on" if cost == "tokens" else hours_label(of(shown, method)))
+        draw_panel(axes, points_of_method(shown, method), cost)
+        axes.set_xlabel("tokens trained on" if cost == "tokens" else hours_label(points_of_method(shown, method)))
         if cost == COSTS[0]:
             axes.set_ylabel("mean evaluation score")
     grid[0].set_ylim(0, BEST_RATING * selection["prompts"])
     grid[0].set_yticks([selection["prompts"] * rating for rating in range(BEST_RATING + 1)])
     sns.despine(canvas)
     asked = {point.series for point in shown}
-    surround(canvas, [name for name in SERIES if name in asked], "none", words(selection, shown))
+    add_surroundings(canvas, [name for name in SERIES if name in asked], "none", surroundings(selection, shown))
     canvas.draw_without_rendering()  # so that all is where it will be
     for position, axes in enumerate(grid):
-        name_frontier(axes, of(shown, methods[position // len(COSTS)]), COSTS[position % len(COSTS)])
+        name_frontier(axes, points_of_method(shown, methods[position // len(COSTS)]), COSTS[position % len(COSTS)])
     return canvas
 
 
@@ -222,7 +237,7 @@ def draw_panel(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
             linewidth=1.2,
             zorder=1,
         )
-        marks(axes, x, [point.score for point in known if point.score is not None], series, "none")
+        draw_markers(axes, x, [point.score for point in known if point.score is not None], series, "none")
     if best := frontier(shown, cost):
         corners = [
             (getattr(point, cost), level) for before, point in pairwise(best) for level in (before.score, point.score)
@@ -305,7 +320,7 @@ def tokens_label(tokens: float) -> str:
     return f"{tokens / size:g}{letter}"
 
 
-def words(selection: Mapping, shown: Sequence[Point]) -> Words:
+def surroundings(selection: Mapping, shown: Sequence[Point]) -> Surroundings:
     """Title and footer: the judge, what bars and line are, how many points are missing, the note."""
     scoreless = sum(point.score is None for point in shown)
     costless = sum(any(getattr(point, cost) is None for cost in COSTS) for point in shown)
@@ -318,10 +333,10 @@ def words(selection: Mapping, shown: Sequence[Point]) -> Words:
         f"{costless} of {len(shown)} points lack a measured cost" if costless else "",
         selection["note"],
     ]
-    return Words("What a training budget buys", "", footer, selection.get("watermark", ""))
+    return Surroundings("What a training budget buys", "", footer, selection.get("watermark", ""))
 
 
-def check(selection: Mapping) -> Mapping:
+def check_budget(selection: Mapping) -> Mapping:
     """The selection, found sound. Raises InputError naming the key at fault."""
     check_selection(selection, "--selection", KEYS)
     if not any(selection["runs"].values()):
@@ -331,7 +346,7 @@ def check(selection: Mapping) -> Mapping:
 
 def write_figure(selection: Mapping, shown: Sequence[Point], known: dict, fonts: str, prefix: str) -> None:
     """Write the points as csv, where they come from (`known`) as json, and the figure in all its widths."""
-    origin = in_short(known)
+    origin = short_provenance(known)
     metadata = {
         "Title": "What a training budget buys",
         "Subject": selection["note"],
@@ -339,10 +354,10 @@ def write_figure(selection: Mapping, shown: Sequence[Point], known: dict, fonts:
     }
     write_csv(Path(f"{prefix}.csv"), shown, origin)
     write_text(f"{prefix}.json", json.dumps({"figure": "budget"} | known, indent=1) + "\n")
-    prepare(fonts)
+    set_up_drawing(fonts)
     add_series({point.series: point.series for point in shown} | selection.get("labels", {}))
     for added, width in WIDTHS.items():
-        save(draw_figure(selection, shown, width), f"{prefix}{added}", metadata)
+        save_figure(draw_figure(selection, shown, width), f"{prefix}{added}", metadata)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -357,10 +372,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     import polars as pl
 
-    selection = check(read_object(options.selection))
+    selection = check_budget(read_object(options.selection))
     everyone = read_scores(options.scores, ("rating", "score", "judge_model", "fingerprint"))
     scores = everyone.filter(pl.col("judge") == selection["judge"]["name"])
-    shown = points(selection, by_prompt(scores, selection["prompts"]), read_costs(options.costs))
+    shown = points_of(selection, by_prompt(scores, selection["prompts"]), read_costs(options.costs))
     lost = [point for point in shown if point.score is None or point.tokens is None]
     if lost:
         named = "; ".join(f"{point.method}/{point.model}/{point.series}" for point in lost[:3])

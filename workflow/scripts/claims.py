@@ -33,8 +33,8 @@ from basics.kinds import dict_of
 from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
-from reporting.bootstrap import Cell, PromptScores, by_prompt, draw, interval, redrawn
-from reporting.claim_rules import UNKNOWN, listed, read_claims, together, verdict
+from reporting.bootstrap import Cell, PromptScores, by_prompt, confidence_interval, draw_resamples, resampled_sums
+from reporting.claim_rules import UNKNOWN, as_list, interval_verdict, overall_verdict, read_claims
 from reporting.markdown import markdown_table
 from reporting.scores import read_scores
 from study.series import METHODS, recipe_of
@@ -93,7 +93,7 @@ class Answer:
     statement: str
 
 
-def cases(claim: Mapping, selection: Mapping) -> Iterator[Case]:
+def claimed_cases(claim: Mapping, selection: Mapping) -> Iterator[Case]:
     """Everything that a claim is about, whether it was measured or not."""
     seen, unseen = selection["languages"]["seen"], selection["languages"]["unseen"]
     langs = {
@@ -116,8 +116,8 @@ def cases(claim: Mapping, selection: Mapping) -> Iterator[Case]:
 
 def comparisons(claim: Mapping, method: str, model: str, lang: str) -> Iterator[Case]:
     """The cells that a claim compares in one model and language; none where they are one and the same."""
-    for series in listed(claim["compare"]):
-        for other in listed(claim["with"]) if "with" in claim else [None]:
+    for series in as_list(claim["compare"]):
+        for other in as_list(claim["with"]) if "with" in claim else [None]:
             cell = (method, model, recipe_of(series, lang), lang)
             against = (method, model, recipe_of(other, lang), lang) if other else None
             if cell != against:
@@ -132,7 +132,7 @@ def series_of(claim: Mapping, series: str, other: str | None) -> str:
     return " and ".join(several) or series
 
 
-def parts(claim: Mapping, found: Sequence[Case], selection: Mapping) -> dict[str, list[Case]]:
+def group_by_part(claim: Mapping, found: Sequence[Case], selection: Mapping) -> dict[str, list[Case]]:
     """The cases of each part of a claim, by what the part is called; "" where the claim is one part."""
     keys = {
         None: lambda case: "",
@@ -178,16 +178,18 @@ def estimate(
     prompts = values.shape[1]
     if statistic == "not_behind":
         ahead = values.sum(1) > -ROUNDING
-        each = [interval(row, 1 - (1 - level) / len(values), prompts) for row in redrawn(values, drawn)]
+        each = [
+            confidence_interval(row, 1 - (1 - level) / len(values), prompts) for row in resampled_sums(values, drawn)
+        ]
         surely, perhaps = ([end > -ROUNDING for end in ends] for ends in zip(*each, strict=True))
         return tuple(100 * sum(counted) / len(values) for counted in (ahead, surely, perhaps))
     if not weights.any():
         return None
     by_prompts = weights @ values
-    return float(by_prompts.sum()), *interval(redrawn(by_prompts, drawn), level, prompts)
+    return float(by_prompts.sum()), *confidence_interval(resampled_sums(by_prompts, drawn), level, prompts)
 
 
-def answer(
+def answer_part(
     judge: str,
     name: str,
     part: str,
@@ -216,7 +218,7 @@ def answer(
         judge=judge,
         claim=name,
         part=part,
-        verdict=UNKNOWN if low is None or high is None else verdict(low, high, expect),
+        verdict=UNKNOWN if low is None or high is None else interval_verdict(low, high, expect),
         effect=effect,
         low=low,
         high=high,
@@ -230,17 +232,19 @@ def answer(
     )
 
 
-def answers(judge: str, claims: Mapping, scores: PromptScores, drawn: "np.ndarray", selection: Mapping) -> list[Answer]:
+def answer_claims(
+    judge: str, claims: Mapping, scores: PromptScores, drawn: "np.ndarray", selection: Mapping
+) -> list[Answer]:
     """All claims, part by part, as one judge's scores answer them."""
     found = []
     for name, claim in claims.items():
-        grouped = parts(claim, list(cases(claim, selection)), selection) or {"": []}
+        grouped = group_by_part(claim, list(claimed_cases(claim, selection)), selection) or {"": []}
         for part, members in grouped.items():
-            found.append(answer(judge, name, part, claim, members, scores, drawn, selection))
+            found.append(answer_part(judge, name, part, claim, members, scores, drawn, selection))
     return found
 
 
-def by_claim(found: Sequence[Answer]) -> dict[str, list[Answer]]:
+def group_by_claim(found: Sequence[Answer]) -> dict[str, list[Answer]]:
     """The parts of each claim, in order."""
     grouped: dict[str, list[Answer]] = {}
     for part in found:
@@ -251,7 +255,7 @@ def by_claim(found: Sequence[Answer]) -> dict[str, list[Answer]]:
 # --- for a reader ----------------------------------------------------------------------------------------------------
 
 
-def number(value: float | None) -> str:
+def signed_number(value: float | None) -> str:
     return "–" if value is None else f"{value:+.1f}".replace("-", "−")
 
 
@@ -259,18 +263,18 @@ def effect_of(part: Answer) -> str:
     """The effect with its interval, as a reader sees it."""
     if part.effect is None:
         return "–"
-    effect, low, high = (number(value) for value in (part.effect, part.low, part.high))
+    effect, low, high = (signed_number(value) for value in (part.effect, part.low, part.high))
     told = f"{effect} [{low}, {high}] {part.unit}"
     return told.replace("+", "") if part.unit == UNITS["not_behind"] else told
 
 
-def compared_of(found: Sequence[Answer]) -> str:
+def coverage_of(found: Sequence[Answer]) -> str:
     """How much of what is claimed was compared, and how many answers in it lack a rating."""
     compared, cases, unrated = (sum(getattr(part, key) for part in found) for key in ("compared", "cases", "unrated"))
     return f"{compared} of {cases}" + (f", {unrated} unrated" if unrated else "")
 
 
-def reason(found: Sequence[Answer]) -> str | None:
+def why_unknown(found: Sequence[Answer]) -> str | None:
     """Why nobody can tell, where it is not the interval."""
     if all(part.cases == 0 for part in found):
         return "no such model in this configuration"
@@ -286,7 +290,7 @@ def remarks(claim: Mapping, found: Sequence[Answer], whole: str, figures: Mappin
     """In brackets, what to know with a verdict: why nobody can tell, and which figures it does without."""
     absent = [figure for figure in claim["figures"] if figure not in figures]
     told = [
-        reason(found) if whole == UNKNOWN else None,
+        why_unknown(found) if whole == UNKNOWN else None,
         f"without {', '.join(absent)}, not in this configuration" if 0 < len(absent) < len(claim["figures"]) else None,
     ]
     return "".join(f" ({remark})" for remark in told if remark)
@@ -294,21 +298,21 @@ def remarks(claim: Mapping, found: Sequence[Answer], whole: str, figures: Mappin
 
 def claim_rows(claims: Mapping, found: Sequence[Answer], figures: Mapping) -> Iterator[dict]:
     """One row a claim; of one with parts the effects stand in a table of their own."""
-    for name, members in by_claim(found).items():
-        claim, whole = claims[name], together([part.verdict for part in members])
+    for name, members in group_by_claim(found).items():
+        claim, whole = claims[name], overall_verdict([part.verdict for part in members])
         yield {
             "claim": f"{name}: {claim['claim']}",
             "section": claim["section"] + (", bold" if claim["bold"] == "yes" else ""),
             "effect": effect_of(members[0]) if len(members) == 1 else f"{len(members)} parts, below",
             "expected": members[0].expected,
             "verdict": f"**{whole}**{remarks(claim, members, whole, figures)}",
-            "compared": compared_of(members),
+            "compared": coverage_of(members),
         }
 
 
 def part_rows(found: Sequence[Answer]) -> Iterator[dict]:
     """One row a part of the claims that have several."""
-    for members in by_claim(found).values():
+    for members in group_by_claim(found).values():
         for part in members if len(members) > 1 else ():
             yield {
                 "claim": part.claim,
@@ -316,11 +320,11 @@ def part_rows(found: Sequence[Answer]) -> Iterator[dict]:
                 "effect": effect_of(part),
                 "verdict": part.verdict,
                 "ahead": f"{part.ahead} of {part.compared}" if part.ahead is not None else "–",
-                "compared": compared_of([part]),
+                "compared": coverage_of([part]),
             }
 
 
-def markdown(claims: Mapping, found: Mapping[str, list[Answer]], selection: Mapping, note: str) -> str:
+def claims_page(claims: Mapping, found: Mapping[str, list[Answer]], selection: Mapping, note: str) -> str:
     """The claims of every judge as Markdown."""
     uncertainty = selection["uncertainty"]
     text = ["# What the scores say of the paper's claims"]
@@ -367,22 +371,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     selection = check(read_object(options.selection))
     scores = read_scores(options.scores, ("rating", "score"))
     uncertainty = selection["uncertainty"]
-    drawn = draw(selection["prompts"], uncertainty["resamples"], uncertainty["seed"])
+    drawn = draw_resamples(selection["prompts"], uncertainty["resamples"], uncertainty["seed"])
     found = {
-        table["judge"][0]: answers(table["judge"][0], claims, by_prompt(table, selection["prompts"]), drawn, selection)
+        table["judge"][0]: answer_claims(
+            table["judge"][0], claims, by_prompt(table, selection["prompts"]), drawn, selection
+        )
         for table in scores.partition_by("judge", maintain_order=True)
     }
     with beside(f"{options.output_prefix}.csv") as path, path.open("w", encoding="utf-8", newline="") as stream:
         columns = [field.name for field in fields(Answer)] + ["whole", *uncertainty, "prompts"]
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
-        for group in (group for members in found.values() for group in by_claim(members).values()):
-            all_parts = {"whole": together([part.verdict for part in group])}
+        for group in (group for members in found.values() for group in group_by_claim(members).values()):
+            all_parts = {"whole": overall_verdict([part.verdict for part in group])}
             common = all_parts | uncertainty | {"prompts": selection["prompts"]}
             writer.writerows(asdict(part) | common for part in group)
-    write_text(f"{options.output_prefix}.md", markdown(claims, found, selection, options.note))
+    write_text(f"{options.output_prefix}.md", claims_page(claims, found, selection, options.note))
     for judge, members in found.items():
-        whole = [together([part.verdict for part in group]) for group in by_claim(members).values()]
+        whole = [overall_verdict([part.verdict for part in group]) for group in group_by_claim(members).values()]
         counted = ", ".join(f"{whole.count(each)} {each}" for each in dict.fromkeys(whole))
         print(f"claims: {judge}: {counted}", file=sys.stderr)
 

@@ -17,7 +17,7 @@ from basics.command_line import command_line
 from basics.errors import InputError
 from basics.reading import read_json
 from basics.writing import beside, write_text
-from reporting.costs import COLUMNS, RECORDED, REMEDY, in_reading_order, short, total, whole
+from reporting.costs import COLUMNS, RECORDED, REMEDY, cost_totals, short_number, sort_by_model, whole_number
 from reporting.markdown import ABSENT, markdown_table
 
 GIB = 2**30
@@ -39,32 +39,32 @@ def cost_of(folder: Path) -> dict:
     }  # fmt: skip
 
 
-def shown(row: dict) -> dict[str, object]:
+def display_row(row: dict) -> dict[str, object]:
     """A row for a reader."""
     return {
         "method": row["method"],
         "model": row["model"],
         "recipe": row["recipe"],
         "device": ABSENT if row["device"] is None else f"{row['ranks']} x {row['device']}",
-        "device-hours": short(row["device_hours"]),
-        "examples": whole(row["examples"]),
-        "steps": whole(row["steps"]),
-        "tokens": short(row["tokens"]),
-        "padded": short(row["padded_tokens"]),
-        "FLOPs": short(row["flops"]),
-        "MFU": short(row["mfu"], 2),
-        "peak GiB": short(row["peak_memory_gib"]),
+        "device-hours": short_number(row["device_hours"]),
+        "examples": whole_number(row["examples"]),
+        "steps": whole_number(row["steps"]),
+        "tokens": short_number(row["tokens"]),
+        "padded": short_number(row["padded_tokens"]),
+        "FLOPs": short_number(row["flops"]),
+        "MFU": short_number(row["mfu"], 2),
+        "peak GiB": short_number(row["peak_memory_gib"]),
         "resumed": ABSENT if row["resumed_from_step"] is None else f"at {row['resumed_from_step']}",
     }
 
 
-def markdown(rows: Sequence[dict], judges: str, note: str) -> str:
+def costs_page(rows: Sequence[dict], judges: str, note: str) -> str:
     """Totals by method and model, then each training."""
     groups: dict[tuple[str, str], list[dict]] = {}
     for row in rows:
         groups.setdefault((row["method"], row["model"]), []).append(row)
-    totals = [total(members, method=method, model=model) for (method, model), members in groups.items()]
-    totals.append(total(rows, method="all", model=""))
+    totals = [cost_totals(members, method=method, model=model) for (method, model), members in groups.items()]
+    totals.append(cost_totals(rows, method="all", model=""))
     numbers = ["models", "device-hours", "examples", "steps", "tokens", "padded", "FLOPs", "MFU", "peak GiB", "resumed"]
     closing = (
         "Measured while training. *Models*: those measured, of all. *Device-hours*: of all ranks together; of an"
@@ -75,7 +75,7 @@ def markdown(rows: Sequence[dict], judges: str, note: str) -> str:
     )
     parts = ["# What the trainings cost", markdown_table(totals, right=numbers), "## Each training"]
     return (
-        "\n\n".join([*parts, markdown_table(map(shown, rows), right=numbers), closing, *([note] if note else [])])
+        "\n\n".join([*parts, markdown_table(map(display_row, rows), right=numbers), closing, *([note] if note else [])])
         + "\n"
     )
 
@@ -92,13 +92,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the table, without suffix")
     options = parser.parse_args(arguments)
 
-    rows = in_reading_order(map(cost_of, options.models), options.order, options.languages)
+    rows = sort_by_model(map(cost_of, options.models), options.order, options.languages)
     with beside(f"{options.output_prefix}.csv") as path, path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    write_text(f"{options.output_prefix}.md", markdown(rows, options.judges, options.note))
-    everything = total(rows)
+    write_text(f"{options.output_prefix}.md", costs_page(rows, options.judges, options.note))
+    everything = cost_totals(rows)
     print(f"costs: {everything['models']} models, {everything['device-hours']} device-hours", file=sys.stderr)
 
 

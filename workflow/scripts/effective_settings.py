@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from basics.command_line import command_line
-from reporting.markdown import markdown_table, written
+from reporting.markdown import format_setting, markdown_table
 from study.checking import check
 from study.configuration import read_configs
 from study.series import METHODS
@@ -48,7 +48,7 @@ def cell(value: object) -> str:
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, str) and value != value.strip():
         return f"`{json.dumps(value)}`"
-    return written(value)
+    return format_setting(value)
 
 
 def table(configs: Sequence[Mapping]) -> str:

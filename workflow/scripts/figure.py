@@ -62,10 +62,22 @@ from basics.kinds import dict_of
 from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
-from reporting.bootstrap import PromptScores, by_prompt, draw, interval, redrawn
-from reporting.drawing import WIDTHS, Words, absent, add_series, band, bar, marks, panel_grid, prepare, save, surround
+from reporting.bootstrap import PromptScores, by_prompt, confidence_interval, draw_resamples, resampled_sums
+from reporting.drawing import (
+    WIDTHS,
+    Surroundings,
+    add_series,
+    add_surroundings,
+    draw_interval_band,
+    draw_interval_bar,
+    draw_markers,
+    mark_missing,
+    panel_grid,
+    save_figure,
+    set_up_drawing,
+)
 from reporting.fonts import can_show
-from reporting.provenance import in_short, provenance
+from reporting.provenance import provenance, short_provenance
 from reporting.scores import read_scores
 from study.series import METHODS, SERIES_OF_KIND, recipe_of
 
@@ -135,7 +147,7 @@ class Point:
 # --- what is plotted -------------------------------------------------------------------------------------------------
 
 
-def check(figure: dict) -> dict:
+def check_figure(figure: dict) -> dict:
     """The figure's selection, found sound. Raises InputError naming the key at fault and the remedy."""
     check_selection(figure, "--figure", KEYS)
     if figure["kind"] not in SERIES_OF_KIND:
@@ -176,7 +188,7 @@ def is_recipe_sweep(figure: dict) -> bool:
     return figure["kind"] == "sweep" and figure["sweep"]["of"] == "recipes"
 
 
-def panels(figure: dict) -> list[Panel]:
+def panels_of(figure: dict) -> list[Panel]:
     """The figure's panels in reading order; models stand by size, or by family as they were given."""
     models, langs, called = figure["models"], figure["panels"], method_names(figure)
     found = []
@@ -215,7 +227,7 @@ def by_size(names: Sequence[str], models: dict) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (families.index(models[name]["family"]), models[name]["billions"])))
 
 
-def one_judge(scores: "pl.DataFrame") -> "pl.DataFrame":
+def check_one_judge(scores: "pl.DataFrame") -> "pl.DataFrame":
     """The scores, as they are. Raises InputError when two judges gave them: their ratings do not share a scale."""
     judges = scores["judge"].unique(maintain_order=True).to_list()
     if len(judges) > 1:
@@ -223,18 +235,20 @@ def one_judge(scores: "pl.DataFrame") -> "pl.DataFrame":
     return scores
 
 
-def points(figure: dict, scores: PromptScores) -> Iterator[Point]:
+def points_of(figure: dict, scores: PromptScores) -> Iterator[Point]:
     """Every number of the figure, panel by panel, series by series."""
     measure = "lost" if figure["kind"] == "consistency" else "score"
     uncertainty = figure["uncertainty"]
-    drawn = draw(figure["maximum"] // BEST_RATING, uncertainty["resamples"], uncertainty["seed"])
-    for panel in panels(figure):
+    drawn = draw_resamples(figure["maximum"] // BEST_RATING, uncertainty["resamples"], uncertainty["seed"])
+    for panel in panels_of(figure):
         for series in series_of(figure):
             if series == "English" and panel.langs == ("en",) and "monolingual" in series_of(figure):
                 continue  # the same model as the monolingual one of this panel
-            for swept, method, model, recipes in measured(figure, panel, series):
+            for swept, method, model, recipes in runs_of_series(figure, panel, series):
                 cells = [(method, model, recipes[lang], lang) for lang in panel.langs]
-                value, low, high = estimate([scores.of(cell, measure) for cell in cells], drawn, uncertainty["level"])
+                value, low, high = estimate(
+                    [scores.values(cell, measure) for cell in cells], drawn, uncertainty["level"]
+                )
                 yield Point(
                     number=figure["number"],
                     panel=panel.title,
@@ -254,7 +268,7 @@ def points(figure: dict, scores: PromptScores) -> Iterator[Point]:
                 )
 
 
-def measured(figure: dict, panel: Panel, series: str) -> Iterator[tuple[float | None, str, str, dict[str, str]]]:
+def runs_of_series(figure: dict, panel: Panel, series: str) -> Iterator[tuple[float | None, str, str, dict[str, str]]]:
     """The points of a series in a panel: the value of what is swept, method, model, and the recipe by language."""
     recipes = {lang: recipe_of(series, lang) for lang in panel.langs}
     for model in panel.models:
@@ -276,12 +290,12 @@ def estimate(
     if len(known) < len(cells):
         return None, None, None
     by_prompts = reduce(add, known)
-    low, high = interval(redrawn(by_prompts, drawn), level, len(by_prompts))
+    low, high = confidence_interval(resampled_sums(by_prompts, drawn), level, len(by_prompts))
     value, low, high = (round(float(total) / len(cells), 6) for total in (by_prompts.sum(), low, high))
     return value, low, high  # rounded: thirds do not add up to the last bit in any order
 
 
-def missing(shown: Sequence[Point], expected: int) -> str | None:
+def missing_points(shown: Sequence[Point], expected: int) -> str | None:
     """One line on the points that cannot be drawn, or None when there are none."""
     lost = [point for point in shown if point.value is None]
     if not lost:
@@ -316,12 +330,12 @@ def draw_figure(figure: dict, shown: Sequence[Point], width: float) -> "Figure":
     """Draw the points; the panels share their y axis, and their x axis where it means the same in all of them."""
     import seaborn as sns
 
-    layout = panels(figure)
+    layout = panels_of(figure)
     columns = columns_for(len(layout), figure, width)
     consistency = figure["kind"] == "consistency"
     canvas, grid = panel_grid(len(layout), columns, width, PANEL_HEIGHT, share_x=not consistency)
     for position, (axes, panel) in enumerate(zip(grid, layout, strict=True)):
-        axes.set_title(heading(panel, figure.get("own", {}), int(14.5 * width / columns)), parse_math=False)
+        axes.set_title(panel_title(panel, figure.get("own", {}), int(14.5 * width / columns)), parse_math=False)
         if position % columns == 0:
             axes.set_ylabel("score difference" if consistency else "evaluation score")
         draw_panel(axes, panel, [point for point in shown if point.panel == panel.title], figure, width / columns)
@@ -330,7 +344,9 @@ def draw_figure(figure: dict, shown: Sequence[Point], width: float) -> "Figure":
     else:
         score_axis(grid[0], figure["maximum"])
     sns.despine(canvas)
-    surround(canvas, [] if is_recipe_sweep(figure) else series_of(figure), LINES[figure["kind"]], words(figure, shown))
+    add_surroundings(
+        canvas, [] if is_recipe_sweep(figure) else series_of(figure), LINES[figure["kind"]], surroundings(figure, shown)
+    )
     return canvas
 
 
@@ -347,7 +363,7 @@ def draw_panel(axes: "Axes", panel: Panel, here: Sequence[Point], figure: dict, 
         size_axis(axes, panel, figure["models"], width)
 
 
-def heading(panel: Panel, own: dict[str, str], width: int) -> str:
+def panel_title(panel: Panel, own: dict[str, str], width: int) -> str:
     """What stands above a panel: its title and, of one language, what that calls itself, where a font can show it."""
     name = own.get(panel.langs[0], "") if len(panel.langs) == 1 else ""
     if not name or name in panel.title or not can_show(name):
@@ -375,11 +391,11 @@ def draw_lines(axes: "Axes", here: Sequence[Point], along: str, figure: dict) ->
             [math.nan if number is None else number for number in numbers]
             for numbers in zip(*((point.value, point.low, point.high) for point in line), strict=True)
         )
-        band(axes, places, low, high, series)
-        marks(axes, places, value, series, LINES[figure["kind"]])
+        draw_interval_band(axes, places, low, high, series)
+        draw_markers(axes, places, value, series, LINES[figure["kind"]])
         lost = [getattr(point, along) for point in line if point.value is None]
         if lost:
-            absent(axes, lost, series, series_of(figure))
+            mark_missing(axes, lost, series, series_of(figure))
 
 
 def draw_families(axes: "Axes", here: Sequence[Point], series_shown: Sequence[str]) -> None:
@@ -392,12 +408,12 @@ def draw_families(axes: "Axes", here: Sequence[Point], series_shown: Sequence[st
         there = [point for point in group if point.value is not None]
         for point in there:
             if point.low is not None and point.high is not None:
-                bar(axes, places[point.model], point.low, point.high, series)
+                draw_interval_bar(axes, places[point.model], point.low, point.high, series)
         values = [point.value for point in there if point.value is not None]
-        marks(axes, [places[point.model] for point in there], values, series, "none")
+        draw_markers(axes, [places[point.model] for point in there], values, series, "none")
         lost = [places[point.model] for point in group if point.value is None]
         if lost:
-            absent(axes, lost, series, series_shown)
+            mark_missing(axes, lost, series, series_shown)
 
 
 def size_axis(axes: "Axes", panel: Panel, models: dict, width: float) -> None:
@@ -480,7 +496,7 @@ def difference_axis(axes: "Axes", shown: Sequence[Point], figure: dict) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def words(figure: dict, shown: Sequence[Point]) -> Words:
+def surroundings(figure: dict, shown: Sequence[Point]) -> Surroundings:
     """What stands around the panels; in the footer the judge, what bands are, how many points are missing, the note."""
     lost = sum(point.value is None for point in shown)
     unrated = sum({(point.method, point.model, point.recipe, point.lang): point.unrated for point in shown}.values())
@@ -496,12 +512,12 @@ def words(figure: dict, shown: Sequence[Point]) -> Words:
         "family": "model family",
         "sweep": figure.get("sweep", {}).get("name", ""),
     }.get(figure["kind"], f"model size ({size_unit(figure['models'])[1]})")
-    return Words(figure["title"], below, footer, figure.get("watermark", ""))
+    return Surroundings(figure["title"], below, footer, figure.get("watermark", ""))
 
 
 def write_figure(figure: dict, shown: Sequence[Point], known: dict, fonts: str, prefix: str) -> None:
     """Write the points as csv, where they come from (`known`) as json, and the figure in all its widths."""
-    origin = in_short(known)
+    origin = short_provenance(known)
     metadata = {
         "Title": f"Figure {figure['number']}: {figure['title']}",
         "Subject": figure["note"],
@@ -509,10 +525,10 @@ def write_figure(figure: dict, shown: Sequence[Point], known: dict, fonts: str, 
     }
     write_csv(Path(f"{prefix}.csv"), shown, origin)
     write_text(f"{prefix}.json", json.dumps({"figure": figure["number"]} | known, indent=1) + "\n")
-    prepare(fonts)
+    set_up_drawing(fonts)
     add_series({name: name for name in series_of(figure)} | figure.get("labels", {}))
     for added, width in WIDTHS.items():
-        save(draw_figure(figure, shown, width), f"{prefix}{added}", metadata)
+        save_figure(draw_figure(figure, shown, width), f"{prefix}{added}", metadata)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -526,11 +542,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the figure, without suffix")
     options = parser.parse_args(arguments)
 
-    figure = check(read_object(options.figure))
-    scores = one_judge(read_scores(options.scores, ("rating", "score", "judge_model", "fingerprint")))
+    figure = check_figure(read_object(options.figure))
+    scores = check_one_judge(read_scores(options.scores, ("rating", "score", "judge_model", "fingerprint")))
     prompts = figure["maximum"] // BEST_RATING
-    shown = list(points(figure, by_prompt(scores, prompts)))
-    lacking = missing(shown, prompts)
+    shown = list(points_of(figure, by_prompt(scores, prompts)))
+    lacking = missing_points(shown, prompts)
     if all(point.value is None for point in shown):
         raise InputError(f"{options.scores[0]}: none of the figure's points can be drawn; {lacking}")
     name = Path(options.output_prefix).name

@@ -45,7 +45,7 @@ from data.flags import FLAGS, in_order
 from data.identifier import check_labels, identify, load_model
 from data.languages import labels_of, read_languages, read_table
 from data.rows import FIELDS
-from reporting.markdown import literal, markdown_table
+from reporting.markdown import escape_markdown, markdown_table
 from translating.structure import Piece, cut, kept
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def flagged_rows(pairs: Iterable[tuple[dict, dict]], tally: Tally, low: float, h
 def shown(text: str) -> str:
     """A text as one short line that Markdown shows as it is."""
     line = " ".join(text.split())
-    return literal(line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…") or "(empty)"
+    return escape_markdown(line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…") or "(empty)"
 
 
 def share(count: int, total: int) -> str:

@@ -57,11 +57,21 @@ from basics.reading import read_jsonl, read_text
 from basics.settings import read_settings
 from basics.writing import write_jsonl
 from judging.batches import Batches, Requests
-from judging.endpoint import Endpoint, Refused, api_key, as_reply, endpoint, is_reply, request_body
+from judging.endpoint import Endpoint, Refused, api_key, as_reply, is_reply, open_endpoint, request_body
 from judging.limiter import MINUTE
 from judging.ratings import parse_rating
 from judging.settings import JudgeSettings, determinants, reply_key, sent_seed
-from judging.spending import NOTHING, OverBudget, Past, Spending, Usage, cost, journals, most, past
+from judging.spending import (
+    NO_USAGE,
+    OverBudget,
+    PastUsage,
+    Spending,
+    Usage,
+    cost,
+    journal_files,
+    past_usage,
+    usage_bound,
+)
 
 GRACE = 20.0  # seconds that calls under way have to end after a signal
 REFUSED_ALL = 10  # refusals, and nothing accepted, that end the job
@@ -128,13 +138,13 @@ class Judge:
             )
 
     def _verdict(self, question: Question, ask: Endpoint | None) -> Verdict:
-        usage = NOTHING
+        usage = NO_USAGE
         reply: dict[str, Any] = {"model": None, "fingerprint": None}
         for attempt in range(1, self.settings.retries + 2):
             try:
                 reply = self._reply(question, attempt, ask)
             except Refused as refusal:
-                return self._refusal(str(refusal), attempt - 1, reply, usage)
+                return self._refused_verdict(str(refusal), attempt - 1, reply, usage)
             usage = {key: usage[key] + reply["usage"][key] for key in usage}
             rating = parse_rating(reply["text"])
             if rating is not None:
@@ -166,12 +176,12 @@ class Judge:
             self.settings,
             api_key(self.settings),
             job=item_key(first=sorted({self._key(q, 1) for q in questions if q.repeat == 1})),
-            requests=lambda attempt: self._wanted(questions, attempt),
+            requests=lambda attempt: self._missing_requests(questions, attempt),
             keep=lambda key, completion: self._keep(key, as_reply(completion)),
-            afford=lambda requests: self._afford(requests, spent_in),
+            check_budget=lambda requests: self._check_budget(requests, spent_in),
         ).ask()
 
-    def _wanted(self, questions: list[Question], attempt: int) -> Requests:
+    def _missing_requests(self, questions: list[Question], attempt: int) -> Requests:
         """By journal key, the requests of an attempt that have no reply, though all replies before hold no rating."""
         wanted = {}
         for question in questions:
@@ -182,14 +192,14 @@ class Judge:
                 wanted[key] = request_body(self.settings, question.prompt, seed)
         return wanted
 
-    def _afford(self, requests: Requests, spent_in: Path | None) -> None:
+    def _check_budget(self, requests: Requests, spent_in: Path | None) -> None:
         """Before a batch. Raises InputError when it could pass the budget: there is no ending it half-way."""
         settings = self.settings
         if settings.budget is None or settings.price is None:  # a budget has a price
             return
-        bounds = (most(body["messages"][0]["content"], settings.max_tokens) for body in requests.values())
+        bounds = (usage_bound(body["messages"][0]["content"], settings.max_tokens) for body in requests.values())
         batch = sum(cost(bound, settings.price) for bound in bounds)
-        spent = cost(past(journals(self._journal.path, spent_in)).usage, settings.price)
+        spent = cost(past_usage(journal_files(self._journal.path, spent_in)).usage, settings.price)
         if spent + batch > settings.budget:
             raise InputError(
                 f"judge {settings.name!r}: a batch of {len(requests)} requests could cost ${batch:.4f}, and"
@@ -197,7 +207,7 @@ class Judge:
                 " or use api: calls, which go as far as it reaches"
             )
 
-    def _refusal(self, why: str, replies: int, last: dict, usage: Usage) -> Verdict:
+    def _refused_verdict(self, why: str, replies: int, last: dict, usage: Usage) -> Verdict:
         verdict = Verdict(None, f"refused: {why}", replies, last["model"], last["fingerprint"], usage)
         with self._lock:
             self.refused += 1
@@ -206,7 +216,7 @@ class Judge:
         return verdict
 
 
-def next_of(results: SimpleQueue) -> tuple:
+def next_result(results: SimpleQueue) -> tuple:
     """Wait for a result, looking up now and then: Python heeds no signal that comes just before it begins to wait."""
     while True:
         try:
@@ -244,7 +254,7 @@ def rate_all(
         for thread in threads:
             thread.start()
         for _ in tqdm(questions, desc="judge", unit="rating", mininterval=5):
-            question, verdict, error = next_of(results)
+            question, verdict, error = next_result(results)
             if error is not None:
                 raise error
             verdicts[question] = verdict
@@ -259,17 +269,17 @@ def rate_all(
     return verdicts
 
 
-def refusal_in(verdicts: Iterable[Verdict]) -> str:
+def first_refusal(verdicts: Iterable[Verdict]) -> str:
     """The first refusal, if there is one."""
     return next((verdict.explanation for verdict in verdicts if verdict.explanation.startswith("refused:")), "")
 
 
-def ask_all(questions: list[Question], judge: Judge, before: Past, log: Path) -> dict[Question, Verdict]:
+def ask_all(questions: list[Question], judge: Judge, before: PastUsage, log: Path) -> dict[Question, Verdict]:
     """Verdicts on questions that the journal cannot answer. Raises InputError when the budget ends."""
     settings = judge.settings
     spending = Spending(settings.price, settings.budget, before.usage)
     try:
-        with endpoint(settings, spending, before.recent, log) as ask:
+        with open_endpoint(settings, spending, before.recent, log) as ask:
             verdicts = rate_all(questions, lambda question: judge.rate(question, ask), ask, settings)
     except OverBudget:
         left = sum(judge.recall(question) is None for question in questions)
@@ -278,7 +288,7 @@ def ask_all(questions: list[Question], judge: Judge, before: Past, log: Path) ->
             f" ${spending.spent:.4f} spent, {left} ratings of this run left; raise judges.{settings.name}.budget and"
             " run again"
         ) from None
-    judge.check_accepted(refusal_in(verdicts.values()))
+    judge.check_accepted(first_refusal(verdicts.values()))
     return verdicts
 
 
@@ -291,9 +301,9 @@ def judge_prompts(prompts: list[str], judge: Judge, spent_in: Path | None, journ
     if missing and settings.api == "batch":
         judge.ask_in_batches(dict.fromkeys(questions), spent_in)
         verdicts |= {question: judge.rate(question, ask=None) for question in missing}
-        judge.check_accepted(refusal_in(verdicts[question] for question in questions))
+        judge.check_accepted(first_refusal(verdicts[question] for question in questions))
     elif missing:
-        before = past(journals(journal, spent_in), since=time.time() - MINUTE)
+        before = past_usage(journal_files(journal, spent_in), since=time.time() - MINUTE)
         verdicts |= ask_all(missing, judge, before, Path(f"{journal}.server.log"))
     return {question: verdicts[question] for question in questions}
 
@@ -314,7 +324,7 @@ def read_responses(path: str) -> list[dict]:
     return rows
 
 
-def rated_rows(
+def output_rows(
     responses: list[dict], prompts: list[str], verdicts: dict[Question, Verdict], repeats: int
 ) -> list[dict]:
     """The output: responses in their order, each with its repeats. Of responses that share a call the first has its
@@ -324,17 +334,17 @@ def rated_rows(
         for repeat in range(1, repeats + 1):
             question = Question(prompt, repeat)
             row = {"lang": response["lang"], "id": response["id"], "repeat": repeat, **asdict(verdicts[question])}
-            rows.append(row | {"usage": NOTHING} if question in told else row)
+            rows.append(row | {"usage": NO_USAGE} if question in told else row)
             told.add(question)
     return rows
 
 
-def summary(judge: Judge, responses: int, rows: list[dict], verdicts: Iterable[Verdict]) -> str:
+def summary_line(judge: Judge, responses: int, rows: list[dict], verdicts: Iterable[Verdict]) -> str:
     """One line on the whole run. What equal prompts share is counted once in calls, tokens and money."""
     settings, verdicts = judge.settings, list(verdicts)
     rated = [row["rating"] for row in rows if row["rating"] is not None]
     mean = f"{sum(rated) / len(rated):.2f}" if rated else "-"
-    usage = {key: sum(verdict.usage[key] for verdict in verdicts) for key in NOTHING}
+    usage = {key: sum(verdict.usage[key] for verdict in verdicts) for key in NO_USAGE}
     repeated = f" rated {settings.repeats} times" if settings.repeats > 1 else ""
     refused = f" ({judge.refused} calls refused)" if judge.refused else ""
     money = f", ${cost(usage, settings.price):.4f}" if settings.price else ""
@@ -346,7 +356,7 @@ def summary(judge: Judge, responses: int, rows: list[dict], verdicts: Iterable[V
     )
 
 
-def end_by_signal(number: int, _: object) -> None:
+def exit_on_signal(number: int, _: object) -> None:
     """End with the signal's status; a second signal, as a terminal and Snakemake send both, changes nothing."""
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, signal.SIG_IGN)
@@ -369,13 +379,13 @@ def main() -> None:
     prompts = [template.substitute(instruction=row["prompt"], response=row["response"]) for row in responses]
 
     for sign in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sign, end_by_signal)
+        signal.signal(sign, exit_on_signal)
     with Journal(arguments.journal, is_reply) as journal:
         judge = Judge(settings, journal)
         verdicts = judge_prompts(prompts, judge, arguments.spent_in, arguments.journal)
-    rows = rated_rows(responses, prompts, verdicts, settings.repeats)
+    rows = output_rows(responses, prompts, verdicts, settings.repeats)
     write_jsonl(arguments.output, rows)
-    print(summary(judge, len(responses), rows, verdicts.values()), file=sys.stderr)
+    print(summary_line(judge, len(responses), rows, verdicts.values()), file=sys.stderr)
 
 
 if __name__ == "__main__":

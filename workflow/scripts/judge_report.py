@@ -31,8 +31,8 @@ from basics.writing import beside, write_text
 from judging.agreement import alpha, alpha_interval, equal_share, kappa
 from judging.ratings import RATINGS
 from judging.repeats import read_repeats
-from judging.spending import USAGE
-from reporting.markdown import ABSENT, literal, markdown_table
+from judging.spending import USAGE_KINDS
+from reporting.markdown import ABSENT, escape_markdown, markdown_table
 from reporting.order import in_order
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def read_ratings(files: Iterable[tuple[str, str, Path]]) -> "pl.DataFrame":
         if (judge, run) in seen:
             raise InputError(f"--ratings: {judge} has rated {run} in two files; give each run once")
         seen.add((judge, run))
-        kinds = {"attempts": int, "model": str | None, "fingerprint": str | None, "usage": USAGE}
+        kinds = {"attempts": int, "model": str | None, "fingerprint": str | None, "usage": USAGE_KINDS}
         for repeats in read_repeats(path, kinds).values():
             for row in repeats:
                 whole = row | row["usage"] | {"judge": judge, "run": run}
@@ -113,7 +113,7 @@ def by_judge(ratings: "pl.DataFrame") -> dict[str, "pl.DataFrame"]:
     return {table["judge"][0]: table for table in ratings.partition_by("judge", maintain_order=True)}
 
 
-def rated(ratings: "pl.DataFrame") -> list[Row]:
+def rating_summaries(ratings: "pl.DataFrame") -> list[Row]:
     """One row a judge: how much it rated, and how much it did not."""
     import polars as pl
 
@@ -135,7 +135,7 @@ def rated(ratings: "pl.DataFrame") -> list[Row]:
     return rows
 
 
-def distribution(ratings: "pl.DataFrame", languages: Sequence[str]) -> list[Row]:
+def rating_distribution(ratings: "pl.DataFrame", languages: Sequence[str]) -> list[Row]:
     """One row a judge and language: how often each rating was given, and how often none."""
     rows = []
     for judge, table in by_judge(ratings).items():
@@ -146,13 +146,13 @@ def distribution(ratings: "pl.DataFrame", languages: Sequence[str]) -> list[Row]
     return rows
 
 
-def answered(ratings: "pl.DataFrame") -> list[Row]:
+def answering_models(ratings: "pl.DataFrame") -> list[Row]:
     """One row a judge, model and fingerprint: how many ratings it gave, or failed to."""
     found = ratings.group_by("judge", "model", "fingerprint", maintain_order=True).len("ratings")
     return [row for judge in by_judge(ratings) for row in found.filter(found["judge"] == judge).to_dicts()]
 
 
-def cost(ratings: "pl.DataFrame", prices: dict[str, dict[str, float]]) -> list[Row]:
+def judging_costs(ratings: "pl.DataFrame", prices: dict[str, dict[str, float]]) -> list[Row]:
     """One row a judge: attempts at a rating, tokens, and money where its price is known."""
     rows = []
     for judge, table in by_judge(ratings).items():
@@ -188,7 +188,7 @@ def first_ratings(table: "pl.DataFrame") -> "pl.DataFrame":
     return given.unique(RESPONSE, keep="first", maintain_order=True).select(*RESPONSE, "rating")
 
 
-def compared(judge: str, other: str, counts: "np.ndarray", weighted: float | None = None) -> Row:
+def agreement_measures(judge: str, other: str, counts: "np.ndarray", weighted: float | None = None) -> Row:
     """A row of the table of agreement."""
     interval = alpha_interval(counts)
     return {
@@ -203,25 +203,27 @@ def compared(judge: str, other: str, counts: "np.ndarray", weighted: float | Non
     }
 
 
-def between(judge: str, other: str, one: "np.ndarray", two: "np.ndarray") -> Row:
+def agreement_between(judge: str, other: str, one: "np.ndarray", two: "np.ndarray") -> Row:
     """Agreement of two judges, whose ratings of the same responses stand in the same places."""
     import numpy as np
 
     ones, twos = ((given[:, None] == np.array(RATINGS)).astype(int) for given in (one, two))
-    return compared(judge, other, ones + twos, kappa(ones.T @ twos))
+    return agreement_measures(judge, other, ones + twos, kappa(ones.T @ twos))
 
 
 def agreements(ratings: "pl.DataFrame") -> list[Row]:
     """Agreement of each judge that repeated its ratings with itself, then of every two judges."""
     judges = by_judge(ratings)
     rows = [
-        compared(judge, judge, rating_counts(table)) for judge, table in judges.items() if (table["repeat"] > 1).any()
+        agreement_measures(judge, judge, rating_counts(table))
+        for judge, table in judges.items()
+        if (table["repeat"] > 1).any()
     ]
     for judge, other in combinations(judges, 2):
         both = first_ratings(judges[judge]).join(
             first_ratings(judges[other]), on=RESPONSE, how="inner", suffix=" of other", maintain_order="left"
         )
-        rows.append(between(judge, other, both["rating"].to_numpy(), both["rating of other"].to_numpy()))
+        rows.append(agreement_between(judge, other, both["rating"].to_numpy(), both["rating of other"].to_numpy()))
     return rows
 
 
@@ -248,7 +250,7 @@ def percentages(row: Row) -> Row:
     return row | {key: f"{count} ({count / total:.0%})" for key, count in counts.items()}
 
 
-def changes(rows: Sequence[Row]) -> list[str]:
+def model_changes(rows: Sequence[Row]) -> list[str]:
     """A sentence for each judge that more than one model, or build of it, answered for."""
     told = []
     for judge in dict.fromkeys(row["judge"] for row in rows):
@@ -293,7 +295,7 @@ def agreement_section(rows: Sequence[Row], judges: Sequence[Row]) -> list[str]:
     return text
 
 
-def markdown(tables: dict[str, list[Row]], policy: str, note: str) -> str:
+def judges_page(tables: dict[str, list[Row]], policy: str, note: str) -> str:
     """The report as one page."""
     judges = [row | {"share missing": f"{row['share missing']:.2%}"} for row in tables["rated"]]
     counts = [key for key in judges[0] if key != "judge"]
@@ -302,7 +304,8 @@ def markdown(tables: dict[str, list[Row]], policy: str, note: str) -> str:
         for row in tables["cost"]
     ]
     who = [
-        {key: ABSENT if value is None else literal(value) for key, value in row.items()} for row in tables["answered"]
+        {key: ABSENT if value is None else escape_markdown(value) for key, value in row.items()}
+        for row in tables["answered"]
     ]
     parts = [
         "# Judges",
@@ -314,7 +317,7 @@ def markdown(tables: dict[str, list[Row]], policy: str, note: str) -> str:
         "## Agreement",
         *agreement_section(tables["agreement"], tables["rated"]),
         "## Who answered",
-        *changes(tables["answered"]),
+        *model_changes(tables["answered"]),
         markdown_table(who, right=["ratings"]),
         "## What it took",
         markdown_table(spent, right=[key for key in spent[0] if key != "judge"]),
@@ -349,14 +352,14 @@ def main() -> None:
     prices = read_prices(arguments.prices)
     ratings = read_ratings(arguments.ratings)
     tables = {
-        "rated": rated(ratings),
-        "distribution": distribution(ratings, arguments.languages),
+        "rated": rating_summaries(ratings),
+        "distribution": rating_distribution(ratings, arguments.languages),
         "agreement": agreements(ratings),
-        "answered": answered(ratings),
-        "cost": cost(ratings, prices),
+        "answered": answering_models(ratings),
+        "cost": judging_costs(ratings, prices),
     }
     write_csv(f"{arguments.output_prefix}.csv", tables)
-    write_text(f"{arguments.output_prefix}.md", markdown(tables, arguments.missing, arguments.note))
+    write_text(f"{arguments.output_prefix}.md", judges_page(tables, arguments.missing, arguments.note))
     print(
         f"judges: {len(ratings)} ratings by {ratings['judge'].n_unique()}, {ratings['rating'].null_count()} missing",
         file=sys.stderr,

@@ -33,7 +33,7 @@ def without_code(response: str) -> str:
     return CODE_FENCE.sub(" ", response)
 
 
-def prose(response: str) -> str:
+def text_to_identify(response: str) -> str:
     """The text to identify: without code fences, on one line; empty where no letter is left."""
     text = " ".join(without_code(response).split())
     return text if any(map(str.isalpha, text)) else ""
@@ -58,7 +58,7 @@ def main() -> None:
     check_labels(model, arguments.model, asked, arguments.languages)
 
     lines = [lines_to_judge(without_code(row["response"])) for row in rows]
-    found = iter(identify([*(prose(row["response"]) for row in rows), *chain.from_iterable(lines)], model))
+    found = iter(identify([*(text_to_identify(row["response"]) for row in rows), *chain.from_iterable(lines)], model))
     output: list[dict[str, Any]] = [
         {
             "lang": row["lang"],

@@ -66,7 +66,7 @@ def language_rows(scores: "pl.DataFrame", models: Sequence[str], languages: Sequ
     return sorted(cells.to_dicts(), key=order)
 
 
-def shown(row: dict) -> dict[str, object]:
+def display_row(row: dict) -> dict[str, object]:
     """A row for a reader."""
     shares = {name: ABSENT if row[name] is None else f"{row[name]:.2f}" for name in SHARES}
     return {name: row[name] for name in (*CELL, "responses")} | shares
@@ -85,7 +85,7 @@ def main() -> None:
 
     rows = language_rows(read_scores(arguments.scores, COLUMNS), arguments.models, arguments.languages)
     write_text(f"{arguments.output_prefix}.csv", pl.DataFrame(rows, infer_schema_length=None).write_csv())
-    table = markdown_table(map(shown, rows), right=["responses", *SHARES])
+    table = markdown_table(map(display_row, rows), right=["responses", *SHARES])
     closing = CAPTION + (f" {arguments.note}" if arguments.note else "")
     write_text(f"{arguments.output_prefix}.md", f"{table}\n\n{closing}\n")
     print(f"languages: {len(rows)} runs and languages", file=sys.stderr)

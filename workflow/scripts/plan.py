@@ -18,13 +18,13 @@ import yaml
 from basics.command_line import command_line
 from basics.errors import InputError
 from basics.paths import REPOSITORY
-from judging.spending import cost, journals, past
+from judging.spending import cost, journal_files, past_usage
 from planning import estimates
 from planning.asking import ask_for_targets, asked_workflow, by_stage, stages, tell
 from planning.forecast import ASSUMED, MEASURED, Forecast, Number, sources
 from planning.jobs import Job, Workflow
 from planning.walltime import Together, together
-from reporting.costs import in_reading_order, short
+from reporting.costs import short_number, sort_by_model
 from reporting.markdown import ABSENT, markdown_table
 
 HOUR, GB, GIB = 3600, 1e9, 2**30
@@ -115,7 +115,7 @@ def judging_by(judge: Mapping, jobs: Sequence[Job], forecast: Forecast) -> dict:
     done, left = (sum(forecast.calls(job) for job in jobs if job.left == is_left) for is_left in (False, True))
     prompt, completion, source = forecast.usage(judge["name"])
     folder = Path(f"results/{forecast.config['experiment']}/journals/judge/{judge['name']}")
-    spent = past(journals(folder / "none", folder)).usage
+    spent = past_usage(journal_files(folder / "none", folder)).usage
     needed = {"prompt_tokens": round(left * prompt), "completion_tokens": round(left * completion)}
     price = judge.get("price")
     return (
@@ -161,7 +161,7 @@ def plan(workflow: Workflow, targets: Sequence[str], retries: int) -> dict:
     config, wall = workflow.config, wall_time(forecast)
     now = used(Path("results") / config["experiment"])
     more = sum(forecast.bytes(job) for job in forecast.jobs if job.left)
-    trained = in_reading_order(trainings(forecast, retries), list(config["models"]), config["languages"]["train"])
+    trained = sort_by_model(trainings(forecast, retries), list(config["models"]), config["languages"]["train"])
     longest = max((row for row in trained if row["left"]), key=lambda row: row["hours"], default=None)
     return {
         "experiment": config["experiment"],
@@ -185,12 +185,12 @@ def plan(workflow: Workflow, targets: Sequence[str], retries: int) -> dict:
 def hours(number: float) -> str:
     """Hours, or what is easier to read of less than one."""
     if number >= 1 or number == 0:
-        return f"{short(number)} h"
-    return f"{short(60 * number)} min" if number >= 1 / 60 else f"{short(HOUR * number)} s"
+        return f"{short_number(number)} h"
+    return f"{short_number(60 * number)} min" if number >= 1 / 60 else f"{short_number(HOUR * number)} s"
 
 
 def gigabytes(number: float) -> str:
-    return f"{short(number / GB)} GB" if number >= GB / 10 else f"{short(number / 1e6)} MB"
+    return f"{short_number(number / GB)} GB" if number >= GB / 10 else f"{short_number(number / 1e6)} MB"
 
 
 def attempts_of(rows: Sequence[Mapping]) -> str:
@@ -225,18 +225,18 @@ def model_cells(rows: Sequence[Mapping], answering_hours: float) -> dict:
     token_numbers = [Number(row["tokens"], row["tokens_source"]) for row in rows]
     return {
         "done": f"{sum(not row['left'] for row in rows)} of {len(rows)}",
-        "tokens": short(sum(row["tokens"] for row in rows)),
+        "tokens": short_number(sum(row["tokens"] for row in rows)),
         "tokens are": sources(token_numbers),
-        "device-hours": short(sum(row["device_hours"] for row in rows)),
-        "left": short(sum(row["device_hours"] for row in rows if row["left"])),
+        "device-hours": short_number(sum(row["device_hours"] for row in rows)),
+        "left": short_number(sum(row["device_hours"] for row in rows if row["left"])),
         "hours are": sources(hours_numbers),
-        "answering": short(answering_hours),
+        "answering": short_number(answering_hours),
         "devices": longest["devices"],
         "longest": hours(longest["hours"]),
         "walltime": ABSENT if longest["walltime_hours"] is None else hours(longest["walltime_hours"]),
         "attempts": attempts_of(rows),
-        "host GB": short(max(row["host_memory_gb"] for row in rows)),
-        "device GiB": short(max(row["device_memory_gib"] for row in rows)),
+        "host GB": short_number(max(row["host_memory_gb"] for row in rows)),
+        "device GiB": short_number(max(row["device_memory_gib"] for row in rows)),
         "GiB are": "measured" if any(row["device_memory_source"] == MEASURED for row in rows) else "weights",
     }
 
@@ -251,7 +251,7 @@ def judge_table(rows: Sequence[Mapping]) -> list[dict]:
             "calls": f"{row['calls']:,}",
             "done": f"{row['calls_done']:,}",
             "left": f"{row['calls_left']:,}",
-            "tokens left": short(row["prompt_tokens_left"] + row["completion_tokens_left"]),
+            "tokens left": short_number(row["prompt_tokens_left"] + row["completion_tokens_left"]),
             "tokens are": row["tokens_source"],
             "money left": money(row["dollars_left"]),
             "spent": money(row["dollars_spent"]),
@@ -265,7 +265,8 @@ def longest_sentence(row: Mapping | None) -> str:
     if row is None:
         return "No training is left."
     name = f"{row['method']}/{row['model']}/{row['recipe']}"
-    text = f"Longest job: {name}, {short(row['device_hours'])} device-hours, {hours(row['hours'])} on {row['devices']}"
+    device_hours = short_number(row["device_hours"])
+    text = f"Longest job: {name}, {device_hours} device-hours, {hours(row['hours'])} on {row['devices']}"
     limit = row["walltime_hours"]
     if limit is None:
         return f"{text}."
@@ -290,9 +291,9 @@ def summary(result: Mapping) -> list[str]:
     answers = sum(row["device_hours"] for row in result["answerings"] if row["left"])
     lines = [
         f"Jobs: {jobs['jobs']:,}, of which {jobs['done']:,} are done and {jobs['left']:,} left.",
-        f"Trainings: {len(trained)}, {short(total)} device-hours in all, of which {short(left)} are left (where"
-        f" nothing is measured, of {assumed['device']} at {assumed['mfu']:.0%} of its peak); answering what is left,"
-        f" {short(answers)} more.",
+        f"Trainings: {len(trained)}, {short_number(total)} device-hours in all, of which {short_number(left)} are left"
+        f" (where nothing is measured, of {assumed['device']} at {assumed['mfu']:.0%} of its peak); answering what is"
+        f" left, {short_number(answers)} more.",
         f"Wall time of what is left, on {result['devices']} at a time: {hours(result['wall_hours'])}, without waiting"
         " in a queue.",
         longest_sentence(result["longest"]),

@@ -29,7 +29,7 @@ from basics.kinds import Kind
 from basics.reading import read_json, read_jsonl
 from basics.tables import write_parquet
 from judging.repeats import Key, read_repeats
-from reporting.markdown import plain
+from reporting.markdown import format_score
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 COORDINATES = ("judge", "method", "model", "recipe")
 
 
-def by_key(path: Path, fields: Mapping[str, Kind | None]) -> dict[Key, dict]:
+def read_by_key(path: Path, fields: Mapping[str, Kind | None]) -> dict[Key, dict]:
     """Read rows by (lang, id). Raises InputError when there is none, or two have the same."""
     rows: dict[Key, dict] = {}
     for row in read_jsonl(path, fields={"lang": str, "id": str, **fields}, empty="rows"):
@@ -57,7 +57,7 @@ def check_same(one: Iterable[Key], path: Path, other: Iterable[Key], source: Pat
             raise InputError(f"{path}: lang {lang}, id {id} of {source} is missing; make the file again")
 
 
-def verdict(repeats: list[dict]) -> dict:
+def combine_repeats(repeats: list[dict]) -> dict:
     """What the repeats of one response's rating come to, and whose words they are."""
     ratings = [row["rating"] for row in repeats]
     given = [rating for rating in ratings if rating is not None]
@@ -73,17 +73,17 @@ def verdict(repeats: list[dict]) -> dict:
 
 def read_run(responses: Path, ratings: Path, langid: Path) -> list[dict]:
     """The run's rows, joined, in the order of the responses. Raises InputError when the three do not fit."""
-    answers = by_key(responses, {"prompt": str, "response": str})
+    answers = read_by_key(responses, {"prompt": str, "response": str})
     rated = read_repeats(ratings, {"explanation": str, "model": str | None, "fingerprint": str | None})
     passes = {"match": bool, "lines_match": bool | None, "words_match": bool | None}
-    identified = by_key(langid, {"label": str | None, "probability": float, **passes})
+    identified = read_by_key(langid, {"label": str | None, "probability": float, **passes})
     for path, rows in ((ratings, rated), (langid, identified)):
         check_same(rows, path, answers, responses)
         check_same(answers, responses, rows, path)
     return [
         answer
         | {"response_sha256": hashlib.sha256(answer["response"].encode("utf-8")).hexdigest()}
-        | verdict(rated[key])
+        | combine_repeats(rated[key])
         | identified[key]
         for key, answer in answers.items()
     ]
@@ -96,7 +96,9 @@ def decoding_of(path: Path | None) -> str | None:
     return read_json(path, fields={"decoding": str})["decoding"]
 
 
-def score_table(rows: list[dict], coordinates: dict[str, str], decoding: str | None, missing: str) -> "pl.DataFrame":
+def make_score_table(
+    rows: list[dict], coordinates: dict[str, str], decoding: str | None, missing: str
+) -> "pl.DataFrame":
     """One row a response: the run's coordinates, what `rows` have, and the score made of rating and match."""
     import polars as pl
 
@@ -128,7 +130,7 @@ def score_table(rows: list[dict], coordinates: dict[str, str], decoding: str | N
     )
 
 
-def warnings(table: "pl.DataFrame", missing: str) -> list[str]:
+def missing_rating_warnings(table: "pl.DataFrame", missing: str) -> list[str]:
     """One line on the responses without any rating, and one on those of which a repeat has none."""
     import polars as pl
 
@@ -159,12 +161,12 @@ def main() -> None:
 
     rows = read_run(arguments.responses, arguments.ratings, arguments.langid)
     coordinates = {name: getattr(arguments, name) for name in COORDINATES}
-    table = score_table(rows, coordinates, decoding_of(arguments.decoding), arguments.missing)
+    table = make_score_table(rows, coordinates, decoding_of(arguments.decoding), arguments.missing)
     write_parquet(arguments.output, table)
 
-    for line in warnings(table, arguments.missing):
+    for line in missing_rating_warnings(table, arguments.missing):
         print(line, file=sys.stderr)
-    print(f"score: {plain(float(table['score'].sum()))} over {len(table)} responses", file=sys.stderr)
+    print(f"score: {format_score(float(table['score'].sum()))} over {len(table)} responses", file=sys.stderr)
 
 
 if __name__ == "__main__":

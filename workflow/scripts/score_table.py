@@ -17,8 +17,8 @@ from basics.command_line import command_line
 from basics.errors import InputError
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
-from reporting.bootstrap import by_prompt, draw, interval, redrawn
-from reporting.markdown import ABSENT, markdown_table, plain
+from reporting.bootstrap import by_prompt, confidence_interval, draw_resamples, resampled_sums
+from reporting.markdown import ABSENT, format_score, markdown_table
 from reporting.order import in_order, method_place, recipe_order
 from reporting.scores import read_scores
 from study.series import METHODS
@@ -42,19 +42,19 @@ def score_rows(table, prompts: int, level: float, resamples: int, seed: int) -> 
     """One judge's rows of the csv, in no order."""
     import polars as pl
 
-    scores, drawn = by_prompt(table, prompts), draw(prompts, resamples, seed)
+    scores, drawn = by_prompt(table, prompts), draw_resamples(prompts, resamples, seed)
     sums = table.group_by("method", "model", "recipe", "lang").agg(pl.col("score").sum().round(6))
     rows = []
     for *cell, score in sums.iter_rows():
-        values = scores.of(tuple(cell))
-        ends = (None, None) if values is None else interval(redrawn(values, drawn), level, prompts)
+        values = scores.values(tuple(cell))
+        ends = (None, None) if values is None else confidence_interval(resampled_sums(values, drawn), level, prompts)
         low, high = (None if end is None else round(end, 6) for end in ends)
         known = (score, low, high, scores.answers[tuple(cell)], scores.unrated[tuple(cell)])
         rows.append(dict(zip(COLUMNS, (table["judge"][0], *cell, *known), strict=True)))
     return rows
 
 
-def in_reading_order(rows: Sequence[dict], models: Sequence[str], languages: Sequence[str]) -> list[dict]:
+def sort_by_model(rows: Sequence[dict], models: Sequence[str], languages: Sequence[str]) -> list[dict]:
     """Rows by judge, method, model, recipe and language."""
     judges = list(dict.fromkeys(row["judge"] for row in rows))
     models = in_order([row["model"] for row in rows], models)
@@ -67,13 +67,15 @@ def in_reading_order(rows: Sequence[dict], models: Sequence[str], languages: Seq
     return sorted(rows, key=order)
 
 
-def wide(rows: Sequence[dict], languages: Sequence[str], prompts: int, names: dict[str, str]) -> list[dict[str, str]]:
+def wide_table(
+    rows: Sequence[dict], languages: Sequence[str], prompts: int, names: dict[str, str]
+) -> list[dict[str, str]]:
     """One row a tuned model, one column a language."""
     languages = in_order([row["lang"] for row in rows], languages)
     judges = {row["judge"] for row in rows}
     found = []
     for run, cells in groupby(rows, key=lambda row: (row["judge"], row["method"], row["model"], row["recipe"])):
-        scores = {cell["lang"]: plain(cell["score"]) + "*" * (cell["prompts"] < prompts) for cell in cells}
+        scores = {cell["lang"]: format_score(cell["score"]) + "*" * (cell["prompts"] < prompts) for cell in cells}
         coordinates = dict(zip(("judge", "method", "model", "recipe"), run, strict=True))
         coordinates["method"] = METHODS.get(coordinates["method"], coordinates["method"])
         if len(judges) == 1:
@@ -82,7 +84,7 @@ def wide(rows: Sequence[dict], languages: Sequence[str], prompts: int, names: di
     return found
 
 
-def latex(rows: Sequence[dict[str, str]], numbers: Sequence[str], caption: str) -> str:
+def latex_table(rows: Sequence[dict[str, str]], numbers: Sequence[str], caption: str) -> str:
     """The table as a longtable in booktabs style, which may go over pages."""
     import pandas as pd
 
@@ -100,7 +102,7 @@ def latex(rows: Sequence[dict[str, str]], numbers: Sequence[str], caption: str) 
     return "% \\usepackage{booktabs, longtable}\n" + table.to_latex(caption=escaped, **options)
 
 
-def named(text: str) -> tuple[str, str]:
+def named_language(text: str) -> tuple[str, str]:
     """CODE=NAME of a language."""
     code, equals, name = text.partition("=")
     if not equals:
@@ -116,7 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--resamples", required=True, type=int, metavar="N", help="draws of the prompts")
     parser.add_argument("--seed", required=True, type=int, metavar="N", help="seed of the draws")
     parser.add_argument("--models", nargs="*", default=[], metavar="NAME", help="order of the models")
-    parser.add_argument("--languages", nargs="*", default=[], type=named, metavar="CODE=NAME", help="order, and names")
+    parser.add_argument(
+        "--languages", nargs="*", default=[], type=named_language, metavar="CODE=NAME", help="order, and names"
+    )
     parser.add_argument("--note", default="", metavar="TEXT", help="a sentence for the captions")
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the table, without suffix")
     options = parser.parse_args(arguments)
@@ -130,12 +134,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for table in scores.partition_by("judge", maintain_order=True)
         for row in score_rows(table, options.prompts, options.level, options.resamples, options.seed)
     ]
-    rows = in_reading_order(found, options.models, list(names))
+    rows = sort_by_model(found, options.models, list(names))
     with beside(f"{options.output_prefix}.csv") as path, path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    table = wide(rows, list(names), options.prompts, names)
+    table = wide_table(rows, list(names), options.prompts, names)
     numbers = [name for name in table[0] if name not in ("judge", "method", "model", "recipe")]
     starred = any(text.endswith("*") for row in table for text in row.values())
     sentences = (
@@ -145,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     caption = " ".join(filter(None, sentences))
     write_text(f"{options.output_prefix}.md", f"{markdown_table(table, right=numbers)}\n\n{caption}\n")
-    write_text(f"{options.output_prefix}.tex", latex(table, numbers, caption))
+    write_text(f"{options.output_prefix}.tex", latex_table(table, numbers, caption))
     print(f"scores: {len(table)} tuned models, {len(rows)} scores", file=sys.stderr)
 
 

@@ -54,14 +54,14 @@ class BadRequest(Exception):
         self.status, self.message = status, message
 
 
-def plain(text: str) -> str:
+def normalized_text(text: str) -> str:
     """Text as it is compared and looked up: case folded, white space in single blanks."""
     return " ".join(text.casefold().split())
 
 
 def bigrams(text: str) -> Counter[str]:
     """Character bigrams with their counts; one lone character counts as itself."""
-    text = plain(text)
+    text = normalized_text(text)
     return Counter(text[i : i + 2] for i in range(max(len(text) - 1, 1))) if text else Counter()
 
 
@@ -80,7 +80,7 @@ class Judge:
         self._questions: dict[str, object] = {}
         for row in read_jsonl(references, fields={"id": str, "lang": str, "prompt": str, "reference": str}):
             self._answers[row["id"]].append(bigrams(row["reference"]))
-            if self._questions.setdefault(plain(row["prompt"]), row["id"]) != row["id"]:
+            if self._questions.setdefault(normalized_text(row["prompt"]), row["id"]) != row["id"]:
                 raise InputError(f"{references}: the prompt {row['prompt']!r} has two ids; give it one")
         if not self._questions:
             raise InputError(f"{references}: holds no reference answer; give rows of id, lang, prompt, reference")
@@ -93,9 +93,9 @@ class Judge:
         parts = FIGURE_1.fullmatch(prompt)
         if parts is None:
             raise BadRequest(400, "the stand-in reads only prompts made from the template of Figure 1")
-        question = self._questions.get(plain(parts["instruction"]))
+        question = self._questions.get(normalized_text(parts["instruction"]))
         if question is None:
-            start = plain(parts["instruction"])[:60]
+            start = normalized_text(parts["instruction"])[:60]
             raise BadRequest(400, f"the stand-in holds no reference answer for the instruction {start!r}")
         response = bigrams(parts["response"])
         best = max(similarity(response, answer) for answer in self._answers[question])

@@ -21,10 +21,10 @@ from pathlib import Path
 from basics.command_line import command_line
 from basics.errors import InputError
 from basics.reading import read_jsonl
-from judging.spending import NOTHING, USAGE, cost, past
+from judging.spending import NO_USAGE, USAGE_KINDS, cost, past_usage
 from planning.asking import ask_for_targets, asked_workflow, by_stage, stages, tell
 from planning.jobs import Job, Workflow
-from reporting.costs import read_spent, short
+from reporting.costs import read_spent, short_number
 from reporting.markdown import ABSENT, markdown_table
 from reporting.order import in_order, method_place, recipe_order
 
@@ -172,19 +172,19 @@ def judges_cost(jobs: Iterable[Job], config: Mapping) -> list[dict]:
     """By judge: ratings that are there; what all replies in its journals used or, where a run has none, its ratings."""
     rows = []
     for judge in config["judges"]:
-        ratings, used = 0, Counter(NOTHING)
+        ratings, used = 0, Counter(NO_USAGE)
         for job in jobs:
             if job.wildcards.get("judge") != judge["name"] or "journals" not in job.params:
                 continue
-            rated = read_jsonl(job.output, {"usage": USAGE}) if Path(job.output).exists() else []
+            rated = read_jsonl(job.output, {"usage": USAGE_KINDS}) if Path(job.output).exists() else []
             ratings += len(rated)
             journal = Path(f"{job.params['journals']}/{'/'.join(job.run)}.jsonl")
             if journal.exists():
-                used.update(past([journal]).usage)
+                used.update(past_usage([journal]).usage)
             else:
                 for row in rated:
                     used.update(row["usage"])
-        usage = {key: used[key] for key in NOTHING}
+        usage = {key: used[key] for key in NO_USAGE}
         dollars = cost(usage, judge["price"]) if "price" in judge else None
         rows.append({"judge": judge["name"], "ratings": ratings} | usage | {"dollars": dollars})
     return rows
@@ -266,14 +266,14 @@ def trouble_line(row: Mapping) -> str:
 
 def cost_lines(result: Mapping) -> list[str]:
     lines = [
-        f"Trainings, {row['method']}: {row['models']:,} models, {short(row['device_hours'])} device-hours on"
-        f" {row['device']}, {short(row['tokens'])} tokens."
+        f"Trainings, {row['method']}: {row['models']:,} models, {short_number(row['device_hours'])} device-hours on"
+        f" {row['device']}, {short_number(row['tokens'])} tokens."
         for row in result["trainings"]
     ]
     for row in result["judges"]:
         money = "of no known price" if row["dollars"] is None else f"{row['dollars']:.4f} US dollars"
         tokens = row["prompt_tokens"] + row["completion_tokens"]
-        lines.append(f"Judge {row['judge']}: {row['ratings']:,} ratings, {short(tokens)} tokens, {money}.")
+        lines.append(f"Judge {row['judge']}: {row['ratings']:,} ratings, {short_number(tokens)} tokens, {money}.")
     return lines or ["Nothing."]
 
 

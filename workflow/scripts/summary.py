@@ -20,8 +20,8 @@ from basics.command_line import command_line
 from basics.tables import read_csv
 from basics.writing import write_text
 from judging.ratings import BEST_RATING
-from reporting.costs import read_costs, total
-from reporting.markdown import ABSENT, markdown_table, plain
+from reporting.costs import cost_totals, read_costs
+from reporting.markdown import ABSENT, format_score, markdown_table
 from reporting.order import in_order, method_place, recipe_order
 from reporting.scores import read_scores
 
@@ -45,8 +45,8 @@ def score_rows(scores: "pl.DataFrame", models: Sequence[str], languages: Sequenc
     found = {(row["method"], row["model"], row["recipe"], row["lang"]): row for row in cells.iter_rows(named=True)}
     expected = cells["prompts"].max()
 
-    def written(cell: dict | None) -> str:
-        return ABSENT if cell is None else f"{plain(cell['sum'])}{'*' if cell['prompts'] < expected else ''}"
+    def format_cell(cell: dict | None) -> str:
+        return ABSENT if cell is None else f"{format_score(cell['sum'])}{'*' if cell['prompts'] < expected else ''}"
 
     place = recipe_order(languages)
     runs = sorted(
@@ -54,7 +54,7 @@ def score_rows(scores: "pl.DataFrame", models: Sequence[str], languages: Sequenc
     )
     return [
         {"method": run[0], "model": run[1], "recipe": run[2]}
-        | {lang: written(found.get((*run, lang))) for lang in languages}
+        | {lang: format_cell(found.get((*run, lang))) for lang in languages}
         for run in runs
     ]
 
@@ -82,7 +82,7 @@ def consistency_rows(scores: "pl.DataFrame", languages: Sequence[str]) -> list[d
     return rows
 
 
-def section(scores: "pl.DataFrame", models: Sequence[str], languages: Sequence[str], stand_in: str) -> list[str]:
+def judge_section(scores: "pl.DataFrame", models: Sequence[str], languages: Sequence[str], stand_in: str) -> list[str]:
     """One judge's scores: the table, the share of answers in the right language, the missing ratings."""
     import polars as pl
 
@@ -103,13 +103,13 @@ def section(scores: "pl.DataFrame", models: Sequence[str], languages: Sequence[s
             markdown_table(shares, right=[*languages, "all"]),
         ]
     counted = scores.filter(pl.col("rating").is_null())["score"].sum()
-    effect = f"; they add {plain(float(counted))} to the scores" if unrated else ""
+    effect = f"; they add {format_score(float(counted))} to the scores" if unrated else ""
     return [*text, f"Missing ratings: {unrated} of {len(scores)}{effect}."]
 
 
 def training_cost(path: str) -> str:
     """All trainings in one sentence, from the csv of costs.py."""
-    spent = total(list(read_costs(path).values()))
+    spent = cost_totals(list(read_costs(path).values()))
     if spent["device"] == ABSENT:
         return "None of the trainings was measured."
     return (
@@ -158,7 +158,7 @@ def main() -> None:
     stand_in = " by the stand-in judge" if "stand-in" in f"{arguments.judge} {arguments.note}".lower() else ""
     for table in judges:
         parts.append("## Scores" if len(judges) == 1 else f"## Scores by {table['judge'][0]}")
-        parts += section(table, arguments.models, arguments.languages, stand_in if len(judges) == 1 else "")
+        parts += judge_section(table, arguments.models, arguments.languages, stand_in if len(judges) == 1 else "")
     costs = [
         tell(path) for tell, path in ((training_cost, arguments.costs), (judging_cost, arguments.judge_costs)) if path
     ]

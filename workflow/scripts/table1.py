@@ -22,7 +22,7 @@ from basics.command_line import command_line
 from basics.errors import InputError
 from basics.settings import read_object
 from basics.writing import beside, write_text
-from reporting.markdown import markdown_table, written
+from reporting.markdown import format_setting, markdown_table
 from study.series import METHODS
 
 PAPER = {
@@ -66,7 +66,7 @@ def named_values(values: dict) -> Iterator[tuple[str, str]]:
         if key == "modules" and isinstance(values[key], dict):
             yield from adapted_modules(values[key])
         else:
-            yield PAPER.get(key, key.replace("_", " ")), written(values[key])
+            yield PAPER.get(key, key.replace("_", " ")), format_setting(values[key])
 
 
 def adapted_modules(modules: dict[str, Sequence[str]]) -> Iterator[tuple[str, str]]:

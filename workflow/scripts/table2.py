@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from basics.command_line import command_line
 from basics.writing import write_text
-from reporting.markdown import literal, plain
+from reporting.markdown import escape_markdown, format_score
 from reporting.scores import KEY, read_scores
 from study.series import METHODS
 
@@ -31,7 +31,7 @@ CAPTION = "Table 2: The most highly rated answers in another language than their
 LINE = 100  # characters
 
 
-def rewarded(scores: "pl.DataFrame", count: int) -> "pl.DataFrame":
+def highest_rated_in_wrong_language(scores: "pl.DataFrame", count: int) -> "pl.DataFrame":
     """The `count` most highly rated answers in the wrong language, in the table's order."""
     import polars as pl
 
@@ -46,19 +46,20 @@ def rewarded(scores: "pl.DataFrame", count: int) -> "pl.DataFrame":
     )  # the row's coordinates first, its texts last
 
 
-def markdown(rows: list[dict], note: str) -> str:
+def examples_page(rows: list[dict], note: str) -> str:
     """The table as Markdown, one example a section, as in the paper."""
     if not rows:
         parts = ["No answer in the wrong language was rated: there is no example to show."]
     else:
-        parts = [example(number, row) for number, row in enumerate(rows, start=1)]
+        parts = [example_section(number, row) for number, row in enumerate(rows, start=1)]
     closing = f"{CAPTION}." + (f" {note}" if note else "")
     return "\n\n".join([*parts, closing]) + "\n"
 
 
-def example(number: int, row: dict) -> str:
+def example_section(number: int, row: dict) -> str:
     """One answer: where it comes from, the texts, the rating."""
-    where = f"{METHODS.get(row['method'], row['method'])}, {row['model']}, {row['recipe']}, prompt {literal(row['id'])}"
+    method = METHODS.get(row["method"], row["method"])
+    where = f"{method}, {row['model']}, {row['recipe']}, prompt {escape_markdown(row['id'])}"
     return "\n\n".join(
         [
             f"### {number}. Asked in {row['lang']}, answered in {row['label']} ({row['probability']:g})",
@@ -66,7 +67,7 @@ def example(number: int, row: dict) -> str:
             f"Instruction:\n\n{verbatim(row['prompt'])}",
             f"Response:\n\n{verbatim(row['response'])}",
             f"Explanation of the judge ({row['judge']}):\n\n{verbatim(row['explanation'] or '')}",
-            f"Rating: **{plain(row['rating'])}**",
+            f"Rating: **{format_score(row['rating'])}**",
         ]
     )
 
@@ -88,10 +89,10 @@ def main() -> None:
 
     import polars as pl
 
-    table = rewarded(read_scores(arguments.scores, COLUMNS), arguments.rows)
-    told = table.with_columns(rating=pl.col("rating").map_elements(plain, pl.String))
+    table = highest_rated_in_wrong_language(read_scores(arguments.scores, COLUMNS), arguments.rows)
+    told = table.with_columns(rating=pl.col("rating").map_elements(format_score, pl.String))
     write_text(f"{arguments.output_prefix}.csv", told.write_csv())
-    write_text(f"{arguments.output_prefix}.md", markdown(table.to_dicts(), arguments.note))
+    write_text(f"{arguments.output_prefix}.md", examples_page(table.to_dicts(), arguments.note))
     print(f"table2: {len(table)} answers in the wrong language", file=sys.stderr)
 
 

@@ -47,14 +47,14 @@ def pieces(document: str) -> Iterator[str]:
                 yield word[start : start + PIECE_CHARACTERS]
 
 
-def examples(documents: list[str], label: str) -> Iterator[str]:
+def training_lines(documents: list[str], label: str) -> Iterator[str]:
     """Lines of fastText's training format: every document, and every different piece once."""
     different = dict.fromkeys(piece for document in documents for piece in pieces(document))
     for text in (*documents, *different):
         yield f"{FASTTEXT_MARK}{label} {text}\n"
 
 
-def is_same(model, written) -> bool:
+def has_same_weights(model, written) -> bool:
     """Whether a model that was read again has the weights: fastText writes half of a file without complaint."""
     return all(
         (part(model) == part(written)).all()
@@ -73,7 +73,7 @@ def main() -> None:
     labels = {code: labels_of(code, languages, arguments.languages)[0] for code, _ in arguments.corpus}
     if len(labels) < 2:
         raise InputError("--corpus: one language leaves nothing to tell apart; give two or more")
-    lines = [line for code, path in arguments.corpus for line in examples(read_documents(path), labels[code])]
+    lines = [line for code, path in arguments.corpus for line in training_lines(read_documents(path), labels[code])]
     random.Random(SEED).shuffle(lines)  # fastText takes them in order, and would learn the last language best
 
     import fasttext
@@ -95,7 +95,7 @@ def main() -> None:
         )
     with beside(arguments.output) as written:
         model.save_model(str(written))
-        if not is_same(model, fasttext.load_model(str(written))):
+        if not has_same_weights(model, fasttext.load_model(str(written))):
             raise InputError(f"{arguments.output}: cannot be written, is the disk full?; make room and run again")
     print(f"langid model: {len(labels)} languages, {len(lines)} examples", file=sys.stderr)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from basics.errors import InputError
 from models.tokenizer import Tokenizer
 from serving.client import GARBLED, in_one_line, openai_client
-from serving.server import HOST, Served, command_words
+from serving.server import HOST, LocalServer, command_words
 
 ANSWER_WITHIN = 600.0  # seconds that a request may take, queued with `batch` others
 REPEATS = 2  # retries that the client makes by itself
@@ -85,7 +85,7 @@ class Client:
 @contextmanager
 def served_model(model: Path, tokenizer_folder: Path, settings, tokenizer: Tokenizer, log: Path) -> Generator[Callable]:
     """A server of the model, as a function of a batch of prompts; it runs for the duration of the `with` block."""
-    with Served(serve_command(settings, model, tokenizer_folder), log, without=settings.secrets) as server:
+    with LocalServer(serve_command(settings, model, tokenizer_folder), log, without=settings.secrets) as server:
         client = Client(server.port, server.key, settings, tokenizer)
         server.wait(client.ready, settings.start_timeout)
         with ThreadPoolExecutor(settings.batch) as pool:
@@ -93,5 +93,5 @@ def served_model(model: Path, tokenizer_folder: Path, settings, tokenizer: Token
                 yield lambda prompts: list(pool.map(client.answer, prompts))
             except InputError:
                 pool.shutdown(wait=False, cancel_futures=True)
-                server.check()  # if it has died, report that instead
+                server.check_running()  # if it has died, report that instead
                 raise

@@ -1,8 +1,7 @@
 """How far ratings of the same responses agree.
 
-`counts` are integers of shape (responses, values): how often each response was given each rating, the lowest first.
-A response with fewer than two ratings says nothing of agreement and may stand in them. Where a number has no
-meaning it is None.
+`counts` are integers of shape (responses, ratings): how often each response was given each rating, the lowest first.
+Responses with fewer than two ratings may be among them; they contribute nothing. An undefined number is None.
 """
 
 from typing import TYPE_CHECKING
@@ -12,30 +11,30 @@ if TYPE_CHECKING:
 
 
 SAMPLES = 1000
-LEAST_TOLD = 0.95  # of the samples, that must have an alpha for their spread to mean anything
+LEAST_DEFINED = 0.95  # share of the samples that must have an alpha for the interval to mean anything
 
 
 def equal_share(counts: "np.ndarray") -> float | None:
-    """Share of the pairs of ratings of one response that are equal; None without such a pair."""
+    """Share of equal pairs among all pairs of ratings of the same response; None if there is no pair."""
     totals = counts.sum(axis=1)
     pairs = (totals * (totals - 1)).sum()
     return float((counts * (counts - 1)).sum() / pairs) if pairs else None
 
 
 def alpha(counts: "np.ndarray") -> float | None:
-    """Krippendorff's alpha for ordinal ratings (Krippendorff, 2011); None when all that can be compared are equal."""
+    """Krippendorff's alpha for ordinal ratings (Krippendorff, 2011); None if all comparable ratings are equal."""
     import krippendorff
 
-    compared = counts[counts.sum(axis=1) > 1]
-    if (compared.sum(axis=0) > 0).sum() < 2:
+    comparable = counts[counts.sum(axis=1) > 1]
+    if (comparable.sum(axis=0) > 0).sum() < 2:
         return None
-    return float(krippendorff.alpha(value_counts=compared, level_of_measurement="ordinal"))
+    return float(krippendorff.alpha(value_counts=comparable, level_of_measurement="ordinal"))
 
 
 def alpha_interval(counts: "np.ndarray", seed: int = 0) -> tuple[float, float] | None:
-    """What 95 % of the alphas of samples lie between; a sample is as many of the responses, drawn with replacement.
+    """95 % bootstrap confidence interval of alpha: the percentiles over samples of the responses with replacement.
 
-    Samples whose ratings are all equal have no alpha; None when these are many.
+    Samples whose ratings are all equal have no alpha; None if more than 5 % of them are such.
     """
     import numpy as np
 
@@ -45,17 +44,17 @@ def alpha_interval(counts: "np.ndarray", seed: int = 0) -> tuple[float, float] |
     total = frequencies.sum()
     drawn = np.random.default_rng(seed).multinomial(total, frequencies / total, size=SAMPLES)
     alphas = [alpha(np.repeat(patterns, times, axis=0)) for times in drawn]
-    told = [value for value in alphas if value is not None]
-    if len(told) < LEAST_TOLD * SAMPLES:
+    defined = [value for value in alphas if value is not None]
+    if len(defined) < LEAST_DEFINED * SAMPLES:
         return None
-    low, high = np.percentile(told, [2.5, 97.5])
+    low, high = np.percentile(defined, [2.5, 97.5])
     return float(low), float(high)
 
 
 def kappa(table: "np.ndarray") -> float | None:
-    """Cohen's kappa with quadratic weights (Cohen, 1968) of how often each rating of one judge met each of another's.
+    """Cohen's kappa with quadratic weights (Cohen, 1968), from the confusion matrix of two judges.
 
-    `table` has the shape (values, values). None when all ratings are equal, or there is none.
+    `table` has the shape (ratings, ratings). None if all ratings are equal, or there are none.
     """
     import numpy as np
 

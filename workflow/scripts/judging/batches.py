@@ -1,22 +1,23 @@
-"""Ask a judge by OpenAI's Batch API: half the price, limits of its own, an answer within a day.
+"""Ask a judge through OpenAI's Batch API: half the price, separate rate limits, an answer within a day.
 
-A judge whose `api` is `batch` is asked in rounds. Round r is attempt r for all prompts that want one: all of them in
-the first, then those whose reply held no rating. The requests of a round are lines of a file that is uploaded, a batch
-is created from it, polled every `poll` seconds until it is final, and its replies go to the journal in the very form
-that calls give them, so that the two ways can be mixed. Lines that failed or expired are asked again in a new batch of
-the round, `retries` times at most; then the job ends, and the next one goes on from the journal.
+A judge whose `api` is `batch` is asked in rounds. Round r is attempt r for every prompt that needs one: all prompts in
+the first round, then those whose reply held no rating. The requests of a round are uploaded as the lines of a file; a
+batch is created from the file and polled every `poll` seconds until it is final. Its replies go to the journal in
+exactly the form in which calls put them there, so that the two can be mixed. Requests that failed or expired are sent
+again in a new batch of the same round, at most `retries` times; then the job ends, and the next one continues from the
+journal.
 
-**Nothing is remembered here but the journal.** What is under way is written where it is under way: each batch carries
-the metadata `job` and `round`, where `job` is a hash of all that the job will ever ask first, whatever is answered
-already and however many repeats are asked for. A round begins by listing the endpoint's batches and takes up those
-that are its own. So a job that was killed between any two steps, even after a batch was created and before it knew,
-finds that batch again and pays for nothing twice. Of a batch that was final when it was found only the replies count:
-what failed in it failed for an earlier job, and is asked again. A file that was uploaded and then not used is never
-run; the endpoint deletes it in its own time.
+**The journal is the only local state.** What is in progress is recorded at the endpoint: each batch carries the
+metadata `job` and `round`, where `job` is a hash of all first attempts of the job, regardless of what has been answered
+and of how many repeats are requested. A round begins by listing the endpoint's batches and adopts its own. So a job
+that was killed between any two steps, even after a batch was created and before the job learned of it, finds that
+batch again and pays for nothing twice. From a batch that was already final when it was found, only the replies count:
+its failures belong to an earlier job, and those requests are sent again. A file that was uploaded but never used is
+not run; the endpoint deletes it eventually.
 
-Creating a batch is the one request that is not simply repeated when its answer is lost: the endpoint may have done
-it. It is looked for first, by the file that it reads. All others are repeated, for `patience` seconds at most, while
-the endpoint fails in ways that pass. All this trusts that what an endpoint has created is in its list.
+Creating a batch is the one request that is not simply repeated when its answer is lost, because the endpoint may have
+carried it out: the batch is looked for first, by its input file. All other requests are repeated for up to `patience`
+seconds while the failures are transient. This assumes that an endpoint lists every batch that it has created.
 """
 
 import json
@@ -27,58 +28,63 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 from basics.errors import InputError
 from basics.reading import parse_json
+from judging.settings import JudgeSettings
 from serving.client import (
     BROKEN_JSON,
     REFUSALS,
     Answer,
     Garbled,
+    checked_answer,
     in_one_line,
-    may_pass,
+    is_transient,
     openai_client,
-    sound,
     without_key,
 )
 
+if TYPE_CHECKING:
+    from openai.types import Batch, FileObject
+    from openai.types.chat import ChatCompletion
+
 URL = "/v1/chat/completions"
-WINDOW = "24h"  # the only one there is
-LINES, BYTES = 50_000, 200_000_000  # that a batch may hold; platform.openai.com/docs/guides/batch
+WINDOW = "24h"  # the only value the API accepts
+LINES, BYTES = 50_000, 200_000_000  # maximum per batch; platform.openai.com/docs/guides/batch
 FINAL = ("completed", "failed", "expired", "cancelled")
-REPEATS = 3  # times that the client repeats a request by itself, before `patience` is asked
+REPEATS = 3  # retries by the client itself, before `patience` comes into play
 
 Requests = dict[str, dict]  # journal key -> body of the request
 
 
 class Batches:
-    """All that one job asks of one judge by batches.
+    """All requests of one job to one judge, sent in batches.
 
-    `settings` are the judge's (JudgeSettings), `job` is the job's identity. `requests(r)` gives what attempt r still
-    has to ask; `keep(key, completion)` takes a reply, or None where there was one that cannot be read. `afford` may
-    raise InputError against requests that are about to be asked. `lines` is the most that a batch holds.
+    `job` is the job's identity. `requests(r)` returns the requests of attempt r that still have no reply;
+    `keep(key, completion)` stores a reply, or None for one that cannot be read. `check_budget` may raise InputError
+    before requests are sent. `lines` is the maximum number of requests in a batch.
     """
 
     def __init__(
         self,
-        settings: Any,
+        settings: JudgeSettings,
         key: str,
         job: str,
         requests: Callable[[int], Requests],
-        keep: Callable[[str, Any], None],
-        afford: Callable[[Requests], None] = lambda requests: None,
+        keep: "Callable[[str, ChatCompletion | None], None]",
+        check_budget: Callable[[Requests], None] = lambda requests: None,
         lines: int = LINES,
     ):
-        self.refused: dict[str, str] = {}  # journal key -> what the endpoint has against that prompt
+        self.refused: dict[str, str] = {}  # journal key -> why the endpoint refuses that prompt
         self._settings, self._key, self._job = settings, key, job
-        self._requests, self._keep, self._afford, self._lines = requests, keep, afford, lines
-        self._client = openai_client(settings.base_url, key, settings.timeout, REPEATS)
-        self._trouble = ""  # the last that an unanswered request was told
+        self._requests, self._keep, self._check_budget, self._lines = requests, keep, check_budget, lines
+        self._client = openai_client(settings.base_url or "", key, settings.timeout, REPEATS)
+        self._last_error = ""  # the last error of a request without an answer
 
     def ask(self) -> dict[str, str]:
-        """Ask all rounds; return what was refused. Raises InputError when the endpoint fails for good."""
-        with said_when_stopped(self._settings.name):
+        """Run all rounds; return the refusals. Raises InputError when the endpoint fails permanently."""
+        with report_interruption(self._settings.name):
             for number in range(1, self._settings.retries + 2):
                 if self._missing(number):
                     self._round(number)
@@ -88,11 +94,11 @@ class Batches:
         return {key: body for key, body in self._requests(number).items() if key not in self.refused}
 
     def _round(self, number: int) -> None:
-        """Have every request of a round answered or refused."""
+        """Get every request of a round answered or refused."""
         under_way = []
-        for batch in self._patiently(lambda: self._found(number)):
+        for batch in self._with_patience(lambda: self._own_batches(number)):
             if batch.status in FINAL:
-                self._collect(batch, number, history=True)
+                self._collect(batch, number, from_earlier=True)
             else:
                 under_way.append(batch)
         for left in range(self._settings.retries + 1, -1, -1):
@@ -102,24 +108,25 @@ class Batches:
             if not missing:
                 return
             if left:
-                self._afford(missing)
+                self._check_budget(missing)
                 under_way = [
-                    self._create(number, part, lines) for part, lines in enumerate(parts(missing, self._lines), 1)
+                    self._create(number, part, lines)
+                    for part, lines in enumerate(split_into_files(missing, self._lines), 1)
                 ]
         raise self._failure(
             f"round {number}: {len(missing)} requests have no answer after {self._settings.retries + 1} batches"
-            f" ({self._trouble or 'the endpoint does not say why'}); what was answered is kept: run again for the rest"
+            f" ({self._last_error or 'the endpoint gives no reason'}); all answers are kept: run again for the rest"
         )
 
     # ---- the endpoint
 
-    def _found(self, number: int) -> list:
+    def _own_batches(self, number: int) -> "list[Batch]":
         """This job's batches of a round, oldest first."""
         import openai
 
         try:
             listed = list(self._client.batches.list(limit=100))
-        except AttributeError:  # the client's own, of a list that is text
+        except AttributeError:  # what the client raises when the list is text
             raise Garbled("a list of batches that is not JSON") from None
         except openai.APIStatusError as error:
             if error.status_code not in (404, 405):
@@ -130,31 +137,33 @@ class Batches:
         ours = {"job": self._job, "round": str(number)}
         return [batch for batch in reversed(listed) if ours.items() <= (batch.metadata or {}).items()]
 
-    def _create(self, number: int, part: int, lines: list[bytes]) -> Any:
+    def _create(self, number: int, part: int, lines: list[bytes]) -> "Batch":
         """A new batch of these lines."""
         with tempfile.TemporaryFile() as content:
             content.writelines(lines)
-            file = self._patiently(lambda: self._upload(content, f"{self._job}-{number}.jsonl"))
+            file = self._with_patience(lambda: self._upload(content, f"{self._job}-{number}.jsonl"))
         metadata = {"job": self._job, "round": str(number), "part": str(part)}
 
-        def once() -> Any:
-            for batch in self._found(number):
-                if batch.input_file_id == file.id:  # an earlier try did it, and its answer was lost
+        def once() -> "Batch":
+            for batch in self._own_batches(number):
+                if batch.input_file_id == file.id:  # created by an earlier attempt whose answer was lost
                     return batch
             create = self._client.with_options(max_retries=0).batches.create
-            return sound(create(input_file_id=file.id, endpoint=URL, completion_window=WINDOW, metadata=metadata))
+            return checked_answer(
+                create(input_file_id=file.id, endpoint=URL, completion_window=WINDOW, metadata=metadata)
+            )
 
-        return self._patiently(once)
+        return self._with_patience(once)
 
-    def _upload(self, content: IO[bytes], name: str) -> Any:
+    def _upload(self, content: IO[bytes], name: str) -> "FileObject":
         content.seek(0)
-        return sound(self._client.files.create(file=(name, content, "application/jsonl"), purpose="batch"))
+        return checked_answer(self._client.files.create(file=(name, content, "application/jsonl"), purpose="batch"))
 
-    def _wait(self, batches: Iterable, number: int) -> Iterator:
-        """The batches, each when it is final."""
+    def _wait(self, found: "Iterable[Batch]", number: int) -> "Iterator[Batch]":
+        """Yield each batch as soon as it is final."""
         from tqdm import tqdm
 
-        batches = {batch.id: batch for batch in batches}
+        batches = {batch.id: batch for batch in found}
         pending = dict(batches)
         with tqdm(desc=f"judge, round {number}", unit="response", disable=not batches, mininterval=5) as progress:
             while pending:
@@ -166,14 +175,14 @@ class Batches:
                     yield batch
                 if pending:
                     time.sleep(self._settings.poll)
-                pending = {name: self._patiently(lambda name=name: self._retrieve(name)) for name in pending}
+                pending = {name: self._with_patience(lambda name=name: self._retrieve(name)) for name in pending}
                 batches |= pending
 
-    def _retrieve(self, name: str) -> Any:
-        return sound(self._client.batches.retrieve(name))
+    def _retrieve(self, name: str) -> "Batch":
+        return checked_answer(self._client.batches.retrieve(name))
 
-    def _patiently(self, request: Callable[[], Answer]) -> Answer:
-        """The answer to a request, which is repeated while the endpoint fails in ways that pass."""
+    def _with_patience(self, request: Callable[[], Answer]) -> Answer:
+        """The answer to a request, which is repeated while failures are transient, for up to `patience` seconds."""
         import httpx2
         import openai
 
@@ -183,30 +192,31 @@ class Batches:
             try:
                 return request()
             except (openai.APIError, httpx2.TransportError, Garbled, *BROKEN_JSON) as error:
-                what = f"{type(error).__name__}: {self._in_a_line(error)}"
-                if not may_pass(error) or time.monotonic() + pause > end:
-                    raise self._failure(f"{what}; batches under way go on, and the next run finds them") from None
-            self._say(f"{what}; trying again")
+                what = f"{type(error).__name__}: {self._in_one_line(error)}"
+                if not is_transient(error) or time.monotonic() + pause > end:
+                    raise self._failure(f"{what}; unfinished batches continue, and the next run finds them") from None
+            self._log(f"{what}; trying again")
             time.sleep(pause)
 
-    # ---- what came of a batch
+    # ---- results of a batch
 
-    def _collect(self, batch: Any, number: int, history: bool = False) -> None:
-        """Keep the replies of a batch that is final. One of this run's raises InputError when it failed as a whole."""
+    def _collect(self, batch: "Batch", number: int, from_earlier: bool = False) -> None:
+        """Keep the replies of a final batch. Raises InputError if it is from this run and failed as a whole."""
         for file in filter(None, (batch.output_file_id, batch.error_file_id)):
-            self._patiently(lambda file=file: self._fetch(file, batch, number, history))
-        if history:
+            self._with_patience(lambda file=file: self._fetch(file, batch, number, from_earlier))
+        if from_earlier:
             return
         errors = (batch.errors and batch.errors.data) or []
         if errors:
-            self._trouble = self._in_a_line("; ".join(error.message or error.code or "" for error in errors))
+            texts = (getattr(error, "message", None) or getattr(error, "code", None) or "" for error in errors)
+            self._last_error = self._in_one_line("; ".join(texts))
         if batch.status == "failed":
-            raise self._failure(f"batch {batch.id} failed: {self._trouble or 'the endpoint does not say why'}")
-        if batch.status == "cancelled":  # somebody's will, not ours to undo
-            raise self._failure(f"batch {batch.id} was cancelled; what was answered is kept: run again for the rest")
+            raise self._failure(f"batch {batch.id} failed: {self._last_error or 'the endpoint gives no reason'}")
+        if batch.status == "cancelled":  # somebody decided that; it is not for us to undo
+            raise self._failure(f"batch {batch.id} was cancelled; all answers are kept: run again for the rest")
 
-    def _fetch(self, file: str, batch: Any, number: int, history: bool) -> None:
-        """Take in a file of results, a line at a time. Ids that are not asked for, or no longer, are passed by."""
+    def _fetch(self, file: str, batch: "Batch", number: int, from_earlier: bool) -> None:
+        """Read a file of results line by line. Ids that are not, or no longer, missing are skipped."""
         import openai
 
         wanted, stray = self._missing(number), []
@@ -217,25 +227,25 @@ class Batches:
                     if result is None:
                         stray.append(place)
                     elif wanted.pop(str(result.get("custom_id")), None):
-                        self._take(str(result["custom_id"]), result, history)
+                        self._take(str(result["custom_id"]), result, from_earlier)
         except openai.NotFoundError:
-            if not history:
+            if not from_earlier:
                 raise
-            self._say(f"batch {batch.id}: its file {file} is gone; what it held is asked again")
+            self._log(f"batch {batch.id}: its file {file} is gone; its requests are sent again")
         if stray:
             places = ", ".join(map(str, stray[:5])) + (", ..." if len(stray) > 5 else "")
-            self._say(f"batch {batch.id}: {len(stray)} lines of its file {file} are no JSON objects (line {places})")
+            self._log(f"batch {batch.id}: {len(stray)} lines of its file {file} are not JSON objects (line {places})")
 
     def _read(self, line: bytes) -> dict | None:
-        """The object that a line holds; None when it holds none."""
+        """The JSON object in a line, or None if it is not one."""
         try:
             result = parse_json(line)
         except ValueError:
             return None
         return without_key(result, self._key) if isinstance(result, dict) else None
 
-    def _take(self, key: str, result: dict, history: bool) -> None:
-        """Keep a request's reply, or note why there is none."""
+    def _take(self, key: str, result: dict, from_earlier: bool) -> None:
+        """Keep the reply to a request, or note why there is none."""
         from openai.types.chat import ChatCompletion
 
         response = result.get("response")
@@ -246,34 +256,34 @@ class Batches:
             return
         error = result.get("error") or (body.get("error") if isinstance(body, dict) else None)
         why = error.get("message") or error.get("code") if isinstance(error, dict) else error
-        why = self._in_a_line(why or f"status {status}")
+        why = self._in_one_line(why or f"status {status}")
         if status not in REFUSALS:
-            self._trouble = why
-        elif not history:
+            self._last_error = why
+        elif not from_earlier:
             self.refused[key] = why
 
-    # ---- words
+    # ---- messages
 
     def _failure(self, what: str) -> InputError:
         return InputError(f"judge {self._settings.name!r}: {what}")
 
-    def _say(self, what: str) -> None:
+    def _log(self, what: str) -> None:
         from tqdm import tqdm
 
         tqdm.write(f"judge {self._settings.name!r}: {what}", file=sys.stderr)
 
-    def _in_a_line(self, what: object) -> str:
+    def _in_one_line(self, what: object) -> str:
         return in_one_line(what, self._key)
 
 
 def request_line(key: str, body: dict) -> bytes:
-    """A line of the file that a batch reads."""
+    """One line of a batch's input file."""
     line = {"custom_id": key, "method": "POST", "url": URL, "body": body}
     return json.dumps(line, ensure_ascii=False).encode("utf-8") + b"\n"
 
 
-def parts(requests: Requests, lines: int = LINES, size: int = BYTES) -> Iterator[list[bytes]]:
-    """Requests as lines of files, each of at most so many lines and (but for a single longer line) bytes."""
+def split_into_files(requests: Requests, lines: int = LINES, size: int = BYTES) -> Iterator[list[bytes]]:
+    """The lines of input files, each of at most `lines` lines and `size` bytes (unless a single line is longer)."""
     part, length = [], 0
     for line in (request_line(key, body) for key, body in requests.items()):
         if part and (len(part) == lines or length + len(line) > size):
@@ -286,7 +296,7 @@ def parts(requests: Requests, lines: int = LINES, size: int = BYTES) -> Iterator
 
 
 def byte_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines of a stream of bytes, which end at \\n alone: U+2028 may stand inside a string. Blank ones are empty."""
+    """Lines of a byte stream, split only at \\n, since U+2028 may be part of a JSON string. Blank lines are empty."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
@@ -296,11 +306,11 @@ def byte_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def said_when_stopped(name: str) -> Generator[None]:
-    """Within the block a signal to end does so at once, and says what becomes of the batches."""
+def report_interruption(name: str) -> Generator[None]:
+    """Within the block, SIGTERM and SIGINT end the program at once, with a message on what happens to the batches."""
 
     def stop(number: int, _: object) -> None:
-        text = f"\njudge {name!r}: stopped; batches under way go on at the endpoint, and the next run finds them\n"
+        text = f"\njudge {name!r}: stopped; unfinished batches continue at the endpoint, and the next run finds them\n"
         os.write(sys.stderr.fileno(), text.encode())  # the stream itself may be in the middle of a write
         sys.exit(128 + number)
 

@@ -1,10 +1,10 @@
-"""Holding calls to what an endpoint allows a minute: requests, tokens, and the pauses that it asks for.
+"""Keep calls within an endpoint's limits per minute: requests, tokens, and the pauses that it asks for.
 
-Requests start evenly spaced, so that neither a minute nor a second sees a burst of them. Tokens are a sliding
-window: what calls that started in the last minute used, or, while that is not known, may use at most.
+Requests start evenly spaced, so that there is no burst within a minute or a second. Tokens are counted in a sliding
+window: what the calls of the last minute used or, as long as that is unknown, may use at most.
 
-A minute is taken for a fiftieth longer than it is (98 % of what is allowed): the endpoint counts calls when they
-arrive, and of two that left a minute apart the first may be held up on its way. So 1.2 seconds of that do no harm.
+Minutes are counted as 2 % longer than they are, which uses 98 % of the limit: the endpoint counts calls when they
+arrive, and the first of two calls sent a minute apart may be delayed on its way. A delay of 1.2 s does no harm.
 """
 
 import threading
@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 MINUTE = 60 / 0.98  # seconds
-LOOK = 0.1  # seconds between two looks for whether a call used less than it might have
+POLL = 0.1  # seconds between two checks whether a call used less than its bound
 
 
 class Stopped(Exception):
-    """The job is ending: no further call is to be started."""
+    """The job is ending: no further call may start."""
 
 
 class Slot:
@@ -30,12 +30,12 @@ class Slot:
 
 
 class Limiter:
-    """Lets callers, one after another, start a call when limits allow it; None is no limit. For any number of threads.
+    """Lets callers start a call, one after another, when the limits allow it; None is no limit. Thread-safe.
 
-    `sleep` waits the seconds that it is given; true from it, as from an Event's wait, ends the waiting with Stopped.
+    `sleep` waits for the given seconds; if it returns true, as an Event's `wait` does, Stopped is raised.
 
     >>> slot = limiter.start(bound)
-    >>> limiter.used(slot, call().tokens)
+    >>> limiter.record_usage(slot, call().tokens)
     """
 
     def __init__(
@@ -48,15 +48,15 @@ class Limiter:
         self._interval = MINUTE / requests_per_minute if requests_per_minute else 0.0
         self._allowed = tokens_per_minute
         self._clock, self._sleep = clock, sleep
-        self._next = clock()  # no call starts before
+        self._next = clock()  # earliest start of the next call
         self._window: deque[Slot] = deque()
         self._tokens = 0  # of the slots in the window
-        self._turn = threading.Lock()  # held by the caller that waits, so that none is overtaken by smaller calls
+        self._turn = threading.Lock()  # held by the waiting caller, so that smaller calls do not overtake it
         self._lock = threading.Lock()
 
     def start(self, tokens: int = 0) -> Slot:
-        """Wait until a call of at most `tokens` may start. One that is larger than what a minute allows goes when
-        nothing is in the window. Raises Stopped."""
+        """Wait until a call of at most `tokens` tokens may start. A call above the limit per minute starts once the
+        window is empty. Raises Stopped."""
         with self._turn:
             while True:
                 with self._lock:
@@ -68,32 +68,32 @@ class Limiter:
                     raise Stopped
 
     def resume(self, starts: Iterable[tuple[float, int]]) -> None:
-        """Before the first call: count those of jobs before this one, the oldest first: how long ago (s) they started,
-        and their tokens."""
+        """Before the first call, count those of earlier jobs, the oldest first: how long ago (s) each started, and its
+        tokens."""
         for ago, tokens in starts:
             self._take(self._clock() - ago, tokens)
 
-    def used(self, slot: Slot, tokens: int) -> None:
-        """Put right what a call used."""
+    def record_usage(self, slot: Slot, tokens: int) -> None:
+        """Replace the bound of a call by what it used."""
         with self._lock:
-            if self._window and slot.start >= self._window[0].start:  # else it has left the window
+            if self._window and slot.start >= self._window[0].start:  # otherwise it has left the window
                 self._tokens += tokens - slot.tokens
             slot.tokens = tokens
 
     def hold(self, seconds: float) -> None:
-        """Let no call start for so long."""
+        """Let no call start for `seconds`."""
         with self._lock:
             self._next = max(self._next, self._clock() + seconds)
 
     def _wait(self, now: float, tokens: int) -> float:
-        """Seconds to sleep before asking again; 0 when the call may start."""
+        """Seconds to sleep before checking again; 0 if the call may start."""
         while self._window and self._window[0].start <= now - MINUTE:
             self._tokens -= self._window.popleft().tokens
         if self._next > now:
             return self._next - now
         if self._allowed is None or not self._tokens or self._tokens + tokens <= self._allowed:
             return 0.0
-        return min(LOOK, max(self._window[0].start + MINUTE - now, 1e-3))
+        return min(POLL, max(self._window[0].start + MINUTE - now, 1e-3))
 
     def _take(self, now: float, tokens: int) -> Slot:
         slot = Slot(now, tokens)

@@ -5,19 +5,19 @@ import re
 RATINGS = (1, 2, 3)
 BEST_RATING = max(RATINGS)
 BRACKETS = str.maketrans("［］【】〔〕", "[][][]")
-ESCAPED = re.compile(r"\\+(?=[\[\]])")  # as Markdown and LaTeX have brackets that are to be seen
+ESCAPED = re.compile(r"\\+(?=[\[\]])")  # escaped as in Markdown and LaTeX
 NUMBER = r"[\s*_`]*([-+]?\d+(?:[.,]\d+)?)[\s*_`]*"
 DOUBLE = re.compile(rf"\[\[{NUMBER}\]\]")
 SINGLE = re.compile(rf"\[{NUMBER}\]")
 
 
 def parse_rating(reply: str) -> int | None:
-    """Return the rating 1, 2 or 3 that a reply ends on, or None when it holds none.
+    """Return the last rating (1, 2 or 3) in a reply, or None if there is none.
 
-    The last `[[n]]` decides, as the template asks for it; a reply without any is read by its last `[n]`. A
-    number off the scale is no rating, and nothing earlier in the reply takes its place: the judge did decide,
-    on something we cannot use. Brackets may be those of another script, 【【2】】 or ［［2］］, or escaped, and the
-    number may be emphasised: to ask again would be paid for, and could get another rating than the one that was meant.
+    The last `[[n]]` decides, as the template asks for it; without any, the last `[n]` does. A number off the scale is
+    not a rating, and nothing earlier in the reply takes its place: the judge did decide, only on something unusable.
+    Brackets may be full-width (【【2】】, ［［2］］) or escaped, and the number may be emphasised: asking again would
+    cost money, and might return a different rating.
     """
     reply = ESCAPED.sub("", reply.translate(BRACKETS))
     found = DOUBLE.findall(reply) or SINGLE.findall(reply)

@@ -1,4 +1,4 @@
-"""Reading what judge.py writes: the ratings of one run, one row a response and repeat."""
+"""Read the output of judge.py: the ratings of one run, one row per response and repeat."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +12,18 @@ Key = tuple[str, str]  # lang, id
 
 
 def read_repeats(path: Path | str, fields: Fields = ()) -> dict[Key, list[dict]]:
-    """The rows of each response, in order of repeat, and the responses in the order of the file.
+    """The rows of each response, in order of repeat; responses are in the order of the file.
 
-    Raises InputError when there is none, when a row lacks one of `fields` or has a rating off the scale, when a
-    response's repeats are not numbered 1, 2, 3 ..., and when it has more or fewer of them than another.
+    Raises InputError if there are none, if a row lacks one of `fields` or has a rating off the scale, or if the repeats
+    of a response are not numbered 1, 2, 3 ... or differ in number from those of another.
     """
     found: dict[Key, list[dict]] = {}
     kinds = fields if isinstance(fields, Mapping) else dict.fromkeys(fields)
     for row in iter_jsonl(path, fields={"lang": str, "id": str, "repeat": None, "rating": int | None, **kinds}):
         if row["rating"] not in (None, *RATINGS):
-            raise InputError(f"{path}: lang {row['lang']}, id {row['id']}: {row['rating']} is no rating; make it again")
+            raise InputError(
+                f"{path}: lang {row['lang']}, id {row['id']}: {row['rating']} is not a rating; make it again"
+            )
         found.setdefault((row["lang"], row["id"]), []).append(row)
     for (lang, id), rows in found.items():
         numbers = [row["repeat"] for row in rows]
@@ -31,7 +33,7 @@ def read_repeats(path: Path | str, fields: Fields = ()) -> dict[Key, list[dict]]
                 f" {len(rows)}, each once; make the file again"
             )
     if not found:
-        raise InputError(f"{path}: there are no ratings in it; make it again")
+        raise InputError(f"{path}: contains no ratings; make it again")
     first, expected = next(iter(found.items()))
     for (lang, id), rows in found.items():
         if len(rows) != len(expected):

@@ -1,4 +1,4 @@
-"""The settings of judge.py: an entry of `judges`, and what of it a reply depends on."""
+"""The settings of judge.py: an entry of `judges`, and the part of it on which replies depend."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,13 +9,13 @@ from basics.settings import check_choices, check_counts
 from serving.client import KEY_VARIABLE, is_local
 from serving.server import command_words
 
-HASHED = 64 * 2**20  # bytes: files of the serve command up to this size enter the journal key by their content
+LARGEST_HASHED = 64 * 2**20  # bytes; larger files of the serve command enter the journal key by size, not content
 
 
 @dataclass(frozen=True)
 class JudgeSettings:
-    """The judge as the config describes it; the head of judge.py says what each key is. Raises InputError for keys that
-    contradict one another, and SettingError, which names the key, for a value out of range."""
+    """A judge as configured; the docstring of judge.py explains each key. Raises InputError for keys that contradict
+    each other, and SettingError, which names the key, for a value out of range."""
 
     name: str
     model: str
@@ -51,45 +51,45 @@ class JudgeSettings:
         if self.budget is not None and not self.price:
             raise SettingError("budget", "needs price, US dollars per million tokens; give both, or neither")
         if self.api == "batch" and self.serve:
-            raise SettingError("api", "batch is for an endpoint at base_url; a served judge is called")
+            raise SettingError("api", "batch is for an endpoint at base_url; use calls for a judge with serve")
         if self.base_url:
             check_base_url(self.base_url, self.key_env)
 
 
 def check_base_url(base_url: str, key_env: str | None) -> None:
-    """Raise InputError for an address that is none, and where OpenAI's key would cross a network unencrypted.
+    """Raise InputError if the URL is not valid, or if OpenAI's key would be sent over a network unencrypted.
 
-    A server of one's own on a cluster may have an address with http, and then a key of its own, in another variable.
+    Your own server on a cluster may use http, provided that it has its own key, in another variable.
     """
     if not is_local(base_url) and base_url.startswith("http://") and key_env in (None, KEY_VARIABLE):
         raise InputError(
-            f"base_url {base_url} is http: the key in {KEY_VARIABLE} would go there unencrypted; use https, or name in"
-            " key_env the variable of that server's own key"
+            f"base_url {base_url} is http: the key in {KEY_VARIABLE} would go there unencrypted; use https, or set"
+            " key_env to the variable that holds that server's own key"
         )
 
 
 def determinants(settings: JudgeSettings) -> dict[str, object]:
-    """What a reply depends on besides the prompt: part of the key under which the journal keeps it.
+    """What a reply depends on besides the prompt; part of its key in the journal.
 
-    For a served judge that is the command and the files it names.
+    For a judge with `serve`, this includes the command and the files that it names.
     """
     depends = {key: getattr(settings, key) for key in ("model", "base_url", "temperature", "max_tokens", "seed")}
     if settings.serve:
         depends["serve"] = words = command_words(settings.serve)
         named = [path for path in (Path(word.rpartition("=")[2]) for word in words[1:]) if path.is_file()]
-        depends["files"] = [sha256(p) if p.stat().st_size <= HASHED else p.stat().st_size for p in named]
+        depends["files"] = [sha256(p) if p.stat().st_size <= LARGEST_HASHED else p.stat().st_size for p in named]
     return depends
 
 
 def reply_key(depends: dict[str, object], prompt: str, attempt: int, repeat: int) -> str:
-    """Key of a reply in the journal. The first repeat's is that of a judge without repeats, so that repeats can be
-    added to ratings that are there."""
+    """Key of a reply in the journal. The first repeat has the same key as without repeats, so that repeats can be added
+    to existing ratings."""
     further = {"repeat": repeat} if repeat > 1 else {}
     return item_key(prompt=prompt, attempt=attempt, **depends, **further)
 
 
 def sent_seed(settings: JudgeSettings, attempt: int, repeat: int) -> int | None:
-    """The seed of an attempt, another for each that a prompt can come to."""
+    """The seed of an attempt, different for every attempt and repeat of a prompt."""
     if settings.seed is None:
         return None
     return settings.seed + (repeat - 1) * (settings.retries + 1) + attempt - 1

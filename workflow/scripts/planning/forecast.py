@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from basics.reading import read_json, read_jsonl
 from data.rows import read_rows
-from judging.spending import USAGE
+from judging.spending import USAGE_KINDS
 from planning import estimates
 from planning.jobs import Job, Workflow
 from reporting.costs import read_spent
@@ -243,7 +243,7 @@ class Forecast:
         used: dict = defaultdict(lambda: (0, 0, 0))
         for job in self.judgings:
             if not job.left and Path(job.output).exists():
-                for row in read_jsonl(job.output, {"usage": USAGE, "attempts": int}):
+                for row in read_jsonl(job.output, {"usage": USAGE_KINDS, "attempts": int}):
                     more = (row["usage"]["prompt_tokens"], row["usage"]["completion_tokens"], row["attempts"])
                     used[job.wildcards["judge"]] = tuple(map(sum, zip(used[job.wildcards["judge"]], more, strict=True)))
         return dict(used)

@@ -1,14 +1,14 @@
-"""What fifty prompts leave uncertain: intervals by resampling prompts, for the figures and the claims.
+"""Bootstrap confidence intervals over prompts, for the figures, the tables and the claims.
 
-The prompts are a sample of what could have been asked, and they are the same in every language. So one draw takes the
-same prompts in every run and every language, and a difference between two runs is paired by prompt (Koehn, 2004). Plain
-percentiles of such draws are too narrow for few prompts, for two reasons, each of which is mended as Hesterberg (2015)
-does: a draw is of one prompt fewer than there are, scaled to all, as drawing n of n loses a factor of
-sqrt((n - 1) / n); and the percentiles lie as far out as Student's t is wider than the normal. test_claims.py has the
-coverage.
+The prompts are a sample of those that could have been asked, and they are the same in every language. So each resample
+takes the same prompts in every run and language, and a difference between two runs is paired by prompt (Koehn, 2004).
+With few prompts, plain percentile intervals are too narrow for two reasons, both corrected as in Hesterberg (2015): a
+resample has one prompt fewer than there are and is scaled up, because resampling n of n loses a factor of
+sqrt((n - 1) / n); and the percentiles are moved outwards by as much as Student's t is wider than the normal
+distribution. test_claims.py measures the coverage.
 
-Prompts are told apart by their place in a language's file and not by their id, which in published prompts may differ
-between languages that agree otherwise. Score tables keep that order (score.py, collect_scores.py).
+Prompts are identified by their position in a language's file, not by their id, which in published prompts may differ
+between languages that otherwise agree. Score tables keep that order (score.py, collect_scores.py).
 """
 
 from collections.abc import Iterable
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 Cell = tuple[str, str, str, str]  # method, model, recipe, language
-MEASURES = ("score", "lost")  # rating x match; and what language identification takes off the rating
+MEASURES = ("score", "lost")  # rating x match; and what language identification deducts from the rating
 
 
 @dataclass(frozen=True)
 class PromptScores:
-    """One judge's scores by prompt, of the cells that have an answer to every prompt.
+    """One judge's scores by prompt, for the cells that have an answer to every prompt.
 
-    `score` and `lost` are of shape (cells, prompts), rows as in `rows`; a missing rating counts 0 in both. `answers`
-    and `unrated` count every cell's answers, and those without a rating.
+    `score` and `lost` have the shape (cells, prompts), with rows as in `rows`; a missing rating counts as 0 in both.
+    `answers` and `unrated` count the answers of every cell, and those without a rating.
     """
 
     rows: dict[Cell, int]
@@ -43,16 +43,16 @@ class PromptScores:
     def prompts(self) -> int:
         return self.score.shape[1]
 
-    def of(self, cell: Cell, measure: str = "score") -> "np.ndarray | None":
-        """The cell's values by prompt, or None where it lacks an answer."""
+    def values(self, cell: Cell, measure: str = "score") -> "np.ndarray | None":
+        """A cell's values of shape (prompts,), or None if it lacks an answer."""
         return getattr(self, measure)[self.rows[cell]] if cell in self.rows else None
 
 
 def by_prompt(scores: "pl.DataFrame", prompts: int) -> PromptScores:
-    """Set one judge's score table (method, model, recipe, lang, id, rating, score) out by prompt.
+    """Arrange one judge's score table (method, model, recipe, lang, id, rating, score) by prompt.
 
-    A cell is left out of the matrices unless it answers all `prompts` prompts of its language once. A prompt's place is
-    that of its row in the language's first cell that has so many: one that lacks an answer does not know all places.
+    A cell is left out of the matrices unless it answers each of the `prompts` prompts of its language once. The order
+    of the prompts is that of the language's first cell with `prompts` answers.
     """
     import numpy as np
     import polars as pl
@@ -83,31 +83,31 @@ def by_prompt(scores: "pl.DataFrame", prompts: int) -> PromptScores:
     return PromptScores(rows, np.array(score) if score else empty, np.array(lost) if lost else empty, answers, unrated)
 
 
-def draw(prompts: int, resamples: int, seed: int) -> "np.ndarray":
-    """How often each prompt is in each draw: whole numbers of shape (prompts, resamples), so that sums of whole ratings
-    are exact whatever the number of threads."""
+def draw_resamples(prompts: int, resamples: int, seed: int) -> "np.ndarray":
+    """How often each prompt occurs in each resample, of shape (prompts, resamples). These are whole numbers, so that
+    sums of whole ratings are exact whatever the number of threads."""
     import numpy as np
 
     drawn = np.random.default_rng(seed).multinomial(max(prompts - 1, 1), np.full(prompts, 1 / prompts), size=resamples)
     return drawn.T.astype(float)
 
 
-def redrawn(values: "np.ndarray", drawn: "np.ndarray") -> "np.ndarray":
-    """Sums over the prompts in every draw, scaled to the number of prompts: (..., prompts) -> (..., resamples)."""
+def resampled_sums(values: "np.ndarray", drawn: "np.ndarray") -> "np.ndarray":
+    """Sum over the prompts of each resample, scaled to the number of prompts: (..., prompts) -> (..., resamples)."""
     prompts = drawn.shape[0]
     return values @ drawn * (prompts / max(prompts - 1, 1))
 
 
-def interval(estimates: Iterable[float], level: float, prompts: int) -> tuple[float, float]:
-    """The interval of a level, from the estimates of all draws of so many prompts."""
+def confidence_interval(estimates: Iterable[float], level: float, prompts: int) -> tuple[float, float]:
+    """The confidence interval at `level`, from the estimates of all resamples of `prompts` prompts."""
     import numpy as np
 
-    tail = NormalDist().cdf(-student((1 + level) / 2, max(prompts - 1, 1)))
+    tail = NormalDist().cdf(-student_quantile((1 + level) / 2, max(prompts - 1, 1)))
     low, high = np.quantile(np.asarray(estimates), [tail, 1 - tail])
     return float(low), float(high)
 
 
-def student(probability: float, freedom: int) -> float:
-    """Quantile of Student's t, by the expansion of Cornish and Fisher: to 0.004 at 95 % from 9 degrees of freedom."""
+def student_quantile(probability: float, freedom: int) -> float:
+    """Quantile of Student's t by the Cornish-Fisher expansion; error below 0.004 at 95 % from 9 degrees of freedom."""
     z = NormalDist().inv_cdf(probability)
     return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)

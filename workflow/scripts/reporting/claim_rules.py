@@ -1,4 +1,4 @@
-"""Claims as data: reading and checking a file of them, and the verdict on an interval (resources/claims.yaml)."""
+"""Claims as data (resources/claims.yaml): reading and checking a file of them, and the verdict on an interval."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,69 +17,70 @@ VERDICTS = HOLDS, FAILS, UNKNOWN = ("holds", "does not hold", "cannot tell")
 
 
 class UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key that comes twice is a fault, and not the end of the first: claims are copied and changed."""
+    """YAML in which a duplicate key is an error and does not replace the first: claims are often copied and changed."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         met = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in met:
-                raise yaml.MarkedYAMLError(problem=f"{key.value!r} comes twice", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} appears twice", problem_mark=key.start_mark)
             met.add(key.value)
         return super().construct_mapping(node, deep)
 
 
 def read_claims(path: Path | str) -> dict[str, dict]:
-    """The claims of a file by name. Raises InputError, one line, naming the file, the claim and the key at fault."""
+    """The claims in a file, by name. Raises InputError naming the file, the claim and the key at fault."""
     text = read_text(path)
     try:
         claims = yaml.load(text, UniqueKeys)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        what = getattr(error, "problem", None) or "mend it, as resources/claims.yaml is written"
-        raise InputError(f"{path}{where}: not YAML of claims ({what}); mend it") from None
+        what = getattr(error, "problem", None) or "see resources/claims.yaml"
+        raise InputError(f"{path}{where}: not YAML of claims ({what}); correct it") from None
     fault = best_match(Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))).iter_errors(claims))
     if fault:
         key = ".".join(map(str, fault.absolute_path)) or "the file"
-        raise InputError(f"{path}: {key}: {_told(fault)}; see workflow/schemas/claims.schema.yaml")
+        raise InputError(f"{path}: {key}: {_schema_fault(fault)}; see workflow/schemas/claims.schema.yaml")
     for name, claim in claims.items():
         if fault := _contradiction(claim):
             raise InputError(f"{path}: {name}.{fault}")
     return claims
 
 
-def _told(fault: ValidationError) -> str:
-    """A fault of the form, in words that name the remedy where the library's do not."""
+def _schema_fault(fault: ValidationError) -> str:
+    """A violation of the schema, with the remedy where the library's message has none."""
     if isinstance(fault.instance, bool):
         return 'YAML reads an unquoted yes or no as true or false; write "yes" or "no" in quotes'
     if fault.validator == "oneOf":
-        return f"{fault.instance!r} is neither one of {', '.join(SERIES)} nor a list of some"
+        return f"{fault.instance!r} is neither one of {', '.join(SERIES)} nor a list of them"
     return " ".join(fault.message.split())[:200]
 
 
 def _contradiction(claim: Mapping) -> str | None:
-    """The key of a sound form that no scores could ever answer, with the remedy; None if there is none."""
-    compare, others = listed(claim["compare"]), listed(claim.get("with", []))
+    """The key of a valid claim that no scores could ever decide, with the remedy; None if there is none."""
+    compare, others = as_list(claim["compare"]), as_list(claim.get("with", []))
     if claim["statistic"] == "not_behind" and not others:
         return "with: missing; not_behind compares one series with another"
     if both := [series for series in compare if series in others]:
         return f"with: {both[0]} would be compared with itself; name another series, or leave it out of `compare`"
     if claim["languages"] == "unseen" and "monolingual" in [*compare, *others]:
-        return "languages: no monolingual model is of an unseen language; name another series, or seen languages"
+        return "languages: no monolingual model exists for an unseen language; name another series, or seen languages"
     for key, low, high in (("sizes", ("from",), ("below",)), ("expect", ("above", "at_least"), ("below", "at_most"))):
         limits = claim.get(key, {})
         ends = [[limits[side] for side in sides if side in limits] for sides in (low, high)]
         if all(ends) and max(ends[0]) >= min(ends[1]):
-            return f"{key}: nothing lies from {max(ends[0]):g} to {min(ends[1]):g}; give the lower end first"
+            return f"{key}: the range from {max(ends[0]):g} to {min(ends[1]):g} is empty; give the lower end first"
     return None
 
 
-def listed(value: str | Sequence[str]) -> Sequence[str]:
+def as_list(value: str | Sequence[str]) -> Sequence[str]:
+    """A single name as a list of one; a list unchanged."""
     return [value] if isinstance(value, str) else value
 
 
-def verdict(low: float, high: float, expect: Mapping[str, float]) -> str:
-    """Whether an interval lies in the range that a claim expects, outside of it, or across its end."""
+def interval_verdict(low: float, high: float, expect: Mapping[str, float]) -> str:
+    """The verdict on an interval: inside the range that the claim expects, outside of it, or across one of its ends."""
     within = {
         "above": lambda value, bound: value > bound,
         "at_least": lambda value, bound: value >= bound,
@@ -92,8 +93,8 @@ def verdict(low: float, high: float, expect: Mapping[str, float]) -> str:
     return FAILS if not all(map(any, ends)) else UNKNOWN
 
 
-def together(verdicts: list[str]) -> str:
-    """The verdict on a claim from those on its parts: it holds if all do, and does not if one does not."""
+def overall_verdict(verdicts: list[str]) -> str:
+    """The verdict on a claim from those on its parts: it holds if all hold, and does not hold if one does not."""
     if FAILS in verdicts:
         return FAILS
     return HOLDS if set(verdicts) == {HOLDS} else UNKNOWN

@@ -1,4 +1,4 @@
-"""What trainings cost: reading the records, and adding them up."""
+"""What trainings cost: reading their records, and adding them up."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ COLUMNS = (
     "method", "model", "recipe", "device", "ranks", "seconds", "device_hours", "tokens", "padded_tokens", "examples",
     "steps", "flops", "mfu", "tokens_per_second", "peak_memory_gib", "resumed_from_step",
 )  # fmt: skip
-RECORDED = {  # what of it is in training.json
+RECORDED = {  # the columns that training.json has
     column: {"device": str, "mfu": float | None, "resumed_from_step": int | None}.get(column, float)
     for column in COLUMNS[3:]
     if column not in ("device_hours", "peak_memory_gib")
@@ -27,9 +27,9 @@ def read_spent(path: Path) -> dict:
 
 
 def read_costs(path: Path | str) -> dict[tuple[str, str, str], dict]:
-    """The rows of a csv by (method, model, recipe): the device's name, and numbers to be summed, None where empty.
+    """The rows of costs.csv by (method, model, recipe): the device's name, and the SUMMED numbers, None where empty.
 
-    Raises InputError naming the file and what it lacks.
+    Raises InputError naming the file and what is missing.
     """
     columns = dict.fromkeys(("method", "model", "recipe", "device"), str) | dict.fromkeys(SUMMED, float)
     return {
@@ -38,15 +38,15 @@ def read_costs(path: Path | str) -> dict[tuple[str, str, str], dict]:
     }
 
 
-def in_reading_order(rows: Iterable[dict], models: Sequence[str], languages: Sequence[str]) -> list[dict]:
-    """Rows by method, model and recipe."""
+def sort_by_model(rows: Iterable[dict], models: Sequence[str], languages: Sequence[str]) -> list[dict]:
+    """Sort rows by method, model and recipe."""
     rows = list(rows)
     order, place = in_order([row["model"] for row in rows], models), recipe_order(languages)
     return sorted(rows, key=lambda row: (method_place(row["method"]), order.index(row["model"]), place(row["recipe"])))
 
 
-def short(number: float | None, digits: int = 3) -> str:
-    """A number that is not negative for a reader: so many digits, thousands and millions by their letter."""
+def short_number(number: float | None, digits: int = 3) -> str:
+    """Format a non-negative number with `digits` significant digits and an SI prefix: 1.2 M."""
     if number is None:
         return ABSENT
     rounded = float(f"{number:.{digits}g}")
@@ -56,18 +56,19 @@ def short(number: float | None, digits: int = 3) -> str:
     return f"{rounded:g}"
 
 
-def whole(number: int | None) -> str:
+def whole_number(number: int | None) -> str:
+    """Format an integer with thousands separators."""
     return ABSENT if number is None else f"{number:,}"
 
 
-def total(rows: Sequence[dict], **coordinates: str) -> dict[str, object]:
-    """The sums of rows that were measured, and how many they are."""
+def cost_totals(rows: Sequence[dict], **coordinates: str) -> dict[str, object]:
+    """Sums over the rows that were measured, and how many these are."""
     measured = [row for row in rows if row["tokens"] is not None]
     sums = {key: sum(row[key] for row in measured) if measured else None for key in SUMMED}
     return coordinates | {
         "models": f"{len(measured)} of {len(rows)}",
         "device": ", ".join(dict.fromkeys(row["device"] for row in measured)) or ABSENT,
-        "device-hours": short(sums["device_hours"]),
-        "tokens": short(sums["tokens"]),
-        "FLOPs": short(sums["flops"]),
+        "device-hours": short_number(sums["device_hours"]),
+        "tokens": short_number(sums["tokens"]),
+        "FLOPs": short_number(sums["flops"]),
     }

@@ -1,7 +1,7 @@
-"""How all figures look: series and their marks, bands, one legend, a footer, and saving.
+"""The common look of all figures: markers of series, confidence intervals, one legend, a footer, and saving.
 
-A figure is drawn once for the width of the page and once for that of a column (WIDTHS), with the same sizes of type,
-so that neither is scaled where it is printed. Colours are seaborn's colorblind palette; each series has its marker too.
+A figure is drawn once for the width of the page and once for that of a column (WIDTHS), with the same font sizes, so
+that neither is scaled in print. Colours are from seaborn's colorblind palette; each series has its own marker, too.
 """
 
 import math
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.typing import LineStyleType
 
 
-WIDTHS = {"": 6.3, "-column": 3.03}  # inches, by what is added to the file's name: the text and a column of an ACL page
+WIDTHS = {"": 6.3, "-column": 3.03}  # inches, by suffix of the file's name: the text and a column of an ACL page
 RESOLUTION = 300  # dots per inch of the png
-LOOK = {  # over seaborn's "paper": sizes in points, at the printed width
+LOOK = {  # on top of seaborn's "paper"; sizes in points, at the printed width
     "pdf.fonttype": 42,  # TrueType: journals refuse the Type 3 fonts that are matplotlib's default
-    "ps.fonttype": 42,  # which the pdf backend asks as well: else a font is embedded twice
+    "ps.fonttype": 42,  # the pdf backend reads it, too: otherwise a font is embedded twice
     "axes.linewidth": 0.8,
     "axes.titlepad": 4,
     "axes.titlesize": 7.5,
@@ -65,28 +65,35 @@ SERIES = {  # the paper's markers
     "English": Style("English-only", "o", 2, 4.4),
     "downsampled": Style("Downsampled", "^", 4, 4.8),
 }
-FURTHER = (("D", 1), ("v", 5), ("P", 9), ("X", 8), ("h", 6), ("d", 7))  # marker and colour of what the paper has not
+FURTHER = (
+    ("D", 1),
+    ("v", 5),
+    ("P", 9),
+    ("X", 8),
+    ("h", 6),
+    ("d", 7),
+)  # marker and colour of series that are not in the paper
 
 
 @dataclass(frozen=True)
-class Words:
-    """What stands around the panels."""
+class Surroundings:
+    """The texts around the panels."""
 
     title: str
-    below: str  # what the x axes are, where all are the same
-    footer: Sequence[str]  # sentences: who judged, what is missing
+    below: str  # label of the x axes, if all share one
+    footer: Sequence[str]  # sentences: the judge, what is missing
     watermark: str = ""
 
 
 def add_series(labels: Mapping[str, str]) -> None:
-    """Let series be drawn that the paper has not, by what the legend calls them; those that it has keep their looks."""
+    """Add series that are not in the paper, by their names in the legend; those in the paper keep their look."""
     for place, (name, label) in enumerate((name, label) for name, label in labels.items() if name not in SERIES):
         marker, colour = FURTHER[place % len(FURTHER)]
         SERIES[name] = Style(label, marker, colour, 4.2)
 
 
-def prepare(folder: Path | str) -> None:
-    """Set the looks up, with the fonts of a folder beside matplotlib's own, and none of this machine's."""
+def set_up_drawing(folder: Path | str) -> None:
+    """Set the theme and the fonts: matplotlib's own and those in a folder, none of this machine's."""
     fonts.register(folder)
     import matplotlib
 
@@ -97,7 +104,7 @@ def prepare(folder: Path | str) -> None:
 
 
 def panel_grid(count: int, columns: int, width: float, height: float, share_x: bool) -> "tuple[Figure, list[Axes]]":
-    """A canvas with `count` panels that share their y axis, `columns` beside one another, each `height` inches high."""
+    """A canvas with `count` panels that share their y axis, in `columns` columns, each `height` inches high."""
     import matplotlib.pyplot as plt
 
     rows = math.ceil(count / columns)
@@ -109,13 +116,13 @@ def panel_grid(count: int, columns: int, width: float, height: float, share_x: b
         axes.remove()
     for position, axes in enumerate(grid.flat[:count]):
         axes.grid(axis="y")
-        if position + columns >= count:  # nothing below it, even where the last row is short
+        if position + columns >= count:  # no panel below, even if the last row is incomplete
             axes.tick_params(labelbottom=True)
     return canvas, list(grid.flat[:count])
 
 
 def look_of(series: str, **changes: str) -> dict[str, Any]:
-    """Colour and marker of a series, as matplotlib takes them."""
+    """Colour and marker of a series, as keyword arguments of matplotlib."""
     import seaborn as sns
 
     style = SERIES[series]
@@ -123,37 +130,39 @@ def look_of(series: str, **changes: str) -> dict[str, Any]:
     return {"color": colour, "marker": style.marker, "markersize": style.size, "markerfacecolor": "white", **changes}
 
 
-def marks(axes: "Axes", x: Sequence[float], y: Sequence[float], series: str, line: "LineStyleType") -> None:
-    """One line with hollow markers; NaN breaks it. Outlines lie above all lines: points that coincide all show."""
+def draw_markers(axes: "Axes", x: Sequence[float], y: Sequence[float], series: str, line: "LineStyleType") -> None:
+    """A line with hollow markers, broken at NaN. Outlines are on top of all lines, so that no point hides another."""
     axes.plot(x, y, linestyle=line, clip_on=False, zorder=3, **look_of(series, markeredgecolor="none"))
     axes.plot(x, y, linestyle="none", clip_on=False, zorder=4, **look_of(series, markerfacecolor="none"))
 
 
-def band(axes: "Axes", x: Sequence[float], low: Sequence[float], high: Sequence[float], series: str) -> None:
-    """The interval around a line; broken where the line is. A point alone, with no band, has a bar."""
+def draw_interval_band(
+    axes: "Axes", x: Sequence[float], low: Sequence[float], high: Sequence[float], series: str
+) -> None:
+    """The confidence band around a line, broken where the line is. An isolated point gets a bar instead."""
     colour = look_of(series)["color"]
     axes.fill_between(x, low, high, color=colour, alpha=0.13, linewidth=0, zorder=1)
-    alone = [
+    isolated = [
         place
         for place, value in enumerate(low)
         if not math.isnan(value) and all(math.isnan(neighbour) for neighbour in neighbours(low, place))
     ]
-    for place in alone:
-        bar(axes, x[place], low[place], high[place], series)
+    for place in isolated:
+        draw_interval_bar(axes, x[place], low[place], high[place], series)
 
 
 def neighbours(values: Sequence[float], place: int) -> list[float]:
-    """The values before and after one, as far as there are any."""
+    """The values before and after a position, as far as they exist."""
     return [*values[max(place - 1, 0) : place], *values[place + 1 : place + 2]]
 
 
-def bar(axes: "Axes", x: float, low: float, high: float, series: str) -> None:
-    """The interval of one point."""
+def draw_interval_bar(axes: "Axes", x: float, low: float, high: float, series: str) -> None:
+    """The confidence interval of one point."""
     axes.plot([x, x], [low, high], color=look_of(series)["color"], alpha=0.45, linewidth=1.6, zorder=1, marker="")
 
 
-def absent(axes: "Axes", x: Sequence[float], series: str, shown: Sequence[str]) -> None:
-    """Mark points that cannot be drawn: crosses in the colour of their series, a row a series, at the panel's foot."""
+def mark_missing(axes: "Axes", x: Sequence[float], series: str, shown: Sequence[str]) -> None:
+    """Mark missing points by crosses at the foot of the panel, one row per series, in the colour of the series."""
     height = 0.035 + 0.055 * (len(shown) - 1 - shown.index(series))
     look: dict[str, Any] = {
         "color": look_of(series)["color"],
@@ -165,41 +174,41 @@ def absent(axes: "Axes", x: Sequence[float], series: str, shown: Sequence[str]) 
     axes.plot(x, [height] * len(x), transform=axes.get_xaxis_transform(), clip_on=False, gid="absent", **look)
 
 
-def surround(canvas: "Figure", series: Sequence[str], line: "LineStyleType", words: Words) -> None:
-    """Title and one legend above the panels, the name of the x axes and the footer below, a watermark across."""
+def add_surroundings(canvas: "Figure", series: Sequence[str], line: "LineStyleType", texts: Surroundings) -> None:
+    """Add title and legend above the panels, x label and footer below, and the watermark across."""
     from matplotlib.lines import Line2D
 
     width, inch = canvas.get_figwidth(), 1 / canvas.get_figheight()
     handles = [Line2D([], [], linestyle=line, label=SERIES[name].label, **look_of(name)) for name in series]
     if any(drawn.get_gid() == "absent" for axes in canvas.axes for drawn in axes.lines):
         handles.append(Line2D([], [], linestyle="none", marker="x", markersize=3.2, color="0.35", label="missing"))
-    lines = math.ceil(len(words.title) / (width * 16))
-    title = textwrap.fill(words.title, math.ceil(len(words.title) / lines) + 8)  # lines of about one length
+    lines = math.ceil(len(texts.title) / (width * 16))
+    title = textwrap.fill(texts.title, math.ceil(len(texts.title) / lines) + 8)  # lines of about equal length
     columns = len(handles) if width > 5 else 2
     legend = canvas.legend(
         handles=handles, loc="outside upper center", ncols=max(columns, 1), frameon=False, title=title, handlelength=2
     )
     legend.get_title().set_multialignment("center")
-    sentences = " ".join(sentence.rstrip(".") + "." for sentence in words.footer if sentence)
+    sentences = " ".join(sentence.rstrip(".") + "." for sentence in texts.footer if sentence)
     footer = textwrap.wrap(sentences, int(width * 22))
     below = (len(footer) * 0.1 + 0.06) * inch
     canvas.text(0.995, 0.03 * inch, "\n".join(footer), ha="right", va="bottom", fontsize=5.5, color="0.35")
-    if words.below:
-        canvas.text(0.53, below, words.below, ha="center", va="bottom", fontsize=7.5)
+    if texts.below:
+        canvas.text(0.53, below, texts.below, ha="center", va="bottom", fontsize=7.5)
         below += 0.16 * inch
     cast("ConstrainedLayoutEngine", canvas.get_layout_engine()).set(rect=(0, below, 1, 1 - below))
-    if words.watermark:
-        size = 62 * width / max(len(words.watermark), 6)
+    if texts.watermark:
+        size = 62 * width / max(len(texts.watermark), 6)
         canvas.text(
-            0.5, 0.5, words.watermark, ha="center", va="center", rotation=28, fontsize=size, color="0.5", alpha=0.16,
+            0.5, 0.5, texts.watermark, ha="center", va="center", rotation=28, fontsize=size, color="0.5", alpha=0.16,
             zorder=10, weight="bold", family=fonts.LATIN,
         )  # fmt: skip
 
 
-def save(canvas: "Figure", path: str, metadata: Mapping[str, str]) -> None:
-    """Write PATH.pdf (vector, TrueType fonts embedded) and PATH.png; without a date, so that equal input, equal bytes.
+def save_figure(canvas: "Figure", path: str, metadata: Mapping[str, str]) -> None:
+    """Write PATH.pdf (vector, TrueType fonts embedded) and PATH.png, without a date: equal input gives equal bytes.
 
-    `metadata`: Title, Subject and Keywords.
+    `metadata`: Title, Subject and Keytexts.
     """
     import matplotlib.pyplot as plt
 

@@ -1,11 +1,11 @@
-"""The fonts that figures are written in: DejaVu Sans, which comes with matplotlib, and those of a folder.
+"""The fonts of the figures: DejaVu Sans, which comes with matplotlib, and those in a folder.
 
     fonts.register("resources/fonts")  # before anything else imports matplotlib
     rcParams["font.family"] = fonts.FAMILY
     if fonts.can_show(caption): ...
 
-matplotlib looks for a character in the families in their order, and shapes Indian scripts with the font that it finds
-(libraqm comes with it). Fonts of the machine are never looked at, nor is anything written to the user's home.
+matplotlib looks up a character in the families in order, and shapes Indic scripts with the font that it finds (it
+includes libraqm). Fonts of the machine are never used, and nothing is written to the user's home.
 """
 
 import os
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 
 LATIN = "DejaVu Sans"  # and Cyrillic, Greek, mathematics
-FAMILY = [LATIN]  # the families in the order in which a character is looked for; `register` adds those of a folder
+FAMILY = [LATIN]  # families, in the order of lookup; `register` adds those in a folder
 
 
 def register(folder: Path | str = "resources/fonts") -> None:
-    """Let matplotlib know its own fonts and those of a folder (every .ttf there), and no others; name them in FAMILY.
+    """Make matplotlib's own fonts and every .ttf in a folder available, and no others; list them in FAMILY.
 
-    Call it before matplotlib is imported: then no list of the machine's fonts is made, or read from the user's cache,
-    and no matplotlibrc of the user's is followed. Called later, it still takes the machine's fonts off the list. A
-    second call replaces the folder. Raises InputError when the folder holds no font, or a file that is none.
+    Call this before matplotlib is imported: then no list of the machine's fonts is made or read from the user's cache,
+    and the user's matplotlibrc is ignored. A later call still removes the machine's fonts from the list. A second call
+    replaces the folder. Raises InputError if the folder has no fonts, or a file that is not one.
     """
     files = sorted(Path(folder).glob("*.ttf"))
     if not files:
@@ -53,20 +53,20 @@ def register(folder: Path | str = "resources/fonts") -> None:
         except (OSError, RuntimeError):
             raise InputError(f"{file}: not a font that matplotlib can read; replace or remove it") from None
     FAMILY[:] = dict.fromkeys([LATIN, *families])
-    _mend_places_in_pdf()
+    _fix_positions_in_pdf()
 
 
 def _check_outlines(file: Path) -> None:
-    """Raise InputError for PostScript outlines: matplotlib 3.11 embeds them as if they were TrueType ones."""
+    """Raise InputError for PostScript outlines, which matplotlib 3.11 embeds as if they were TrueType."""
     with file.open("rb") as stream:
         if stream.read(4) == b"OTTO":
             raise InputError(
-                f"{file}: has PostScript outlines, which a PDF would hold wrongly; convert it to TrueType outlines"
+                f"{file}: has PostScript outlines, which a PDF would embed wrongly; convert it to TrueType outlines"
             )
 
 
 def can_show(text: str) -> bool:
-    """Whether each character of a text has a glyph in one of the fonts of FAMILY; a line end needs none."""
+    """Whether each character of a text, except line ends, has a glyph in one of the fonts of FAMILY."""
     from matplotlib.font_manager import findfont
 
     shown = set().union(*(_characters(findfont(family, fallback_to_default=False)) for family in FAMILY))
@@ -82,9 +82,9 @@ def _characters(path: str) -> frozenset[int]:
 
 
 def _font_manager() -> "FontManager":
-    """matplotlib's list of fonts, made without the machine's and without a cache in the user's home.
+    """matplotlib's list of fonts, made without the machine's fonts and without a cache in the user's home.
 
-    MPL_IGNORE_SYSTEM_FONTS does not come back even where the user has set it: from then on it would hide our folder.
+    MPL_IGNORE_SYSTEM_FONTS stays unset afterwards, even if the user had set it: it would hide our folder.
     """
     with TemporaryDirectory() as folder, _environment(MPLCONFIGDIR=folder, MPL_IGNORE_SYSTEM_FONTS="yes"):
         from matplotlib.font_manager import fontManager
@@ -92,12 +92,12 @@ def _font_manager() -> "FontManager":
     return fontManager
 
 
-def _mend_places_in_pdf() -> None:
-    """Let a PDF's glyph stand where it belongs when its font is not that of the glyph before it.
+def _fix_positions_in_pdf() -> None:
+    """Place a PDF's glyph correctly if its font differs from that of the glyph before it.
 
-    matplotlib 3.11 then goes to the glyph's place and kerns it once more. After a Bengali vowel sign, which is placed
-    by kerning, that is a third of a letter: too far for the question mark of another font. The place is of use to the
-    PDF at such a change alone, so it is given less the kerning.
+    matplotlib 3.11 then moves to the glyph's position and applies the kerning a second time. After a Bengali vowel
+    sign, which is placed by kerning, this is a third of a letter too far for the question mark of another font. The
+    PDF backend uses the position only at such a change of font, so we subtract the kerning from it.
     """
     from matplotlib import _text_helpers
     from matplotlib.backends import backend_pdf
@@ -113,13 +113,13 @@ def _mend_places_in_pdf() -> None:
                 prev_kern=item.prev_kern,
             )
 
-    # ty: what stands in for a module has of it what the PDF backend calls.
+    # ty: this namespace replaces a module, and has the one function that the PDF backend calls.
     backend_pdf._text_helpers = SimpleNamespace(layout=layout)  # ty: ignore[invalid-assignment]
 
 
 @contextmanager
 def _environment(**variables: str) -> Generator[None]:
-    """Set variables of the environment for a while."""
+    """Set environment variables within the block."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

@@ -1,26 +1,26 @@
-"""Text and tables for readers, in Markdown."""
+"""Text and tables in Markdown."""
 
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 ABSENT = "–"
-LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")  # all that str.splitlines knows
+LINE_END = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")  # all line ends of str.splitlines
 
 
-def plain(number: float) -> str:
-    """A rating or score for a reader: at most two decimals, and none where it is whole."""
+def format_score(number: float) -> str:
+    """Format a rating or score with at most two decimals, and none if it is whole."""
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
-def literal(text: object) -> str:
-    """A text in one line that Markdown shows as it is, whatever is written in it."""
+def escape_markdown(text: object) -> str:
+    """Escape a text, in one line, so that Markdown shows it literally."""
     line = "".join(character if character.isprintable() else "\ufffd" for character in " ".join(str(text).split()))
     return re.sub(r"([\\`*_\[\]<&$~])", r"\\\1", line)
 
 
 def markdown_table(rows: Iterable[Mapping[str, object]], right: Iterable[str] = ()) -> str:
-    """Rows as a Markdown table whose columns line up in a terminal too; the columns `right` are right-aligned."""
+    """Rows as a Markdown table that is aligned in a terminal, too; the columns `right` are right-aligned."""
     from tabulate import tabulate
 
     rows = list(rows)
@@ -30,8 +30,8 @@ def markdown_table(rows: Iterable[Mapping[str, object]], right: Iterable[str] = 
     return tabulate(cells, headers="keys", tablefmt="pipe", colalign=align, disable_numparse=True)
 
 
-def written(value: object) -> str:
-    """A value as a reader writes it: 3e-4 for a small number, yes and no, everything else as it is."""
+def format_setting(value: object) -> str:
+    """Format a value: 3e-4 for a small number, yes and no for booleans, a list separated by commas."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float) and 0 < abs(value) < 1e-3:

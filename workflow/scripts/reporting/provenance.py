@@ -1,7 +1,7 @@
 """Where a figure or table comes from: the configuration, the code, the judge, the seeds, the scores.
 
-The code's version is git's (`git describe --always --dirty`), as it was when the file was made; outside of a checkout
-it is "unknown", and `scripts_sha256`, a hash of the programs themselves, still tells two versions apart.
+The code's version is that of git (`git describe --always --dirty`) when the file was made. Outside a checkout it is
+"unknown", but `scripts_sha256`, a hash of the programs themselves, still distinguishes versions.
 """
 
 import hashlib
@@ -24,26 +24,26 @@ PACKAGES = ("matplotlib", "numpy", "polars", "seaborn")
 
 
 def sha256_of(path: Path | str) -> str:
-    """SHA-256 of a file, in hexadecimal. Raises InputError when there is none."""
+    """SHA-256 of a file, in hexadecimal. Raises InputError if the file does not exist."""
     try:
         with Path(path).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; make it, or mend its path") from None
+        raise InputError(f"{path}: no such file; make it, or correct its path") from None
 
 
 def code_version() -> str:
-    """The commit of the checkout that this file is part of, with -dirty where it was changed."""
+    """The commit of the checkout that contains this file, with -dirty after local changes."""
     command = ["git", "-C", str(SCRIPTS), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        described = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return described.stdout.strip()
+    return done.stdout.strip()
 
 
 def scripts_hash() -> str:
-    """SHA-256 over the names and contents of the programs."""
+    """SHA-256 over the names and contents of all programs and modules."""
     digest = hashlib.sha256()
     for path in sorted(SCRIPTS.rglob("*.py")):
         digest.update(f"{path.relative_to(SCRIPTS)} {sha256_of(path)}\n".encode())
@@ -51,7 +51,7 @@ def scripts_hash() -> str:
 
 
 def judges_in(scores: "pl.DataFrame") -> list[dict]:
-    """The judges of a score table, each with the models and fingerprints that answered."""
+    """The judges in a score table, each with the models and fingerprints that answered."""
     return [
         {
             "name": table["judge"][0],
@@ -65,20 +65,20 @@ def judges_in(scores: "pl.DataFrame") -> list[dict]:
 def provenance(
     config: Path | str, scores: "pl.DataFrame", files: Iterable[Path | str], uncertainty: Mapping[str, float]
 ) -> dict:
-    """Everything that a figure's file leads back to, as JSON can hold it."""
+    """Everything that a figure was made from, in JSON types."""
     return {
         "config": {"file": str(config), "sha256": sha256_of(config)},
         "code": {"version": code_version(), "scripts_sha256": scripts_hash()},
         "judges": judges_in(scores),
-        "seed": uncertainty["seed"],  # config: random_seed, of sampling, training and of the draws of prompts
+        "seed": uncertainty["seed"],  # config: random_seed, for sampling, training and the bootstrap
         "bootstrap": {key: uncertainty[key] for key in ("level", "resamples")},
         "scores": {str(path): sha256_of(path) for path in files},
         "versions": {"python": sys.version.split()[0]} | {package: version(package) for package in PACKAGES},
     }
 
 
-def in_short(known: Mapping) -> dict[str, str]:
-    """What fits into a row of a csv and a line of a picture's metadata."""
+def short_provenance(known: Mapping) -> dict[str, str]:
+    """The provenance, shortened for a row of a csv and an image's metadata."""
     judges = [name for judge in known["judges"] for name in (judge["name"], *judge["models"])]
     return {
         "config": known["config"]["sha256"][:12],

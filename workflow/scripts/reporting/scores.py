@@ -1,9 +1,9 @@
 """Score tables, as score.py writes them.
 
-A score table is a parquet file with one row a response: its coordinates (judge, method, model, recipe, lang, id),
+A score table is a parquet file with one row per response: its coordinates (judge, method, model, recipe, lang, id),
 prompt, response, response_sha256, decoding; rating (1-3, the mean of `ratings`, or null), explanation, judge_model,
 fingerprint; label, probability, match, lines_match, words_match (bools, the last two or null); score (rating times
-match). Many of them, one a run, or one of them all together are read alike.
+match). Many files, one per run, and a single file with all runs are read in the same way.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +16,8 @@ from basics.tables import read_parquet
 if TYPE_CHECKING:
     import polars as pl
 
-KEY = ("judge", "method", "model", "recipe", "lang", "id")  # what makes a row of a score table unique
-COLUMNS = {  # of a score table, with the kind of each
+KEY = ("judge", "method", "model", "recipe", "lang", "id")  # the primary key of a score table
+COLUMNS = {  # of a score table, with their types
     **dict.fromkeys(KEY, str),
     "prompt": str,
     "response": str,
@@ -38,10 +38,9 @@ COLUMNS = {  # of a score table, with the kind of each
 
 
 def read_scores(paths: Iterable[Path | str], columns: Sequence[str] = ()) -> "pl.DataFrame":
-    """Read score tables: the key columns and `columns`, rows in the order of the files.
+    """Read score tables: the key columns and `columns`, with rows in the order of the files.
 
-    Raises InputError naming the file when one cannot be read or lacks a column, and when two rows score the
-    same response.
+    Raises InputError naming the file if one cannot be read or lacks a column, or if a response is scored twice.
     """
     import polars as pl
 

@@ -1,1 +1,1 @@
-"""A server that a job starts for itself, and the client of every OpenAI-compatible server."""
+"""A server that a job starts for its own use, and the client for OpenAI-compatible servers."""

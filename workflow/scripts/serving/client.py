@@ -1,4 +1,4 @@
-"""What clients of OpenAI-compatible servers share: the `openai` client, its key, and how to read what comes back."""
+"""What clients of OpenAI-compatible servers share: the `openai` client, its key, and how to read responses."""
 
 import email.utils
 import logging
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from openai import OpenAI
 
 KEY_VARIABLE = "OPENAI_API_KEY"
-PASSING = {408, 409, 429}  # statuses of failures that may pass, beside all from 500
-REFUSALS = {400, 413, 422}  # of a prompt that is too long or filtered: the same request would be refused again
-NO_CREDIT = "insufficient_quota"  # the code of a 429 that does not pass
+TRANSIENT = {408, 409, 429}  # HTTP statuses worth a retry, besides all from 500
+REFUSALS = {400, 413, 422}  # HTTP statuses for a prompt that is too long or filtered: a retry would be refused again
+NO_CREDIT = "insufficient_quota"  # error code of a 429 that is not transient
 
-# What the openai client raises, beside its own errors, when an answer is not of the protocol: invalid JSON; or HTML, a
-# list, an object that lacks its parts.
+# What the openai client raises, besides its own errors, when a response does not follow the protocol: invalid JSON; or
+# HTML, a list, an object that lacks fields.
 BROKEN_JSON = (ValueError, RecursionError)
 GARBLED = (AttributeError, IndexError, TypeError, *BROKEN_JSON)
 
@@ -29,11 +29,11 @@ Answer = TypeVar("Answer")
 
 
 class Garbled(Exception):
-    """An answer that is not of the protocol, such as the page of a gateway, where the client raises nothing itself."""
+    """A response that does not follow the protocol, such as a gateway's HTML page, but raises nothing in the client."""
 
 
 def host_of(base_url: str) -> str:
-    """Raises InputError for an address that is none."""
+    """The host name in a URL. Raises InputError if the URL is not valid."""
     try:
         address = urlsplit(base_url)
         if address.port != 0 and address.hostname:
@@ -41,11 +41,11 @@ def host_of(base_url: str) -> str:
         fault = "no host, or port 0"
     except ValueError as error:
         fault = str(error)
-    raise InputError(f"base_url {base_url!r} is no address ({fault}); mend it")
+    raise InputError(f"base_url {base_url!r} is not a valid URL ({fault}); correct it")
 
 
 def is_local(base_url: str) -> bool:
-    """Whether an address is of this machine, which no proxy can reach."""
+    """Whether a URL points to this machine, which a proxy cannot reach."""
     host = host_of(base_url)
     try:
         return ip_address(host).is_loopback
@@ -54,9 +54,9 @@ def is_local(base_url: str) -> bool:
 
 
 def openai_client(base_url: str, key: str, timeout: float, max_retries: int) -> "OpenAI":
-    """A client that waits `timeout` seconds for an answer, and repeats a request `max_retries` times by itself.
+    """A client that waits up to `timeout` seconds for a response, and retries a request up to `max_retries` times.
 
-    It goes through the environment's proxies, except to this machine, and logs no request, whatever OPENAI_LOG says.
+    It uses the environment's proxies, except for this machine, and never logs requests, whatever OPENAI_LOG says.
     """
     import openai
 
@@ -74,20 +74,20 @@ def openai_client(base_url: str, key: str, timeout: float, max_retries: int) -> 
 
 
 def key_from_environment(variable: str, user: str) -> str:
-    """The API key of `user`, which is named in messages. Raises InputError when it is unset, or cannot be sent."""
+    """The API key of `user`, the name for messages. Raises InputError if it is not set, or cannot be sent."""
     key = os.environ.get(variable)
     if not key:
         raise InputError(f"{user}: no API key; set the environment variable {variable}")
-    if not key.isascii() or not key.isprintable():  # no header can hold it, and what the client says of that misleads
+    if not key.isascii() or not key.isprintable():  # no header can hold it, and the client's own message would mislead
         raise InputError(
-            f"{user}: the API key in the environment variable {variable} holds a character that no"
-            " key has, such as a typographic quote or a line end; set it again"
+            f"{user}: the API key in the environment variable {variable} holds a character that no key has, such as a"
+            " typographic quote or a line end; set it again"
         )
     return key
 
 
 def without_key(value: Any, key: str) -> Any:
-    """A JSON value with the key cut out of all its texts. Parse JSON first: in its source the key may be escaped."""
+    """A JSON value with the key removed from all strings. Parse JSON first: its source may contain the key escaped."""
     if isinstance(value, dict):
         return {name: without_key(inner, key) for name, inner in value.items()}
     if isinstance(value, list):
@@ -96,22 +96,22 @@ def without_key(value: Any, key: str) -> Any:
 
 
 def in_one_line(what: object, key: str) -> str:
-    """What a server or the client says, for a message: without the key, and not too long."""
+    """A text from a server or the client, for a message: in one line, without the key, at most 400 characters."""
     return " ".join(without_key(str(what), key).split())[:400]
 
 
-# ---- what comes back
+# ---- responses
 
 
-def may_pass(error: Exception) -> bool:
-    """Whether a request that failed with a status of the server, or without any, may succeed when it is repeated."""
+def is_transient(error: Exception) -> bool:
+    """Whether a failed request, with or without an HTTP status, may succeed when it is repeated."""
     status = getattr(error, "status_code", None)
     has_credit = getattr(error, "code", None) != NO_CREDIT
-    return has_credit and (status is None or status in PASSING or status >= 500)
+    return has_credit and (status is None or status in TRANSIENT or status >= 500)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that an answer asks to wait: its header's milliseconds, seconds or date; None where it does not say."""
+    """Seconds that a response asks to wait, from headers in milliseconds, seconds or as a date; None without them."""
     for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
         try:
             seconds = float(headers.get(name, "")) / unit
@@ -125,10 +125,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def sound(answer: Answer) -> Answer:
-    """The client's answer, which is text where the server sent no JSON, and otherwise any JSON. Raises Garbled."""
+def checked_answer(answer: Answer) -> Answer:
+    """The client's answer, unless it is text (the server did not send JSON) or lacks an id. Raises Garbled."""
     if isinstance(answer, str):
         raise Garbled(f"an answer that is not JSON: {answer[:100]!r}")
     if not getattr(answer, "id", None):
-        raise Garbled(f"an answer that is not what was asked for: {str(answer)[:100]!r}")
+        raise Garbled(f"an answer without an id: {str(answer)[:100]!r}")
     return answer

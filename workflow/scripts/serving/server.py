@@ -1,4 +1,4 @@
-"""A server that a job starts for itself on this machine, uses, and stops."""
+"""A server that a job starts on this machine, uses, and stops."""
 
 import os
 import secrets
@@ -15,29 +15,29 @@ from pathlib import Path
 from basics.errors import InputError
 
 HOST = "127.0.0.1"
-GRACE = 10.0  # seconds between the polite and the final signal
+GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 
 
 def command_words(command: str | Sequence[str]) -> list[str]:
-    """Split a command written as in a shell into its words; a list is taken as it stands. No shell runs it.
+    """Split a command, written as in a shell, into words; a list is returned unchanged. No shell is involved.
 
-    Raises InputError for a quote without its end.
+    Raises InputError for an unclosed quote.
     """
     try:
         return shlex.split(command) if isinstance(command, str) else list(command)
     except ValueError as error:
-        raise InputError(f"{command!r} is no command ({error}); mend its quotes") from None
+        raise InputError(f"{command!r} is not a valid command ({error}); correct its quotes") from None
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody listens on now."""
+    """A TCP port of this machine that is free now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]
 
 
 def listens_to_others(port: int) -> bool:
-    """Whether somebody listens on a TCP port of this machine at another address than its own; only Linux tells."""
+    """Whether something listens on a TCP port at an address that other machines can reach; known on Linux only."""
     for table, own in (("/proc/net/tcp", "0100007F"), ("/proc/net/tcp6", f"{0:024X}01000000")):
         try:
             lines = Path(table).read_text().splitlines()[1:]
@@ -50,23 +50,23 @@ def listens_to_others(port: int) -> bool:
 
 
 def end_with_parent(parent: int) -> None:
-    """In the child before exec: have Linux end it when the job is killed without a chance to stop it."""
+    """In the child, before exec: have Linux end it if the job is killed before it can stop the server."""
     import ctypes
 
     PR_SET_PDEATHSIG = 1
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:  # it was killed before
+    if os.getppid() != parent:  # killed in the meantime
         os._exit(1)
 
 
-class Served:
-    """A command that serves on a free port, from `with` to its end. `{port}` in its words is replaced.
+class LocalServer:
+    """A command that serves on a free port for the length of a `with` block. `{port}` in the command is replaced.
 
-    `python` in the command is the Python that runs the job. Its output goes to the file `log`. Variables that
-    `without` names are not in its environment; VLLM_API_KEY is, with the `key` that this server alone is to be asked
-    with: others on this machine can reach a port of 127.0.0.1 too.
+    `python` in the command is the Python that runs the job. The output goes to the file `log`. The environment lacks
+    the variables in `without`, and has VLLM_API_KEY, a random `key` for this server: other users of this machine can
+    reach a port of 127.0.0.1 too.
 
-    >>> with Served("python -m http.server {port}", log) as server:
+    >>> with LocalServer("python -m http.server {port}", log) as server:
     ...     server.wait(lambda: answers(server.port), timeout=60)
     ...     use(server.port)
     """
@@ -78,7 +78,7 @@ class Served:
         self._words = [word.replace("{port}", str(self.port)) for word in command_words(command)]
         self._without = set(without)
 
-    def __enter__(self) -> "Served":
+    def __enter__(self) -> "LocalServer":
         environment = {name: value for name, value in os.environ.items() if name not in self._without}
         environment["VLLM_API_KEY"] = self.key
         environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -91,12 +91,12 @@ class Served:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    start_new_session=True,  # a process group of its own, so that its children end with it
+                    start_new_session=True,  # its own process group, so that its children end with it
                     preexec_fn=partial(end_with_parent, os.getpid()) if sys.platform == "linux" else None,
                 )
             except OSError as error:
                 raise InputError(
-                    f"cannot start the server {self._words[0]!r}: {error.strerror}; mend `serve`, or install it"
+                    f"cannot start the server {self._words[0]!r}: {error.strerror}; correct `serve`, or install it"
                 ) from None
         return self
 
@@ -111,32 +111,32 @@ class Served:
                 continue
 
     def wait(self, healthy: Callable[[], bool], timeout: float) -> None:
-        """Return when `healthy` does. Raises InputError when the server dies, when `timeout` seconds have passed, and
-        when it can be reached from other machines."""
+        """Wait until `healthy` returns true. Raises InputError if the server dies, if it takes longer than `timeout`
+        seconds, or if other machines can reach it."""
         end, pause = time.monotonic() + timeout, 0.02
         while not healthy():
-            self.check()
+            self.check_running()
             if time.monotonic() > end:
                 raise InputError(
-                    f"the server was not ready after {timeout:g} s (start_timeout; it lists models when it is)"
-                    f"{self._last_words()}"
+                    f"the server was not ready after {timeout:g} s (start_timeout; ready once it lists its models)"
+                    f"{self._log_tail()}"
                 )
             time.sleep(pause)
             pause = min(1.5 * pause, 1.0)
-        self.check()  # who answered may have been another server on the port that ours did not get
+        self.check_running()  # another server on this port may have answered, and ours failed to bind it
         if listens_to_others(self.port):
             raise InputError(
-                f"the server {self._words[0]!r} listens to other machines too; let it listen on {HOST} alone, as vLLM"
-                f" does with --host {HOST}"
+                f"the server {self._words[0]!r} accepts connections from other machines; make it listen on {HOST} only,"
+                f" as vLLM does with --host {HOST}"
             )
 
-    def check(self) -> None:
-        """Raise InputError when the server has died."""
+    def check_running(self) -> None:
+        """Raise InputError if the server has died."""
         status = self._process.poll()
         if status is not None:
-            raise InputError(f"the server ended with status {status}{self._last_words()}")
+            raise InputError(f"the server ended with status {status}{self._log_tail()}")
 
-    def _last_words(self) -> str:
-        """The end of its log, for the end of a message."""
+    def _log_tail(self) -> str:
+        """The last lines of its log, for the end of a message."""
         lines = [line.strip() for line in self.log.read_text("utf-8", "replace").splitlines() if line.strip()]
         return f"; its log {self.log} ends: {' | '.join(lines[-3:])[-400:] or '(empty)'}"
