@@ -1,4 +1,4 @@
-"""Prompts, in the scores and drawn again."""
+"""Score tables by prompt, and the bootstrap."""
 
 import sys
 from pathlib import Path

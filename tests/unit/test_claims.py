@@ -143,7 +143,7 @@ def test_effects_are_those_that_one_reads_off_the_scores():
     scores = simulated(synthetic_scores.paper, 5)
     found = {name: parts for name, (_, parts) in asked(scores).items()}
     by_hand = [
-        scores.of(("full", model, f"mono-{lang}", lang)).sum() - scores.of(("full", model, "multilingual", lang)).sum()
+        scores.values(("full", model, f"mono-{lang}", lang)).sum() - scores.of(("full", model, "multilingual", lang)).sum()
         for model in CONFIG["select"]["bloom"]
         for lang in CONFIG["languages"]["seen"]
     ]
@@ -152,7 +152,7 @@ def test_effects_are_those_that_one_reads_off_the_scores():
     assert full.effect == pytest.approx(np.mean(by_hand), abs=1e-6)
     [families] = found["families"]
     ahead = [
-        scores.of(("lora", model, "multilingual", lang)).sum() >= scores.of(("lora", model, f"mono-{lang}", lang)).sum()
+        scores.values(("lora", model, "multilingual", lang)).sum() >= scores.of(("lora", model, f"mono-{lang}", lang)).sum()
         for model in CONFIG["select"]["seven-billion"]
         for lang in CONFIG["languages"]["seen"]
     ]
@@ -281,7 +281,7 @@ def test_answers_without_a_rating_count_0_and_are_counted(tmp_path):
     unrated = rows["lora-multilingual", ""]["unrated"]
     assert int(unrated) > 50
     assert row_of(text, "lora-multilingual:")[0][5] == f"65 of 65, {unrated} unrated"
-    assert "Answers without a rating count 0" in text
+    assert "Answers without a rating count as 0" in text
 
 
 def test_a_prompt_whose_id_differs_in_one_language_is_still_the_same_prompt(tmp_path):
@@ -323,9 +323,9 @@ def test_the_same_scores_give_the_same_bytes(tmp_path):
         ({"compare": "bilingual"}, "mine.compare: 'bilingual' is neither one of multilingual, monolingual, English, "),
         ({"statistic": "not_behind", "with": None}, "mine.with: missing"),
         ({"with": ["downsampled", "monolingual"]}, "mine.with: monolingual would be compared with itself"),
-        ({"languages": "unseen"}, "mine.languages: no monolingual model is of an unseen language"),
-        ({"sizes": {"from": 7, "below": 1.7}}, "mine.sizes: nothing lies from 7 to 1.7"),
-        ({"expect": {"at_least": 3, "below": -3}}, "mine.expect: nothing lies from 3 to -3"),
+        ({"languages": "unseen"}, "mine.languages: no monolingual model exists for an unseen language"),
+        ({"sizes": {"from": 7, "below": 1.7}}, "mine.sizes: the range from 7 to 1.7 is empty"),
+        ({"expect": {"at_least": 3, "below": -3}}, "mine.expect: the range from 3 to -3 is empty"),
     ],
 )
 def test_a_bad_claim_is_told_in_one_line_with_file_claim_and_key(tmp_path, change, complaint):
@@ -343,7 +343,7 @@ def test_a_file_that_is_missing_or_not_yaml_is_named(tmp_path):
     for text, complaint in {
         b"a: [": r"bad\.yaml, line 1: not YAML of claims",
         b"a: \xff": r"bad\.yaml: not UTF-8",
-        b"mine: {}\nmine: {}": r"bad\.yaml, line 2: not YAML of claims \('mine' comes twice\)",
+        b"mine: {}\nmine: {}": r"bad\.yaml, line 2: not YAML of claims \('mine' appears twice\)",
     }.items():
         (tmp_path / "bad.yaml").write_bytes(text)
         with pytest.raises(InputError, match=complaint):
@@ -351,5 +351,6 @@ def test_a_file_that_is_missing_or_not_yaml_is_named(tmp_path):
 
 
 def test_a_selection_that_lacks_a_key_is_told():
+    lacking = {key: value for key, value in SELECTION.items() if key != "uncertainty"}
     with pytest.raises(InputError, match="'uncertainty' is missing"):
-        claims.check({key: value for key, value in SELECTION.items() if key != "uncertainty"})
+        claims.check_selection(lacking, "--selection", claims.KEYS)

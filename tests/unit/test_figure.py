@@ -243,7 +243,7 @@ def test_every_size_has_its_tick_and_the_footer_names_judge_and_note():
     assert [tick.get_text() for tick in canvas.axes[0].get_xticklabels()] == ["0.5", "3"]
     assert canvas.axes[0].get_ylim() == (0, 6)
     text = " ".join(text.get_text() for text in canvas.texts)
-    assert "Judge: a judge. Bands: 95 % of the scores with prompts drawn again." in text
+    assert "Judge: a judge. Bands: 95 % bootstrap confidence intervals over prompts." in text
     assert "14 of 14 points are missing. Not results." in text
 
 

@@ -416,7 +416,7 @@ def test_a_signal_lets_calls_under_way_end_and_starts_no_more(job, endpoint):
     wait_until(lambda: server.held == 3, process)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)  # a terminal sends one, Snakemake the other
-    assert any("ending; calls under way have 20 s" in line for line in process.stderr)
+    assert any("ending; calls in progress have 20 s" in line for line in process.stderr)
     server.gate.set()
     process.communicate(timeout=30)
     assert process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
@@ -588,7 +588,7 @@ def test_a_budget_is_never_passed_and_a_raised_one_pays_for_the_rest_alone(job, 
     assert status == 1 and 0 < completed < 80
     assert dollars(server) <= 0.0425 - 0.02
     assert last == (
-        "error: judge 'tested': the next call could pass the budget of $0.0425:"
+        "error: judge 'tested': the next call could exceed the budget of $0.0425:"
         f" ${0.02 + dollars(server):.4f} spent, {80 - completed} ratings of this run left;"
         " raise judges.tested.budget and run again"
     )

@@ -189,7 +189,7 @@ def test_missing_ratings_are_told_first_with_what_they_do_to_a_score(tmp_path, p
     files = [write(tmp_path, "gpt", [[3, None], [None, None], [1, 1], [2, 2]])]
     text, numbers, _ = report(tmp_path, *files, options=["--missing", policy])
     assert text.split("\n\n")[1] == (
-        "**3 of 8 ratings are missing (37.50%).** Of 4 responses 1 have no rating at all:"
+        "**3 of 8 ratings are missing (37.50%).** 1 of 4 responses have no rating at all:"
         f" such a response {effect} (`score.missing: {policy}`)."
     )
     assert number(numbers, "rated", "responses without any", "gpt") == "1"
@@ -205,7 +205,7 @@ def test_tokens_become_money_where_the_price_is_known(tmp_path):
     text, numbers, _ = report(tmp_path, *files, options=["--prices", '{"gpt": {"prompt": 0.5, "completion": 1.5}}'])
     assert float(number(numbers, "cost", "US dollars", "gpt")) == pytest.approx(2000 * (100 * 0.5 + 10 * 1.5) / 1e6)
     assert number(numbers, "cost", "US dollars", "own") == ""
-    took = text.split("## What it took")[1]
+    took = text.split("## Cost")[1]
     assert cells(took, "gpt") == ["gpt", "2000", "200000", "20000", "0.13"]
     assert cells(took, "own") == ["own", "2000", "100000", "10000", "–"]
 
@@ -238,7 +238,7 @@ def test_repeats_of_a_judge_are_compared_with_one_another(tmp_path):
     assert number(numbers, "agreement", "equal", "gpt", "gpt") == "0.75"
     row = cells(text, "gpt, repeats")
     assert (row[1:4], row[5]) == (["4", "75.0%", "0.900"], "–"), "kappa is for two judges"
-    assert "There is one judge" in text and "rated once" not in text
+    assert "There is only one judge" in text and "rated once" not in text
 
 
 def test_two_judges_are_compared_by_the_first_rating_of_each_response_that_both_rated(tmp_path):
@@ -255,7 +255,7 @@ def test_two_judges_are_compared_by_the_first_rating_of_each_response_that_both_
     expected = agreement.alpha(counted([1, 1], [2, 3], [3, 3]))
     assert float(number(numbers, "agreement", "alpha", "gpt", "own")) == pytest.approx(expected)
     assert cells(text, "gpt and own")[1:4] == ["3", "66.7%", f"{expected:.3f}"]
-    assert "Each response was rated once by own:" in text and "There is one judge" not in text
+    assert "Each response was rated once by own:" in text and "There is only one judge" not in text
 
 
 def test_every_two_of_three_judges_are_compared(tmp_path):
@@ -288,8 +288,8 @@ def test_judges_that_rated_nothing_in_common_cannot_be_compared(tmp_path):
 def test_one_judge_that_rated_once_cannot_be_told_to_agree(tmp_path):
     text, numbers, _ = report(tmp_path, write(tmp_path, "gpt", [[2], [3]]))
     assert not [key for key in numbers if key[0] == "agreement"]
-    assert "Each response was rated once by gpt: whether it would be so again, one cannot tell." in text
-    assert "There is one judge: whether another would rate alike, one cannot tell." in text
+    assert "Each response was rated once by gpt: the agreement between repeats is unknown." in text
+    assert "There is only one judge: the agreement with another is unknown." in text
 
 
 def test_the_note_is_repeated_so_that_a_stand_in_is_called_one(tmp_path):
@@ -306,7 +306,7 @@ def test_equal_ratings_give_an_equal_report(tmp_path):
     ("ratings", "options", "message"),
     [
         ([[1]], ["--prices", '{"gpt": {"prompt": 1}}'], "--prices: 'gpt' needs 'prompt' and 'completion'"),
-        ([], [], "multilingual.jsonl: there are no ratings in it"),
+        ([], [], "multilingual.jsonl: contains no ratings"),
         ([[1, 2], [1]], [], "lang es, id 1 is rated 1 times, and lang es, id 0 2 times; make the file again"),
     ],
 )
@@ -320,4 +320,4 @@ def test_a_file_twice_or_elsewhere_is_refused(tmp_path):
     _, _, said = report(tmp_path, f"{name}={path}", f"{name}={path.replace('/lora/', '//lora/')}")
     assert said == "error: --ratings: gpt has rated lora/m-1b/multilingual in two files; give each run once\n"
     _, _, said = report(tmp_path, "gpt=ratings.jsonl")
-    assert "is not JUDGE=FILE, FILE ending in METHOD/MODEL/RECIPE.jsonl" in said
+    assert "is not JUDGE=FILE with FILE ending in METHOD/MODEL/RECIPE.jsonl" in said

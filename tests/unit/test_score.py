@@ -191,7 +191,7 @@ def test_equal_inputs_give_equal_bytes(tmp_path):
         ({"rated": ratings(3, 3, 2)[1:]}, "ratings.jsonl: lang zh, id 1 of {}/responses.jsonl is missing"),
         ({"identified": langid()[:2]}, "langid.jsonl: lang zh, id 1 of {}/responses.jsonl is missing"),
         ({"answers": responses()[1:]}, "responses.jsonl: lang es, id 1 of {}/ratings.jsonl is missing"),
-        ({"identified": langid() + langid()[:1]}, "langid.jsonl: lang es, id 1 is there twice"),
+        ({"identified": langid() + langid()[:1]}, "langid.jsonl: lang es, id 1 appears twice"),
         ({"identified": [{"lang": "es", "id": "1"}]}, "langid.jsonl, line 1: the field 'label' is missing"),
         ({"rated": ratings(3, [3, 3], 2)}, "ratings.jsonl: lang es, id 2 is rated 2 times, and lang zh, id 1 1 times"),
         ({"rated": ratings([3, 3], 3, 2)[:-1]}, "ratings.jsonl: lang es, id 1 has the repeats 2, and they must be 1"),
@@ -235,7 +235,7 @@ def test_collecting_refuses_a_run_given_twice_and_files_of_another_kind(tmp_path
     status, said = program("collect_scores", "--scores", path, path, "--output", output)
     assert (status, said) == (
         1,
-        "error: --scores: j/lora/m-1b/multilingual/es/1 comes twice; give each run's table once\n",
+        "error: --scores: j/lora/m-1b/multilingual/es/1 appears twice; give each run's table once\n",
     )
 
     status, said = program("collect_scores", "--scores", path, tmp_path / "ratings.jsonl", "--output", output)

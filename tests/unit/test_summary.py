@@ -152,7 +152,7 @@ def judges(folder, **money):
 def test_it_says_what_all_trainings_and_each_judge_cost(tmp_path):
     text = summarise(tmp_path, SCORES, *trainings(tmp_path, 10.5, 2, None), *judges(tmp_path, dear=12.3, own=None))
     assert "## Cost\n\nTrainings: 2 of 3 models measured, 12.5 device-hours (NVIDIA H100), 1.2 M tokens. " in text
-    assert "Judges: dear 12.30 US dollars; own, of no known price.\n" in text
+    assert "Judges: dear 12.30 US dollars; own, price unknown.\n" in text
 
 
 def test_models_that_were_not_trained_here_cost_nothing_that_is_known(tmp_path):

@@ -1,7 +1,7 @@
-# claims: what the scores say of the paper's statements, as data in the file that the config's `claims` names.
+# claims: what the scores say about the paper's claims, which are data in the file that the config's `claims` names.
 #
 # in   <results>/scores.parquet, resources/claims.yaml
-# out  <results>/claims.{md,csv}   effect, interval over prompts, and verdict of each claim and its parts, by judge
+# out  <results>/claims.{md,csv}   effect, confidence interval and verdict of each claim and its parts, by judge
 
 
 rule claims:

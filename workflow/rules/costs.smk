@@ -1,7 +1,7 @@
-# costs: what the trainings cost, as measured, and what a budget buys.
+# costs: the measured cost of the trainings, and what a budget buys.
 #
 # in   the training.json of every tuned model; <results>/scores.parquet
-# out  <results>/tables/costs.{md,csv}          a row a training: tokens, device-hours, FLOPs, MFU, memory
+# out  <results>/tables/costs.{md,csv}          a row per training: tokens, device-hours, FLOPs, MFU, memory
 #      <results>/figures/budget.{pdf,png,csv,json}, budget-column.{pdf,png}   score against cost, with the frontier
 
 

@@ -1,9 +1,9 @@
-# figures: what the scores look like, and the configuration that all of it was made with.
+# figures: plots of the scores, and the configuration that everything was made with.
 #
 # in   <results>/scores/{judge}/... of the runs that a figure shows (the first judge)
 # out  <results>/figures/figure{number}.{pdf,png,csv,json}, figure{number}-column.{pdf,png}
-#          as wide as a page's text, and as a column; every plotted number; where they come from
-#      <results>/config.yaml   the merged configuration, as it was given
+#          in the width of a page's text and of a column; every plotted number; their provenance
+#      <results>/config.yaml   the merged configuration, as given
 
 from study.configuration import text_of
 

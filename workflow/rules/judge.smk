@@ -3,11 +3,11 @@
 # in   <results>/responses/{method}/{model}/{recipe}.jsonl, an entry of `judges`
 # out  <results>/ratings/{judge}/{method}/{model}/{recipe}.jsonl
 #          lang, id, repeat, rating or null, explanation, attempts, model, fingerprint, usage
-#      <results>/judges.{md,csv}   all of them: counts, agreement, who answered, what it took
-# The journal, in which every call that was paid for is kept, lies in <results>/journals/judge/{judge}/. The API key
-# comes from the environment and goes nowhere else. `judging`: the profiles let one job at a time call endpoints, so
-# that limits and budgets hold; batches without a budget wait side by side. `exec`: a shell in between would be killed
-# by the signal that tells the judge to finish the calls under way.
+#      <results>/judges.{md,csv}   all of them: counts, agreement, who answered, cost
+# The journal, which keeps every call that was paid for, is in <results>/journals/judge/{judge}/. The API key comes from
+# the environment and goes nowhere else. `judging`: the profiles let one job at a time call endpoints, so that limits and
+# budgets hold; batches without a budget wait in parallel. `exec`: a shell in between would be killed by the signal that
+# tells the judge to finish the calls in progress.
 
 
 rule judge:
@@ -36,7 +36,7 @@ rule judge:
         " --output {output:q} 2> {log:q}"
 
 
-# A judge that its job serves on GPUs: a rule of its own, so that a cluster's profile can say where those are.
+# A judge that its job serves on GPUs has its own rule, so that a cluster's profile can send it to a node with GPUs.
 use rule judge as judge_on_gpu with:
     wildcard_constraints:
         judge=JUDGES.on_gpus(),

@@ -1,4 +1,4 @@
-# langid: the language of each answer, by fastText.
+# langid: the language of each answer, identified by fastText.
 #
 # in   <results>/responses/{method}/{model}/{recipe}.jsonl, the identifier that `data` names
 # out  <results>/langid/{method}/{model}/{recipe}.jsonl   lang, id, label, probability, match (of the whole response),

@@ -1,4 +1,4 @@
-# report: the tables as pages that `snakemake --report` shows; figures are marked for it where they are made.
+# report: the tables as pages for `snakemake --report`; figures are marked for it in their own rules.
 #
 # in   <results>/{claims,judges}.md, <results>/tables/*.md
 # out  <results>/pages/{claims,judges,table1,...}.html

@@ -1,8 +1,8 @@
 # score: rating x language match of each answer (paper, section 3.4).
 #
-# in   responses of a run, with the record of how they were decoded, its ratings and langid
+# in   responses of a run, with the record of their decoding, its ratings and langid
 # out  <results>/scores/{judge}/{method}/{model}/{recipe}.parquet
-#          one row a response: judge, method, model, recipe, lang, id, prompt, response, response_sha256, decoding,
+#          one row per response: judge, method, model, recipe, lang, id, prompt, response, response_sha256, decoding,
 #          rating (mean of the repeats), ratings, explanation, judge_model, fingerprint, label, probability, match,
 #          lines_match, words_match, score
 #      <results>/scores.parquet   all of them

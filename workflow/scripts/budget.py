@@ -1,30 +1,30 @@
-"""What a budget buys: the score of each recipe against what its training cost, as measured.
+"""What a training budget buys: the score of each recipe against the measured cost of its trainings.
 
-PREFIX.pdf and .png are as wide as a page's text, PREFIX-column.pdf and .png as one of two columns; PREFIX.csv has every
-plotted number, PREFIX.json says where they come from (provenance.py). The paper has no such figure.
+PREFIX.pdf and .png have the width of a page's text, PREFIX-column.pdf and .png that of one of two columns. PREFIX.csv
+has every plotted number, PREFIX.json its provenance (provenance.py). The paper has no such figure.
 
 A point is one model and recipe: its score, averaged over the languages trained on, against the cost of all trainings
-that it takes to serve them. English-only, downsampled and multilingual tuning take one; monolingual tuning takes one
-for each language. There is a row of panels for each method; x is the tokens learned from, and the hours of all devices,
-both logarithmic. The grey line is the frontier: the best score that can be had at a cost or less. Its points bear their
+needed to serve them. English-only, downsampled and multilingual tuning need one; monolingual tuning needs one for each
+language. There is a row of panels for each method; x is the tokens trained on, and the hours summed over devices, both
+logarithmic. The grey line is the frontier: the best score at a given cost or less. Its points are labelled with their
 model's name where there is room.
 
---selection is a JSON object, in full or in a file; the workflow works it out from the config:
+--selection is a JSON object or a file with one; the workflow derives it from the config:
 
   runs        {"lora": {"pythia-70m": ["multilingual", "monolingual", "English", "downsampled"], ...}, "full": {...}}:
-              methods, models, and the series that the study has of each
+              methods, models, and the series of each in the study
   models      {"pythia-70m": {"family": "pythia", "label": "Pythia", "billions": 0.07}, ...}
-  langs       ["en", "es", ...]: the languages trained on that are tested
+  langs       ["en", "es", ...]: the test languages that were trained on
   prompts     50: in each language
   uncertainty {"level": 0.95, "resamples": 2000, "seed": 42}
-  judge       {"name": ..., "label": ...}: the one whose scores are shown
-  note        what else the footer must say; "" for nothing
-  methods     {"lora-r64": "LoRA, rank 64", ...}: names of methods that the paper has not; may be left out
-  labels      {"my-mix": "My mix", ...}: names in the legend of series that the paper has not; may be left out
-  watermark   written across the panels; may be left out
+  judge       {"name": ..., "label": ...}: the judge whose scores are shown
+  note        added to the footer; may be ""
+  methods     {"lora-r64": "LoRA, rank 64", ...}: names of methods that are not in the paper; optional
+  labels      {"my-mix": "My mix", ...}: names, in the legend, of series that are not in the paper; optional
+  watermark   written across the panels; optional
 
-A point of which a score or a cost is missing (released models were not trained here) is left out and counted: its csv
-row is empty there. Hours on different devices are not the same; the footer names them.
+A point without a score or a cost (released models were not trained here) is left out and counted; in the csv, its field
+is empty. Hours on different devices are not comparable; the footer names the devices.
 """
 
 import argparse
@@ -71,11 +71,16 @@ if TYPE_CHECKING:
 
 
 PANEL_HEIGHT = 1.9  # inches
-WIDE = 30  # times the least cost: from there on a panel has no room for ticks between powers of ten
+WIDE = 30  # ratio of the highest to the lowest cost above which only powers of ten get ticks
 COSTS = ("tokens", "device_hours")
 FRONTIER = "frontier"
-MARK, AWAY = 3, 8  # points: how far a marker reaches, and how far a name stays away from a point that is not its own
-SPOTS = (("left", 4, 4), ("right", -4, 4), ("left", 4, -8), ("right", -4, -8))  # of a name: its side and offset, points
+MARK, AWAY = 3, 8  # points: radius of a marker, and distance of a name from other points of the frontier
+SPOTS = (
+    ("left", 4, 4),
+    ("right", -4, 4),
+    ("left", 4, -8),
+    ("right", -4, -8),
+)  # of a name: alignment, and offset in points
 MODEL = {"family": str, "label": str, "billions": float}
 KEYS = {
     "runs": dict[str, dict[str, list[str]]],
@@ -90,7 +95,7 @@ KEYS = {
 
 @dataclass(frozen=True)
 class Point:
-    """One model and recipe, and a row of the csv; numbers that are not known are None."""
+    """One model and recipe, and a row of the csv; unknown numbers are None."""
 
     method: str
     model: str
@@ -107,7 +112,7 @@ class Point:
 
 
 def points_of(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[Point]:
-    """Every model and recipe, whether it was measured or not."""
+    """One point per model and recipe, whether it was measured or not."""
     uncertainty, langs = selection["uncertainty"], selection["langs"]
     drawn = draw_resamples(selection["prompts"], uncertainty["resamples"], uncertainty["seed"])
     found = []
@@ -142,13 +147,13 @@ def points_of(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[
 
 
 def total_cost(trained: Sequence[Mapping | None], cost: str) -> float | None:
-    """The cost of several trainings; None unless all were measured."""
+    """The total cost of several trainings; None unless all were measured."""
     known = [row[cost] for row in trained if row is not None and row[cost] is not None]
     return float(f"{sum(known):.6g}") if len(known) == len(trained) else None
 
 
 def frontier(shown: Sequence[Point], cost: str) -> list[Point]:
-    """The points that no other beats at its cost or less, by cost."""
+    """The points that no other beats at the same cost or less, sorted by cost."""
     costs = [getattr(point, cost) for point in shown]
     known = [
         (spent, -point.score, point)
@@ -164,7 +169,7 @@ def frontier(shown: Sequence[Point], cost: str) -> list[Point]:
 
 
 def write_csv(path: Path, shown: Sequence[Point], origin: Mapping[str, str]) -> None:
-    """Write the points, one a row, with the frontiers that they are on and where they come from."""
+    """Write one point per row, with the frontiers that it is on and its provenance."""
     on = {
         cost: {
             point
@@ -185,14 +190,15 @@ def write_csv(path: Path, shown: Sequence[Point], origin: Mapping[str, str]) -> 
 
 
 def points_of_method(shown: Sequence[Point], method: str) -> list[Point]:
+    """Those of the points that are of one method."""
     return [point for point in shown if point.method == method]
 
 
-# --- how it is drawn -------------------------------------------------------------------------------------------------
+# --- drawing ---------------------------------------------------------------------------------------------------------
 
 
 def draw_figure(selection: Mapping, shown: Sequence[Point], width: float) -> "Figure":
-    """A row of panels a method, a column a cost."""
+    """Draw one row of panels per method, one column per cost."""
     import seaborn as sns
 
     methods = [method for method, models in selection["runs"].items() if models]
@@ -209,14 +215,14 @@ def draw_figure(selection: Mapping, shown: Sequence[Point], width: float) -> "Fi
     sns.despine(canvas)
     asked = {point.series for point in shown}
     add_surroundings(canvas, [name for name in SERIES if name in asked], "none", surroundings(selection, shown))
-    canvas.draw_without_rendering()  # so that all is where it will be
+    canvas.draw_without_rendering()  # fixes all positions
     for position, axes in enumerate(grid):
         name_frontier(axes, points_of_method(shown, methods[position // len(COSTS)]), COSTS[position % len(COSTS)])
     return canvas
 
 
 def draw_panel(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
-    """Points with their intervals, and the frontier."""
+    """Draw points with their confidence intervals, and the frontier."""
     costs = [getattr(point, cost) for point in shown if getattr(point, cost) is not None]
     cost_axis(axes, cost, costs)
     for series in SERIES:
@@ -247,7 +253,7 @@ def draw_panel(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
 
 
 def cost_axis(axes: "Axes", cost: str, costs: Sequence[float]) -> None:
-    """Logarithmic, with a tick at each power of ten, and at 2 and 5 of it where they are few."""
+    """A log axis with a tick at each power of ten, and at 2 and 5 times that if the range is small."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     if not costs:
@@ -262,8 +268,8 @@ def cost_axis(axes: "Axes", cost: str, costs: Sequence[float]) -> None:
 
 
 def name_frontier(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
-    """Write models' names beside the frontier's points, the best first, where they cover nothing and could not be
-    another's; the csv has all."""
+    """Write model names beside the points of the frontier, the best first, where they cover nothing and are
+    unambiguous; the csv has all."""
     best = frontier(shown, cost)
     drawn = [point for point in shown if point.score is not None and getattr(point, cost) is not None]
     steps = [line.get_transform().transform_path(line.get_path()) for line in axes.lines if line.get_gid() == FRONTIER]
@@ -295,7 +301,7 @@ def name_frontier(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
 
 
 def around_point(axes: "Axes", point: Point, cost: str, reach: float) -> "Bbox":
-    """A square around a point, `reach` points (of type) to each side, in pixels."""
+    """A square around a point, in pixels, extending `reach` typographic points to each side."""
     from matplotlib.transforms import Bbox
 
     place = axes.transData.transform([getattr(point, cost), point.score])
@@ -304,10 +310,12 @@ def around_point(axes: "Axes", point: Point, cost: str, reach: float) -> "Bbox":
 
 
 def devices_of(shown: Sequence[Point]) -> list[str]:
+    """The names of all devices, without duplicates."""
     return list(dict.fromkeys(name for point in shown for name in point.device.split(", ") if name))
 
 
 def hours_label(shown: Sequence[Point]) -> str:
+    """The label of the axis of hours."""
     devices = devices_of(shown)
     if not devices:
         return "device-hours"
@@ -315,19 +323,19 @@ def hours_label(shown: Sequence[Point]) -> str:
 
 
 def tokens_label(tokens: float) -> str:
-    """As papers write them: 45k, 200M, 1.5B."""
+    """A number of tokens as in papers: 45k, 200M, 1.5B."""
     size, letter = next((pair for pair in ((1e9, "B"), (1e6, "M"), (1e3, "k")) if tokens >= pair[0]), (1, ""))
     return f"{tokens / size:g}{letter}"
 
 
 def surroundings(selection: Mapping, shown: Sequence[Point]) -> Surroundings:
-    """Title and footer: the judge, what bars and line are, how many points are missing, the note."""
+    """Title and footer: the judge, the confidence level, the grey line, missing points and the note."""
     scoreless = sum(point.score is None for point in shown)
     costless = sum(any(getattr(point, cost) is None for cost in COSTS) for point in shown)
     footer = [
         f"Judge: {selection['judge']['label']}",
-        f"Bars: {100 * selection['uncertainty']['level']:g} % of the scores with prompts drawn again",
-        "Grey: the best score at a cost or less",
+        f"Bars: {100 * selection['uncertainty']['level']:g} % bootstrap confidence intervals over prompts",
+        "Grey: the best score at a given cost or less",
         f"Hours on {', '.join(devices)}" if (devices := devices_of(shown)) not in ([], ["cpu"]) else "",
         f"{scoreless} of {len(shown)} points lack a score" if scoreless else "",
         f"{costless} of {len(shown)} points lack a measured cost" if costless else "",
@@ -336,16 +344,18 @@ def surroundings(selection: Mapping, shown: Sequence[Point]) -> Surroundings:
     return Surroundings("What a training budget buys", "", footer, selection.get("watermark", ""))
 
 
-def check_budget(selection: Mapping) -> Mapping:
-    """The selection, found sound. Raises InputError naming the key at fault."""
+def check_budget(selection: dict) -> dict:
+    """Return the selection if it is valid. Raises InputError naming the key at fault."""
     check_selection(selection, "--selection", KEYS)
     if not any(selection["runs"].values()):
-        raise InputError("--selection: 'runs' has no model; the figures that the config selects have none for a budget")
+        raise InputError(
+            "--selection: 'runs' has no model; none of the figures selected in the config has one for a budget"
+        )
     return selection
 
 
 def write_figure(selection: Mapping, shown: Sequence[Point], known: dict, fonts: str, prefix: str) -> None:
-    """Write the points as csv, where they come from (`known`) as json, and the figure in all its widths."""
+    """Write the points as csv, their provenance (`known`) as json, and the figure in all widths."""
     origin = short_provenance(known)
     metadata = {
         "Title": "What a training budget buys",
@@ -365,8 +375,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet)")
     parser.add_argument("--costs", required=True, metavar="FILE", help="the csv of costs.py")
     parser.add_argument("--selection", required=True, metavar="JSON", help="the selection: a JSON object or its file")
-    parser.add_argument("--config", required=True, metavar="FILE", help="the run's configuration, for its hash")
-    parser.add_argument("--fonts", required=True, metavar="FOLDER", help="fonts for scripts that DejaVu Sans has not")
+    parser.add_argument("--config", required=True, metavar="FILE", help="the run's configuration, to be hashed")
+    parser.add_argument("--fonts", required=True, metavar="FOLDER", help="fonts for scripts that DejaVu Sans lacks")
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the figure, without suffix")
     options = parser.parse_args(arguments)
 

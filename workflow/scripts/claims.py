@@ -1,10 +1,10 @@
-"""What the scores say of the paper's statements: PREFIX.csv and PREFIX.md.
+"""What the scores say about the paper's claims: PREFIX.csv and PREFIX.md.
 
-Each claim of --claims (resources/claims.yaml explains how they are written) is answered for each judge with the effect,
-its interval and a verdict: holds, does not hold, cannot tell. Intervals come from prompts drawn again, the same ones in
-every run and language (bootstrap.py), so that runs are compared prompt by prompt.
+Each claim in --claims (resources/claims.yaml explains the format) gets, for each judge, an effect, its bootstrap
+confidence interval and a verdict: holds, does not hold, cannot tell. All runs and languages share the same resamples of
+the prompts (bootstrap.py), so that runs are compared prompt by prompt.
 
---selection is a JSON object, in full or in a file; the workflow works it out from the config:
+--selection is a JSON object or a file with one; the workflow derives it from the config:
 
   figures     {"figure2": {"lora": ["pythia-70m", ...]}, ...}: models of each method
   models      {"pythia-70m": {"family": "pythia", "billions": 0.07}, ...}
@@ -13,11 +13,12 @@ every run and language (bootstrap.py), so that runs are compared prompt by promp
   prompts     50: in each language
   uncertainty {"level": 0.95, "resamples": 2000, "seed": 42}
 
-A pair of cells is compared where both have an answer to every prompt; how many of them were, of how many that the claim
-is about, stands beside the effect. Nothing is filled in: without a pair, nobody can tell. A claim of which one part has
-none (one language of "every other language") cannot hold. Figures of a claim that the selection lacks are named.
+A pair of cells is compared if both have an answer to every prompt; the number of pairs compared, out of all that the
+claim covers, is given with the effect. Nothing is imputed: without a pair, the verdict is "cannot tell". A claim in
+which one part has no pair (one language of "every other language") cannot hold. Figures of a claim that are missing in
+the selection are named.
 
-PREFIX.csv has a line a judge, claim and part; `whole` is the verdict on the claim, from all of its parts.
+PREFIX.csv has one row per judge, claim and part; `whole` is the verdict on the claim as a whole.
 """
 
 import argparse
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-ROUNDING = 1e-9  # thirds do not add up to the last bit
+ROUNDING = 1e-9  # sums of thirds are not exact
 UNITS = {
     "mean": "points of {highest}",
     "slope": "points of {highest} for ten times the size",
@@ -63,7 +64,7 @@ KEYS = {
 
 @dataclass(frozen=True)
 class Case:
-    """What a claim compares in one model and language: a cell, and the one that it is set against, if any."""
+    """What a claim compares for one model and language: a cell and, unless its score itself is meant, another."""
 
     method: str
     model: str
@@ -88,13 +89,13 @@ class Answer:
     unit: str
     compared: int
     cases: int
-    ahead: int | None  # of those compared, the cases in which the first series is ahead
-    unrated: int  # answers without a rating among those compared: they count 0
+    ahead: int | None  # cases compared in which the first series is ahead
+    unrated: int  # answers compared that have no rating: they count as 0
     statement: str
 
 
 def claimed_cases(claim: Mapping, selection: Mapping) -> Iterator[Case]:
-    """Everything that a claim is about, whether it was measured or not."""
+    """All cases that a claim covers, whether they were measured or not."""
     seen, unseen = selection["languages"]["seen"], selection["languages"]["unseen"]
     langs = {
         "seen": seen,
@@ -115,7 +116,7 @@ def claimed_cases(claim: Mapping, selection: Mapping) -> Iterator[Case]:
 
 
 def comparisons(claim: Mapping, method: str, model: str, lang: str) -> Iterator[Case]:
-    """The cells that a claim compares in one model and language; none where they are one and the same."""
+    """The cells that a claim compares for one model and language, without those of a cell with itself."""
     for series in as_list(claim["compare"]):
         for other in as_list(claim["with"]) if "with" in claim else [None]:
             cell = (method, model, recipe_of(series, lang), lang)
@@ -125,7 +126,7 @@ def comparisons(claim: Mapping, method: str, model: str, lang: str) -> Iterator[
 
 
 def series_of(claim: Mapping, series: str, other: str | None) -> str:
-    """What a comparison is called: after the series that differ between those of the claim."""
+    """The name of a comparison: the series that vary within the claim."""
     several = [
         name for key, name in (("compare", series), ("with", other)) if name and isinstance(claim.get(key), list)
     ]
@@ -133,7 +134,7 @@ def series_of(claim: Mapping, series: str, other: str | None) -> str:
 
 
 def group_by_part(claim: Mapping, found: Sequence[Case], selection: Mapping) -> dict[str, list[Case]]:
-    """The cases of each part of a claim, by what the part is called; "" where the claim is one part."""
+    """The cases of each part of a claim, by the name of the part; "" if the claim has only one."""
     keys = {
         None: lambda case: "",
         "language": lambda case: selection["names"][case.lang],
@@ -147,10 +148,10 @@ def group_by_part(claim: Mapping, found: Sequence[Case], selection: Mapping) -> 
 
 
 def weights_of(statistic: str, compared: Sequence[Case], models: Mapping) -> "np.ndarray":
-    """Weights of shape (cases,) that make the mean of the cases' values, or their slope.
+    """Weights of shape (cases,) whose product with the cases' values is their mean or their slope.
 
-    The slope is that of least squares over log10 of the size, with an intercept of its own for each family, method,
-    language and series; its weights are all 0 where no size differs.
+    The slope is that of least squares over log10 of the size, with a separate intercept for each family, method,
+    language and series; its weights are all 0 if all sizes are equal.
     """
     import numpy as np
 
@@ -169,11 +170,11 @@ def weights_of(statistic: str, compared: Sequence[Case], models: Mapping) -> "np
 def estimate(
     statistic: str, values: "np.ndarray", drawn: "np.ndarray", level: float, weights: "np.ndarray"
 ) -> tuple[float, float, float] | None:
-    """A statistic of the cases' values (cases, prompts) and its interval; None if it has no value.
+    """A statistic of the cases' values (cases, prompts) and its confidence interval; None if it is undefined.
 
-    Mean and slope are sums of the cases by `weights`. A count of cases does not change smoothly, so that its draws need
-    not lie around it: its interval goes from the cases that are surely not behind to those that are not surely behind,
-    by intervals that all hold together (Bonferroni).
+    Mean and slope are weighted sums over the cases. A count of cases does not change smoothly, so its resampled values
+    need not surround it. Its interval therefore runs from the number of cases that are certainly not behind to the
+    number of those not certainly behind, by simultaneous intervals of all cases (Bonferroni).
     """
     prompts = values.shape[1]
     if statistic == "not_behind":
@@ -199,7 +200,7 @@ def answer_part(
     drawn: "np.ndarray",
     selection: Mapping,
 ) -> Answer:
-    """One part of a claim, answered."""
+    """The answer on one part of a claim."""
     highest, level = BEST_RATING * selection["prompts"], selection["uncertainty"]["level"]
     compared = [
         case for case in found if case.cell in scores.rows and (case.against is None or case.against in scores.rows)
@@ -235,7 +236,7 @@ def answer_part(
 def answer_claims(
     judge: str, claims: Mapping, scores: PromptScores, drawn: "np.ndarray", selection: Mapping
 ) -> list[Answer]:
-    """All claims, part by part, as one judge's scores answer them."""
+    """The answers on all parts of all claims, from one judge's scores."""
     found = []
     for name, claim in claims.items():
         grouped = group_by_part(claim, list(claimed_cases(claim, selection)), selection) or {"": []}
@@ -252,30 +253,31 @@ def group_by_claim(found: Sequence[Answer]) -> dict[str, list[Answer]]:
     return grouped
 
 
-# --- for a reader ----------------------------------------------------------------------------------------------------
+# --- the page --------------------------------------------------------------------------------------------------------
 
 
 def signed_number(value: float | None) -> str:
+    """A number with its sign and one decimal; a dash for None."""
     return "–" if value is None else f"{value:+.1f}".replace("-", "−")
 
 
 def effect_of(part: Answer) -> str:
-    """The effect with its interval, as a reader sees it."""
+    """The effect with its interval and unit, formatted."""
     if part.effect is None:
         return "–"
     effect, low, high = (signed_number(value) for value in (part.effect, part.low, part.high))
-    told = f"{effect} [{low}, {high}] {part.unit}"
-    return told.replace("+", "") if part.unit == UNITS["not_behind"] else told
+    text = f"{effect} [{low}, {high}] {part.unit}"
+    return text.replace("+", "") if part.unit == UNITS["not_behind"] else text
 
 
 def coverage_of(found: Sequence[Answer]) -> str:
-    """How much of what is claimed was compared, and how many answers in it lack a rating."""
+    """How many cases of the claim were compared, and how many of their answers have no rating."""
     compared, cases, unrated = (sum(getattr(part, key) for part in found) for key in ("compared", "cases", "unrated"))
     return f"{compared} of {cases}" + (f", {unrated} unrated" if unrated else "")
 
 
 def why_unknown(found: Sequence[Answer]) -> str | None:
-    """Why nobody can tell, where it is not the interval."""
+    """Why the verdict is "cannot tell", unless the interval is the reason."""
     if all(part.cases == 0 for part in found):
         return "no such model in this configuration"
     if all(part.compared == 0 for part in found):
@@ -287,17 +289,17 @@ def why_unknown(found: Sequence[Answer]) -> str | None:
 
 
 def remarks(claim: Mapping, found: Sequence[Answer], whole: str, figures: Mapping) -> str:
-    """In brackets, what to know with a verdict: why nobody can tell, and which figures it does without."""
+    """Remarks on a verdict, in parentheses: why it is "cannot tell", and which figures are missing."""
     absent = [figure for figure in claim["figures"] if figure not in figures]
-    told = [
+    remarks_or_none = [
         why_unknown(found) if whole == UNKNOWN else None,
         f"without {', '.join(absent)}, not in this configuration" if 0 < len(absent) < len(claim["figures"]) else None,
     ]
-    return "".join(f" ({remark})" for remark in told if remark)
+    return "".join(f" ({remark})" for remark in remarks_or_none if remark)
 
 
 def claim_rows(claims: Mapping, found: Sequence[Answer], figures: Mapping) -> Iterator[dict]:
-    """One row a claim; of one with parts the effects stand in a table of their own."""
+    """One row per claim; the effects of a claim with several parts are in a separate table."""
     for name, members in group_by_claim(found).items():
         claim, whole = claims[name], overall_verdict([part.verdict for part in members])
         yield {
@@ -311,7 +313,7 @@ def claim_rows(claims: Mapping, found: Sequence[Answer], figures: Mapping) -> It
 
 
 def part_rows(found: Sequence[Answer]) -> Iterator[dict]:
-    """One row a part of the claims that have several."""
+    """One row per part, for the claims with several parts."""
     for members in group_by_claim(found).values():
         for part in members if len(members) > 1 else ():
             yield {
@@ -327,7 +329,7 @@ def part_rows(found: Sequence[Answer]) -> Iterator[dict]:
 def claims_page(claims: Mapping, found: Mapping[str, list[Answer]], selection: Mapping, note: str) -> str:
     """The claims of every judge as Markdown."""
     uncertainty = selection["uncertainty"]
-    text = ["# What the scores say of the paper's claims"]
+    text = ["# What the scores say about the paper's claims"]
     if note:
         text.append(f"**{note}**")
     for judge, members in found.items():
@@ -337,23 +339,18 @@ def claims_page(claims: Mapping, found: Mapping[str, list[Answer]], selection: M
         if lines:
             text.append(markdown_table(lines, right=["ahead", "compared"]))
         if any(part.unrated for part in members):
-            text.append("Answers without a rating count 0.")
+            text.append("Answers without a rating count as 0.")
     text.append(
-        f"Effects have {100 * uncertainty['level']:g} % intervals from {uncertainty['resamples']} draws of the"
-        f" {selection['prompts']} prompts (seed {uncertainty['seed']}), the same ones in both runs that are compared."
-        " They are of the prompts alone: neither of other trainings with another seed, nor of another judge. A claim"
-        " holds if its whole interval is where it is *expected*, in the unit of the effect, and does not hold if none"
-        " of it is; one of several parts holds if all do, and does not if one does not. *Compared*: models and"
-        " languages of the claim whose answers are all there. Of cases, the interval goes from those that are surely"
-        " not behind to those that are not surely behind; it is rough, since counts do not change smoothly."
+        f"Effects have {100 * uncertainty['level']:g} % bootstrap confidence intervals over prompts, from"
+        f" {uncertainty['resamples']} resamples of the {selection['prompts']} prompts (seed {uncertainty['seed']}), the"
+        " same for both runs of a comparison. The intervals reflect only the choice of prompts, not a training with"
+        " another seed or another judge. A claim holds if its whole interval is in the *expected* range, in the unit of"
+        " the effect, and does not hold if the whole interval is outside; a claim with several parts holds if all parts"
+        " do, and does not hold if one part does not. *Compared*: models and languages of the claim with complete"
+        " answers. For a share of cases, the interval runs from the cases that are certainly not behind to all that are"
+        " not certainly behind; it is approximate, since counts do not change smoothly."
     )
     return "\n\n".join(text) + "\n"
-
-
-def check(selection: Mapping) -> Mapping:
-    """The selection, found sound. Raises InputError naming the key at fault."""
-    check_selection(selection, "--selection", KEYS)
-    return selection
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -361,14 +358,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet)")
     parser.add_argument("--claims", required=True, metavar="FILE", help="the claims (YAML)")
     parser.add_argument(
-        "--selection", required=True, metavar="JSON", help="models and languages, or the file with them"
+        "--selection", required=True, metavar="JSON", help="models and languages: a JSON object or its file"
     )
-    parser.add_argument("--note", default="", metavar="TEXT", help="a sentence on what these results are")
+    parser.add_argument("--note", default="", metavar="TEXT", help="a sentence about these results")
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the files, without suffix")
     options = parser.parse_args(arguments)
 
     claims = read_claims(options.claims)
-    selection = check(read_object(options.selection))
+    selection = check_selection(read_object(options.selection), "--selection", KEYS)
     scores = read_scores(options.scores, ("rating", "score"))
     uncertainty = selection["uncertainty"]
     drawn = draw_resamples(selection["prompts"], uncertainty["resamples"], uncertainty["seed"])

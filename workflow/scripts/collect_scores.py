@@ -1,7 +1,7 @@
-"""Put the score tables of many runs into one, sorted by judge, method, model, recipe and language.
+"""Merge the score tables of many runs into one, sorted by judge, method, model, recipe and language.
 
-Answers of a run in a language stay in the order of its prompts, by which prompts of two languages belong together: ids
-may differ between them (one of the published Chinese prompts has an id of its own), and sorted by them would not.
+The answers of a run in a language stay in the order of its prompts, which aligns the prompts across languages. Sorting
+by id would not, because ids may differ between languages (one of the published Chinese prompts has a different id).
 """
 
 import argparse
@@ -33,7 +33,7 @@ def main() -> None:
     twice = scores.filter(scores.select(KEY).is_duplicated())
     if len(twice):
         first = "/".join(twice.select(KEY).row(0))
-        raise InputError(f"--scores: {first} comes twice; give each run's table once")
+        raise InputError(f"--scores: {first} appears twice; give each run's table once")
     write_parquet(arguments.output, scores)
     runs = scores.select(KEY[:4]).n_unique()
     print(f"scores: {len(scores)} responses of {runs} runs, {scores['rating'].null_count()} unrated", file=sys.stderr)

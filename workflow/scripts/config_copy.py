@@ -1,4 +1,4 @@
-"""Keep the configuration that results were made with: a text, written whole."""
+"""Save the configuration that results were made with, beside them."""
 
 import argparse
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""What the trainings cost, as measured: PREFIX.csv and PREFIX.md.
+"""The measured cost of the trainings: PREFIX.csv and PREFIX.md.
 
-One row a tuned model, from the training.json in its folder. Hours are those of all devices together: seconds times
-ranks. The seconds of a training that was interrupted are those of all its starts, less what an interruption lost; none
-has those of loading, of finding the micro-batch, and of checking what was saved. Peak memory is the first rank's: of
-its GPU, or on a CPU of its process. Models that were not trained here (released ones) have no such record: their costs
-are empty in the csv and a dash in the Markdown, never filled in, and totals say of how many models they are.
+One row per tuned model, from the training.json in its folder. Device-hours are seconds times ranks. The seconds of an
+interrupted training are those of all its starts, without the work that was lost; they never include loading, the search
+for the micro-batch, or checking what was saved. Peak memory is that of the first rank: of its GPU or, on a CPU, of its
+process. Models that were not trained here (released ones) have no such record: their costs are empty in the csv and a
+dash in the Markdown, never imputed, and totals say how many models they cover.
 """
 
 import argparse
@@ -24,7 +24,7 @@ GIB = 2**30
 
 
 def cost_of(folder: Path) -> dict:
-    """A row of the csv. Raises InputError naming the file and the key when the record is not what train.py writes."""
+    """A row of the csv. Raises InputError naming the file and the key if the record is not as train.py writes it."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; make the model, or leave it out of --models")
     method, model, recipe = folder.parts[-3:]
@@ -40,7 +40,7 @@ def cost_of(folder: Path) -> dict:
 
 
 def display_row(row: dict) -> dict[str, object]:
-    """A row for a reader."""
+    """A row of the csv, formatted for the Markdown."""
     return {
         "method": row["method"],
         "model": row["model"],
@@ -59,7 +59,7 @@ def display_row(row: dict) -> dict[str, object]:
 
 
 def costs_page(rows: Sequence[dict], judges: str, note: str) -> str:
-    """Totals by method and model, then each training."""
+    """The page: totals by method and model, then each training."""
     groups: dict[tuple[str, str], list[dict]] = {}
     for row in rows:
         groups.setdefault((row["method"], row["model"]), []).append(row)
@@ -67,11 +67,11 @@ def costs_page(rows: Sequence[dict], judges: str, note: str) -> str:
     totals.append(cost_totals(rows, method="all", model=""))
     numbers = ["models", "device-hours", "examples", "steps", "tokens", "padded", "FLOPs", "MFU", "peak GiB", "resumed"]
     closing = (
-        "Measured while training. *Models*: those measured, of all. *Device-hours*: of all ranks together; of an"
-        " interrupted training, those of all its starts, less what was lost. *Examples*, *tokens*: learned from, all"
-        " epochs; *padded*: with padding. *FLOPs*: of the model, without what is computed twice. *MFU*: their share of"
-        " the devices' peak. *Peak GiB*: memory of the first rank. *Resumed*: at which step it last went on."
-        f" What judging cost is in {judges}."
+        "Measured during training. *Models*: those measured, out of all. *Device-hours*: summed over ranks; for an"
+        " interrupted training, of all its starts, without the work that was lost. *Examples*, *tokens*: trained on, in"
+        " all epochs; *padded*: including padding. *FLOPs*: of the model, without recomputation. *MFU*: their share of"
+        " the devices' peak. *Peak GiB*: memory of the first rank. *Resumed*: the step at which it last resumed."
+        f" The cost of judging is in {judges}."
     )
     parts = ["# What the trainings cost", markdown_table(totals, right=numbers), "## Each training"]
     return (
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--order", nargs="*", default=[], metavar="NAME", help="order of the models")
     parser.add_argument("--languages", nargs="*", default=[], metavar="CODE", help="order of the monolingual recipes")
-    parser.add_argument("--judges", default="judges.md", metavar="FILE", help="where a reader finds what judging cost")
+    parser.add_argument("--judges", default="judges.md", metavar="FILE", help="where the cost of judging is given")
     parser.add_argument("--note", default="", metavar="TEXT", help="a sentence for below the tables")
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the table, without suffix")
     options = parser.parse_args(arguments)

@@ -1,9 +1,9 @@
 """Draw one of the paper's result figures (2-7), or one of a study beyond it, from score tables.
 
-PREFIX.pdf and .png are as wide as a page's text, PREFIX-column.pdf and .png as one of two columns; PREFIX.csv has every
-plotted number with its interval, PREFIX.json says where they come from (provenance.py).
+PREFIX.pdf and .png have the width of a page's text, PREFIX-column.pdf and .png that of one of two columns. PREFIX.csv
+has every plotted number with its confidence interval, PREFIX.json its provenance (provenance.py).
 
---figure is a JSON object, in full or in a file; the workflow works it out from the selection in the config:
+--figure is a JSON object or a file with one; the workflow derives it from the selection in the config:
 
   number      2
   kind        "size", "unseen", "consistency", "family" or "sweep"
@@ -11,35 +11,35 @@ plotted number with its interval, PREFIX.json says where they come from (provena
   runs        {"lora": ["bloom-560m", ...], "full": [...]}: methods and models, in order
   models      {"bloom-560m": {"family": "bloom", "label": "BLOOM", "billions": 0.56}, ...}
   languages   {"en": "English", ...}: names for the panels
-  own         {"bg": "български", ...}: what languages call themselves, for the panels too; may be left out
+  own         {"bg": "български", ...}: the languages' own names, added to the panels; optional
   panels      ["en", "es", ...]: the test languages, in order
-  maximum     150: the highest score, 3 for each prompt in a language
-  uncertainty {"level": 0.95, "resamples": 2000, "seed": 42}: bands, from prompts drawn again (bootstrap.py)
+  maximum     150: the highest score in a language, 3 for each prompt
+  uncertainty {"level": 0.95, "resamples": 2000, "seed": 42}: of the bootstrap confidence intervals (bootstrap.py)
   judge       the judge's label, for the footer
-  note        what else the footer must say, such as that a stand-in judged; "" for nothing
-  watermark   written across the panels; may be left out
-  methods     {"lora-r64": "LoRA, rank 64", ...}: names of methods that the paper has not; may be left out
-  series      ["multilingual", "my-mix", ...]: what is compared, in place of what the kind shows; may be left out
-  labels      {"my-mix": "My mix", ...}: names in the legend of series that the paper has not
-  sweep       {"name": "rank", "of": "lora", "members": [[8, "lora-rank-8"], ...]}: for kind sweep, what is gone
-              through: methods in place of the one that they change, or ("of": "recipes") recipes
+  note        added to the footer, such as that a stand-in judged; may be ""
+  watermark   written across the panels; optional
+  methods     {"lora-r64": "LoRA, rank 64", ...}: names of methods that are not in the paper; optional
+  series      ["multilingual", "my-mix", ...]: the series to compare, instead of those of the kind; optional
+  labels      {"my-mix": "My mix", ...}: names, in the legend, of series that are not in the paper; optional
+  sweep       {"name": "rank", "of": "lora", "members": [[8, "lora-rank-8"], ...]}: for kind sweep, the values and
+              their methods, which replace the one that they vary, or (with "of": "recipes") their recipes
 
 A series is a training recipe: multilingual (square), monolingual in the language of the panel (star), English
 only (circle), downsampled multilingual (triangle). A point is one model's summed score in one language.
 
   size          Figures 2-4: a panel for each language; x is the model size, on a log axis
   unseen        Figure 5: the same for languages outside the training data, where no monolingual model exists
-  consistency   Figure 6: a panel for each method and model family; y is what language identification takes off the
-                score, averaged over the languages; dashed, both axes logarithmic
+  consistency   Figure 6: a panel for each method and model family; y is what language identification deducts from
+                the score, averaged over the languages; dashed, both axes logarithmic
   family        Figure 7: a panel for each language; x is the model family
-  sweep         a panel for each model and language; x is the setting that is gone through, logarithmic where it grows
-                tenfold. A sweep of recipes is one series, drawn as multilingual
+  sweep         a panel for each model and language; x is the setting that is swept, logarithmic if it grows tenfold
+                or more. A sweep of recipes is one series, drawn as multilingual
 
-Conventions. In the English panel the monolingual model is the English-only one: it is drawn once, as monolingual.
-A missing rating counts 0. In Figure 6 a difference of zero has no place on a log axis, so the axis is linear below the
-smallest difference that can occur (one point in one language) and zero sits on a tick of its own: no value is clipped.
-A point whose scores are absent or do not cover every prompt is left out: its line is broken there, a cross at the
-panel's foot marks it, its csv value is empty, and one line on stderr says so. Lines join the sizes of one family only.
+Conventions. In the English panel, the monolingual model is the English-only one: it is drawn once, as monolingual. A
+missing rating counts as 0. In Figure 6, a difference of zero cannot be shown on a log axis, so the axis is linear below
+the smallest possible difference (one point in one language), with a separate tick for zero: no value is clipped. A
+point whose scores are missing or do not cover every prompt is left out: its line is broken there, a cross at the foot
+of the panel marks it, its csv value is empty, and a line on stderr says so. Lines connect sizes of one family only.
 """
 
 import argparse
@@ -90,9 +90,9 @@ if TYPE_CHECKING:
 
 
 PANEL_HEIGHT = 1.45  # inches
-Y_LABELS = 0.35  # inches of a panel, about
-CHARACTER = 0.055  # inches of a tick's label, about
-SWEPT = "multilingual"  # what the series of a sweep of recipes looks like
+Y_LABELS = 0.35  # inches of a panel's width, approximately
+CHARACTER = 0.055  # inches of a tick label, approximately
+SWEPT = "multilingual"  # the look of a sweep of recipes
 LINES: "dict[str, LineStyleType]" = {"size": "-", "unseen": "-", "consistency": "--", "family": "none", "sweep": "-"}
 MODEL = {"family": str, "label": str, "billions": float}
 KEYS = {
@@ -112,7 +112,7 @@ KEYS = {
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes: the runs of one method, scored in one language or averaged over several."""
+    """One panel: the runs of one method, scored in one language or averaged over several."""
 
     title: str
     method: str
@@ -122,9 +122,9 @@ class Panel:
 
 @dataclass(frozen=True)
 class Point:
-    """One plotted number, and a row of the csv; `value`, `low`, `high` are None where scores are missing or incomplete.
+    """One plotted number, and a row of the csv; `value`, `low`, `high` are None if scores are missing or incomplete.
 
-    `low` and `high` are the ends of the interval over prompts.
+    `low` and `high` are the ends of the bootstrap confidence interval over prompts.
     """
 
     number: int
@@ -140,15 +140,15 @@ class Point:
     low: float | None
     high: float | None
     prompts: int
-    unrated: int  # of the prompts, those without a rating: they count 0
-    swept: float | None = None  # value of the setting that a sweep goes through
+    unrated: int  # answers without a rating: they count as 0
+    swept: float | None = None  # value of the setting that is swept
 
 
-# --- what is plotted -------------------------------------------------------------------------------------------------
+# --- the numbers -----------------------------------------------------------------------------------------------------
 
 
 def check_figure(figure: dict) -> dict:
-    """The figure's selection, found sound. Raises InputError naming the key at fault and the remedy."""
+    """Return the figure's selection if it is valid. Raises InputError naming the key at fault and the remedy."""
     check_selection(figure, "--figure", KEYS)
     if figure["kind"] not in SERIES_OF_KIND:
         raise InputError(f"--figure: unknown kind {figure['kind']!r}; choose from {', '.join(SERIES_OF_KIND)}")
@@ -164,7 +164,7 @@ def check_figure(figure: dict) -> dict:
             raise InputError(f"--figure: {lang!r} of 'panels' is not in 'languages'; give its name there")
     if not figure["panels"] or not any(figure["runs"].values()):
         raise InputError(
-            "--figure: 'panels' or 'runs' is empty, there is nothing to draw; select a language and a model"
+            "--figure: 'panels' or 'runs' is empty, so there is nothing to draw; select a language and a model"
         )
     if figure["kind"] == "sweep" and not figure.get("sweep", {}).get("members"):
         raise InputError("--figure: 'sweep' is missing or has no members; see figure.py --help")
@@ -178,7 +178,7 @@ def method_names(figure: dict) -> dict[str, str]:
 
 
 def series_of(figure: dict) -> Sequence[str]:
-    """What the figure compares."""
+    """The series that the figure compares."""
     if is_recipe_sweep(figure):
         return (SWEPT,)
     return figure.get("series", SERIES_OF_KIND[figure["kind"]])
@@ -189,7 +189,7 @@ def is_recipe_sweep(figure: dict) -> bool:
 
 
 def panels_of(figure: dict) -> list[Panel]:
-    """The figure's panels in reading order; models stand by size, or by family as they were given."""
+    """The figure's panels in reading order; models are sorted by size or, for kind family, in the order given."""
     models, langs, called = figure["models"], figure["panels"], method_names(figure)
     found = []
     for method, names in figure["runs"].items():
@@ -216,19 +216,19 @@ def panels_of(figure: dict) -> list[Panel]:
 
 
 def model_name(model: dict) -> str:
-    """Family and size of a model, for a title."""
+    """Family and size of a model, for a panel's title."""
     factor, unit = size_unit({"": model})
     return f"{model['label']} {model['billions'] * factor:g}{unit}"
 
 
 def by_size(names: Sequence[str], models: dict) -> tuple[str, ...]:
-    """Models of a family beside one another, the smaller first."""
+    """Models grouped by family, the smallest first."""
     families = list(dict.fromkeys(models[name]["family"] for name in names))
     return tuple(sorted(names, key=lambda name: (families.index(models[name]["family"]), models[name]["billions"])))
 
 
 def check_one_judge(scores: "pl.DataFrame") -> "pl.DataFrame":
-    """The scores, as they are. Raises InputError when two judges gave them: their ratings do not share a scale."""
+    """Return the scores unchanged. Raises InputError if they are from two judges, whose scales may differ."""
     judges = scores["judge"].unique(maintain_order=True).to_list()
     if len(judges) > 1:
         raise InputError(f"--scores: scores of two judges, {judges[0]!r} and {judges[1]!r}; give the files of one")
@@ -243,7 +243,7 @@ def points_of(figure: dict, scores: PromptScores) -> Iterator[Point]:
     for panel in panels_of(figure):
         for series in series_of(figure):
             if series == "English" and panel.langs == ("en",) and "monolingual" in series_of(figure):
-                continue  # the same model as the monolingual one of this panel
+                continue  # the same model as monolingual in this panel
             for swept, method, model, recipes in runs_of_series(figure, panel, series):
                 cells = [(method, model, recipes[lang], lang) for lang in panel.langs]
                 value, low, high = estimate(
@@ -269,7 +269,7 @@ def points_of(figure: dict, scores: PromptScores) -> Iterator[Point]:
 
 
 def runs_of_series(figure: dict, panel: Panel, series: str) -> Iterator[tuple[float | None, str, str, dict[str, str]]]:
-    """The points of a series in a panel: the value of what is swept, method, model, and the recipe by language."""
+    """The runs of a series in a panel: value of the swept setting, method, model, and recipe by language."""
     recipes = {lang: recipe_of(series, lang) for lang in panel.langs}
     for model in panel.models:
         if figure["kind"] != "sweep":
@@ -285,18 +285,18 @@ def runs_of_series(figure: dict, panel: Panel, series: str) -> Iterator[tuple[fl
 def estimate(
     cells: "Sequence[np.ndarray | None]", drawn: "np.ndarray", level: float
 ) -> tuple[float, float, float] | tuple[None, None, None]:
-    """The sum over the prompts, averaged over the cells, and its interval; None for all if a cell is not whole."""
+    """The sum over the prompts, averaged over the cells, and its confidence interval; all None if a cell is missing."""
     known = [cell for cell in cells if cell is not None]
     if len(known) < len(cells):
         return None, None, None
     by_prompts = reduce(add, known)
     low, high = confidence_interval(resampled_sums(by_prompts, drawn), level, len(by_prompts))
     value, low, high = (round(float(total) / len(cells), 6) for total in (by_prompts.sum(), low, high))
-    return value, low, high  # rounded: thirds do not add up to the last bit in any order
+    return value, low, high  # rounded: sums of thirds depend on the order
 
 
 def missing_points(shown: Sequence[Point], expected: int) -> str | None:
-    """One line on the points that cannot be drawn, or None when there are none."""
+    """One line on the points that cannot be drawn, or None if there are none."""
     lost = [point for point in shown if point.value is None]
     if not lost:
         return None
@@ -310,7 +310,7 @@ def missing_points(shown: Sequence[Point], expected: int) -> str | None:
 
 
 def write_csv(path: Path, shown: Sequence[Point], origin: dict[str, str]) -> None:
-    """Write the points, one a row, each with where it comes from; a missing value is an empty field."""
+    """Write one point per row, each with its provenance; a missing value is an empty field."""
     with beside(path) as written, written.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, [*(field.name for field in fields(Point)), *origin], lineterminator="\n")
         writer.writeheader()
@@ -323,11 +323,11 @@ def write_csv(path: Path, shown: Sequence[Point], origin: dict[str, str]) -> Non
             writer.writerow(row | numbers | origin)
 
 
-# --- how it is drawn -------------------------------------------------------------------------------------------------
+# --- drawing ---------------------------------------------------------------------------------------------------------
 
 
 def draw_figure(figure: dict, shown: Sequence[Point], width: float) -> "Figure":
-    """Draw the points; the panels share their y axis, and their x axis where it means the same in all of them."""
+    """Draw the points; the panels share their y axis and, except for kind consistency, their x axis."""
     import seaborn as sns
 
     layout = panels_of(figure)
@@ -351,7 +351,7 @@ def draw_figure(figure: dict, shown: Sequence[Point], width: float) -> "Figure":
 
 
 def draw_panel(axes: "Axes", panel: Panel, here: Sequence[Point], figure: dict, width: float) -> None:
-    """Draw a panel's points over the x axis of the figure's kind; `width` is in inches."""
+    """Draw a panel's points over the x axis of the figure's kind; `width` in inches."""
     if figure["kind"] == "family":
         draw_families(axes, here, series_of(figure))
         family_axis(axes, panel, figure["models"])
@@ -364,16 +364,16 @@ def draw_panel(axes: "Axes", panel: Panel, here: Sequence[Point], figure: dict, 
 
 
 def panel_title(panel: Panel, own: dict[str, str], width: int) -> str:
-    """What stands above a panel: its title and, of one language, what that calls itself, where a font can show it."""
+    """A panel's title and, for a single language, the language's own name if a font can show it."""
     name = own.get(panel.langs[0], "") if len(panel.langs) == 1 else ""
     if not name or name in panel.title or not can_show(name):
         return textwrap.fill(panel.title, width)
-    return textwrap.fill(f"{panel.title}\u00a0·\u00a0{name}", width)  # broken before neither
+    return textwrap.fill(f"{panel.title}\u00a0·\u00a0{name}", width)  # no break around the dot
 
 
 def columns_for(count: int, figure: dict, width: float) -> int:
-    """How many panels stand beside one another: a row a method where there are several, else up to three; in a column
-    of the page up to two."""
+    """Number of columns of panels: with several methods, one row per method if possible; otherwise up to three, or two
+    in the narrow version."""
     most = 3 if width > 5 else 2
     methods = sum(map(bool, figure["runs"].values()))
     if figure["kind"] != "consistency" and methods > 1 and len(figure["panels"]) <= most + 1:
@@ -382,8 +382,8 @@ def columns_for(count: int, figure: dict, width: float) -> int:
 
 
 def draw_lines(axes: "Axes", here: Sequence[Point], along: str, figure: dict) -> None:
-    """Lines over the sizes, or over what is swept: one a series and family. A missing value breaks its line, which
-    seaborn would bridge."""
+    """Draw one line per series and family, over the sizes or the swept values. A missing value breaks its line, which
+    seaborn would not do."""
     for (series, _), line in groupby(here, key=lambda point: (point.series, point.family)):
         line = list(line)
         places = [getattr(point, along) for point in line]
@@ -399,7 +399,7 @@ def draw_lines(axes: "Axes", here: Sequence[Point], along: str, figure: dict) ->
 
 
 def draw_families(axes: "Axes", here: Sequence[Point], series_shown: Sequence[str]) -> None:
-    """Markers over the model families, the series beside one another so that equal values do not hide each other."""
+    """Draw markers over the model families, with the series side by side so that equal values stay visible."""
     order = list(dict.fromkeys(point.model for point in here))
     for series, group in groupby(here, key=lambda point: point.series):
         group = list(group)
@@ -417,18 +417,18 @@ def draw_families(axes: "Axes", here: Sequence[Point], series_shown: Sequence[st
 
 
 def size_axis(axes: "Axes", panel: Panel, models: dict, width: float) -> None:
-    """A log axis whose ticks are the sizes themselves, in billions of parameters (millions for a miniature)."""
+    """A log axis with the sizes as ticks, in billions of parameters (millions for a miniature)."""
     unit, _ = size_unit(models)
     sizes = sorted({models[name]["billions"] for name in panel.models})
     value_axis(axes, sizes, width, [f"{size * unit:g}" for size in sizes])
 
 
 def value_axis(axes: "Axes", values: Sequence[float], width: float, labels: Sequence[str] = ()) -> None:
-    """An axis whose ticks are the values themselves; logarithmic for sizes, which come with labels, and for values that
-    grow tenfold.
+    """An axis with the values as ticks; logarithmic for sizes, which come with labels, and for values that grow tenfold
+    or more.
 
-    `width` of the panel is in inches: labels that would touch stand upright, and those of neighbours that are too close
-    even so lean apart, as Pythia's 1 and 1.4 in a column.
+    `width` is that of the panel, in inches: labels that would touch are rotated, and those still too close are moved
+    apart, such as Pythia's 1 and 1.4 in the narrow version.
     """
     values = sorted(values)
     log = bool(labels) or values[-1] >= 10 * values[0]
@@ -457,12 +457,12 @@ def value_axis(axes: "Axes", values: Sequence[float], width: float, labels: Sequ
 
 
 def size_unit(models: dict) -> tuple[float, str]:
-    """Factor and sign of the unit that suits the models: billions, or millions when all are smaller than 0.05 B."""
+    """Factor and symbol of the unit for model sizes: billions, or millions if all are below 0.05 B."""
     return (1.0, "B") if max(model["billions"] for model in models.values()) >= 0.05 else (1000.0, "M")
 
 
 def family_axis(axes: "Axes", panel: Panel, models: dict) -> None:
-    """A tick a model, named after its family, and its size where the family comes twice."""
+    """One tick per model, labelled by family, with the size if the family appears twice."""
     labels = [models[name]["label"].replace(" ", "\n") for name in panel.models]
     ticks = [
         text if labels.count(text) == 1 else f"{text}\n{models[name]['billions']:g}B"
@@ -476,13 +476,13 @@ def family_axis(axes: "Axes", panel: Panel, models: dict) -> None:
 
 
 def score_axis(axes: "Axes", maximum: int) -> None:
-    """From 0 to the highest score, with a tick where every answer would be rated 1, 2 and 3."""
+    """From 0 to the highest score, with ticks where all answers would be rated 1, 2 and 3."""
     axes.set_ylim(0, maximum)
     axes.set_yticks(range(0, maximum + 1, maximum // BEST_RATING))
 
 
 def difference_axis(axes: "Axes", shown: Sequence[Point], figure: dict) -> None:
-    """Logarithmic from the smallest difference that can occur up to the largest one seen; zero on a tick below."""
+    """Logarithmic from the smallest possible to the largest observed difference, with a tick for zero below."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
     smallest = 1 / len(figure["panels"])
@@ -497,14 +497,14 @@ def difference_axis(axes: "Axes", shown: Sequence[Point], figure: dict) -> None:
 
 
 def surroundings(figure: dict, shown: Sequence[Point]) -> Surroundings:
-    """What stands around the panels; in the footer the judge, what bands are, how many points are missing, the note."""
+    """The texts around the panels; the footer has the judge, the confidence level, missing points and the note."""
     lost = sum(point.value is None for point in shown)
     unrated = sum({(point.method, point.model, point.recipe, point.lang): point.unrated for point in shown}.values())
     level = f"{100 * figure['uncertainty']['level']:g} %"
     footer = [
         f"Judge: {figure['judge']}",
-        f"{'Bars' if figure['kind'] == 'family' else 'Bands'}: {level} of the scores with prompts drawn again",
-        f"{unrated} answers have no rating and count 0" if unrated else "",
+        f"{'Bars' if figure['kind'] == 'family' else 'Bands'}: {level} bootstrap confidence intervals over prompts",
+        f"{unrated} answers have no rating and count as 0" if unrated else "",
         f"{lost} of {len(shown)} points are missing" if lost else "",
         figure["note"],
     ]
@@ -516,7 +516,7 @@ def surroundings(figure: dict, shown: Sequence[Point]) -> Surroundings:
 
 
 def write_figure(figure: dict, shown: Sequence[Point], known: dict, fonts: str, prefix: str) -> None:
-    """Write the points as csv, where they come from (`known`) as json, and the figure in all its widths."""
+    """Write the points as csv, their provenance (`known`) as json, and the figure in all widths."""
     origin = short_provenance(known)
     metadata = {
         "Title": f"Figure {figure['number']}: {figure['title']}",
@@ -537,8 +537,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet) of one judge"
     )
     parser.add_argument("--figure", required=True, metavar="JSON", help="the selection: a JSON object or its file")
-    parser.add_argument("--config", required=True, metavar="FILE", help="the run's configuration, for its hash")
-    parser.add_argument("--fonts", required=True, metavar="FOLDER", help="fonts for scripts that DejaVu Sans has not")
+    parser.add_argument("--config", required=True, metavar="FILE", help="the run's configuration, to be hashed")
+    parser.add_argument("--fonts", required=True, metavar="FOLDER", help="fonts for scripts that DejaVu Sans lacks")
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the figure, without suffix")
     options = parser.parse_args(arguments)
 

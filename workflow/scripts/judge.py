@@ -1,38 +1,39 @@
-"""Have a judge rate every response of one run, 1 to 3, with the prompt of the paper's Figure 1.
+"""Have a judge rate every response of one run from 1 to 3, with the prompt of the paper's Figure 1.
 
-Each response is judged in a conversation of its own, by any endpoint that speaks the chat-completions protocol.
---judge is a JSON object:
+Each response is judged in a new conversation, by any endpoint that speaks the chat-completions protocol. --judge is a
+JSON object:
 
-    name                  how this judge is called here
-    model                 how the endpoint calls it
-    base_url              the endpoint, with its /v1, such as https://api.openai.com/v1
-    key_env               the environment variable that holds the API key (default: OPENAI_API_KEY)
-    serve                 instead of base_url: a command that serves the judge on 127.0.0.1 at {port}; it is started,
-                          waited for, and stopped at the end, and needs no key
-    secrets               environment variables that the server is not to have (default: OPENAI_API_KEY)
-    start_timeout         seconds that `serve` may take until it answers (default: 600)
+    name                  name of the judge in this study
+    model                 name of the model at the endpoint
+    base_url              URL of the endpoint, including /v1, such as https://api.openai.com/v1
+    key_env               environment variable with the API key (default: OPENAI_API_KEY)
+    serve                 instead of base_url: a command that serves the judge on 127.0.0.1 at {port}; it is started
+                          before the first call and stopped at the end, and needs no key
+    secrets               environment variables to hide from the server (default: OPENAI_API_KEY)
+    start_timeout         seconds that `serve` may take to become ready (default: 600)
     temperature           (default: 0)
-    max_tokens            longest reply (default: 512)
-    seed                  sent with the first attempt; every further one of a prompt has another (default: none sent)
-    repeats               ratings of each response (default: 1)
-    retries               further calls for a reply that holds no rating (default: 3)
-    concurrency           calls at a time (default: 8)
-    requests_per_minute   ceiling for calls, repeated ones too (default: none)
-    tokens_per_minute     ceiling for tokens of prompts and replies (default: none)
-    timeout               seconds a call may take (default: 120)
-    patience              seconds that a call goes on failing, in ways that pass, until the job ends (default: 600)
-    price                 {prompt, completion}: US dollars a million tokens (default: none)
-    budget                US dollars for all replies in the judge's journals, this job's and those in --spent-in; a
-                          call that could pass it is not started (default: none)
-    api                   calls, or batch (judge_batch.py; default: calls)
+    max_tokens            maximum length of a reply (default: 512)
+    seed                  sent with the first attempt; each further attempt has a different one (default: none sent)
+    repeats               ratings per response (default: 1)
+    retries               further attempts after a reply without a rating (default: 3)
+    concurrency           simultaneous calls (default: 8)
+    requests_per_minute   limit on calls, including retries (default: none)
+    tokens_per_minute     limit on the tokens of prompts and replies (default: none)
+    timeout               seconds that a call may take (default: 120)
+    patience              seconds for which a call may keep failing before the job ends (default: 600)
+    price                 {prompt, completion}: US dollars per million tokens (default: none)
+    budget                US dollars for all replies in the judge's journals, of this job and in --spent-in; a call
+                          that could exceed it is not started (default: none)
+    api                   calls, or batch (judging/batches.py; default: calls)
+    poll                  with batch, seconds between two checks of a batch (default: 60)
 
 A response without a rating after the last attempt gets the rating null; so does one whose prompt the endpoint refuses,
-with the explanation `refused: ...`. Both are counted, never dropped. `attempts` are the replies that a rating took.
+with the explanation `refused: ...`. Both are counted, never dropped. `attempts` is the number of replies for a rating.
 
-Every reply goes to the journal as it comes, so a job that is started again asks for what is missing alone: what was
-refused, and what it had not come to. On SIGTERM or SIGINT no more calls are started, and those under way are waited
-for, up to 20 s. Only a kill -9, or a machine that dies, loses replies that have been paid for: those which come in
-that very moment, at most as many as `concurrency`. Limits and budget hold for one job of a judge at a time.
+Every reply is journalled as soon as it arrives, so a restarted job requests only what is missing: what was refused, and
+what had not been requested yet. On SIGTERM or SIGINT, no further calls are started, and the job waits up to 20 s for
+those in progress. Only a kill -9, or a machine that goes down, loses paid replies: those that arrive at that moment, at
+most `concurrency` of them. Limits and budget hold as long as one job per judge runs at a time.
 """
 
 import argparse
@@ -73,12 +74,12 @@ from judging.spending import (
     usage_bound,
 )
 
-GRACE = 20.0  # seconds that calls under way have to end after a signal
-REFUSED_ALL = 10  # refusals, and nothing accepted, that end the job
+GRACE = 20.0  # seconds for calls in progress to finish after a signal
+REFUSED_ALL = 10  # refusals without any accepted prompt that end the job
 
 
 class Question(NamedTuple):
-    """A prompt, and which of its ratings is asked for: 1, 2, ..."""
+    """A prompt, and the number of the repeat: 1, 2, ..."""
 
     prompt: str
     repeat: int
@@ -86,7 +87,7 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of judging one prompt: the last reply, its rating, and what all attempts used."""
+    """The result for one question: the last reply, its rating, and the usage of all attempts."""
 
     rating: int | None
     explanation: str
@@ -97,44 +98,44 @@ class Verdict:
 
 
 def read_template(path: str) -> Template:
-    """Read the judge's prompt template; the line end that closes the file is not part of it."""
+    """Read the judge's prompt template, without the line end at the end of the file."""
     template = Template(read_text(path).removesuffix("\n"))
     if not template.is_valid() or set(template.get_identifiers()) != {"instruction", "response"}:
         raise InputError(
-            f"{path}: needs the placeholders ${{instruction}} and ${{response}}, no other, and $$ for $; mend it"
+            f"{path}: needs the placeholders ${{instruction}} and ${{response}}, no others, and $$ for $; correct it"
         )
     return template
 
 
 class Judge:
-    """Rates prompts by the replies in the journal and, where it has none, by asking."""
+    """Rates prompts, from the replies in the journal or, where they are missing, by calls."""
 
     def __init__(self, settings: JudgeSettings, journal: Journal):
         self.settings = settings
-        self.asked = 0  # replies had now, not found in the journal
+        self.asked = 0  # replies received in this job, not found in the journal
         self.refused = 0
-        self._accepted = False  # whether the endpoint has ever answered one of our prompts
+        self._accepted = False  # whether the endpoint has answered any of our prompts
         self._journal = journal
         self._determinants = determinants(settings)
         self._lock = threading.Lock()
-        self._refusals: dict[str, str] = {}  # of batches: journal key -> why
+        self._refusals: dict[str, str] = {}  # from batches: journal key -> reason
 
     def recall(self, question: Question) -> Verdict | None:
-        """The verdict if the journal holds all the replies it rests on."""
+        """The verdict, if the journal holds all replies that it needs; otherwise None."""
         try:
             return self._verdict(question, ask=None)
         except KeyError:
             return None
 
     def rate(self, question: Question, ask: Endpoint | None) -> Verdict:
-        """The verdict, asking for the replies that are missing. Raises KeyError for these with nobody to ask."""
+        """The verdict; missing replies are requested from `ask`. Raises KeyError for a missing one if that is None."""
         return self._verdict(question, ask)
 
     def check_accepted(self, refusal: str) -> None:
-        """Raise InputError when all that was asked has been refused: the fault is then not one prompt's."""
+        """Raise InputError if every prompt was refused: then the fault is not in one prompt."""
         if self.refused and not self._accepted:
             raise InputError(
-                f"judge {self.settings.name!r}: each of {self.refused} calls was {refusal}; mend the judge's settings"
+                f"judge {self.settings.name!r}: each of {self.refused} calls was {refusal}; correct its settings"
             )
 
     def _verdict(self, question: Question, ask: Endpoint | None) -> Verdict:
@@ -170,7 +171,7 @@ class Judge:
             self.asked += 1
 
     def ask_in_batches(self, questions: Iterable[Question], spent_in: Path | None) -> None:
-        """Have all the replies that the verdicts rest on in the journal, but for what is refused."""
+        """Bring all replies that the verdicts need into the journal, except for refusals."""
         questions = list(questions)
         self._refusals = Batches(
             self.settings,
@@ -182,7 +183,7 @@ class Judge:
         ).ask()
 
     def _missing_requests(self, questions: list[Question], attempt: int) -> Requests:
-        """By journal key, the requests of an attempt that have no reply, though all replies before hold no rating."""
+        """By journal key, the requests of an attempt without a reply, where all earlier replies hold no rating."""
         wanted = {}
         for question in questions:
             *before, key = (self._key(question, number) for number in range(1, attempt + 1))
@@ -193,9 +194,9 @@ class Judge:
         return wanted
 
     def _check_budget(self, requests: Requests, spent_in: Path | None) -> None:
-        """Before a batch. Raises InputError when it could pass the budget: there is no ending it half-way."""
+        """Raise InputError if a batch could exceed the budget: it cannot be stopped half-way."""
         settings = self.settings
-        if settings.budget is None or settings.price is None:  # a budget has a price
+        if settings.budget is None or settings.price is None:  # a budget comes with a price
             return
         bounds = (usage_bound(body["messages"][0]["content"], settings.max_tokens) for body in requests.values())
         batch = sum(cost(bound, settings.price) for bound in bounds)
@@ -204,7 +205,7 @@ class Judge:
             raise InputError(
                 f"judge {settings.name!r}: a batch of {len(requests)} requests could cost ${batch:.4f}, and"
                 f" ${spent:.4f} of the budget of ${settings.budget:g} is spent; raise judges.{settings.name}.budget,"
-                " or use api: calls, which go as far as it reaches"
+                " or use api: calls, which stop when it is used up"
             )
 
     def _refused_verdict(self, why: str, replies: int, last: dict, usage: Usage) -> Verdict:
@@ -217,7 +218,7 @@ class Judge:
 
 
 def next_result(results: SimpleQueue) -> tuple:
-    """Wait for a result, looking up now and then: Python heeds no signal that comes just before it begins to wait."""
+    """Wait for a result, with a timeout: Python ignores a signal that arrives just before it starts to wait."""
     while True:
         try:
             return results.get(timeout=0.2)
@@ -228,9 +229,9 @@ def next_result(results: SimpleQueue) -> tuple:
 def rate_all(
     questions: list[Question], rate: Callable[[Question], Verdict], ask: Endpoint, settings: JudgeSettings
 ) -> dict[Question, Verdict]:
-    """Rate questions, `concurrency` at a time. The first failure, or a signal, ends it: calls under way are waited for.
+    """Rate questions, `concurrency` at a time. After the first failure, or a signal, only calls in progress finish.
 
-    The threads are daemons, which a job that ends does not wait for: one may be in a call that hangs.
+    The threads are daemons, so that the job can end while one of them hangs in a call.
     """
     from tqdm import tqdm
 
@@ -240,12 +241,12 @@ def rate_all(
         while waiting and not ask.stop.is_set():
             try:
                 question = waiting.popleft()
-            except IndexError:  # another thread was faster
+            except IndexError:  # another thread took the last one
                 return
             try:
                 results.put((question, rate(question), None))
             except Exception as error:
-                results.put((question, None, error))  # before the others are Stopped: the first in is what is raised
+                results.put((question, None, error))  # before `stop`, so that this error is raised and not a Stopped
                 ask.stop.set()
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(settings.concurrency, len(questions)))]
@@ -261,7 +262,7 @@ def rate_all(
     except BaseException as error:
         ask.stop.set()
         grace = GRACE if isinstance(error, SystemExit) else settings.timeout
-        print(f"judge {settings.name}: ending; calls under way have {grace:g} s", file=sys.stderr, flush=True)
+        print(f"judge {settings.name}: ending; calls in progress have {grace:g} s", file=sys.stderr, flush=True)
         end = time.monotonic() + grace
         for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
@@ -270,12 +271,12 @@ def rate_all(
 
 
 def first_refusal(verdicts: Iterable[Verdict]) -> str:
-    """The first refusal, if there is one."""
+    """The explanation of the first refusal; empty if there is none."""
     return next((verdict.explanation for verdict in verdicts if verdict.explanation.startswith("refused:")), "")
 
 
 def ask_all(questions: list[Question], judge: Judge, before: PastUsage, log: Path) -> dict[Question, Verdict]:
-    """Verdicts on questions that the journal cannot answer. Raises InputError when the budget ends."""
+    """Verdicts on questions that the journal cannot answer. Raises InputError when the budget is used up."""
     settings = judge.settings
     spending = Spending(settings.price, settings.budget, before.usage)
     try:
@@ -284,7 +285,7 @@ def ask_all(questions: list[Question], judge: Judge, before: PastUsage, log: Pat
     except OverBudget:
         left = sum(judge.recall(question) is None for question in questions)
         raise InputError(
-            f"judge {settings.name!r}: the next call could pass the budget of ${settings.budget:g}:"
+            f"judge {settings.name!r}: the next call could exceed the budget of ${settings.budget:g}:"
             f" ${spending.spent:.4f} spent, {left} ratings of this run left; raise judges.{settings.name}.budget and"
             " run again"
         ) from None
@@ -293,7 +294,7 @@ def ask_all(questions: list[Question], judge: Judge, before: PastUsage, log: Pat
 
 
 def judge_prompts(prompts: list[str], judge: Judge, spent_in: Path | None, journal: Path) -> dict[Question, Verdict]:
-    """A verdict for every prompt and repeat. Equal prompts share them; nothing is started when the journal has all."""
+    """A verdict for every prompt and repeat. Equal prompts share verdicts. If the journal has all, nothing starts."""
     settings = judge.settings
     questions = [Question(prompt, repeat) for prompt in prompts for repeat in range(1, settings.repeats + 1)]
     verdicts = {q: verdict for q in questions if (verdict := judge.recall(q)) is not None}
@@ -309,7 +310,7 @@ def judge_prompts(prompts: list[str], judge: Judge, spent_in: Path | None, journ
 
 
 def read_responses(path: str) -> list[dict]:
-    """Read a run's responses. Raises InputError when one (lang, id) comes twice, or has no text that can be sent."""
+    """Read a run's responses. Raises InputError if a (lang, id) appears twice, or has no text that can be sent."""
     rows = read_jsonl(path, fields={"lang": str, "id": str, "prompt": None, "response": None}, empty="responses")
     seen = set()
     for row in rows:
@@ -327,20 +328,20 @@ def read_responses(path: str) -> list[dict]:
 def output_rows(
     responses: list[dict], prompts: list[str], verdicts: dict[Question, Verdict], repeats: int
 ) -> list[dict]:
-    """The output: responses in their order, each with its repeats. Of responses that share a call the first has its
-    usage, so that the rows' add up to what was used."""
-    rows, told = [], set()
+    """The output: responses in order, each with its repeats. The first of several responses that share a call has its
+    usage, so that the rows add up to the total usage."""
+    rows, counted = [], set()
     for response, prompt in zip(responses, prompts, strict=True):
         for repeat in range(1, repeats + 1):
             question = Question(prompt, repeat)
             row = {"lang": response["lang"], "id": response["id"], "repeat": repeat, **asdict(verdicts[question])}
-            rows.append(row | {"usage": NO_USAGE} if question in told else row)
-            told.add(question)
+            rows.append(row | {"usage": NO_USAGE} if question in counted else row)
+            counted.add(question)
     return rows
 
 
 def summary_line(judge: Judge, responses: int, rows: list[dict], verdicts: Iterable[Verdict]) -> str:
-    """One line on the whole run. What equal prompts share is counted once in calls, tokens and money."""
+    """One line on the whole run. Calls, tokens and money that equal prompts share are counted once."""
     settings, verdicts = judge.settings, list(verdicts)
     rated = [row["rating"] for row in rows if row["rating"] is not None]
     mean = f"{sum(rated) / len(rated):.2f}" if rated else "-"
@@ -357,7 +358,7 @@ def summary_line(judge: Judge, responses: int, rows: list[dict], verdicts: Itera
 
 
 def exit_on_signal(number: int, _: object) -> None:
-    """End with the signal's status; a second signal, as a terminal and Snakemake send both, changes nothing."""
+    """Exit with the signal's status and ignore further signals: a terminal and Snakemake both send one."""
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, signal.SIG_IGN)
     sys.exit(128 + number)
@@ -368,8 +369,10 @@ def main() -> None:
     parser.add_argument("--responses", required=True, help="JSON lines: lang, id, prompt, response")
     parser.add_argument("--template", required=True, help="prompt with ${instruction} and ${response}")
     parser.add_argument("--judge", required=True, metavar="JSON", help="the judge's settings, as above")
-    parser.add_argument("--journal", required=True, type=Path, help="replies so far; kept when the job fails")
-    parser.add_argument("--spent-in", type=Path, metavar="FOLDER", help="this judge's journals, whose cost counts")
+    parser.add_argument("--journal", required=True, type=Path, help="replies so far; kept if the job fails")
+    parser.add_argument(
+        "--spent-in", type=Path, metavar="FOLDER", help="this judge's journals, which count towards the budget"
+    )
     parser.add_argument("--output", required=True, help="JSON lines: a rating for each response and repeat, in order")
     arguments = parser.parse_args()
 

@@ -1,17 +1,17 @@
-"""How the judges rated, what it took, and how far their ratings can be trusted: PREFIX.md for a reader, PREFIX.csv.
+"""How the judges rated, at what cost, and how reliable their ratings are: PREFIX.md for reading, and PREFIX.csv.
 
---ratings takes the files of judge.py, JUDGE=FILE, whose paths end in METHOD/MODEL/RECIPE.jsonl: by these and by
-lang and id the ratings of two judges are known to be of the same response.
+--ratings takes the output files of judge.py as JUDGE=FILE, with paths that end in METHOD/MODEL/RECIPE.jsonl: path, lang
+and id show which ratings of two judges belong to the same response.
 
---prices is a JSON object, in full or in a file: US dollars a million tokens of each judge whose price is known,
-such as {"gpt-3.5-turbo": {"prompt": 0.5, "completion": 1.5}}. Tokens are added up over the ratings; of
-responses of a run that share a call, being equal, one has its tokens.
+--prices is a JSON object or a file with one: US dollars per million tokens for each judge whose price is known, such as
+{"gpt-3.5-turbo": {"prompt": 0.5, "completion": 1.5}}. Tokens are summed over the ratings; when equal responses of a run
+share a call, its tokens count once.
 
-Agreement is told between the repeats of a judge, and between every two judges by the first rating that each gave to
-a response: the share of pairs of ratings that are equal, Krippendorff's alpha for ordinal ratings with a 95 %
-interval (1000 samples of the responses), and between two judges Cohen's kappa with quadratic weights.
+Agreement is measured between the repeats of a judge, and between every two judges by the first rating of each response:
+the share of equal pairs of ratings, Krippendorff's alpha for ordinal ratings with a 95 % bootstrap confidence interval
+(1000 samples of the responses), and between two judges Cohen's kappa with quadratic weights.
 
-PREFIX.csv has a line for each number: table, judge, other, language, model, fingerprint, measure, value.
+PREFIX.csv has one row per number: table, judge, other, language, model, fingerprint, measure, value.
 """
 
 import argparse
@@ -40,33 +40,33 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-RESPONSE = ("run", "lang", "id")  # with the judge, what a rating is of
-NAMES = ("judge", "other", "language", "model", "fingerprint")  # what a number of the csv is about
+RESPONSE = ("run", "lang", "id")  # identifies a response; with the judge, its ratings
+NAMES = ("judge", "other", "language", "model", "fingerprint")  # coordinates of a number in the csv
 EFFECTS = {"zero": "scores 0", "null": "has no score"}
 MEANINGS = """\
-Responses are those with two ratings to compare. *Equal* is the share of pairs of ratings of one response that are the \
-same. *Alpha* is Krippendorff's, for ordinal ratings: 1 is agreement, 0 what chance alone would give; he relies on \
-0.8 and more, and draws tentative conclusions from 0.667. The interval is where the alphas of 95 % of 1000 samples \
-of the responses lie, which takes answers to the same prompt for independent. *Kappa* is Cohen's with quadratic \
-weights, between two judges only."""
+*Responses*: those with at least two ratings to compare. *Equal*: the share of equal pairs among all pairs of ratings \
+of the same response. *Alpha*: Krippendorff's, for ordinal ratings; 1 is perfect agreement, 0 is chance. He \
+considers data with 0.8 or more reliable, and allows tentative conclusions from 0.667. *95 %*: its bootstrap \
+confidence interval, from 1000 samples of the responses, which treats answers to the same prompt as independent. \
+*Kappa*: Cohen's with quadratic weights, between two judges only."""
 
 Row = dict[str, Any]
 
 
-# --- what is counted -------------------------------------------------------------------------------------------------
+# --- counts ----------------------------------------------------------------------------------------------------------
 
 
 def ratings_file(argument: str) -> tuple[str, str, Path]:
-    """Split JUDGE=FILE into the judge, the run that the file's path names, and the file."""
+    """Split JUDGE=FILE into the judge, the run in the file's path, and the file."""
     judge, separator, path = argument.partition("=")
     parts = PurePath(path).with_suffix("").parts[-3:]
     if not (judge and separator and len(parts) == 3):
-        raise ArgumentTypeError(f"{argument!r} is not JUDGE=FILE, FILE ending in METHOD/MODEL/RECIPE.jsonl")
+        raise ArgumentTypeError(f"{argument!r} is not JUDGE=FILE with FILE ending in METHOD/MODEL/RECIPE.jsonl")
     return judge, "/".join(parts), Path(path)
 
 
 def read_ratings(files: Iterable[tuple[str, str, Path]]) -> "pl.DataFrame":
-    """One row a rating, judges and runs in the order of the files. Raises InputError when a run comes twice."""
+    """One row per rating, judges and runs in the order of the files. Raises InputError if a run appears twice."""
     import polars as pl
 
     schema = {
@@ -96,12 +96,12 @@ def read_ratings(files: Iterable[tuple[str, str, Path]]) -> "pl.DataFrame":
 
 
 def read_prices(argument: str) -> dict[str, dict[str, float]]:
-    """Read --prices. Raises InputError naming a judge whose price is not whole."""
+    """Read --prices. Raises InputError naming a judge whose price is incomplete."""
     prices = read_object(argument)
     for judge, price in prices.items():
         if not isinstance(price, dict) or set(price) != {"prompt", "completion"}:
             raise InputError(
-                f"--prices: {judge!r} needs 'prompt' and 'completion', US dollars a million tokens; give both"
+                f"--prices: {judge!r} needs 'prompt' and 'completion', US dollars per million tokens; give both"
             )
         if fault := fields_fault(price, dict.fromkeys(price, float)):
             raise InputError(f"--prices: {judge!r}: {fault}; give US dollars")
@@ -109,12 +109,12 @@ def read_prices(argument: str) -> dict[str, dict[str, float]]:
 
 
 def by_judge(ratings: "pl.DataFrame") -> dict[str, "pl.DataFrame"]:
-    """The ratings of each judge, in the order in which the judges came."""
+    """The ratings of each judge, in order of first appearance."""
     return {table["judge"][0]: table for table in ratings.partition_by("judge", maintain_order=True)}
 
 
 def rating_summaries(ratings: "pl.DataFrame") -> list[Row]:
-    """One row a judge: how much it rated, and how much it did not."""
+    """One row per judge: how many ratings it gave, and how many are missing."""
     import polars as pl
 
     rows = []
@@ -136,7 +136,7 @@ def rating_summaries(ratings: "pl.DataFrame") -> list[Row]:
 
 
 def rating_distribution(ratings: "pl.DataFrame", languages: Sequence[str]) -> list[Row]:
-    """One row a judge and language: how often each rating was given, and how often none."""
+    """One row per judge and language: how often each rating was given, and how often none."""
     rows = []
     for judge, table in by_judge(ratings).items():
         for lang in in_order(table["lang"].to_list(), languages):
@@ -147,13 +147,13 @@ def rating_distribution(ratings: "pl.DataFrame", languages: Sequence[str]) -> li
 
 
 def answering_models(ratings: "pl.DataFrame") -> list[Row]:
-    """One row a judge, model and fingerprint: how many ratings it gave, or failed to."""
+    """One row per judge, model and fingerprint: the number of its ratings, including missing ones."""
     found = ratings.group_by("judge", "model", "fingerprint", maintain_order=True).len("ratings")
     return [row for judge in by_judge(ratings) for row in found.filter(found["judge"] == judge).to_dicts()]
 
 
 def judging_costs(ratings: "pl.DataFrame", prices: dict[str, dict[str, float]]) -> list[Row]:
-    """One row a judge: attempts at a rating, tokens, and money where its price is known."""
+    """One row per judge: attempts, tokens, and money if its price is known."""
     rows = []
     for judge, table in by_judge(ratings).items():
         tokens = {kind: int(table[f"{kind}_tokens"].sum()) for kind in ("prompt", "completion")}
@@ -175,7 +175,7 @@ def judging_costs(ratings: "pl.DataFrame", prices: dict[str, dict[str, float]]) 
 
 
 def rating_counts(table: "pl.DataFrame") -> "np.ndarray":
-    """How often each response was given each rating, of shape (responses, values)."""
+    """How often each response was given each rating, of shape (responses, ratings)."""
     import polars as pl
 
     given = [(pl.col("rating") == value).sum().alias(str(value)) for value in RATINGS]
@@ -183,13 +183,13 @@ def rating_counts(table: "pl.DataFrame") -> "np.ndarray":
 
 
 def first_ratings(table: "pl.DataFrame") -> "pl.DataFrame":
-    """The first rating that a judge gave to each response that it gave any."""
+    """A judge's first rating of each response that has one."""
     given = table.filter(table["rating"].is_not_null()).sort("repeat", maintain_order=True)
     return given.unique(RESPONSE, keep="first", maintain_order=True).select(*RESPONSE, "rating")
 
 
 def agreement_measures(judge: str, other: str, counts: "np.ndarray", weighted: float | None = None) -> Row:
-    """A row of the table of agreement."""
+    """One row of the agreement table."""
     interval = alpha_interval(counts)
     return {
         "judge": judge,
@@ -204,7 +204,7 @@ def agreement_measures(judge: str, other: str, counts: "np.ndarray", weighted: f
 
 
 def agreement_between(judge: str, other: str, one: "np.ndarray", two: "np.ndarray") -> Row:
-    """Agreement of two judges, whose ratings of the same responses stand in the same places."""
+    """Agreement of two judges, from their ratings of the same responses in the same order."""
     import numpy as np
 
     ones, twos = ((given[:, None] == np.array(RATINGS)).astype(int) for given in (one, two))
@@ -212,7 +212,7 @@ def agreement_between(judge: str, other: str, one: "np.ndarray", two: "np.ndarra
 
 
 def agreements(ratings: "pl.DataFrame") -> list[Row]:
-    """Agreement of each judge that repeated its ratings with itself, then of every two judges."""
+    """Agreement between the repeats of each judge that has some, then between every two judges."""
     judges = by_judge(ratings)
     rows = [
         agreement_measures(judge, judge, rating_counts(table))
@@ -227,47 +227,47 @@ def agreements(ratings: "pl.DataFrame") -> list[Row]:
     return rows
 
 
-# --- what a reader sees ----------------------------------------------------------------------------------------------
+# --- the page ---------------------------------------------------------------------------------------------------------
 
 
 def missing_note(rows: Sequence[Row], policy: str) -> list[str]:
-    """A sentence on ratings that are missing, all judges together, and what that does to scores; none if none is."""
-    missing, asked, unrated, responses = (
+    """A sentence on the missing ratings of all judges, and their effect on scores; none if all are there."""
+    missing, requested, unrated, responses = (
         sum(row[key] for row in rows) for key in ("missing", "ratings", "responses without any", "responses")
     )
     if not missing:
         return []
     return [
-        f"**{missing} of {asked} ratings are missing ({missing / asked:.2%}).** Of {responses} responses {unrated} have"
-        f" no rating at all: such a response {EFFECTS[policy]} (`score.missing: {policy}`)."
+        f"**{missing} of {requested} ratings are missing ({missing / requested:.2%}).** {unrated} of {responses}"
+        f" responses have no rating at all: such a response {EFFECTS[policy]} (`score.missing: {policy}`)."
     ]
 
 
 def percentages(row: Row) -> Row:
-    """A row of the distribution with shares beside the counts."""
+    """A row of the distribution, with percentages added to the counts."""
     counts = {key: value for key, value in row.items() if isinstance(value, int)}
     total = sum(counts.values())
     return row | {key: f"{count} ({count / total:.0%})" for key, count in counts.items()}
 
 
 def model_changes(rows: Sequence[Row]) -> list[str]:
-    """A sentence for each judge that more than one model, or build of it, answered for."""
-    told = []
+    """A sentence for each judge whose answers came from more than one model or fingerprint."""
+    sentences = []
     for judge in dict.fromkeys(row["judge"] for row in rows):
         for kind in ("model", "fingerprint"):
             found = {row[kind] for row in rows if row["judge"] == judge and row[kind]}
             if len(found) > 1:
-                told.append(
-                    f"**{judge}: {len(found)} {kind}s answered.** What rates was changed at the endpoint meanwhile,"
-                    " and the ratings may not be of one kind."
+                sentences.append(
+                    f"**{judge}: {len(found)} {kind}s answered.** The model changed at the endpoint in the meantime,"
+                    " so its ratings may not be comparable."
                 )
-    return told
+    return sentences
 
 
 def agreement_row(row: Row) -> Row:
-    """A row of the table of agreement, for a reader."""
+    """A row of the agreement table, formatted."""
     why = "all ratings are equal" if row["responses"] else "nothing to compare"
-    told = ABSENT if row["alpha from"] is None else f"{row['alpha from']:.3f} to {row['alpha to']:.3f}"
+    interval = ABSENT if row["alpha from"] is None else f"{row['alpha from']:.3f} to {row['alpha to']:.3f}"
     again = row["judge"] == row["other"]
     weighted = ABSENT if again else f"cannot tell: {why}"
     return {
@@ -275,23 +275,21 @@ def agreement_row(row: Row) -> Row:
         "responses": row["responses"],
         "equal": "cannot tell" if row["equal"] is None else f"{row['equal']:.1%}",
         "alpha": f"cannot tell: {why}" if row["alpha"] is None else f"{row['alpha']:.3f}",
-        "95 %": told,
+        "95 %": interval,
         "kappa": weighted if row["kappa"] is None else f"{row['kappa']:.3f}",
     }
 
 
 def agreement_section(rows: Sequence[Row], judges: Sequence[Row]) -> list[str]:
-    """What can be said of agreement, and what cannot."""
+    """The agreement table, and what cannot be determined."""
     text = []
     if rows:
         shown = [agreement_row(row) for row in rows]
         text += [markdown_table(shown, right=["responses", "equal", "alpha", "kappa"]), MEANINGS]
     if once := [row["judge"] for row in judges if row["repeats"] == 1]:
-        text.append(
-            f"Each response was rated once by {', '.join(once)}: whether it would be so again, one cannot tell."
-        )
+        text.append(f"Each response was rated once by {', '.join(once)}: the agreement between repeats is unknown.")
     if len(judges) == 1:
-        text.append("There is one judge: whether another would rate alike, one cannot tell.")
+        text.append("There is only one judge: the agreement with another is unknown.")
     return text
 
 
@@ -319,14 +317,14 @@ def judges_page(tables: dict[str, list[Row]], policy: str, note: str) -> str:
         "## Who answered",
         *model_changes(tables["answered"]),
         markdown_table(who, right=["ratings"]),
-        "## What it took",
+        "## Cost",
         markdown_table(spent, right=[key for key in spent[0] if key != "judge"]),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def write_csv(path: str, tables: dict[str, list[Row]]) -> None:
-    """Every number on a line of its own; what cannot be told is an empty value."""
+    """Write one number per row; an undefined one is empty."""
     with beside(path) as written, written.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, ["table", *NAMES, "measure", "value"], lineterminator="\n")
         writer.writeheader()
@@ -342,10 +340,10 @@ def main() -> None:
     parser.add_argument(
         "--ratings", required=True, nargs="+", type=ratings_file, metavar="JUDGE=FILE", help="files of judge.py"
     )
-    parser.add_argument("--prices", default="{}", metavar="JSON", help="of judges whose price is known, as above")
+    parser.add_argument("--prices", default="{}", metavar="JSON", help="prices of judges, as above")
     parser.add_argument("--missing", choices=EFFECTS, default="zero", help="score of a response without any rating")
     parser.add_argument("--languages", nargs="*", default=[], metavar="CODE", help="order of the languages")
-    parser.add_argument("--note", default="", metavar="TEXT", help="a sentence on what these ratings are")
+    parser.add_argument("--note", default="", metavar="TEXT", help="a sentence about these ratings")
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the report, without suffix")
     arguments = parser.parse_args()
 

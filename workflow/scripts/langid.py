@@ -1,15 +1,15 @@
-"""Identify the language of every response of one run, and say whether it is the language asked for.
+"""Identify the language of every response of one run, and whether it is the language asked for.
 
-The model is a fastText classifier with OpenLID's labels (Burchell et al., 2023), such as spa_Latn. Its best label is
-compared with those that the language table lists for the language of the prompt. Before identification code fences
-are dropped, also one that the end of the response cut short, and line breaks become spaces. Where no letter is left
-(numbers and signs are of no language) there is no label, the probability is 0, and the response does not match.
+The model is a fastText classifier with OpenLID's labels (Burchell et al., 2023), such as spa_Latn. The predicted label
+is compared with those that the language table lists for the language of the prompt. Before identification, code fences
+are removed, including one that is still open at the end of the response, and line breaks become spaces. If no letter is
+left (numbers and symbols have no language), there is no label, the probability is 0, and the response does not match.
 
-Beside this match of the whole response stand those of its lines and words (language_confusion.py).
+Besides this match of the whole response, the output has those of its lines and words (language_confusion.py).
 
-fastText comes from the package fasttext-numpy2: the original's last release, 0.9.3, calls
-`np.array(..., copy=False)` in `predict`, an error under NumPy 2, and has no wheels, so that installing it takes a
-C++ compiler. fasttext-numpy2 is the same code with that line mended, and wheels. Both are imported as `fasttext`.
+fastText comes from the package fasttext-numpy2: the last release of the original, 0.9.3, calls
+`np.array(..., copy=False)` in `predict`, an error under NumPy 2, and has no wheels, so that installing it requires a
+C++ compiler. fasttext-numpy2 is the same code with that line fixed, and wheels. Both are imported as `fasttext`.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def without_code(response: str) -> str:
 
 
 def text_to_identify(response: str) -> str:
-    """The text to identify: without code fences, on one line; empty where no letter is left."""
+    """The text to identify: without code fences, on one line; empty if no letter is left."""
     text = " ".join(without_code(response).split())
     return text if any(map(str.isalpha, text)) else ""
 

@@ -1,16 +1,16 @@
-"""How often answers are in the language asked for, of each run in each language: PREFIX.md and PREFIX.csv.
+"""How often answers are in the language asked for, by run and language: PREFIX.md and PREFIX.csv.
 
-  match         share of the answers whose label, given to the whole answer, is one of the language asked for: the
-                paper's 0 or 1
-  line pass     share of the answers, among those with a line to judge, all of whose lines are in that language
-  word pass     share of the answers, among those that pass on lines and are asked for in a script other than Latin,
-                with no lower-case word in Latin letters
-  probability   mean probability of the label, over the answers in which there was something to identify
+  match         share of the answers whose label, for the whole answer, belongs to the language asked for: the paper's
+                0 or 1
+  line pass     share of the answers with all lines in that language, among those with a line to judge
+  word pass     share of the answers without a lower-case word in Latin letters, among those that pass on lines in a
+                language with another script than Latin
+  probability   mean probability of the label, over the answers with text to identify
 
 Line and word pass rate are those of Marchisio et al. (2024), "Understanding and Mitigating Language Confusion in
-LLMs"; what langid.py left undecided is left out of them. In PREFIX.csv, `lines judged` and `words judged` say of how
-many answers they are shares. Language identification does not depend on the judge: where several rated an answer, it
-counts once.
+LLMs"; they leave out what langid.py left undecided. In PREFIX.csv, `lines judged` and `words judged` are the numbers of
+answers that the rates are based on. Language identification does not depend on the judge: an answer rated by several
+judges counts once.
 """
 
 import argparse
@@ -34,13 +34,13 @@ COLUMNS = ("label", "probability", "match", "lines_match", "words_match")
 SHARES = ("match", "line pass", "word pass", "probability")
 CAPTION = (
     "Answers in the language asked for. *Match*: by the label of the whole answer, as in the paper. *Line pass*: every"
-    " line of the answer. *Word pass*: no lower-case Latin word, of the answers that pass on lines in a language"
-    " that is not written in Latin script (both after Marchisio et al., 2024). *Probability*: mean, of the label."
+    " line of the answer. *Word pass*: no lower-case Latin word, among the answers that pass on lines in a language"
+    " not written in Latin script (both as in Marchisio et al., 2024). *Probability*: mean for the label."
 )
 
 
 def language_rows(scores: "pl.DataFrame", models: Sequence[str], languages: Sequence[str]) -> list[dict]:
-    """One row a run and language, in the order of the summary; a share of nothing is None."""
+    """One row per run and language, in the order of the summary; a share of nothing is None."""
     import polars as pl
 
     cells = (
@@ -67,7 +67,7 @@ def language_rows(scores: "pl.DataFrame", models: Sequence[str], languages: Sequ
 
 
 def display_row(row: dict) -> dict[str, object]:
-    """A row for a reader."""
+    """A row of the csv, formatted for the Markdown."""
     shares = {name: ABSENT if row[name] is None else f"{row[name]:.2f}" for name in SHARES}
     return {name: row[name] for name in (*CELL, "responses")} | shares
 

@@ -1,6 +1,6 @@
-"""A page of HTML from one of Markdown, for a reader of `snakemake --report`: it needs nothing beside itself.
+"""Render a page of Markdown as self-contained HTML, for `snakemake --report`.
 
-Raw HTML in the Markdown is shown as text, for the answers of models are in some tables.
+Raw HTML in the Markdown is shown as text, because some tables contain answers of models.
 """
 
 import argparse
@@ -34,7 +34,7 @@ pre {{ background: #f4f5f6; padding: .6rem .8rem; white-space: pre-wrap }}
 
 
 def page(markdown: str, title: str) -> str:
-    """The whole page; tables and fenced code as in GitHub's Markdown."""
+    """The HTML page; tables and fenced code are rendered as in GitHub's Markdown."""
     from markdown_it import MarkdownIt
 
     renderer = MarkdownIt("js-default", {"html": False, "linkify": False})

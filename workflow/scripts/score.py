@@ -1,18 +1,17 @@
-"""Join responses, ratings and language identification of one run into its score table, one row a response.
+"""Join responses, ratings and language identification of one run into its score table, one row per response.
 
-A response's score is its rating times its match: 1-3 for a rated answer in the language asked for, 0 for one in
-another language (Chen et al., 2024, section 3.4). Where the judge rated each response several times, the rating is
-the mean of those ratings that exist; `ratings` has every one, in order of repeat. `explanation`, `judge_model` and
-`fingerprint` are of one reply: the first that gave a rating, or else the last.
+A response's score is its rating times its match: 1-3 for a rated answer in the language asked for, 0 for one in another
+language (Chen et al., 2024, section 3.4). If the judge rated each response several times, the rating is the mean of the
+ratings that exist; `ratings` lists all, in order of repeat. `explanation`, `judge_model` and `fingerprint` are from one
+reply: the first with a rating or, if there is none, the last.
 
-What a response without any rating scores is --missing:
+--missing sets the score of a response without any rating:
 
-    zero    0, and a warning says how often (the default)
-    null    nothing: the score is missing too
+    zero    0, with a warning that says how often (the default)
+    null    none: the score is missing, too
 
-Either way the row stays and its rating is null. Every response must have its ratings, each repeat of them, and
-exactly one identification. With the text's SHA-256, the way it was decoded and what rated it, a row says by itself
-how its score came about.
+In both cases the row stays, with the rating null. Every response must have all repeats of its rating, and exactly one
+identification. A row documents its score completely: the SHA-256 of the text, the decoding, and the model that rated.
 """
 
 import argparse
@@ -39,18 +38,18 @@ COORDINATES = ("judge", "method", "model", "recipe")
 
 
 def read_by_key(path: Path, fields: Mapping[str, Kind | None]) -> dict[Key, dict]:
-    """Read rows by (lang, id). Raises InputError when there is none, or two have the same."""
+    """Read rows by (lang, id). Raises InputError if there are none, or if two share a key."""
     rows: dict[Key, dict] = {}
     for row in read_jsonl(path, fields={"lang": str, "id": str, **fields}, empty="rows"):
         key = (row["lang"], row["id"])
         if key in rows:
-            raise InputError(f"{path}: lang {key[0]}, id {key[1]} is there twice; make the file again")
+            raise InputError(f"{path}: lang {key[0]}, id {key[1]} appears twice; make the file again")
         rows[key] = row
     return rows
 
 
 def check_same(one: Iterable[Key], path: Path, other: Iterable[Key], source: Path) -> None:
-    """Raise InputError naming the first key of `source` that `path` lacks."""
+    """Raise InputError naming the first key of `source` that is missing in `path`."""
     have = set(one)
     for lang, id in other:
         if (lang, id) not in have:
@@ -58,21 +57,21 @@ def check_same(one: Iterable[Key], path: Path, other: Iterable[Key], source: Pat
 
 
 def combine_repeats(repeats: list[dict]) -> dict:
-    """What the repeats of one response's rating come to, and whose words they are."""
+    """The mean rating over the repeats of one response, and the reply that it is documented by."""
     ratings = [row["rating"] for row in repeats]
     given = [rating for rating in ratings if rating is not None]
-    told = next((row for row in repeats if row["rating"] is not None), repeats[-1])
+    reply = next((row for row in repeats if row["rating"] is not None), repeats[-1])
     return {
         "rating": fmean(given) if given else None,
         "ratings": ratings,
-        "explanation": told["explanation"],
-        "judge_model": told["model"],
-        "fingerprint": told["fingerprint"],
+        "explanation": reply["explanation"],
+        "judge_model": reply["model"],
+        "fingerprint": reply["fingerprint"],
     }
 
 
 def read_run(responses: Path, ratings: Path, langid: Path) -> list[dict]:
-    """The run's rows, joined, in the order of the responses. Raises InputError when the three do not fit."""
+    """The run's rows, joined, in the order of the responses. Raises InputError if the three files do not match."""
     answers = read_by_key(responses, {"prompt": str, "response": str})
     rated = read_repeats(ratings, {"explanation": str, "model": str | None, "fingerprint": str | None})
     passes = {"match": bool, "lines_match": bool | None, "words_match": bool | None}
@@ -90,7 +89,7 @@ def read_run(responses: Path, ratings: Path, langid: Path) -> list[dict]:
 
 
 def decoding_of(path: Path | None) -> str | None:
-    """The line on how responses were decoded, of the record beside them; None without a record."""
+    """The description of the decoding, from the record beside the responses; None without a record."""
     if path is None:
         return None
     return read_json(path, fields={"decoding": str})["decoding"]
@@ -99,7 +98,7 @@ def decoding_of(path: Path | None) -> str | None:
 def make_score_table(
     rows: list[dict], coordinates: dict[str, str], decoding: str | None, missing: str
 ) -> "pl.DataFrame":
-    """One row a response: the run's coordinates, what `rows` have, and the score made of rating and match."""
+    """One row per response: the run's coordinates, the columns of `rows`, and the score from rating and match."""
     import polars as pl
 
     schema = {
@@ -131,26 +130,26 @@ def make_score_table(
 
 
 def missing_rating_warnings(table: "pl.DataFrame", missing: str) -> list[str]:
-    """One line on the responses without any rating, and one on those of which a repeat has none."""
+    """One line on responses without any rating, and one on missing repeats of other responses."""
     import polars as pl
 
-    told = []
+    lines = []
     if unrated := table["rating"].null_count():
         effect = "score 0" if missing == "zero" else "have no score"
-        told.append(f"warning: {unrated} of {len(table)} responses have no rating and {effect}")
+        lines.append(f"warning: {unrated} of {len(table)} responses have no rating and {effect}")
     partly = table.filter(pl.col("rating").is_not_null())["ratings"].explode()
     if partly.null_count():
-        told.append(
+        lines.append(
             f"warning: {partly.null_count()} of {len(partly)} ratings of the other responses are missing; the mean is"
             " over the rest"
         )
-    return told
+    return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--responses", required=True, type=Path, help="JSON lines: lang, id, prompt, response")
-    parser.add_argument("--decoding", type=Path, help="JSON: how they were decoded, a line (default: not known)")
+    parser.add_argument("--decoding", type=Path, help="JSON with a description of the decoding (default: unknown)")
     parser.add_argument("--ratings", required=True, type=Path, help="JSON lines of judge.py: lang, id, repeat, rating")
     parser.add_argument("--langid", required=True, type=Path, help="JSON lines of langid.py: lang, id, label, match")
     parser.add_argument("--missing", choices=["zero", "null"], default="zero", help="score of a missing rating")

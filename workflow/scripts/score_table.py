@@ -1,9 +1,9 @@
 """The scores of all runs as tables: PREFIX.csv, PREFIX.md and PREFIX.tex.
 
-The csv has a row a judge, run and language: the score (the sum over the prompts), the ends of its interval from prompts
-drawn again (bootstrap.py), how many prompts were answered and how many answers have no rating (they count 0). The
-Markdown and the LaTeX (booktabs) have a row a tuned model and a column a language; a dash stands where a run did not
-answer, a star where it did not answer all prompts, whose csv row has no interval.
+The csv has one row per judge, run and language: the score (the sum over the prompts), its bootstrap confidence interval
+(bootstrap.py), the number of prompts answered, and the number of answers without a rating (they count as 0). The
+Markdown and the LaTeX (booktabs) have one row per tuned model and one column per language; a dash means that a run has
+no answers, a star that it has not answered all prompts, in which case the csv row has no interval.
 """
 
 import argparse
@@ -39,7 +39,7 @@ SPECIAL = {letter: f"\\{letter}" for letter in "%_&#${}"} | {
 
 
 def score_rows(table, prompts: int, level: float, resamples: int, seed: int) -> list[dict]:
-    """One judge's rows of the csv, in no order."""
+    """One judge's rows of the csv, unordered."""
     import polars as pl
 
     scores, drawn = by_prompt(table, prompts), draw_resamples(prompts, resamples, seed)
@@ -55,7 +55,7 @@ def score_rows(table, prompts: int, level: float, resamples: int, seed: int) -> 
 
 
 def sort_by_model(rows: Sequence[dict], models: Sequence[str], languages: Sequence[str]) -> list[dict]:
-    """Rows by judge, method, model, recipe and language."""
+    """Sort rows by judge, method, model, recipe and language."""
     judges = list(dict.fromkeys(row["judge"] for row in rows))
     models = in_order([row["model"] for row in rows], models)
     languages, place = in_order([row["lang"] for row in rows], languages), recipe_order(languages)
@@ -70,7 +70,7 @@ def sort_by_model(rows: Sequence[dict], models: Sequence[str], languages: Sequen
 def wide_table(
     rows: Sequence[dict], languages: Sequence[str], prompts: int, names: dict[str, str]
 ) -> list[dict[str, str]]:
-    """One row a tuned model, one column a language."""
+    """One row per tuned model, one column per language."""
     languages = in_order([row["lang"] for row in rows], languages)
     judges = {row["judge"] for row in rows}
     found = []
@@ -85,7 +85,7 @@ def wide_table(
 
 
 def latex_table(rows: Sequence[dict[str, str]], numbers: Sequence[str], caption: str) -> str:
-    """The table as a longtable in booktabs style, which may go over pages."""
+    """The table as a longtable in booktabs style, which may span pages."""
     import pandas as pd
 
     frame = pd.DataFrame([{name: text.replace(ABSENT, "--") for name, text in row.items()} for row in rows])
@@ -103,7 +103,7 @@ def latex_table(rows: Sequence[dict[str, str]], numbers: Sequence[str], caption:
 
 
 def named_language(text: str) -> tuple[str, str]:
-    """CODE=NAME of a language."""
+    """Split CODE=NAME of a language."""
     code, equals, name = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not CODE=NAME")
@@ -113,19 +113,19 @@ def named_language(text: str) -> tuple[str, str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet)")
-    parser.add_argument("--prompts", required=True, type=int, metavar="N", help="prompts in a language")
-    parser.add_argument("--level", required=True, type=float, metavar="SHARE", help="level of the intervals")
-    parser.add_argument("--resamples", required=True, type=int, metavar="N", help="draws of the prompts")
-    parser.add_argument("--seed", required=True, type=int, metavar="N", help="seed of the draws")
+    parser.add_argument("--prompts", required=True, type=int, metavar="N", help="number of prompts per language")
+    parser.add_argument("--level", required=True, type=float, metavar="SHARE", help="level of the confidence intervals")
+    parser.add_argument("--resamples", required=True, type=int, metavar="N", help="number of bootstrap resamples")
+    parser.add_argument("--seed", required=True, type=int, metavar="N", help="seed of the bootstrap")
     parser.add_argument("--models", nargs="*", default=[], metavar="NAME", help="order of the models")
     parser.add_argument(
-        "--languages", nargs="*", default=[], type=named_language, metavar="CODE=NAME", help="order, and names"
+        "--languages", nargs="*", default=[], type=named_language, metavar="CODE=NAME", help="order and names"
     )
     parser.add_argument("--note", default="", metavar="TEXT", help="a sentence for the captions")
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the table, without suffix")
     options = parser.parse_args(arguments)
     if options.prompts < 1:
-        raise InputError(f"--prompts: {options.prompts}; give the number of prompts in a language")
+        raise InputError(f"--prompts: {options.prompts}; give the number of prompts per language")
 
     names = dict(options.languages)
     scores = read_scores(options.scores, ("rating", "score"))

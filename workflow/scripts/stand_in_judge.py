@@ -1,24 +1,22 @@
-"""A stand-in for the judge: an HTTP server that speaks the chat-completions protocol and holds the answers.
+"""A stand-in for the judge: an HTTP server that speaks the chat-completions protocol and knows the reference answers.
 
-It is NOT a language model and its ratings say nothing about any other answers than those it holds. It is there so
-that the miniature runs through the real client, over real HTTP, with no key and no money. It sees what a judge
-sees, one prompt made from the template of the paper's Figure 1, and takes instruction and response from it.
+It is NOT a language model, and its ratings mean nothing beyond the reference answers that it holds. It lets the
+miniature use the real client over real HTTP, without a key and at no cost. It receives what a judge receives, a prompt
+made from the template of the paper's Figure 1, and extracts instruction and response.
 
-Rubric. The response is compared with the reference answers of that instruction, in every language that has one,
-by the F1 of character bigrams (a short form of chrF; letter case and runs of white space do not count). The
-best of them decides:
+Rubric. The response is compared with the reference answers to that instruction, in every language that has one, by the
+F1 of character bigrams (a simple form of chrF; case and runs of white space are ignored). The best match decides:
 
     similarity of 0.8 and more    [[3]]    says what the reference says
     similarity of 0.5 and more    [[2]]    says part of it
     anything less                 [[1]]    says something else
 
-As references in any language count, a good answer in the wrong language is rated as a good answer. So did the
-paper's judge, all too often: that is why scores are multiplied by language identification, and what Figure 6
-shows.
+Since references in any language count, a good answer in the wrong language is rated as a good answer. The paper's
+judge often did the same, which is why scores are multiplied by language identification, and what Figure 6 shows.
 
-References are JSON lines `id, lang, prompt, reference`: rows with one `id` are one question in several languages.
-Equal requests get equal replies, byte for byte. With a key in VLLM_API_KEY, where vLLM has its own, it answers none but
-those who have it. Stop it with a signal.
+References are JSON lines `id, lang, prompt, reference`: rows with the same `id` are one question in several languages.
+Equal requests get equal replies, byte for byte. If VLLM_API_KEY is set, as for vLLM, requests need that key. Stop the
+server with a signal.
 """
 
 import argparse
@@ -47,7 +45,7 @@ FIGURE_1 = re.compile(
 
 
 class BadRequest(Exception):
-    """A request the protocol refuses: HTTP status and message."""
+    """A request to be refused, with HTTP status and message."""
 
     def __init__(self, status: int, message: str):
         super().__init__(message)
@@ -55,24 +53,24 @@ class BadRequest(Exception):
 
 
 def normalized_text(text: str) -> str:
-    """Text as it is compared and looked up: case folded, white space in single blanks."""
+    """Text for comparison and look-up: case folded, with single spaces."""
     return " ".join(text.casefold().split())
 
 
 def bigrams(text: str) -> Counter[str]:
-    """Character bigrams with their counts; one lone character counts as itself."""
+    """Character bigrams with their counts; a text of one character counts as a bigram."""
     text = normalized_text(text)
     return Counter(text[i : i + 2] for i in range(max(len(text) - 1, 1))) if text else Counter()
 
 
 def similarity(one: Counter[str], other: Counter[str]) -> float:
-    """F1 of two bags of bigrams: 1 for equal bags, 0 for disjoint or empty ones."""
+    """F1 of two bags of bigrams: 1 if equal, 0 if disjoint or both empty."""
     total = one.total() + other.total()
     return 2 * (one & other).total() / total if total else 0.0
 
 
 class Judge:
-    """The rubric, over the references it holds."""
+    """Applies the rubric to a set of references."""
 
     def __init__(self, references: str):
         self.fingerprint = "fp_" + sha256(references)[:10]
@@ -89,7 +87,7 @@ class Judge:
         return len(self._questions)
 
     def reply(self, prompt: str) -> str:
-        """Explanation and rating for one Figure 1 prompt. Raises BadRequest when it cannot be judged."""
+        """Explanation and rating for one Figure 1 prompt. Raises BadRequest if it cannot be judged."""
         parts = FIGURE_1.fullmatch(prompt)
         if parts is None:
             raise BadRequest(400, "the stand-in reads only prompts made from the template of Figure 1")
@@ -109,7 +107,7 @@ class Judge:
 
 
 def completion(judge: Judge, request: object) -> dict:
-    """The body of one chat completion. Raises BadRequest where the protocol would."""
+    """The body of one chat completion. Raises BadRequest for an invalid request."""
     if not isinstance(request, dict):
         raise BadRequest(400, "the body must be a JSON object")
     if request.get("model") != MODEL:
@@ -123,7 +121,7 @@ def completion(judge: Judge, request: object) -> dict:
     if messages[0].get("role") != "user" or not isinstance(prompt, str):
         raise BadRequest(400, "the message must be {'role': 'user', 'content': text}")
     text = judge.reply(prompt)
-    asked, answered = len(prompt.split()), len(text.split())
+    prompt_tokens, completion_tokens = len(prompt.split()), len(text.split())
     return {
         "id": "chatcmpl-" + hashlib.sha256(prompt.encode()).hexdigest()[:24],
         "object": "chat.completion",
@@ -132,15 +130,15 @@ def completion(judge: Judge, request: object) -> dict:
         "system_fingerprint": judge.fingerprint,
         "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
         "usage": {
-            "prompt_tokens": asked,
-            "completion_tokens": answered,
-            "total_tokens": asked + answered,
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
         },
     }
 
 
 class Server(ThreadingHTTPServer):
-    """HTTP on the loopback address, a thread a connection."""
+    """HTTP on the loopback address, one thread per connection."""
 
     daemon_threads = True
     request_queue_size = 128  # the default of 5 makes concurrent clients wait a second for their connection
@@ -156,11 +154,11 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET /v1/models and POST /v1/chat/completions; any fault becomes the protocol's error object."""
+    """GET /v1/models and POST /v1/chat/completions; errors are returned as the protocol's error object."""
 
     server: Server  # ty: ignore[incompatible-mutable-override]  the only one that makes it
     protocol_version = "HTTP/1.1"  # keeps connections open between calls
-    wbufsize = -1  # head and body in one packet: two would meet Nagle's algorithm, 40 ms a call
+    wbufsize = -1  # headers and body in one packet: with two, Nagle's algorithm costs 40 ms per call
 
     def do_GET(self) -> None:
         if not self._allowed():
@@ -173,9 +171,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
-            self.close_connection = True  # where this request ends and the next begins cannot be told
+            self.close_connection = True  # the end of this request is unknown
             return self._error(411, "the header Content-Length is needed")
-        # The body is read whatever the path, or its bytes would be taken for the connection's next request.
+        # Read the body whatever the path is, or it would be taken for the connection's next request.
         body = self.rfile.read(int(length))
         if not self._allowed():
             return
@@ -189,7 +187,7 @@ class Handler(BaseHTTPRequestHandler):
             self._error(400, f"the body is not valid JSON ({fault})")
 
     def _allowed(self) -> bool:
-        """Whether the request has the server's key; if not, it is refused."""
+        """Whether the request has the server's key; otherwise, refuse it."""
         asked, key = self.headers.get("Authorization", ""), self.server.key
         if key is None or hmac.compare_digest(asked.encode(), f"Bearer {key}".encode()):
             return True
@@ -209,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing of single requests."""
+        """Do not log single requests."""
 
 
 def main() -> None:

@@ -1,12 +1,11 @@
-"""What a run found, in one page of Markdown that reads as well in a terminal.
+"""The results of a run on one page of Markdown, also readable in a terminal.
 
-It says where the figures and tables are, then gives the evaluation score of each model in each language (the sum over
-the prompts, with the highest that can be had), how often answers are in the language asked for, and how many ratings
-are missing. With --costs and --judge-costs it says what the trainings and the judges cost, all together. --note is put
-first, for instance that a stand-in judged. Scores of several judges get a section each.
+The page lists the figures and tables, then gives the evaluation score of each model in each language (the sum over the
+prompts, and its maximum), how often answers are in the language asked for, and how many ratings are missing. With
+--costs and --judge-costs, it gives the total cost of the trainings and the judges. --note comes first, for instance
+that a stand-in judged. Each judge's scores have their own section.
 
-Rows and columns stand in the order of --models and --languages; what these do not name follows in the order of the
-scores.
+Rows and columns are in the order of --models and --languages; all others follow in the order of the scores.
 """
 
 import argparse
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def artifact_list(paths: Sequence[str]) -> list[str]:
-    """One line a figure or table, its formats together."""
+    """One line per figure or table, with all its formats."""
     return [
         f"- {stem}.{{{','.join(Path(path).suffix[1:] for path in group)}}}"
         for stem, group in groupby(paths, key=lambda path: path.removesuffix(Path(path).suffix))
@@ -38,7 +37,7 @@ def artifact_list(paths: Sequence[str]) -> list[str]:
 
 
 def score_rows(scores: "pl.DataFrame", models: Sequence[str], languages: Sequence[str]) -> list[dict]:
-    """One row a tuned model: its summed score in each language; a star where it answered fewer prompts than others."""
+    """One row per tuned model: its score in each language, with a star if it answered fewer prompts than others."""
     import polars as pl
 
     cells = scores.group_by("method", "model", "recipe", "lang").agg(sum=pl.col("score").sum(), prompts=pl.len())
@@ -60,9 +59,10 @@ def score_rows(scores: "pl.DataFrame", models: Sequence[str], languages: Sequenc
 
 
 def consistency_rows(scores: "pl.DataFrame", languages: Sequence[str]) -> list[dict]:
-    """One row a method and recipe: the share of answers in the language asked for, and the same over all but English.
+    """One row per method and recipe: the share of answers in the language asked for, for each language but English, and
+    over all of these.
 
-    The monolingual models other than the English one answer their own language only; they share the row mono-(own).
+    The monolingual models other than the English one answer only in their own language; they share the row mono-(own).
     """
     import polars as pl
 
@@ -108,7 +108,7 @@ def judge_section(scores: "pl.DataFrame", models: Sequence[str], languages: Sequ
 
 
 def training_cost(path: str) -> str:
-    """All trainings in one sentence, from the csv of costs.py."""
+    """The cost of all trainings in one sentence, from the csv of costs.py."""
     spent = cost_totals(list(read_costs(path).values()))
     if spent["device"] == ABSENT:
         return "None of the trainings was measured."
@@ -119,28 +119,26 @@ def training_cost(path: str) -> str:
 
 
 def judging_cost(path: str) -> str:
-    """What each judge cost in one sentence, from the csv of judge_report.py."""
+    """The cost of each judge in one sentence, from the csv of judge_report.py."""
     columns = {"table": str, "judge": str, "measure": str, "value": float}
     rows = read_csv(path, columns, "make it again with judge_report.py")
-    told = [
-        f"{row['judge']}, of no known price"
-        if row["value"] is None
-        else f"{row['judge']} {row['value']:.2f} US dollars"
+    costs = [
+        f"{row['judge']}, price unknown" if row["value"] is None else f"{row['judge']} {row['value']:.2f} US dollars"
         for row in rows
         if (row["table"], row["measure"]) == ("cost", "US dollars")
     ]
-    return f"Judges: {'; '.join(told)}."
+    return f"Judges: {'; '.join(costs)}."
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet)")
-    parser.add_argument("--figures", nargs="*", default=[], metavar="FILE", help="files of the figures, to be listed")
-    parser.add_argument("--tables", nargs="*", default=[], metavar="FILE", help="files of the tables, to be listed")
+    parser.add_argument("--figures", nargs="*", default=[], metavar="FILE", help="files of the figures to list")
+    parser.add_argument("--tables", nargs="*", default=[], metavar="FILE", help="files of the tables to list")
     parser.add_argument("--costs", metavar="FILE", help="the csv of costs.py")
     parser.add_argument("--judge-costs", metavar="FILE", help="the csv of judge_report.py")
-    parser.add_argument("--judge", required=True, metavar="LABEL", help="what to call the judge")
-    parser.add_argument("--note", default="", metavar="TEXT", help="a sentence on what these results are")
+    parser.add_argument("--judge", required=True, metavar="LABEL", help="label of the judge")
+    parser.add_argument("--note", default="", metavar="TEXT", help="a sentence about these results")
     parser.add_argument("--models", nargs="*", default=[], metavar="NAME", help="order of the models")
     parser.add_argument("--languages", nargs="*", default=[], metavar="CODE", help="order of the languages")
     parser.add_argument("--output", required=True, metavar="FILE", help="Markdown")
@@ -160,7 +158,9 @@ def main() -> None:
         parts.append("## Scores" if len(judges) == 1 else f"## Scores by {table['judge'][0]}")
         parts += judge_section(table, arguments.models, arguments.languages, stand_in if len(judges) == 1 else "")
     costs = [
-        tell(path) for tell, path in ((training_cost, arguments.costs), (judging_cost, arguments.judge_costs)) if path
+        describe(path)
+        for describe, path in ((training_cost, arguments.costs), (judging_cost, arguments.judge_costs))
+        if path
     ]
     if costs:
         parts += ["## Cost", " ".join(costs)]

@@ -1,15 +1,15 @@
 """Table 1: the hyperparameters of LoRA and full-parameter fine-tuning, from the settings of the run itself.
 
---settings is a JSON object, in full or in a file, with the training settings of each method; for LoRA, `modules` says
-which modules of each model family are adapted:
+--settings is a JSON object or a file with one, with the training settings of each method; for LoRA, `modules` lists the
+adapted modules of each model family:
 
   {"lora": {"modules": {"BLOOM": ["query_key_value"]}, "rank": 8, "alpha": 16, "dropout": 0.05,
             "learning_rate": 0.0003, "batch": 128, "epochs": 5},
    "full": {"learning_rate": 0.00002, "batch": 256, "epochs": 3}}
 
-A method that the paper has not comes with its `label`; what differs from the method that it is `like` is listed.
+A method that is not in the paper needs a `label`; only its differences from the method that it is `like` are listed.
 
-The paper's rows come first, in its order and words; any other setting follows under its own name.
+The paper's rows come first, in its order and wording; all other settings follow under their own names.
 Writes PREFIX.md and PREFIX.csv (method, hyperparameter, value).
 """
 
@@ -38,7 +38,7 @@ CAPTION = "Table 1: Hyperparameter configurations of LoRA and full-parameter fin
 
 
 def table_rows(settings: dict) -> list[dict[str, str]]:
-    """The table's rows. Raises InputError when a method is unknown or without settings."""
+    """The table's rows. Raises InputError if a method is unknown or has no settings."""
     for method, values in settings.items():
         if not isinstance(values, dict) or not values:
             raise InputError(f"--settings: {method!r} has no settings; give an object with at least one")
@@ -54,7 +54,7 @@ def table_rows(settings: dict) -> list[dict[str, str]]:
 
 
 def own_settings(method: str, settings: dict) -> dict:
-    """What is listed of a method: all of one that the paper has, of another what differs from the one it is like."""
+    """The settings to list: all for a method in the paper, otherwise those that differ from the method it is like."""
     values = {key: value for key, value in settings[method].items() if key not in ("label", "like")}
     like = settings.get(settings[method].get("like"), {})
     return {key: value for key, value in values.items() if key not in like or like[key] != value}
@@ -70,7 +70,7 @@ def named_values(values: dict) -> Iterator[tuple[str, str]]:
 
 
 def adapted_modules(modules: dict[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
-    """One row for the families that adapt the same modules."""
+    """One row for all families that adapt the same modules."""
     families: dict[str, list[str]] = {}
     for family, names in modules.items():
         families.setdefault(", ".join(names), []).append(family)
@@ -81,7 +81,7 @@ def adapted_modules(modules: dict[str, Sequence[str]]) -> Iterator[tuple[str, st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--settings", required=True, metavar="JSON", help="training settings, or the file that has them"
+        "--settings", required=True, metavar="JSON", help="training settings: a JSON object or its file"
     )
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the table, without suffix")
     arguments = parser.parse_args()

@@ -1,13 +1,13 @@
-"""Table 2: answers in the wrong language that the judge rated highest, with the judge's own words.
+"""Table 2: the answers in the wrong language that the judge rated highest, with the judge's explanation.
 
-The judge is told that instruction and response must share a language; where it rates an answer highly all the same,
-only language identification takes the score away (Chen et al., 2024, appendix A). Answers come by rating, the highest
-first; among equal ratings first the clearest case of each language (by the identifier's probability), then the second
-clearest, and so on; what is still equal stands in the order of judge, method, model, recipe, lang and id. Answers
-without a rating, and those with nothing in them to identify, are left out.
+The judge's prompt says that instruction and response must share a language; if it rates an answer highly anyway, only
+language identification removes the score (Chen et al., 2024, appendix A). Answers are sorted by rating, the highest
+first; among equal ratings, the clearest case of each language (by the identifier's probability) comes first, then the
+second clearest, and so on; ties are in the order of judge, method, model, recipe, lang and id. Answers without a
+rating, and those without text to identify, are left out.
 
-Writes PREFIX.csv, with the texts as they are, and PREFIX.md, where long lines are wrapped. --note is repeated below
-the table, for instance that a stand-in judged.
+Writes PREFIX.csv with the unchanged texts, and PREFIX.md with long lines wrapped. --note is repeated below the table,
+for instance that a stand-in judged.
 """
 
 import argparse
@@ -43,11 +43,11 @@ def highest_rated_in_wrong_language(scores: "pl.DataFrame", count: int) -> "pl.D
     )
     return ordered.head(count).select(
         *KEY, "rating", "label", "probability", "prompt", "response", "explanation"
-    )  # the row's coordinates first, its texts last
+    )  # coordinates first, texts last
 
 
 def examples_page(rows: list[dict], note: str) -> str:
-    """The table as Markdown, one example a section, as in the paper."""
+    """The table as Markdown, one section per example, as in the paper."""
     if not rows:
         parts = ["No answer in the wrong language was rated: there is no example to show."]
     else:
@@ -57,7 +57,7 @@ def examples_page(rows: list[dict], note: str) -> str:
 
 
 def example_section(number: int, row: dict) -> str:
-    """One answer: where it comes from, the texts, the rating."""
+    """One answer: its run, the texts, the rating."""
     method = METHODS.get(row["method"], row["method"])
     where = f"{method}, {row['model']}, {row['recipe']}, prompt {escape_markdown(row['id'])}"
     return "\n\n".join(
@@ -73,7 +73,7 @@ def example_section(number: int, row: dict) -> str:
 
 
 def verbatim(text: str) -> str:
-    """Text in a fence longer than any in it, so that nothing in a model's answer is taken for Markdown."""
+    """Text in a fence longer than any inside it, so that nothing in a model's answer is read as Markdown."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
     lines = [part for line in text.split("\n") for part in textwrap.wrap(line, LINE, break_on_hyphens=False) or [""]]
     return "\n".join([f"{fence}text", *lines, fence])
@@ -90,8 +90,8 @@ def main() -> None:
     import polars as pl
 
     table = highest_rated_in_wrong_language(read_scores(arguments.scores, COLUMNS), arguments.rows)
-    told = table.with_columns(rating=pl.col("rating").map_elements(format_score, pl.String))
-    write_text(f"{arguments.output_prefix}.csv", told.write_csv())
+    formatted = table.with_columns(rating=pl.col("rating").map_elements(format_score, pl.String))
+    write_text(f"{arguments.output_prefix}.csv", formatted.write_csv())
     write_text(f"{arguments.output_prefix}.md", examples_page(table.to_dicts(), arguments.note))
     print(f"table2: {len(table)} answers in the wrong language", file=sys.stderr)
 

@@ -1,9 +1,9 @@
 """Train a small fastText language identifier with OpenLID's labels, for the miniature.
 
-Each corpus file holds one language, a document a line; of a `.jsonl` file the field `text` is taken. The model
-learns from whole documents and from short pieces of them, since an answer may be a single word. It gets the first
-label that the language table lists for each language, so that langid.py uses it as it uses OpenLID. One thread and
-a fixed seed: the same corpus gives the same bytes.
+Each corpus file holds one language, with one document per line; in a `.jsonl` file, it is the field `text`. The model
+is trained on whole documents and on short pieces of them, since an answer may be a single word. Each language has the
+first label that the language table lists, so that langid.py can use the model like OpenLID. With one thread and a fixed
+seed, the same corpus gives the same bytes.
 """
 
 import argparse
@@ -21,23 +21,23 @@ from data.languages import FASTTEXT_MARK, labels_of, read_languages
 
 SEED = 42
 PIECE_WORDS = 3
-PIECE_CHARACTERS = 8  # of a word longer than twice that: Chinese writes no spaces
+PIECE_CHARACTERS = 8  # for a word longer than twice that: Chinese has no spaces
 
 
 def read_documents(path: Path) -> list[str]:
-    """The documents of one language, each on one line. Raises InputError when there is none."""
+    """The documents of one language, each on one line. Raises InputError if there are none."""
     if path.suffix == ".jsonl":
         texts = [row["text"] for row in read_jsonl(path, fields={"text": str})]
     else:
         texts = read_text(path).split("\n")
     documents = [line for line in (" ".join(text.split()) for text in texts) if line]
     if not documents:
-        raise InputError(f"{path}: holds no text; give a document a line")
+        raise InputError(f"{path}: holds no text; give one document per line")
     return documents
 
 
 def pieces(document: str) -> Iterator[str]:
-    """Cut a document into runs of a few words, and words without end into runs of characters."""
+    """Cut a document into pieces of a few words, and very long words into pieces of a few characters."""
     words = document.split()
     for start in range(0, len(words), PIECE_WORDS):
         yield " ".join(words[start : start + PIECE_WORDS])
@@ -48,14 +48,14 @@ def pieces(document: str) -> Iterator[str]:
 
 
 def training_lines(documents: list[str], label: str) -> Iterator[str]:
-    """Lines of fastText's training format: every document, and every different piece once."""
-    different = dict.fromkeys(piece for document in documents for piece in pieces(document))
-    for text in (*documents, *different):
+    """Lines in fastText's training format: every document, and every distinct piece once."""
+    distinct = dict.fromkeys(piece for document in documents for piece in pieces(document))
+    for text in (*documents, *distinct):
         yield f"{FASTTEXT_MARK}{label} {text}\n"
 
 
 def has_same_weights(model, written) -> bool:
-    """Whether a model that was read again has the weights: fastText writes half of a file without complaint."""
+    """Whether a model read back has the same weights: fastText does not report an incomplete write."""
     return all(
         (part(model) == part(written)).all()
         for part in (lambda each: each.get_input_matrix(), lambda each: each.get_output_matrix())
@@ -72,9 +72,9 @@ def main() -> None:
     languages = read_languages(arguments.languages)
     labels = {code: labels_of(code, languages, arguments.languages)[0] for code, _ in arguments.corpus}
     if len(labels) < 2:
-        raise InputError("--corpus: one language leaves nothing to tell apart; give two or more")
+        raise InputError("--corpus: there is only one language to identify; give two or more")
     lines = [line for code, path in arguments.corpus for line in training_lines(read_documents(path), labels[code])]
-    random.Random(SEED).shuffle(lines)  # fastText takes them in order, and would learn the last language best
+    random.Random(SEED).shuffle(lines)  # fastText trains in order, which would favour the last language
 
     import fasttext
 
@@ -89,14 +89,14 @@ def main() -> None:
             minn=1,
             maxn=3,
             bucket=20_000,
-            thread=1,  # more would update the weights in an order that never repeats
+            thread=1,  # more threads would update the weights in a random order
             seed=SEED,
             verbose=0,
         )
     with beside(arguments.output) as written:
         model.save_model(str(written))
         if not has_same_weights(model, fasttext.load_model(str(written))):
-            raise InputError(f"{arguments.output}: cannot be written, is the disk full?; make room and run again")
+            raise InputError(f"{arguments.output}: could not be written completely; free disk space and run again")
     print(f"langid model: {len(labels)} languages, {len(lines)} examples", file=sys.stderr)
 
 
