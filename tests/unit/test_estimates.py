@@ -5,7 +5,7 @@ import math
 import pytest
 
 from planning import estimates
-from planning.walltime import together
+from planning.walltime import schedule
 
 LORA = {"precision": "bf16", "lora": {"rank": 8, "alpha": 16, "dropout": 0.05}}
 FULL = {"precision": "bf16", "zero_stage": 3}
@@ -81,30 +81,30 @@ def taking(count):
 
 def test_jobs_share_devices_and_the_longest_go_first():
     seconds = {"short": 1.0, "long": 3.0, "middle": 2.0}
-    assert together(seconds, lambda job: (), taking(1), {"devices": 2}).seconds == 3
-    assert together(seconds, lambda job: (), taking(1), {"devices": 1}).seconds == 6
+    assert schedule(seconds, lambda job: (), taking(1), {"devices": 2}).seconds == 3
+    assert schedule(seconds, lambda job: (), taking(1), {"devices": 1}).seconds == 6
 
 
 def test_a_job_waits_for_what_it_needs_and_not_for_what_is_there():
     needs = {"train": ["base"], "respond": ["train", "prompts"]}
     seconds = {"train": 5.0, "respond": 2.0}
-    assert together(seconds, lambda job: needs[job], taking(1), {"devices": 8}).seconds == 7
+    assert schedule(seconds, lambda job: needs[job], taking(1), {"devices": 8}).seconds == 7
 
 
 def test_a_job_that_wants_more_than_there_is_takes_all():
-    assert together({"a": 1.0, "b": 1.0}, lambda job: (), taking(8), {"devices": 4}).seconds == 2
+    assert schedule({"a": 1.0, "b": 1.0}, lambda job: (), taking(8), {"devices": 4}).seconds == 2
 
 
 def test_what_is_not_limited_does_not_wait():
     seconds = dict.fromkeys(range(100), 1.0)
-    assert together(seconds, lambda job: (), lambda job: {"judging": 0, "cpu": 4}, {"devices": 1}).seconds == 1
+    assert schedule(seconds, lambda job: (), lambda job: {"judging": 0, "cpu": 4}, {"devices": 1}).seconds == 1
 
 
 def test_the_peak_is_of_jobs_that_run_at_one_time():
-    held = together({"a": 1.0, "b": 1.0, "c": 1.0}, lambda job: (), taking(1), {"devices": 2}, lambda job: 10.0)
+    held = schedule({"a": 1.0, "b": 1.0, "c": 1.0}, lambda job: (), taking(1), {"devices": 2}, lambda job: 10.0)
     assert (held.seconds, held.peak) == (2, 20)
 
 
 def test_nothing_takes_no_time():
-    assert together({}, lambda job: (), taking(1), {"devices": 1}) == (0.0, 0.0)
-    assert math.isfinite(together({"a": 0.0}, lambda job: (), taking(1), {"devices": 1}).seconds)
+    assert schedule({}, lambda job: (), taking(1), {"devices": 1}) == (0.0, 0.0)
+    assert math.isfinite(schedule({"a": 0.0}, lambda job: (), taking(1), {"devices": 1}).seconds)

@@ -102,12 +102,12 @@ def test_rows_and_tokens_are_counted_as_soon_as_they_are_there(house):
 def test_mistakes_are_told_in_one_line(house):
     (house / "bad.yaml").write_text("plan: {device: B200}\n")
     for arguments, line in {
-        ("--configfile", "bad.yaml"): "error: config: plan.device: 'B200' is none of H200, .*plan.flops",
+        ("--configfile", "bad.yaml"): "error: config: plan.device: 'B200' is not one of H200, .*plan.flops",
         ("--config", "plan={tokens_a_row: {blom: 1}}"): "error: config: plan.tokens_a_row.blom: .*did you mean 'bloom'",
         ("--config", "plan={mfu: 2}"): "error: config: plan.mfu: 2 is greater than the maximum of 1",
         ("figure99",): "error: No rule to produce figure99",
         ("--profile", "nowhere"): "error: nowhere/config.yaml: no such file; name a folder of profiles/",
-        ("--configfile", "nowhere.yaml"): "error: nowhere.yaml: no such file; make it, or mend its path",
+        ("--configfile", "nowhere.yaml"): "error: nowhere.yaml: no such file; make it, or correct its path",
     }.items():
         asked = ask(house, *arguments)
         assert asked.returncode == 1 and re.match(line, asked.stderr) and asked.stderr.count("\n") == 1, asked.stderr

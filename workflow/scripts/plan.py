@@ -1,11 +1,11 @@
-"""What a run will take, before it runs: PREFIX.md and PREFIX.json, and on the screen.
+"""Report what a run will take, before it runs, in PREFIX.md and PREFIX.json, and print the former.
 
   plan.py                                                  the paper
   plan.py --configfile config/demo.yaml -- figure3         any target of any configuration, as for snakemake
 
-Jobs are those of Snakemake's own DAG, done and left. Rows, tokens, speeds, and what a judge's calls use are taken from
-what there is by now (counted, measured); the rest is assumed as `plan` in the configuration says, and the report tells
-which is which. No job is started and no lock taken, so it may be asked for while a run is under way.
+The jobs, done and left, are those of Snakemake's DAG. Rows, tokens, speeds, and the tokens of a judge's calls come from
+existing files (counted, measured) where there are any; the rest is assumed, by `plan` in the configuration, and the
+report says which is which. No job is started and no lock taken, so this can be used while a run is in progress.
 """
 
 import argparse
@@ -20,25 +20,25 @@ from basics.errors import InputError
 from basics.paths import REPOSITORY
 from judging.spending import cost, journal_files, past_usage
 from planning import estimates
-from planning.asking import ask_for_targets, asked_workflow, by_stage, stages, tell
-from planning.forecast import ASSUMED, MEASURED, Forecast, Number, sources
+from planning.asking import add_target_options, stage_rows, totals_by_stage, workflow_of, write_report
+from planning.forecast import ASSUMED, MEASURED, Forecast, Number, source_summary
 from planning.jobs import Job, Workflow
-from planning.walltime import Together, together
+from planning.walltime import Schedule, schedule
 from reporting.costs import short_number, sort_by_model
 from reporting.markdown import ABSENT, markdown_table
 
 HOUR, GB, GIB = 3600, 1e9, 2**30
 READING = """\
-FLOPs are 6 a parameter and token: an upper bound for LoRA, which does with about 4. *Tokens*, of all epochs, are \
-counted where recipes are tokenized, and measured where models are trained. *Hours* are measured of what is trained, \
-and reckoned by its speed for others of the method and model, or of nearly its size; they are without start-up. \
-*Longest* and *devices* are of one job; *attempts*, those of the longest, each up to *walltime*. *Device GiB* are \
-weights and optimizer alone until there is a measurement: activations take what is left, by the micro-batch. *Host GB* \
-is what the first attempt asks for, a node."""
+FLOPs are 6 per parameter and token: an upper bound for LoRA, which needs about 4. *Tokens*, of all epochs, are \
+counted for tokenized recipes and measured for trained models. *Hours*, without start-up, are measured for trained \
+models; their speed is used for other trainings of the same method and model, or of a model of similar size. *Longest* \
+and *devices* refer to a single job, and *attempts* to the longest, each limited to *walltime*. *Device GiB* covers \
+only weights and optimizer until there is a measurement: activations use what is left, depending on the micro-batch. \
+*Host GB* is the memory that the first attempt requests per node."""
 
 
 def retries_of(profile: Path) -> int:
-    """How often a profile has a job that failed submitted again. Raises InputError when there is no such profile."""
+    """How often a profile resubmits a failed job. Raises InputError when there is no such profile."""
     path = profile / "config.yaml"
     try:
         return int((yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("retries", 0))
@@ -46,18 +46,20 @@ def retries_of(profile: Path) -> int:
         raise InputError(f"{path}: no such file; name a folder of profiles/ with --profile") from None
 
 
-def of_run(job: Job) -> dict:
-    """The tuned model that a job is about."""
+def run_columns(job: Job) -> dict:
+    """The tuned model of a job: method, model and recipe."""
     return dict(zip(("method", "model", "recipe"), job.run, strict=True))
 
 
-def trainings(forecast: Forecast, retries: int) -> list[dict]:
-    """One row a training: what it takes of tokens, hours, memory and attempts."""
-    return [of_run(job) | training(forecast, job) | {"attempts_allowed": retries + 1} for job in forecast.trainings]
+def training_rows(forecast: Forecast, retries: int) -> list[dict]:
+    """One row per training: its tokens, hours, memory and attempts."""
+    return [
+        run_columns(job) | training_row(forecast, job) | {"attempts_allowed": retries + 1} for job in forecast.trainings
+    ]
 
 
-def training(forecast: Forecast, job: Job) -> dict:
-    """What one training takes. Memory is a device's, but for that of the host, which is a node's."""
+def training_row(forecast: Forecast, job: Job) -> dict:
+    """What one training takes. Device memory is per device, host memory per node."""
     tokens, seconds, devices = forecast.tokens(job), forecast.device_seconds(job), forecast.devices(job)
     memory, runtime = device_memory(forecast, job), job.resources.get("runtime")
     return {
@@ -78,19 +80,19 @@ def training(forecast: Forecast, job: Job) -> dict:
 
 
 def device_memory(forecast: Forecast, job: Job) -> Number:
-    """Bytes that a training takes of a device: its peak if it is done, else without activations."""
+    """Bytes of device memory that a training uses: its peak if it is done, else without activations."""
     if record := forecast.records.get(job):
         return Number(record["peak_memory"], MEASURED)
     parameters, settings, devices = forecast.parameters(job), forecast.settings(job), forecast.devices(job)
     return Number(estimates.weights_in_training(parameters, settings, devices), ASSUMED)
 
 
-def answerings(forecast: Forecast) -> list[dict]:
-    """One row a tuned model: its answers."""
-    return [of_run(job) | answering(forecast, job) for job in forecast.answerings]
+def answering_rows(forecast: Forecast) -> list[dict]:
+    """One row per tuned model: its answers."""
+    return [run_columns(job) | answering_row(forecast, job) for job in forecast.answerings]
 
 
-def answering(forecast: Forecast, job: Job) -> dict:
+def answering_row(forecast: Forecast, job: Job) -> dict:
     """What the answers of one tuned model take."""
     seconds, devices = forecast.answering_seconds(job), max(1, job.resources.get("gpu", 0))
     return {
@@ -101,17 +103,17 @@ def answering(forecast: Forecast, job: Job) -> dict:
     }
 
 
-def judges(forecast: Forecast) -> list[dict]:
-    """One row a judge that has something to rate."""
+def judge_rows(forecast: Forecast) -> list[dict]:
+    """One row per judge that has something to rate."""
     by_judge: dict[str, list[Job]] = {}
     for job in forecast.judgings:
         by_judge.setdefault(job.wildcards["judge"], []).append(job)
     asked = [judge for judge in forecast.config["judges"] if judge["name"] in by_judge]
-    return [judging_by(judge, by_judge[judge["name"]], forecast) for judge in asked]
+    return [judge_row(judge, by_judge[judge["name"]], forecast) for judge in asked]
 
 
-def judging_by(judge: Mapping, jobs: Sequence[Job], forecast: Forecast) -> dict:
-    """Calls and tokens of one judge, and US dollars if it has a price; what was spent is that of its journals."""
+def judge_row(judge: Mapping, jobs: Sequence[Job], forecast: Forecast) -> dict:
+    """Calls and tokens of one judge, and US dollars if it has a price; what was spent is read from its journals."""
     done, left = (sum(forecast.calls(job) for job in jobs if job.left == is_left) for is_left in (False, True))
     prompt, completion, source = forecast.usage(judge["name"])
     folder = Path(f"results/{forecast.config['experiment']}/journals/judge/{judge['name']}")
@@ -127,11 +129,11 @@ def judging_by(judge: Mapping, jobs: Sequence[Job], forecast: Forecast) -> dict:
     )
 
 
-def wall_time(forecast: Forecast) -> Together:
-    """Seconds of all that is left on the devices, and the most bytes that checkpoints take meanwhile.
+def schedule_of(forecast: Forecast) -> Schedule:
+    """The wall time in seconds of all jobs that are left, and the most bytes that checkpoints take meanwhile.
 
-    Jobs for a GPU share the GPUs and others run beside them; without GPUs all share the cores. Judges' endpoints are
-    called by a job at a time, as the profiles have it.
+    GPU jobs share the GPUs, and other jobs run beside them; without GPUs all jobs share the cores. Only one job at a
+    time calls the judges' endpoints, as in the profiles.
     """
     accelerated = forecast.config["compute"]["accelerator"] == "gpu"
 
@@ -141,11 +143,11 @@ def wall_time(forecast: Forecast) -> Together:
 
     left = {job: forecast.seconds(job) for job in forecast.jobs if job.left}
     limits = {"devices": forecast.assumed["devices"], "judging": 1}
-    return together(left, lambda job: job.needs, takes, limits, forecast.checkpoints)
+    return schedule(left, lambda job: job.needs, takes, limits, forecast.checkpoints)
 
 
-def used(folder: Path) -> int:
-    """Bytes of all files below a folder; some may go while they are counted."""
+def folder_size(folder: Path) -> int:
+    """Bytes of all files below a folder; files may disappear while they are counted."""
     sizes = []
     for path in folder.rglob("*"):
         try:
@@ -156,20 +158,20 @@ def used(folder: Path) -> int:
 
 
 def plan(workflow: Workflow, targets: Sequence[str], retries: int) -> dict:
-    """Everything that the report says, as JSON."""
+    """The content of the report, as JSON."""
     forecast = Forecast(workflow)
-    config, wall = workflow.config, wall_time(forecast)
-    now = used(Path("results") / config["experiment"])
+    config, wall = workflow.config, schedule_of(forecast)
+    now = folder_size(Path("results") / config["experiment"])
     more = sum(forecast.bytes(job) for job in forecast.jobs if job.left)
-    trained = sort_by_model(trainings(forecast, retries), list(config["models"]), config["languages"]["train"])
+    trained = sort_by_model(training_rows(forecast, retries), list(config["models"]), config["languages"]["train"])
     longest = max((row for row in trained if row["left"]), key=lambda row: row["hours"], default=None)
     return {
         "experiment": config["experiment"],
         "targets": list(targets) or ["all_figures"],
-        "jobs": stages(workflow),
+        "jobs": stage_rows(workflow),
         "trainings": trained,
-        "answerings": answerings(forecast),
-        "judges": judges(forecast),
+        "answerings": answering_rows(forecast),
+        "judges": judge_rows(forecast),
         "longest": longest,
         "devices": config["plan"]["devices"],
         "wall_hours": wall.seconds / HOUR,
@@ -179,33 +181,33 @@ def plan(workflow: Workflow, targets: Sequence[str], retries: int) -> dict:
     }
 
 
-# ---- for a reader
+# ---- the report
 
 
-def hours(number: float) -> str:
-    """Hours, or what is easier to read of less than one."""
+def format_hours(number: float) -> str:
+    """Hours, or minutes or seconds if it is less than one."""
     if number >= 1 or number == 0:
         return f"{short_number(number)} h"
     return f"{short_number(60 * number)} min" if number >= 1 / 60 else f"{short_number(HOUR * number)} s"
 
 
-def gigabytes(number: float) -> str:
+def format_bytes(number: float) -> str:
     return f"{short_number(number / GB)} GB" if number >= GB / 10 else f"{short_number(number / 1e6)} MB"
 
 
-def attempts_of(rows: Sequence[Mapping]) -> str:
-    """The most attempts of any training, and whether the profile allows as many."""
+def format_attempts(rows: Sequence[Mapping]) -> str:
+    """The most attempts of any training, and the number that the profile allows if it is lower."""
     needed = [row["attempts"] for row in rows if row["left"]]
     if not needed:
         return ABSENT
     if None in needed:
-        return "never ends"
+        return "never finishes"
     allowed = rows[0]["attempts_allowed"]
     return f"{max(needed)}" if max(needed) <= allowed else f"{max(needed)}, {allowed} allowed"
 
 
-def by_model(result: Mapping) -> list[dict]:
-    """Trainings and answers by method and model."""
+def model_table(result: Mapping) -> list[dict]:
+    """Trainings and answers by method and model, for a reader."""
     groups: dict[tuple[str, str], list] = {}
     for row in result["trainings"]:
         groups.setdefault((row["method"], row["model"]), []).append(row)
@@ -219,22 +221,22 @@ def by_model(result: Mapping) -> list[dict]:
 
 
 def model_cells(rows: Sequence[Mapping], answering_hours: float) -> dict:
-    """The trainings of a method and model, for a reader; `READING` explains the columns."""
+    """The cells of a method and model; `READING` explains the columns."""
     longest = max(rows, key=lambda row: row["hours"])
     hours_numbers = [Number(row["device_hours"], row["hours_source"]) for row in rows]
     token_numbers = [Number(row["tokens"], row["tokens_source"]) for row in rows]
     return {
         "done": f"{sum(not row['left'] for row in rows)} of {len(rows)}",
         "tokens": short_number(sum(row["tokens"] for row in rows)),
-        "tokens are": sources(token_numbers),
+        "tokens are": source_summary(token_numbers),
         "device-hours": short_number(sum(row["device_hours"] for row in rows)),
         "left": short_number(sum(row["device_hours"] for row in rows if row["left"])),
-        "hours are": sources(hours_numbers),
+        "hours are": source_summary(hours_numbers),
         "answering": short_number(answering_hours),
         "devices": longest["devices"],
-        "longest": hours(longest["hours"]),
-        "walltime": ABSENT if longest["walltime_hours"] is None else hours(longest["walltime_hours"]),
-        "attempts": attempts_of(rows),
+        "longest": format_hours(longest["hours"]),
+        "walltime": ABSENT if longest["walltime_hours"] is None else format_hours(longest["walltime_hours"]),
+        "attempts": format_attempts(rows),
         "host GB": short_number(max(row["host_memory_gb"] for row in rows)),
         "device GiB": short_number(max(row["device_memory_gib"] for row in rows)),
         "GiB are": "measured" if any(row["device_memory_source"] == MEASURED for row in rows) else "weights",
@@ -242,6 +244,8 @@ def model_cells(rows: Sequence[Mapping], answering_hours: float) -> dict:
 
 
 def judge_table(rows: Sequence[Mapping]) -> list[dict]:
+    """Calls, tokens and money by judge, for a reader."""
+
     def money(number: float | None) -> str:
         return "no price" if number is None else f"${number:,.2f}"
 
@@ -261,44 +265,42 @@ def judge_table(rows: Sequence[Mapping]) -> list[dict]:
 
 
 def longest_sentence(row: Mapping | None) -> str:
-    """The longest training that is left, against the limit of its row of `compute`."""
+    """The longest training that is left, compared with the time limit in its row of `compute`."""
     if row is None:
         return "No training is left."
     name = f"{row['method']}/{row['model']}/{row['recipe']}"
-    device_hours = short_number(row["device_hours"])
-    text = f"Longest job: {name}, {device_hours} device-hours, {hours(row['hours'])} on {row['devices']}"
+    devices = f"{row['devices']} device{'s' * (row['devices'] > 1)}"
+    text = f"Longest job: {name}, {short_number(row['device_hours'])} device-hours, {format_hours(row['hours'])} on {devices}"
     limit = row["walltime_hours"]
     if limit is None:
         return f"{text}."
-    text += f"; its row of `compute` has a runtime of {hours(limit)}"
+    text += f"; its row of `compute` has a runtime of {format_hours(limit)}"
     if row["attempts"] is None:
-        return f"{text}, which is over before it has begun: raise it."
+        return f"{text}, which leaves no time to train: raise it."
     if row["attempts"] == 1:
         return f"{text}, which is enough."
-    text += f", so that it goes on from its checkpoint and takes {row['attempts']} attempts"
+    text += f", so it will resume from checkpoints and take {row['attempts']} attempts"
     if row["attempts"] <= row["attempts_allowed"]:
-        return f"{text}, of the {row['attempts_allowed']} that the profile allows."
-    return (
-        f"{text}, and the profile allows {row['attempts_allowed']}: raise `runtime`, ranks, or the profile's `retries`."
-    )
+        return f"{text} of the {row['attempts_allowed']} that the profile allows."
+    return f"{text}, but the profile allows only {row['attempts_allowed']}: raise `runtime`, `ranks`, or its `retries`."
 
 
-def summary(result: Mapping) -> list[str]:
-    """What matters most, a line each."""
+def summary_lines(result: Mapping) -> list[str]:
+    """The main figures, one per line."""
     trained, assumed, disk = result["trainings"], result["assumed"], result["disk"]
-    jobs = by_stage(result["jobs"])[-1]
+    jobs = totals_by_stage(result["jobs"])[-1]
     total, left = (sum(row["device_hours"] for row in trained if row["left"] or whole) for whole in (True, False))
     answers = sum(row["device_hours"] for row in result["answerings"] if row["left"])
     lines = [
         f"Jobs: {jobs['jobs']:,}, of which {jobs['done']:,} are done and {jobs['left']:,} left.",
         f"Trainings: {len(trained)}, {short_number(total)} device-hours in all, of which {short_number(left)} are left"
-        f" (where nothing is measured, of {assumed['device']} at {assumed['mfu']:.0%} of its peak); answering what is"
-        f" left, {short_number(answers)} more.",
-        f"Wall time of what is left, on {result['devices']} at a time: {hours(result['wall_hours'])}, without waiting"
-        " in a queue.",
+        f" (unless measured, for {assumed['device']} at {assumed['mfu']:.0%} of its peak); the answers that are left"
+        f" take {short_number(answers)} more.",
+        f"Wall time of what is left, with {result['devices']} devices: {format_hours(result['wall_hours'])}, without"
+        " waiting in a queue.",
         longest_sentence(result["longest"]),
-        f"Disk: {gigabytes(disk['now'])} now, {gigabytes(disk['left'])} to come, {gigabytes(disk['total'])} in all;"
-        f" while trainings run, up to {gigabytes(disk['checkpoints'])} of checkpoints.",
+        f"Disk: {format_bytes(disk['now'])} now, {format_bytes(disk['left'])} to come, {format_bytes(disk['total'])} in"
+        f" all; while trainings run, up to {format_bytes(disk['checkpoints'])} more for checkpoints.",
     ]
     for row in result["judges"]:
         dollars = "" if row["dollars_left"] is None else f", about ${row['dollars_left']:,.2f}"
@@ -306,20 +308,20 @@ def summary(result: Mapping) -> list[str]:
     return lines
 
 
-def markdown(result: Mapping) -> str:
-    """The report."""
+def plan_page(result: Mapping) -> str:
+    """The report, in Markdown."""
     parts = [f"# What {', '.join(result['targets'])} of {result['experiment']} will take"]
-    parts.append("\n".join(f"- {line}" for line in summary(result)))
+    parts.append("\n".join(f"- {line}" for line in summary_lines(result)))
     parts += [
         "## Jobs",
-        "Those of Snakemake's own DAG.",
-        markdown_table(by_stage(result["jobs"]), ("jobs", "done", "left")),
+        "From Snakemake's own DAG.",
+        markdown_table(totals_by_stage(result["jobs"]), ("jobs", "done", "left")),
     ]
     if result["trainings"]:
         numbers = ["done", "tokens", "device-hours", "left", "answering", "devices", "longest", "walltime", "attempts"]
         parts += [
             "## Trainings",
-            markdown_table(by_model(result), [*numbers, "host GB", "device GiB"]),
+            markdown_table(model_table(result), [*numbers, "host GB", "device GiB"]),
             READING,
         ]
     if result["judges"]:
@@ -329,7 +331,7 @@ def markdown(result: Mapping) -> str:
                 judge_table(result["judges"]), ("calls", "done", "left", "tokens left", "money left", "spent")
             ),
         ]
-        parts.append("A call a rating; those for replies without one come on top.")
+        parts.append("One call per rating; retries of replies without a rating are extra.")
     rows = result["seed_rows"]
     given = [
         {"key": f"plan.{key}", "value": yaml.safe_dump(value, default_flow_style=True).split("\n")[0]}
@@ -341,15 +343,15 @@ def markdown(result: Mapping) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask_for_targets(parser)
+    add_target_options(parser)
     profile = REPOSITORY / "profiles" / "slurm"
-    parser.add_argument("--profile", type=Path, default=profile, metavar="FOLDER", help="whose retries there are")
+    parser.add_argument("--profile", type=Path, default=profile, metavar="FOLDER", help="profile whose retries apply")
     options = parser.parse_args(arguments)
 
     retries = retries_of(options.profile)
-    workflow = asked_workflow(options)
+    workflow = workflow_of(options)
     result = plan(workflow, options.targets, retries)
-    tell(result, markdown(result), options.output_prefix or f"results/{workflow.config['experiment']}/plan")
+    write_report(result, plan_page(result), options.output_prefix or f"results/{workflow.config['experiment']}/plan")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""How far a run has come, and what it has cost so far: PREFIX.md and PREFIX.json, and on the screen.
+"""Report how far a run has come and what it has cost, in PREFIX.md and PREFIX.json, and print the former.
 
   status.py                                                  the paper
   status.py --configfile config/demo.yaml -- figure3         any target of any configuration, as for snakemake
 
-A cell of the matrix is a tuned model: done, or the stage that keeps it from being so and how that stands. *running* and
-*queued* are what a process of this machine does, and what Slurm says of its submissions; *failed*: there is a log and
-no output; *interrupted*: Snakemake has noted the job's start and not its end, and nothing works on it, as after a
-kill -9 or a machine that died; *outdated*: an output is there, and what it is made from has changed since; *missing*:
-not begun. Nothing is started or locked, so it may be asked for while a run is under way.
+A cell of the matrix is a tuned model: done, or the state of the first job that needs attention, with its stage.
+*running* and *queued*: a process on this machine, or a job in Slurm's queue, works or waits; *failed*: there is a log
+but no output; *interrupted*: Snakemake has recorded the start of the job but not its end, and nothing works on it, as
+after kill -9 or a crash of the machine; *outdated*: the output exists, but what it is made from has changed since;
+*missing*: not begun. Nothing is started or locked, so this can be used while a run is in progress.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from basics.command_line import command_line
 from basics.errors import InputError
 from basics.reading import read_jsonl
 from judging.spending import NO_USAGE, USAGE_KINDS, cost, past_usage
-from planning.asking import ask_for_targets, asked_workflow, by_stage, stages, tell
+from planning.asking import add_target_options, stage_rows, totals_by_stage, workflow_of, write_report
 from planning.jobs import Job, Workflow
 from reporting.costs import read_spent, short_number
 from reporting.markdown import ABSENT, markdown_table
@@ -30,7 +30,7 @@ from reporting.order import in_order, method_place, recipe_order
 
 
 class State(StrEnum):
-    """How a job, or a tuned model, stands."""
+    """The state of a job or a tuned model."""
 
     DONE = auto()
     RUNNING = auto()
@@ -41,17 +41,17 @@ class State(StrEnum):
     MISSING = auto()
 
 
-# What a tuned model's cell tells of its jobs, before what is merely next.
-TELLING = (State.RUNNING, State.QUEUED, State.FAILED, State.INTERRUPTED)
+# The states that a tuned model's cell shows in preference to that of its next job, in order.
+NOTABLE = (State.RUNNING, State.QUEUED, State.FAILED, State.INTERRUPTED)
 WAITING = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "PREEMPTED"}  # squeue(1), job states
-TAIL = 64 * 1024  # bytes of a log in which its last word is looked for
+TAIL = 64 * 1024  # bytes at the end of a log in which its error is looked for
 
 
-# ---- what is under way
+# ---- what is in progress
 
 
-def words_here() -> set[str]:
-    """The words of all command lines of processes that work in this folder: paths of outputs and logs among them."""
+def command_line_words() -> set[str]:
+    """The words of the command lines of all processes in this folder, which include paths of outputs and logs."""
     import psutil
 
     words: set[str] = set()
@@ -65,30 +65,30 @@ def words_here() -> set[str]:
 
 
 def submissions(wanted: Iterable[str]) -> dict[str, str]:
-    """Slurm's word for each submission that waits or runs. Raises InputError when Slurm does not answer."""
+    """Slurm's state of each submission that waits or runs. Raises InputError when Slurm does not answer."""
     if not set(wanted) or not shutil.which("squeue"):
         return {}
     asked = ["squeue", "--me", "--noheader", "--array", "--format=%i|%T"]
     answer = subprocess.run(asked, capture_output=True, text=True)
     if answer.returncode:
-        raise InputError(f"squeue: {' '.join(answer.stderr.split())}; ask again when Slurm answers")
+        raise InputError(f"squeue: {' '.join(answer.stderr.split())}; try again when Slurm answers")
     return dict(line.strip().split("|") for line in answer.stdout.splitlines() if "|" in line)
 
 
 def is_worked_on(job: Job, words: set[str]) -> bool:
-    """Whether a process of this machine has the job's output or log in its command line."""
+    """Whether a process on this machine has the job's output or log in its command line."""
     files = [*job.outputs, *job.logs]
     return any(name in words for file in files for name in (file, file.removesuffix(Path(file).suffix)))
 
 
 def state_of(job: Job, words: set[str], queue: Mapping[str, str]) -> State:
-    """How a job stands."""
+    """The state of a job."""
     if not job.left:
         return State.DONE
     if job.begun:
-        said = {queue[submission] for submission in job.submitted if submission in queue}
-        if said:
-            return State.QUEUED if said <= WAITING else State.RUNNING
+        queue_states = {queue[submission] for submission in job.submitted if submission in queue}
+        if queue_states:
+            return State.QUEUED if queue_states <= WAITING else State.RUNNING
         return State.RUNNING if is_worked_on(job, words) else State.INTERRUPTED
     if job.outputs and all(Path(output).exists() for output in job.outputs):
         return State.OUTDATED
@@ -96,15 +96,15 @@ def state_of(job: Job, words: set[str], queue: Mapping[str, str]) -> State:
 
 
 def has_failed(job: Job) -> bool:
-    """Of a job without output: whether it was run, and did not end well. What Snakemake keeps of a job is the same for
-    one that failed and one whose output was removed since; but a benchmark is written when it has ended well."""
+    """Whether a job without output has been run and has failed. Snakemake's records are the same for a job that failed
+    and one whose output was removed since; but a benchmark is written only when a job succeeds."""
     logs = [path.stat().st_mtime for path in map(Path, job.logs) if path.exists()]
     benchmark = Path(job.benchmark) if job.benchmark else None
     return bool(logs) and not (benchmark and benchmark.exists() and benchmark.stat().st_mtime >= max(logs))
 
 
-def last_word(log: Path) -> str:
-    """The error in the one line that our programs end with, or else the last line."""
+def log_error(log: Path) -> str:
+    """The line `error: ...` that our programs end with, or else the last line."""
     try:
         with log.open("rb") as stream:
             stream.seek(max(0, log.stat().st_size - TAIL))
@@ -114,27 +114,27 @@ def last_word(log: Path) -> str:
     return next((line for line in reversed(lines) if line.startswith("error: ")), lines[-1] if lines else "empty log")
 
 
-# ---- how far
+# ---- progress
 
 
-def cell(jobs: Sequence[Job], states: Mapping[Job, State], order: Sequence[str]) -> dict:
-    """A tuned model: its state, the stage that this is about, and the last stage of those that are done one by one."""
-    by_stage: dict[str, list[Job]] = {}
+def model_state(jobs: Sequence[Job], states: Mapping[Job, State], order: Sequence[str]) -> dict:
+    """The state of a tuned model, the stage that it refers to, and the last stage up to which everything is done."""
+    stages: dict[str, list[Job]] = {}
     for job in sorted(jobs, key=lambda job: order.index(job.stage)):
-        by_stage.setdefault(job.stage, []).append(job)
+        stages.setdefault(job.stage, []).append(job)
     furthest = None
-    for stage, members in by_stage.items():
+    for stage, members in stages.items():
         if any(states[job] != State.DONE for job in members):
             break
         furthest = stage
-    left = [(states[job], stage) for stage, members in by_stage.items() for job in members if states[job] != State.DONE]
-    left.sort(key=lambda found: TELLING.index(found[0]) if found[0] in TELLING else len(TELLING))
+    left = [(states[job], stage) for stage, members in stages.items() for job in members if states[job] != State.DONE]
+    left.sort(key=lambda found: NOTABLE.index(found[0]) if found[0] in NOTABLE else len(NOTABLE))
     state, stage = left[0] if left else (State.DONE, None)
     return {"state": state, "stage": stage, "furthest": furthest}
 
 
-def matrix(workflow: Workflow, states: Mapping[Job, State]) -> list[dict]:
-    """One row a tuned model, in the order of the figures' readers."""
+def model_rows(workflow: Workflow, states: Mapping[Job, State]) -> list[dict]:
+    """One row per tuned model, in reading order."""
     runs: dict[tuple[str, ...], list[Job]] = {}
     for job in workflow.jobs:
         if job.run:
@@ -143,7 +143,7 @@ def matrix(workflow: Workflow, states: Mapping[Job, State]) -> list[dict]:
     place = recipe_order(workflow.config["languages"]["train"])
     order = in_order([model for _, model, _ in runs], models)
     return [
-        dict(zip(("method", "model", "recipe"), run, strict=True)) | cell(jobs, states, workflow.stages)
+        dict(zip(("method", "model", "recipe"), run, strict=True)) | model_state(jobs, states, workflow.stages)
         for run, jobs in sorted(
             runs.items(),
             key=lambda item: (method_place(item[0][0]), order.index(item[0][1]), place(item[0][2]), item[0]),
@@ -151,11 +151,11 @@ def matrix(workflow: Workflow, states: Mapping[Job, State]) -> list[dict]:
     ]
 
 
-# ---- what it has cost
+# ---- cost
 
 
-def trainings_cost(jobs: Iterable[Job]) -> list[dict]:
-    """By method and device: models trained here, device-hours and tokens of their training.json."""
+def training_costs(jobs: Iterable[Job]) -> list[dict]:
+    """By method and device: models trained here, and the device-hours and tokens in their training.json."""
     spent: dict[tuple[str, str], Counter] = {}
     for job in jobs:
         path = Path(job.output) / "training.json"
@@ -168,8 +168,8 @@ def trainings_cost(jobs: Iterable[Job]) -> list[dict]:
     return [{"method": method, "device": device} | dict(sums) for (method, device), sums in spent.items()]
 
 
-def judges_cost(jobs: Iterable[Job], config: Mapping) -> list[dict]:
-    """By judge: ratings that are there; what all replies in its journals used or, where a run has none, its ratings."""
+def judge_costs(jobs: Iterable[Job], config: Mapping) -> list[dict]:
+    """By judge: existing ratings, and the usage of all replies in its journals or, for runs without, of ratings."""
     rows = []
     for judge in config["judges"]:
         ratings, used = 0, Counter(NO_USAGE)
@@ -191,8 +191,8 @@ def judges_cost(jobs: Iterable[Job], config: Mapping) -> list[dict]:
 
 
 def status(workflow: Workflow, targets: Sequence[str]) -> dict:
-    """Everything that the report says, as JSON."""
-    words = words_here()
+    """The content of the report, as JSON."""
+    words = command_line_words()
     queue = submissions(submission for job in workflow.jobs for submission in job.submitted)
     states = {job: state_of(job, words, queue) for job in workflow.jobs}
     runs = any(word.endswith("/snakemake") or word in ("snakemake", "snakemake.cli") for word in words)
@@ -203,24 +203,24 @@ def status(workflow: Workflow, targets: Sequence[str]) -> dict:
         "snakemake_runs_here": runs,
         "locked": workflow.locked,
         "states": {state: count for state in State if (count := sum(value == state for value in states.values()))},
-        "jobs": stages(workflow),
-        "models": matrix(workflow, states),
+        "jobs": stage_rows(workflow),
+        "models": model_rows(workflow, states),
         "trouble": [
             {"state": states[job], "rule": job.rule, "output": job.output}
             | {"log": job.logs[0] if job.logs else None}
-            | {"says": last_word(Path(job.logs[0])) if job.logs else "no log"}
+            | {"says": log_error(Path(job.logs[0])) if job.logs else "no log"}
             for job in troubled
         ],
-        "trainings": trainings_cost(workflow.jobs),
-        "judges": judges_cost(workflow.jobs, workflow.config),
+        "trainings": training_costs(workflow.jobs),
+        "judges": judge_costs(workflow.jobs, workflow.config),
     }
 
 
-# ---- for a reader
+# ---- the report
 
 
-def written(row: Mapping) -> str:
-    """A cell; of a model of which there is nothing, that alone."""
+def cell_text(row: Mapping) -> str:
+    """The state of a model and its stage; only the state if the model is done or nothing of it exists."""
     nothing = row["state"] == State.MISSING and row["furthest"] is None
     return row["state"] if nothing or row["state"] == State.DONE else f"{row['state']} {row['stage']}"
 
@@ -230,32 +230,30 @@ def matrix_table(rows: Sequence[Mapping]) -> list[dict]:
     recipes = list(dict.fromkeys(row["recipe"] for row in rows))
     lines: dict[tuple[str, str], dict] = {}
     for row in rows:
-        lines.setdefault((row["method"], row["model"]), dict.fromkeys(recipes, ABSENT))[row["recipe"]] = written(row)
+        lines.setdefault((row["method"], row["model"]), dict.fromkeys(recipes, ABSENT))[row["recipe"]] = cell_text(row)
     return [{"method": method, "model": model} | cells for (method, model), cells in lines.items()]
 
 
-def markdown(result: Mapping) -> str:
-    """The report."""
-    parts = [f"# How far {', '.join(result['targets'])} of {result['experiment']} is"]
+def status_page(result: Mapping) -> str:
+    """The report, in Markdown."""
+    parts = [f"# Progress of {', '.join(result['targets'])} in {result['experiment']}"]
     counted = ", ".join(f"{count:,} {state}" for state, count in result["states"].items())
     if result["snakemake_runs_here"]:
-        under_way = "Snakemake runs in this folder, on this machine."
+        activity = "Snakemake is running in this folder, on this machine."
     elif result["locked"]:
-        under_way = (
-            "Snakemake's lock is on this folder and none runs on this machine: it runs on another, or was killed; then"
-            " `snakemake --unlock`, and the same command again."
+        activity = (
+            "Snakemake has locked this folder but is not running on this machine: it is running on another or was"
+            " killed; in the latter case run `snakemake --unlock` and repeat the command."
         )
     else:
-        under_way = "No Snakemake runs in this folder."
-    parts += [f"Jobs: {counted}. {under_way}"]
+        activity = "No Snakemake is running in this folder."
+    parts += [f"Jobs: {counted}. {activity}"]
     if result["models"]:
         parts.append(markdown_table(matrix_table(result["models"])))
-        parts.append(
-            "A cell names the stage that keeps a model from being done, and how that stands; stages before it are done."
-        )
+        parts.append("A cell shows the stage that a model is at, and its state.")
     if result["trouble"]:
         parts += ["## Failed and interrupted", "\n".join(map(trouble_line, result["trouble"]))]
-    parts += ["## Jobs by stage", markdown_table(by_stage(result["jobs"]), ("jobs", "done", "left"))]
+    parts += ["## Jobs by stage", markdown_table(totals_by_stage(result["jobs"]), ("jobs", "done", "left"))]
     parts += ["## Spent so far", "\n".join(f"- {line}" for line in cost_lines(result))]
     return "\n\n".join(parts) + "\n"
 
@@ -279,12 +277,14 @@ def cost_lines(result: Mapping) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask_for_targets(parser)
+    add_target_options(parser)
     options = parser.parse_args(arguments)
 
-    workflow = asked_workflow(options)
+    workflow = workflow_of(options)
     result = status(workflow, options.targets)
-    tell(result, markdown(result), options.output_prefix or f"results/{workflow.config['experiment']}/status")
+    write_report(
+        result, status_page(result), options.output_prefix or f"results/{workflow.config['experiment']}/status"
+    )
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What a run will take, and what Snakemake would do."""
+"""What a run will cost, and what Snakemake would do."""

@@ -1,4 +1,4 @@
-"""Asking for a plan or a status: the targets, and Snakemake's jobs by stage."""
+"""What plan.py and status.py share: options for targets, Snakemake's jobs by stage, and the report's files."""
 
 import argparse
 import sys
@@ -11,11 +11,11 @@ import yaml
 from basics.writing import write_json, write_text
 from planning.jobs import Workflow, read_workflow
 
-TARGETS = "Snakefile"  # where the rules stand that are only asked for
+TARGETS = "Snakefile"  # the stage of rules that only collect targets
 
 
-def stages(workflow: Workflow) -> list[dict]:
-    """Jobs by stage and rule, in the order of the stages; the rules of targets, which do nothing, last."""
+def stage_rows(workflow: Workflow) -> list[dict]:
+    """Jobs by stage and rule, in the order of the stages; rules that only collect targets come last."""
     rules: dict[tuple[str, str], Counter] = {}
     for job in workflow.jobs:
         rules.setdefault((job.stage, job.rule), Counter()).update(["left" if job.left else "done"])
@@ -27,7 +27,8 @@ def stages(workflow: Workflow) -> list[dict]:
     ]
 
 
-def by_stage(rows: Sequence[Mapping]) -> list[dict]:
+def totals_by_stage(rows: Sequence[Mapping]) -> list[dict]:
+    """The rows of `stage_rows` summed over the rules of each stage, and over all stages."""
     total: dict[str, Counter] = {}
     for row in rows:
         total.setdefault(row["stage"], Counter()).update({key: row[key] for key in ("jobs", "done", "left")})
@@ -36,28 +37,28 @@ def by_stage(rows: Sequence[Mapping]) -> list[dict]:
 
 
 def key_value(argument: str) -> tuple[str, object]:
-    """Split KEY=VALUE, of YAML; the `type` of an argparse argument."""
+    """Split KEY=VALUE, where VALUE is YAML; the `type` of an argparse argument."""
     key, separator, value = argument.partition("=")
     if not separator:
         raise argparse.ArgumentTypeError(f"{argument!r} is not KEY=VALUE, as in runs=scored")
     return key, yaml.safe_load(value)
 
 
-def ask_for_targets(parser: argparse.ArgumentParser) -> None:
-    """The options that are Snakemake's, and mean the same."""
+def add_target_options(parser: argparse.ArgumentParser) -> None:
+    """Add options that have the same meaning as in Snakemake, and --output-prefix."""
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="rules or files, as for snakemake (all_figures)")
-    parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="laid over config.yaml")
-    parser.add_argument("--config", nargs="+", default=[], type=key_value, metavar="KEY=VALUE", help="laid over those")
-    parser.add_argument("--output-prefix", metavar="PREFIX", help="path of what is written, without suffix")
+    parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="overrides config.yaml")
+    parser.add_argument("--config", nargs="+", default=[], type=key_value, metavar="KEY=VALUE", help="overrides those")
+    parser.add_argument("--output-prefix", metavar="PREFIX", help="path of the output files, without suffix")
 
 
-def asked_workflow(options: argparse.Namespace) -> Workflow:
-    """What those options ask for. Raises as `read_workflow`."""
+def workflow_of(options: argparse.Namespace) -> Workflow:
+    """The workflow that those options ask for. Raises like `read_workflow`."""
     return read_workflow(options.targets, options.configfile, dict(options.config))
 
 
-def tell(result: Mapping, text: str, prefix: str) -> None:
-    """Write PREFIX.json and PREFIX.md, and the latter on the screen."""
+def write_report(result: Mapping, text: str, prefix: str) -> None:
+    """Write PREFIX.json and PREFIX.md, and print the latter."""
     write_json(f"{prefix}.json", result)
     write_text(f"{prefix}.md", text)
     sys.stdout.write(text)

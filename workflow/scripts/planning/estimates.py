@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from training.checkpoints import MOST_KEPT
 from training.flops import peak_flops, training_flops
 
-WARNING = 300  # seconds before its limit at which a training is told to stop (profiles/slurm, --signal)
+WARNING = 300  # seconds before its time limit when a training is told to stop (--signal in profiles/slurm)
 BYTES = {"bf16": 2, "fp32": 4}
-ADAM = 12  # bytes a parameter that ZeRO divides: an fp32 copy and two moments (Rajbhandari et al. 2020, section 3.1)
-TOKEN, TOKENIZED_ROW = 4, 28  # bytes of an int32 id, and of a row's other columns and offsets
+ADAM = 12  # bytes per parameter, divided by ZeRO: an fp32 copy and two moments (Rajbhandari et al. 2020, section 3.1)
+TOKEN, TOKENIZED_ROW = 4, 28  # bytes of an int32 id, and of the other columns and offsets of a row
 
 
 def recipe_rows(
     rows: str | int, seed_rows: int, languages: int, validation_rows: int, hold_out: str
 ) -> tuple[int, int]:
-    """Rows that a recipe trains on and validates with, as recipe.py draws them, none being left out for a flag."""
+    """Training and validation rows of a recipe, as recipe.py draws them if no row is left out for a flag."""
     held = validation_rows * (languages if hold_out == "ids" else 1)
     pool = seed_rows * languages - held
     return int({"all": pool, "one-language": seed_rows - validation_rows}.get(rows, rows)), held
@@ -31,15 +31,15 @@ def full_training_flops(parameters: float, tokens: float) -> float:
 
 
 def device_rate(device: str, flops: float | None, mfu: float) -> float:
-    """FLOP/s of training that one device comes to; check_config.py has seen to it that its peak is known."""
+    """FLOP/s that one device reaches in training; check_config.py has made sure that its peak is known."""
     peak = flops or peak_flops(device)
     assert peak
     return peak * mfu
 
 
 def attempts(seconds: float, start_up: float, runtime: float | None) -> int | None:
-    """How many times a training is started until it ends, each of them stopped `WARNING` s before `runtime` minutes are
-    over; None when that leaves no time to train."""
+    """How many times a training is started before it finishes, if each attempt is stopped `WARNING` seconds before
+    `runtime` minutes are over; None if that leaves no time to train."""
     if runtime is None:
         return 1
     if start_up + seconds <= 60 * runtime:
@@ -49,9 +49,9 @@ def attempts(seconds: float, start_up: float, runtime: float | None) -> int | No
 
 
 def weights_in_training(parameters: float, settings: Mapping, ranks: int) -> float:
-    """Bytes of a device's memory for weights, gradients and the optimizer; activations come on top, in what is left.
+    """Bytes of a device's memory for weights, gradients and the optimizer; activations use what is left.
 
-    `settings` are those of train.py. Adapters are small beside their base, and left out.
+    `settings` are those of train.py. Adapters are small compared to their base model, and ignored.
     """
     weight = BYTES[settings["precision"]] * parameters
     if settings.get("lora"):
@@ -65,36 +65,36 @@ def weights_in_training(parameters: float, settings: Mapping, ranks: int) -> flo
 
 
 def adapter_parameters(parameters: float, rank: int) -> float:
-    """Of LoRA on query, key and value in all layers, for a Transformer whose width is 128 a layer: 12 width^2 layers
-    parameters, of which an adapter has 4 rank width layers."""
+    """Parameters of a LoRA adapter on query, key and value in all layers. For a Transformer of width 128 times its
+    number of layers, the model has 12 width^2 layers parameters, and the adapter 4 rank width layers."""
     width = (128 * parameters / 12) ** (1 / 3)
     return parameters * rank / (3 * width)
 
 
 def model_bytes(parameters: float, settings: Mapping) -> float:
-    """Of a tuned model on the disk: a fp32 adapter, or all weights in the precision in which they are held."""
+    """Size of a tuned model on disk: an fp32 adapter, or all weights in the precision in which they are trained."""
     if settings.get("lora"):
         return 4 * adapter_parameters(parameters, settings["lora"]["rank"])
     return (BYTES[settings["precision"]] if settings.get("zero_stage") else 4) * parameters
 
 
 def checkpoint_bytes(parameters: float, settings: Mapping) -> float:
-    """Of all checkpoints of a training while it runs: weights, and what the optimizer has of those that are trained."""
+    """Size of all checkpoints of a running training: weights, and the optimizer's state of those that are trained."""
     if settings.get("lora"):
         return MOST_KEPT * 3 * model_bytes(parameters, settings)
     return MOST_KEPT * (model_bytes(parameters, settings) + ADAM * parameters)
 
 
 def token_bytes(rows: float, tokens: float) -> float:
-    """Of a tokenized recipe."""
+    """Size of a tokenized recipe."""
     return TOKENIZED_ROW * rows + TOKEN * tokens
 
 
 def judge_seconds(calls: float, tokens: float, settings: Mapping, latency: float) -> float:
-    """Of `calls` with `tokens` each, at the endpoint's limits and as many at once as the judge allows."""
-    a_call = latency / settings.get("concurrency", 8)
+    """Time of `calls` with `tokens` each, within the endpoint's rate limits and the judge's concurrency."""
+    per_call = latency / settings.get("concurrency", 8)
     if "requests_per_minute" in settings:
-        a_call = max(a_call, 60 / settings["requests_per_minute"])
+        per_call = max(per_call, 60 / settings["requests_per_minute"])
     if "tokens_per_minute" in settings:
-        a_call = max(a_call, 60 * tokens / settings["tokens_per_minute"])
-    return calls * a_call
+        per_call = max(per_call, 60 * tokens / settings["tokens_per_minute"])
+    return calls * per_call

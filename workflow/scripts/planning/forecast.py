@@ -1,7 +1,7 @@
-"""What each job of a workflow takes: counted or measured where there are data, assumed (`plan`) where not.
+"""What each job of a workflow takes: counted or measured where there are data, and else assumed (`plan`).
 
-A job that is done is measured where its program keeps a record; of what is left, rows and tokens are counted as soon as
-their files are made, and speeds are those of the trainings and answers that are done.
+A finished job is measured if its program keeps a record. For jobs that are left, rows and tokens are counted as soon as
+their files exist, and speeds are those of finished trainings and answers.
 """
 
 import json
@@ -22,9 +22,9 @@ from study.short_forms import place_of
 from training.examples import count_tokens
 
 COUNTED, MEASURED, ASSUMED = "counted", "measured", "assumed"
-REHEARSALS = 6  # starts of the program that a micro-batch is found by
-NEAR = 4  # times the size: a smaller model's speed says little of a larger one's
-WRITTEN = {"translate_shard": 2}  # how often a job writes its rows, where it is not once: a journal as well
+REHEARSALS = 6  # trial runs by which a micro-batch size is found
+NEAR = 4  # ratio of model sizes up to which a measured speed carries over
+WRITTEN = {"translate_shard": 2}  # times that a job writes its rows, if not once: to a journal as well
 
 
 class Number(NamedTuple):
@@ -35,7 +35,7 @@ class Number(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Rows of a recipe."""
+    """Training and validation rows of a recipe."""
 
     train: int
     validation: int
@@ -43,7 +43,7 @@ class Rows(NamedTuple):
 
 
 class Forecast:
-    """Numbers of jobs, each a job's own method."""
+    """What jobs need, one method per quantity."""
 
     def __init__(self, workflow: Workflow):
         self.config, self.jobs = workflow.config, workflow.jobs
@@ -69,14 +69,14 @@ class Forecast:
         ]
 
     def settings(self, job: Job) -> Mapping:
-        """What a program is told in --settings."""
+        """The program's --settings."""
         return json.loads(job.params["settings"])
 
     def parameters(self, job: Job) -> float:
         return self.config["models"][job.wildcards["model"]]["billions"] * 1e9
 
     def devices(self, job: Job) -> int:
-        """Devices that a job holds: GPUs, or ranks where each is a process on a CPU."""
+        """Devices that a job occupies: GPUs, or ranks if each is a process on a CPU."""
         nodes = job.resources.get("nodes", 1)
         return job.resources.get("gpu") or max(1, job.threads * nodes // self.config["compute"]["cpus_per_rank"])
 
@@ -110,7 +110,7 @@ class Forecast:
         return given.get(family, given["default"])
 
     def tokens(self, training: Job) -> Number:
-        """Tokens of all epochs, padding not counted. Exact as soon as the recipe is tokenized."""
+        """Tokens of all epochs, without padding. Exact as soon as the recipe is tokenized."""
         if record := self.records.get(training):
             return Number(record["tokens"], MEASURED)
         settings, folder = self.settings(training), training.inputs["tokens"][0]
@@ -119,8 +119,8 @@ class Forecast:
         return Number(settings["epochs"] * sum(number.value for number in once), once[0].source)
 
     def tokens_of(self, folder: str, split: str) -> Number:
-        """Tokens of a split of a tokenized recipe: counted once it is there; else its budget, or its rows' at so many a
-        row."""
+        """Tokens of a split of a tokenized recipe: counted once it exists; else its budget, or its rows times the
+        assumed tokens per row."""
         made, counts = self._makers[folder], Path(folder) / "counts.json"
         if not made.left and counts.exists():
             return Number(count_tokens(counts, split), COUNTED)
@@ -136,13 +136,13 @@ class Forecast:
 
     @cached_property
     def records(self) -> dict[Job, Mapping]:
-        """The training.json of each training that is done."""
+        """The training.json of each finished training."""
         paths = {job: Path(job.output) / "training.json" for job in self.trainings if not job.left}
         return {job: read_spent(path) for job, path in paths.items() if path.exists()}
 
     @cached_property
     def _speeds(self) -> dict[tuple[str, ...], tuple[float, float]]:
-        """Tokens of the trainings that are done, and the seconds of all their devices, by method and model."""
+        """Tokens and device-seconds of the finished trainings, by method and model."""
         spent: dict = defaultdict(lambda: (0.0, 0.0))
         for job, record in self.records.items():
             tokens, seconds = spent[job.run[:2]]
@@ -150,7 +150,7 @@ class Forecast:
         return {key: values for key, values in spent.items() if all(values)}
 
     def _near(self, training: Job) -> float | None:
-        """FLOP/s of a device in the measured trainings, by the same method, of the model that is nearest in size."""
+        """FLOP/s per device in measured trainings by the same method, of the model that is nearest in size."""
 
         def distance(model: str) -> float:
             return abs(math.log(self.config["models"][model]["billions"] * 1e9 / self.parameters(training)))
@@ -163,7 +163,7 @@ class Forecast:
         return estimates.full_training_flops(self.config["models"][nearest]["billions"] * 1e9, tokens) / seconds
 
     def device_seconds(self, training: Job) -> Number:
-        """Seconds of all devices together, without start-up."""
+        """Device-seconds of a training, without start-up."""
         if record := self.records.get(training):
             return Number(record["seconds"] * record["ranks"], MEASURED)
         tokens = self.tokens(training).value
@@ -174,7 +174,7 @@ class Forecast:
         return Number(flops / (near or self.rate), MEASURED if near else ASSUMED)
 
     def answers(self, job: Job) -> Number:
-        """Answers that a job of rule respond gives, or that one of rule judge rates: one a prompt and language."""
+        """Answers that a job of rule respond generates, or one of rule judge rates: one per prompt and language."""
         made = self._makers[job.inputs["responses"][0]] if "responses" in job.inputs else job
         if not made.left and Path(made.output).exists():
             return Number(len(read_jsonl(made.output)), COUNTED)
@@ -182,7 +182,7 @@ class Forecast:
 
     @cached_property
     def _answering(self) -> dict[tuple[str, ...], tuple[float, float]]:
-        """Answers that were given, and their seconds with start-up, by method and model."""
+        """Answers generated so far, and their seconds including start-up, by method and model."""
         spent: dict = defaultdict(lambda: (0.0, 0.0))
         for job in self.answerings:
             path = Path(f"results/{self.config['experiment']}/benchmarks/respond/{'/'.join(job.run)}.tsv")
@@ -193,7 +193,7 @@ class Forecast:
         return dict(spent)
 
     def answering_seconds(self, job: Job) -> Number:
-        """Of a job of rule respond, with start-up."""
+        """Seconds of a job of rule respond, including start-up."""
         answers = self.answers(job).value
         if job.run[:2] in self._answering:
             seen, seconds = self._answering[job.run[:2]]
@@ -201,7 +201,7 @@ class Forecast:
         return Number(self.assumed["start_up"] + answers / self.assumed["answers_per_second"], ASSUMED)
 
     def seconds(self, job: Job) -> float:
-        """Of any job, from its start to its end."""
+        """Wall time of any job, in seconds."""
         assumed = self.assumed
         if job in self._kinds["training"]:
             return assumed["start_up"] + self.device_seconds(job).value / self.devices(job)
@@ -234,12 +234,12 @@ class Forecast:
     # ---- judges
 
     def calls(self, job: Job) -> int:
-        """Calls of a judge, one a rating; those for replies without a rating come on top."""
+        """Calls of a judge, one per rating; retries of replies without a rating are not included."""
         return int(self.answers(job).value) * json.loads(job.params["judge"]).get("repeats", 1)
 
     @cached_property
     def _usages(self) -> dict[str, tuple[int, int, int]]:
-        """Prompt tokens, tokens of replies, and calls of the ratings that are there, by judge."""
+        """Prompt tokens, reply tokens and calls of the existing ratings, by judge."""
         used: dict = defaultdict(lambda: (0, 0, 0))
         for job in self.judgings:
             if not job.left and Path(job.output).exists():
@@ -249,7 +249,7 @@ class Forecast:
         return dict(used)
 
     def usage(self, judge: str) -> tuple[float, float, str]:
-        """Tokens of a call's prompt and of its reply, and whether they were measured."""
+        """Tokens of the prompt and of the reply per call, and whether they were measured."""
         if self._usages.get(judge, (0, 0, 0))[2]:
             prompt, completion, calls = self._usages[judge]
             return prompt / calls, completion / calls, MEASURED
@@ -258,7 +258,7 @@ class Forecast:
     # ---- disk
 
     def bytes(self, job: Job) -> float:
-        """What a job leaves on the disk."""
+        """Bytes that a job leaves on disk."""
         assumed, rest = self.assumed["disk"], self.assumed["disk"]["other"]
         if not job.outputs:
             return 0.0
@@ -283,14 +283,14 @@ class Forecast:
         return rest
 
     def checkpoints(self, job: Job) -> float:
-        """Bytes of a training's checkpoints, which are removed at its end."""
+        """Bytes of a training's checkpoints, which are removed when it ends."""
         if job not in self._kinds["training"]:
             return 0.0
         return estimates.checkpoint_bytes(self.parameters(job), self.settings(job))
 
 
-def sources(numbers: Iterable[Number]) -> str:
-    """Whether numbers were counted, measured or assumed, and how many of each, for a reader."""
+def source_summary(numbers: Iterable[Number]) -> str:
+    """Whether numbers were counted, measured or assumed, and how many of each, in words."""
     found: dict[str, int] = {}
     for number in numbers:
         found[number.source] = found.get(number.source, 0) + 1

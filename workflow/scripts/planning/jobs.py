@@ -1,7 +1,7 @@
-"""The jobs that Snakemake sees for a target, done and left: the one place that knows Snakemake's own API.
+"""The jobs that Snakemake sees for a target, done and left: the only module that knows Snakemake's API.
 
-Snakemake 9 hands its DAG to a printer or to an executor alone, so it is taken from inside, in the way that
-`snakemake --summary` makes it: no job is run, no lock is taken, no log is written.
+Snakemake 9 passes its DAG only to a printer or an executor, so it is taken from its internals, built the way that
+`snakemake --summary` does: no job is run, no lock is taken, no log is written.
 """
 
 from collections import Counter
@@ -12,26 +12,26 @@ from typing import Any
 
 from basics.errors import InputError
 
-UNBOUND = 10**6  # cores: threads of jobs are then those that they ask for, and not what this machine has
+UNBOUND = 10**6  # cores: so many that jobs get all the threads they ask for, whatever this machine has
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job of the DAG. Two jobs are equal when they are one."""
+    """A job of the DAG."""
 
     rule: str
-    stage: str  # file of workflow/rules/ that the rule stands in; Snakefile for targets
+    stage: str  # the file of workflow/rules/ with its rule, without suffix; Snakefile for targets
     wildcards: Mapping[str, str]
-    inputs: Mapping[str, Sequence[str]]  # by name; those without a name are left out
+    inputs: Mapping[str, Sequence[str]]  # by name; unnamed ones are left out
     outputs: Sequence[str]
     logs: Sequence[str]
     params: Mapping[str, Any]
     resources: Mapping[str, Any]  # at the first attempt: mem_mb, runtime (minutes), gpu, nodes, judging, ...
     threads: int
     left: bool  # whether Snakemake would run it
-    begun: frozenset[str]  # outputs that Snakemake has marked as being made
-    submitted: frozenset[str]  # what a cluster calls its submissions, where one makes them
-    benchmark: str | None  # what Snakemake writes when the job has ended well
+    begun: frozenset[str]  # outputs that Snakemake has marked as incomplete
+    submitted: frozenset[str]  # ids of its submissions to a cluster
+    benchmark: str | None  # what Snakemake writes when the job has succeeded
     needs: list["Job"] = field(default_factory=list, compare=False, repr=False)
 
     def __hash__(self) -> int:
@@ -39,33 +39,33 @@ class Job:
 
     @property
     def run(self) -> tuple[str, ...]:
-        """Method, model and recipe, of a job that belongs to one tuned model; empty for others."""
+        """Method, model and recipe of a job that belongs to one tuned model; empty for others."""
         coordinates = ("method", "model", "recipe")
         return tuple(self.wildcards[name] for name in coordinates) if self.wildcards.keys() >= {*coordinates} else ()
 
     @property
     def output(self) -> str:
-        """The first of its outputs, or the rule of a target."""
+        """The first of its outputs; for a target, its rule."""
         return self.outputs[0] if self.outputs else self.rule
 
 
 @dataclass(frozen=True)
 class Workflow:
-    """The merged configuration, the stages in the order of the Snakefile, and the jobs in one in which they can run."""
+    """The merged configuration, the stages in the order of the Snakefile, and the jobs in an order that can be run."""
 
     config: Mapping
     stages: Sequence[str]
     jobs: Sequence[Job]
-    locked: bool  # whether a Snakemake has its lock on the folder: one that runs, or one that was killed
+    locked: bool  # whether a Snakemake, running or killed, holds its lock on the folder
 
 
 def read_workflow(
     targets: Iterable[str] = (), configfiles: Iterable[Path] = (), config: Mapping[str, Any] | None = None
 ) -> Workflow:
-    """Ask Snakemake, in the current folder, what `targets` (the default target) take.
+    """Ask Snakemake, in the current folder, for the jobs of `targets` (default: the default target).
 
     Raises:
-        InputError: for what Snakemake refuses - a target that no rule makes, an input that is not there.
+        InputError: if Snakemake refuses, as for a target that no rule makes or a missing input.
         SystemExit: with the one line of the Snakefile's own checks, for a bad configuration.
     """
     import logging
@@ -82,7 +82,7 @@ def read_workflow(
                 resource_settings=ResourceSettings(cores=UNBOUND),
                 config_settings=ConfigSettings(config=dict(config or {}), configfiles=list(configfiles)),
             )
-            # Unfinished output is made again, as the profiles' rerun-incomplete says.
+            # Incomplete output is made again, as with rerun-incomplete in the profiles.
             dag = asked.dag(DAGSettings(targets=frozenset(targets), force_incomplete=True))
             workflow = dag.workflow_api._workflow
             workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True, nolock=True)
@@ -91,10 +91,10 @@ def read_workflow(
             locked = any(True for _ in workflow.persistence._read_locks())
             return Workflow(workflow.config, list(stages), _jobs_of(workflow), locked)
     except (WorkflowError, RuleException, ApiError) as error:
-        raise InputError(_in_a_line(error)) from None
+        raise InputError(_on_one_line(error)) from None
 
 
-def _in_a_line(error: Exception) -> str:
+def _on_one_line(error: Exception) -> str:
     return "; ".join(line.strip() for line in str(error).splitlines() if line.strip()) or type(error).__name__
 
 
@@ -113,7 +113,7 @@ def _jobs_of(workflow) -> list[Job]:
                 rule=job.rule.name,
                 stage=_stage_of(job.rule),
                 wildcards=dict(job.wildcards_dict),
-                inputs={name: _listed(files) for name, files in job.input.items()},
+                inputs={name: _path_list(files) for name, files in job.input.items()},
                 outputs=keys,
                 logs=[str(file) for file in job.log],
                 params=dict(job.params.items()),
@@ -128,23 +128,23 @@ def _jobs_of(workflow) -> list[Job]:
     return list(jobs.values())
 
 
-def _listed(files: str | Iterable[object]) -> list[str]:
+def _path_list(files: str | Iterable[object]) -> list[str]:
     return [files] if isinstance(files, str) else [str(file) for file in files]
 
 
-# ---- of a workflow that starts: `jobs` are Snakemake's own, those that it is about to run
+# ---- for a workflow that starts: `jobs` are Snakemake's own objects, of the jobs that it is about to run
 
 
 def inputs_of(jobs: Iterable) -> list[str]:
-    """What the jobs read."""
+    """The inputs of the jobs."""
     return [str(path) for job in jobs for path in job.input]
 
 
 def requests_of(jobs: Iterable, group_components: Mapping[str, int]) -> list[tuple[str, dict]]:
-    """The rule of each job that a cluster gets, and what it asks for at its first attempt.
+    """The rule of each job that is submitted to a cluster, and the resources of its first attempt.
 
-    `group_components` says how many jobs of a group are submitted as one; these run side by side, so what they ask for
-    is added up.
+    `group_components` is how many jobs of a group are submitted as one; these run side by side, so their resources are
+    added up.
     """
     submitted = [job for job in jobs if not job.is_local]
     count = Counter(job.rule.name for job in submitted)

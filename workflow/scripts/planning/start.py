@@ -1,8 +1,9 @@
-"""Checks before the first job: results can be written, inputs are soundly dated, keys are set, Slurm takes the jobs.
+"""Checks before the first job: results can be written, no input is dated in the future, keys are set, Slurm accepts
+the jobs.
 
-Without them a wrong account or partition is reported by a page for every job and every attempt (executor plugin 2.8.0),
-and a disk that cannot be written to by a traceback. A job with an input dated in the future runs to its end, is then
-found to be older than that input, and its output is removed (Snakemake 9.27), trainings of days included.
+Without them, a wrong account or partition fills a page for every job and every attempt (executor plugin 2.8.0), and a
+disk that cannot be written to causes a traceback. A job with an input dated in the future runs to its end, is then
+found to be older than that input, and its output is removed (Snakemake 9.27), even after days of training.
 """
 
 import os
@@ -16,9 +17,9 @@ from pathlib import Path
 
 from basics.errors import InputError
 
-SKEW = 60  # seconds by which the clocks of a cluster's machines may differ: they are waited for
-TIMESTAMP = ".snakemake_timestamp"  # in a folder that a rule makes: what Snakemake takes for its date
-OPTIONS = {  # of sbatch, by the names that Snakemake has for resources
+SKEW = 60  # seconds by which the clocks of a cluster's machines may differ; these are waited out
+TIMESTAMP = ".snakemake_timestamp"  # in a folder that a rule makes; Snakemake uses its date for the folder
+OPTIONS = {  # of sbatch, by Snakemake's names for resources
     "slurm_account": "--account",
     "slurm_partition": "--partition",
     "constraint": "--constraint",
@@ -29,18 +30,18 @@ OPTIONS = {  # of sbatch, by the names that Snakemake has for resources
     "mem_mb": "--mem",
     "runtime": "--time",
 }
-REMEDIES = {  # by what sbatch says; the first that is in it
+REMEDIES = {  # by a part of what sbatch reports; the first match counts
     "account": "set SLURM_ACCOUNT; `sacctmgr show associations user=$USER` lists yours",
     "partition": "set SLURM_CPU_PARTITION and SLURM_GPU_PARTITION; `sinfo -s` lists those of the cluster",
-    "node configuration": "no node has as much: see compute.node, and `ranks` and `memory` of the model's row in"
-    " compute; `sinfo -N -o '%N %P %c %m %G'` lists what nodes have",
-    "time limit": "see `runtime` of the model's row in compute, or of the profile; `sinfo -s` lists limits",
-    "feature": "set SLURM_GPU_CONSTRAINT to one that `sinfo -o '%P %f'` lists, or to nothing",
+    "node configuration": "no node has that much: see compute.node, and `ranks` and `memory` of the model's row in"
+    " compute; `sinfo -N -o '%N %P %c %m %G'` lists the nodes",
+    "time limit": "see `runtime` of the model's row in compute, or in the profile; `sinfo -s` lists limits",
+    "feature": "set SLURM_GPU_CONSTRAINT to one that `sinfo -o '%P %f'` lists, or leave it empty",
 }
 
 
 def check_writable(folder: Path) -> None:
-    """Make `folder` if need be, and a file in it for a moment.
+    """Make `folder` if it does not exist, and a temporary file in it.
 
     Raises:
         InputError: if either cannot be made.
@@ -56,29 +57,29 @@ def check_writable(folder: Path) -> None:
 
 
 def check_dates(folder: Path, inputs: Iterable[str]) -> None:
-    """Raise InputError at an input dated in the future, by more than clocks differ. `folder` has the results."""
+    """Raise InputError for an input dated further in the future than clocks may differ. `folder` has the results."""
     for path in map(Path, dict.fromkeys(inputs)):
         dated = path / TIMESTAMP if (path / TIMESTAMP).exists() else path
         ahead = dated.stat().st_mtime - time.time() if path.exists() else 0.0
         if ahead > SKEW:
             raise InputError(
-                f"{path}: dated {ahead / 3600:.1f} hours from now, so what is made of it would be taken for older; set"
-                f" the clock right, or, if it is, `find {shlex.join([str(folder), str(path)])} -newermt now -exec touch"
-                " {} +`, and give the same command once with --touch, before you change any setting: it takes what is"
-                " there for made by the present ones"
+                f"{path}: dated {ahead / 3600:.1f} hours from now, so its products would count as older; correct the"
+                f" clock or, if it is right, `find {shlex.join([str(folder), str(path)])} -newermt now -exec touch"
+                " {} +`, and repeat your command once with --touch, before you change any setting: this marks existing"
+                " files as made with the current settings"
             )
         if ahead > 0:
-            print(f"{path}: dated {ahead:.0f} s from now; waiting for it", file=sys.stderr)
+            print(f"{path}: dated {ahead:.0f} s from now; waiting until then", file=sys.stderr)
             time.sleep(ahead)
 
 
 def check_slurm(jobs: Iterable[tuple[str, Mapping[str, object]]]) -> None:
-    """Let Slurm test, without a submission, each kind of job: the name of its rule, and what it asks for.
+    """Let Slurm test, without submitting anything, each kind of job: the name of its rule, and its resources.
 
-    Resources whose names are not in OPTIONS are not looked at. Jobs that ask for the same are one kind.
+    Resources whose names are not in OPTIONS are ignored. Jobs that ask for the same resources are of one kind.
 
     Raises:
-        InputError: at the first kind that Slurm would refuse, with its reason; or if there is no sbatch.
+        InputError: for the first kind that Slurm would refuse, with its reason; or if there is no sbatch.
     """
     kinds: dict[tuple[str, ...], str] = {}
     for rule, resources in jobs:
@@ -90,14 +91,14 @@ def check_slurm(jobs: Iterable[tuple[str, Mapping[str, object]]]) -> None:
         except FileNotFoundError as error:
             raise InputError("sbatch: not on the PATH; run this where jobs are submitted, on the login node") from error
         if answer.returncode:
-            raise InputError(_describe(rule, asked, answer.stderr))
+            raise InputError(_refusal(rule, asked, answer.stderr))
 
 
 def check_keys(wanted: Mapping[str, str]) -> None:
-    """A judge's key is wanted at the end, when the trainings are paid for: see that it is there at the beginning.
+    """Check at the start that judges' keys are set: they are needed at the end, when the trainings have been paid for.
 
     Raises:
-        InputError: for a variable, of `wanted` by the judge's name, that is not set.
+        InputError: for a variable in `wanted`, which maps variables to judges, that is not set.
     """
     for variable, judge in wanted.items():
         if not os.environ.get(variable):
@@ -119,9 +120,9 @@ def warn_of_trainings(models: Sequence[str]) -> None:
         )
 
 
-def _describe(rule: str, asked: Iterable[str], said: str) -> str:
-    """One line of what sbatch said in several."""
-    reason = "; ".join(line.split(":", 1)[-1].strip() for line in said.splitlines()) or "no reason given"
+def _refusal(rule: str, asked: Iterable[str], output: str) -> str:
+    """The several lines that sbatch printed as one, with a remedy."""
+    reason = "; ".join(line.split(":", 1)[-1].strip() for line in output.splitlines()) or "no reason given"
     remedy = next((f": {remedy}" for part, remedy in REMEDIES.items() if part in reason.lower()), "")
     return f"Slurm would refuse a job of {rule} ({' '.join(asked)}): {reason}{remedy}"
 
@@ -132,7 +133,7 @@ def check_start_or_exit(
     jobs: Iterable[tuple[str, Mapping[str, object]]],
     keys: Mapping[str, str] | None = None,
 ) -> None:
-    """Check all of it, and end the program with one line alone: Snakemake wraps any other exception in a traceback."""
+    """Check all of this, and exit with just one line on a fault: Snakemake wraps exceptions in a traceback."""
     try:
         check_writable(Path(folder))
         check_dates(Path(folder), inputs)

@@ -1,4 +1,4 @@
-"""How long jobs take together: each starts as soon as what it needs is made and devices are free, the longest first."""
+"""How long jobs take in total: each starts as soon as its inputs exist and devices are free, longest first."""
 
 import heapq
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -7,15 +7,15 @@ from typing import Generic, NamedTuple, TypeVar
 Job = TypeVar("Job", bound=Hashable)
 
 
-class Together(NamedTuple):
-    """What a schedule comes to."""
+class Schedule(NamedTuple):
+    """The totals of a schedule."""
 
     seconds: float  # until the last job ends
-    peak: float  # the most that jobs running at one time have of what `amount` counts
+    peak: float  # the largest sum of `amount` over jobs that run at the same time
 
 
 class _Devices(Generic[Job]):
-    """What is limited, and the jobs that hold it while they run."""
+    """The limited resources, which jobs occupy while they run."""
 
     def __init__(self, takes: Callable[[Job], Mapping[str, int]], limits: Mapping[str, int]):
         self._takes, self._limits, self._free = takes, limits, dict(limits)
@@ -26,7 +26,7 @@ class _Devices(Generic[Job]):
         }
 
     def take(self, job: Job) -> bool:
-        """Give the job what it takes, if that is free; whether it was."""
+        """Give the job what it needs if that is free; return whether it was."""
         wanted = self._wanted(job)
         if any(count > self._free[name] for name, count in wanted.items()):
             return False
@@ -39,20 +39,20 @@ class _Devices(Generic[Job]):
             self._free[name] += count
 
 
-def together(
+def schedule(
     seconds: Mapping[Job, float],
     needs: Callable[[Job], Iterable[Job]],
     takes: Callable[[Job], Mapping[str, int]],
     limits: Mapping[str, int],
     amount: Callable[[Job], float] = lambda job: 0.0,
-) -> Together:
-    """Run jobs, in thought.
+) -> Schedule:
+    """Simulate running the jobs.
 
-    `seconds` has each job's, in an order in which they can run; what `needs` names and it lacks is there already. A job
-    holds what it `takes` of each limited resource while it runs; one that takes more than there is takes all of it.
+    `seconds` has the time of each job, in an order in which they can run; jobs in `needs` that it lacks are done. A job
+    occupies what it `takes` of each limited resource while it runs; one that takes more than the limit takes all of it.
     """
     waiting = {job: {needed for needed in needs(job) if needed in seconds} for job in seconds}
-    followers: dict[Job, list] = {job: [] for job in seconds}
+    followers: dict[Job, list[Job]] = {job: [] for job in seconds}
     for job, needed in waiting.items():
         for other in needed:
             followers[other].append(job)
@@ -75,4 +75,4 @@ def together(
             waiting[other].discard(ended)
             if not waiting[other]:
                 ready.append(other)
-    return Together(now, peak)
+    return Schedule(now, peak)
