@@ -1,5 +1,5 @@
 # From the English Alpaca data to Figures 2-7 of Chen et al. (2024). Start with README.md; the paper's settings
-# are in config/config.yaml, the stages in workflow/rules/, one file each, in the order in which they run.
+# are in config/config.yaml, the stages in workflow/rules/, one file each, included in the order in which they run.
 
 import sys
 
@@ -19,11 +19,11 @@ from planning.start import check_start_or_exit, warn_of_trainings
 from study.short_forms import expanded
 
 check_or_exit(config)
-GIVEN = config  # as it is kept beside the results
+GIVEN = config  # the version that is saved with the results
 config = expanded(config)
 
 
-# Results, logs and benchmarks of one experiment lie together, so that two of them share nothing.
+# Results, logs and benchmarks of an experiment are in one folder, so that two experiments share nothing.
 pathvars:
     results=f"results/{config['experiment']}",
     logs=f"results/{config['experiment']}/logs",
@@ -57,14 +57,14 @@ onstart:
     warn_of_trainings(models_trained_again(jobs, workflow.dag.reason))
 
 
-# What to ask for. Any file or folder below results/ can be asked for by its path as well. A figure's target lists
-# the files of its runs beside the figure: Snakemake does not miss a lost file that nothing asks for.
+# Targets. Any file or folder below results/ can also be requested by its path. The target of a figure includes the
+# files of its runs: Snakemake does not notice when a file that nothing requests is missing.
 
 
 rule all_figures:
     default_target: True
     input:
-        [ARTIFACTS.of_figure(f"figure{number}") for number in MATRIX.figures],
+        [ARTIFACTS.files_behind(f"figure{number}") for number in MATRIX.figures],
         ARTIFACTS.tables,
         ARTIFACTS.judges,
         ARTIFACTS.claims,
@@ -79,7 +79,7 @@ for number in MATRIX.figures:
         name:
             f"figure{number}"
         input:
-            ARTIFACTS.of_figure(f"figure{number}"),
+            ARTIFACTS.files_behind(f"figure{number}"),
 
 
 rule all_translations:
@@ -92,7 +92,8 @@ rule all_recipes:
         expand("<results>/recipes/{recipe}", recipe=RECIPES.mixes),
 
 
-# All that trainings read. After a change before them, make this first: what comes out the same trains nothing again.
+# Everything that trainings read. After a change to an earlier stage, make this first: if it comes out the same, no
+# training is repeated.
 rule all_tokens:
     input:
         sorted(

@@ -156,7 +156,7 @@ def files_read_once():
 def test_any_configuration_is_accepted_or_refused_in_one_line(overlay):
     config = merge(copy.deepcopy(BASE), copy.deepcopy(overlay))
     try:
-        checking.check(config)
+        checking.check_configuration(config)
     except InputError as refusal:
         assert one_line(refusal), refusal
     else:

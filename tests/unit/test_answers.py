@@ -42,8 +42,8 @@ def test_a_run_that_no_figure_shows_ends_the_program_with_one_line(papers):
     with pytest.raises(SystemExit) as ended:
         papers.languages(run("full/pythia-70m/mono-en"))
     assert str(ended.value) == (
-        "error: full/pythia-70m/mono-en is shown by no figure that is drawn, so nothing says which languages it"
-        " answers; add its model or recipe to one (figures.<name>.runs, series; draw)"
+        "error: full/pythia-70m/mono-en is not in any figure that is drawn, so nothing says which languages it should"
+        " answer; add its model or recipe to one (figures.<name>.runs, series; draw)"
     )
 
 

@@ -16,13 +16,13 @@ import bench_gpu  # noqa: E402
 import bench_judging  # noqa: E402
 import bench_training  # noqa: E402
 import random_model  # noqa: E402
-from study.checking import check  # noqa: E402
+from study.checking import check_configuration  # noqa: E402
 from study.configuration import merge, read_configs  # noqa: E402
 from synthetic_rows import lexicon, synthetic_rows  # noqa: E402
 from synthetic_tokens import LONGEST, SHORTEST, synthetic_lengths, synthetic_tokens  # noqa: E402
 from training.examples import NO_LABEL  # noqa: E402
 from training_peer import padding_collator  # noqa: E402
-from translating.structure import kept, prose  # noqa: E402
+from translating.structure import kept_texts, prose_segments  # noqa: E402
 
 
 def words(texts) -> int:
@@ -30,13 +30,13 @@ def words(texts) -> int:
 
 
 def prose_of(rows: list[dict]) -> list[str]:
-    return [segment for row in rows for text in row.values() for segment in prose(text)]
+    return [segment for row in rows for text in row.values() for segment in prose_segments(text)]
 
 
 def test_the_larger_matrix_is_a_valid_study_with_every_model_so_many_times():
     paper = read_configs([REPOSITORY / "config" / "config.yaml"])
     large = merge(read_configs([REPOSITORY / "config" / "config.yaml"]), bench_dag.larger(3))
-    check(large)
+    check_configuration(large)
     assert {name: len(models) for name, models in large["select"].items()} == {
         name: 3 * len(set(models)) for name, models in paper["select"].items()
     }
@@ -55,8 +55,8 @@ def test_rows_repeat_themselves_as_much_as_asked_and_are_as_long_as_alpacas(shar
 
 
 def test_rows_hold_something_to_be_kept_only_when_asked():
-    assert not any(kept(segment) for segment in prose_of(list(synthetic_rows(100, 0.0))))
-    assert any(kept(segment) for segment in prose_of(list(synthetic_rows(100, 0.0, numbers=0.1))))
+    assert not any(kept_texts(segment) for segment in prose_of(list(synthetic_rows(100, 0.0))))
+    assert any(kept_texts(segment) for segment in prose_of(list(synthetic_rows(100, 0.0, numbers=0.1))))
 
 
 def test_a_model_of_random_weights_decodes_as_many_pieces_as_its_length_factor_says(tmp_path):

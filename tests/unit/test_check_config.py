@@ -30,15 +30,19 @@ def load(*names: str) -> dict:
 )
 def test_every_shipped_configuration_is_valid(names, monkeypatch):
     monkeypatch.chdir(CONFIG.parent)
-    checking.check(load(*names))
+    checking.check_configuration(load(*names))
 
 
 ROW = {"up_to": 13, "ranks": 8, "memory": "64GB", "runtime": "12h"}
 FAULTS = {
     "an unknown key": ("respond.lora.beem", 4, "respond.lora.beem: unknown key; did you mean 'beams'?"),
     "an unquoted no": ("languages.unseen", ["bn", False], "languages.unseen[1]: YAML reads an unquoted no as false"),
-    "a line end to some programs": ("claims", "a\x85b", "claims: 'a\\x85b' holds a character that cannot be written"),
-    "a line end in Unicode": ("note", "a\u2028b", "note: 'a\\u2028b' holds a character that cannot be written"),
+    "a line end to some programs": (
+        "claims",
+        "a\x85b",
+        "claims: 'a\\x85b' contains a character that cannot be written",
+    ),
+    "a line end in Unicode": ("note", "a\u2028b", "note: 'a\\u2028b' contains a character that cannot be written"),
     "an unknown model": ("select.bloom", ["bloom-176b"], "select.bloom[0]: 'bloom-176b' is not an entry of `models`"),
     "an unknown language": ("languages.unseen", ["xx"], "languages.unseen[0]: 'xx' is not in resources/languages.yaml"),
     "a recipe language without data": (
@@ -52,7 +56,7 @@ FAULTS = {
     "a value of the wrong type": ("train.lora.epochs", 2.5, "train.lora.epochs: 2.5 is not of type 'integer'"),
     "a value out of range": ("score.missing", "skip", "score.missing: 'skip' is not one of"),
     "a model from nowhere": ("models.bloom-3b.repo", None, "models.bloom-3b"),
-    "a model beyond every row of compute": ("models.bloom-3b.billions", 400.0, "compute: no row reaches"),
+    "a model beyond every row of compute": ("models.bloom-3b.billions", 400.0, "compute: no row covers"),
     "LoRA on more GPUs than a node has": (
         "compute.lora",
         [ROW | {"ranks": 16}],
@@ -61,7 +65,11 @@ FAULTS = {
     "nodes that are not filled": ("compute.full", [ROW | {"ranks": 12}], "take a multiple of compute.node.gpus"),
     "more memory than a node has": ("compute.full", [ROW | {"memory": "900GB"}], "is more than compute.node.memory"),
     "a language that is both seen and unseen": ("languages.unseen", ["fr"], "'fr' is also in languages.train"),
-    "a built-in recipe name": ("recipes.mono-xx", {"languages": ["en"], "rows": "all"}, "recipes.mono-xx: names with"),
+    "a built-in recipe name": (
+        "recipes.mono-xx",
+        {"languages": ["en"], "rows": "all"},
+        "recipes.mono-xx: names that begin with",
+    ),
     "a flag that is none": (
         "recipe.drop_flags",
         ["copied", "langauge"],
@@ -80,7 +88,7 @@ FAULTS = {
     "one file of translations for all languages": (
         "translation.source",
         "alpaca-cleaned",
-        "translation.source: sources.alpaca-cleaned is not one file a language; write {lang} in its url or path",
+        "translation.source: sources.alpaca-cleaned has no file per language; put {lang} in its url or path",
     ),
     "translations of your own that are not there": (
         "translation.source",
@@ -119,18 +127,22 @@ FAULTS = {
     "released models that are pickled": (
         "train.source",
         "released",
-        "train.source: pinzhenchen/sft-lora-multilingual-pythia-70m holds pickled weights alone, which are not loaded",
+        "train.source: pinzhenchen/sft-lora-multilingual-pythia-70m has only pickled weights, which are not loaded",
     ),
     "released models without a pin": (
         "train.source",
         {"lora": "trained", "full": "released"},
-        "train.source: there is no pin of HPLT/sft-fpft-multilingual-bloom-560m; add its commit",
+        "train.source: there is no pin for HPLT/sft-fpft-multilingual-bloom-560m; add its commit",
     ),
-    "one repository for all models": ("released.full.repo", "authors/{recipe}", "released.full.repo: is one for all"),
+    "one repository for all models": (
+        "released.full.repo",
+        "authors/{recipe}",
+        "released.full.repo: is the same for all runs",
+    ),
     "one folder for all recipes": (
         "released.lora.path",
         "mine/{model}",
-        "released.lora.path: is one for all; write {r",
+        "released.lora.path: is the same for all runs; put {r",
     ),
     "a folder without a model": (
         "released.lora.path",
@@ -150,7 +162,7 @@ FAULTS = {
     "two templates of one name": (
         "tokenize.template",
         {"lora": "resources/templates/alpaca.json", "full": "mine/alpaca.json"},
-        "tokenize.template: two files are called alpaca; their tokens would share a folder: rename one",
+        "tokenize.template: two files are called alpaca, so their tokens would share a folder; rename one",
     ),
     "a beam search by another engine": (
         "respond.full.serve",
@@ -165,7 +177,7 @@ FAULTS = {
     "a training on held-out rows that would burst the fixed budget": (
         "train.full.validation",
         "none",
-        "train.full.validation: none trains on the held-out rows too, and recipe.hold_out: ids holds out",
+        "train.full.validation: none also trains on the held-out rows, and recipe.hold_out: ids holds out",
     ),
     "a training that moves to the host what is on one GPU": (
         "compute.full",
@@ -214,8 +226,11 @@ JUDGE_FAULTS = {
     "a budget that cannot be reckoned": ({"budget": 5}, "judges[0].budget: needs price, US dollars"),
     "half a price": ({"price": {"prompt": 1}}, "judges[0].price.completion: missing; Price of replies."),
     "a limit that lets nothing through": ({"requests_per_minute": 0}, "judges[0].requests_per_minute: 0 is less than"),
-    "GPUs for an endpoint elsewhere": ({"gpus": 1}, "judges[0].gpus: is for a judge that its job serves"),
-    "memory for a job without GPUs": ({"memory": "64GB", "serve": "x"}, "judges[0].memory: is for a job with gpus"),
+    "GPUs for an endpoint elsewhere": ({"gpus": 1}, "judges[0].gpus: applies only to a judge with serve"),
+    "memory for a job without GPUs": (
+        {"memory": "64GB", "serve": "x"},
+        "judges[0].memory: applies only to a judge with gpus",
+    ),
     "an interface that is none": ({"api": "mail"}, "judges[0].api: 'mail' is not one of"),
     "a batch for a judge that its job serves": ({"api": "batch", "serve": "x"}, "judges[0].api: batch is for an"),
     "OpenAI's key over http": (
@@ -238,16 +253,16 @@ JUDGE_FAULTS = {
 def test_a_download_without_a_hash_is_refused(known):
     config = load("config.yaml")
     config["sources"]["openlid"] = {"url": config["sources"]["openlid"]["url"]} | known
-    with pytest.raises(InputError, match=r"^config: sources.openlid.url: has no hash; fetch the file once, look at it"):
-        checking.check(config)
+    with pytest.raises(InputError, match=r"^config: sources.openlid.url: has no hash; download the file, inspect it"):
+        checking.check_configuration(config)
 
 
 def test_a_download_in_every_language_has_a_hash_in_every_language():
     config = load("config.yaml")
     config["sources"]["mine"] = {"url": "https://x/{lang}.jsonl", "sha256": {"en": "0" * 64}}
     config["data"]["prompts"] = "mine"
-    with pytest.raises(InputError, match=r"^config: sources.mine.url: has no hash for 'es'; fetch the file once"):
-        checking.check(config)
+    with pytest.raises(InputError, match=r"^config: sources.mine.url: has no hash for 'es'; download the file"):
+        checking.check_configuration(config)
 
 
 @pytest.mark.parametrize("fault", JUDGE_FAULTS)
@@ -256,7 +271,7 @@ def test_a_fault_of_a_judge_names_its_key(fault):
     judge = {"name": "n", "label": "l", "model": "m"} | settings
     config = load("config.yaml") | {"judges": [judge if "serve" in judge else {"base_url": "https://x/v1"} | judge]}
     with pytest.raises(InputError) as raised:
-        checking.check(config)
+        checking.check_configuration(config)
     assert expected in str(raised.value) and "\n" not in str(raised.value)
 
 
@@ -271,7 +286,7 @@ def test_a_fault_of_a_judge_names_its_key(fault):
 )
 def test_a_key_goes_over_http_to_this_machine_and_where_it_is_that_servers_own(judge):
     judge |= {"name": "n", "label": "l", "model": "m"}
-    checking.check(load("config.yaml") | {"judges": [judge]})
+    checking.check_configuration(load("config.yaml") | {"judges": [judge]})
 
 
 def test_a_judge_may_say_all_that_is_described():
@@ -286,7 +301,7 @@ def test_a_judge_may_say_all_that_is_described():
     }
     judge |= {"price": {"prompt": 0, "completion": 1.5}, "budget": 20, "api": "calls", "poll": 5}
     judge |= {"key_env": "A_KEY", "files": [], "gpus": 2, "memory": "64GB", "runtime": "12h"}
-    checking.check(load("config.yaml") | {"judges": [judge]})
+    checking.check_configuration(load("config.yaml") | {"judges": [judge]})
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))["properties"]["judges"]["items"]
     assert set(schema["properties"]) == {*judge, "base_url"}
     settings = {field.name for field in dataclasses.fields(JudgeSettings)}
@@ -312,7 +327,7 @@ def test_a_fault_is_one_line_that_names_the_key(fault):
     if value is None:
         del place[last]
     with pytest.raises(InputError) as raised:
-        checking.check(config)
+        checking.check_configuration(config)
     assert expected in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -320,16 +335,16 @@ def test_a_fault_is_one_line_that_names_the_key(fault):
 def test_published_translations_need_a_hash_for_every_language_if_for_any():
     config = load("config.yaml")
     config["translation"]["source"] = "published"
-    checking.check(config)
+    checking.check_configuration(config)
     config["languages"]["train"].append("hi")
     with pytest.raises(InputError, match=r"sources.published.git_blob: has none for 'hi' of languages.train; add it"):
-        checking.check(config)
+        checking.check_configuration(config)
 
 
 def test_each_language_may_have_a_model_of_its_own_size():
     config = load("config.yaml")
     config["translation"]["architecture"] = {"default": "tiny", "zh": "base", "ru": "base-memory"}
-    checking.check(config)
+    checking.check_configuration(config)
 
 
 def test_translations_of_your_own_are_one_line(tmp_path):
@@ -337,7 +352,7 @@ def test_translations_of_your_own_are_one_line(tmp_path):
     for lang in config["languages"]["train"][1:]:
         (tmp_path / f"{lang}.jsonl").touch()
     config["translation"]["source"] = f"{tmp_path}/{{lang}}.jsonl"
-    checking.check(config)
+    checking.check_configuration(config)
 
 
 def test_sources_may_name_translations_on_this_machine(tmp_path):
@@ -345,10 +360,10 @@ def test_sources_may_name_translations_on_this_machine(tmp_path):
     config["sources"]["mine"] = {"path": f"{tmp_path}/{{lang}}.jsonl"}
     config["translation"]["source"] = "mine"
     with pytest.raises(InputError, match=r"config: sources.mine.path: .*/es.jsonl does not exist"):
-        checking.check(config)
+        checking.check_configuration(config)
     for lang in config["languages"]["train"][1:]:
         (tmp_path / f"{lang}.jsonl").touch()
-    checking.check(config)
+    checking.check_configuration(config)
 
 
 def test_the_runs_that_are_checked_are_those_of_the_paper():
@@ -376,18 +391,18 @@ def test_released_models_need_a_pin_each(tmp_path, monkeypatch):
     registry = tmp_path / "registry.yaml"
     monkeypatch.setattr(released, "REGISTRY", registry)
     registry.write_text(yaml.safe_dump({"models": pins, "pickled": []}))
-    checking.check(config)
+    checking.check_configuration(config)
     del pins["authors/multilingual-downsampled-bloom-3b"]
     registry.write_text(yaml.safe_dump({"models": pins, "pickled": []}))
-    with pytest.raises(InputError, match=r"no pin of authors/multilingual-downsampled-bloom-3b; add its commit"):
-        checking.check(config)
+    with pytest.raises(InputError, match=r"no pin for authors/multilingual-downsampled-bloom-3b; add its commit"):
+        checking.check_configuration(config)
 
 
 @pytest.mark.parametrize(
     ("pin", "named"),
     [
-        ({"revision": "main", "sha256": {"model.safetensors": None}}, "revision is 'main', which is no commit"),
-        ({"revision": "main", "sha256": {}}, "revision is 'main', which is no commit"),
+        ({"revision": "main", "sha256": {"model.safetensors": None}}, "revision is 'main', which is not a commit"),
+        ({"revision": "main", "sha256": {}}, "revision is 'main', which is not a commit"),
         ({"revision": "a" * 40, "sha256": {"model.safetensors": "12"}}, "sha256 is not 64 hexadecimal digits"),
     ],
 )
@@ -395,14 +410,14 @@ def test_a_pin_that_fixes_nothing_is_refused(tmp_path, pin, named):
     registry = tmp_path / "registry.yaml"
     registry.write_text(yaml.safe_dump({"models": {"authors/model": pin}, "pickled": []}))
     with pytest.raises(InputError, match=f"authors/model: {named}"):
-        released.read_registry(registry)
+        released.read_released_registry(registry)
 
 
 def test_a_missing_key_is_named_with_its_meaning():
     config = load("config.yaml")
     del config["tokenize"]["max_length"]
     with pytest.raises(InputError, match=r"config: tokenize.max_length: missing; Maximum tokens of prompt and"):
-        checking.check(config)
+        checking.check_configuration(config)
 
 
 def test_every_key_of_the_schema_is_described():
@@ -432,5 +447,5 @@ def test_a_name_with_a_line_end_in_it_is_refused_on_one_line(end):
     config = load("config.yaml")
     config[f"no{end}key"] = 1
     with pytest.raises(InputError, match=r"^config: ") as fault:
-        checking.check(config)
+        checking.check_configuration(config)
     assert len(str(fault.value).splitlines()) == 1

@@ -54,7 +54,7 @@ SHAPES = "WIDTH = 3\nHEIGHT = 4\n"
 
 def forget() -> None:
     """Have files read again."""
-    for known in (digests.code_digest, digests.module_at, digests._file, digests._imported, digests._reach):
+    for known in (digests.code_digest, digests.module_at, digests._file, digests._imported_names, digests._reach):
         known.cache_clear()
 
 

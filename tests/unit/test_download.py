@@ -83,8 +83,8 @@ def test_a_packed_file_that_does_not_unpack_is_named(served, tmp_path, monkeypat
     ("fault", "named"),
     [
         (404, "404 Not Found"),
-        ("short", "6 bytes arrived of 12"),
-        ("broken", "bytes arrived and then no more"),
+        ("short", "received 6 of 12 bytes"),
+        ("broken", "the connection broke off after"),
         ("reset", "Connection reset by peer"),
     ],
 )

@@ -276,7 +276,7 @@ def test_the_same_input_gives_the_same_bytes_in_another_process_and_at_another_t
         ({"panels": []}, "nothing to draw"),
         ({"maximum": 100}, "give 3 times the number of prompts"),
         ({"judge": None}, "'judge' is null, not text"),
-        ({"uncertainty": {"level": 0.95, "seed": 7}}, "'uncertainty' is not whole: 'resamples' is missing"),
+        ({"uncertainty": {"level": 0.95, "seed": 7}}, "'uncertainty' is incomplete: 'resamples' is missing"),
     ],
 )
 def test_a_bad_selection_is_told_in_one_line(changes, complaint):

@@ -128,7 +128,11 @@ def test_a_job_waits_for_the_one_that_writes_the_same_log(tmp_path):
     second = start("second", 0)
     assert second.wait(20) == 0 and first.poll() == 0
     said = (tmp_path / "log").read_text().splitlines()
-    assert said == ["waited for the job of an earlier start, which was still running", "second began", "second ended"]
+    assert said == [
+        "waited for the same job of an earlier run, which was still running",
+        "second began",
+        "second ended",
+    ]
 
 
 def test_a_full_disk_is_told_in_one_way_whoever_meets_it(tmp_path):

@@ -92,7 +92,7 @@ def test_a_second_writer_waits_for_the_first_and_finds_what_it_paid_for(tmp_path
             stderr=subprocess.PIPE,
             text=True,
         )
-        assert process.stderr.readline() == f"{path}: another job is writing it; waiting until that ends\n"
+        assert process.stderr.readline() == f"{path}: another job is writing it; waiting until it ends\n"
         journal["b"] = 2
     assert process.communicate()[0] == "1 2\n"
 

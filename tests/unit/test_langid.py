@@ -137,7 +137,7 @@ def test_an_unknown_language_is_one_line(folder, model):
 
 def test_a_model_that_cannot_tell_a_language_is_one_line(folder, model):
     errors = identify(folder, model, ("de", "text"))
-    assert errors.count("\n") == 1 and "cannot tell 'de', it has none of the labels deu_Latn" in errors
+    assert errors.count("\n") == 1 and "cannot identify 'de': it has none of the labels deu_Latn" in errors
 
 
 def test_a_file_that_is_no_model_is_one_line(folder):
@@ -148,7 +148,7 @@ def test_a_file_that_is_no_model_is_one_line(folder):
 def test_a_bare_no_in_the_language_table_is_named(tmp_path):
     path = tmp_path / "languages.yaml"
     path.write_text("no: {name: Norwegian, labels: [nob_Latn]}\n")
-    with pytest.raises(InputError, match='reads a bare no as false, write "no"'):
+    with pytest.raises(InputError, match='reads an unquoted no as false, write "no"'):
         read_languages(path)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from effective_settings import cell, effective_settings
+from effective_settings import effective_settings, format_cell
 from reporting.markdown import markdown_table
-from study.checking import check
+from study.checking import check_configuration
 from study.configuration import read_configs
 from study.schema import key_path
 from study.series import METHODS
@@ -95,7 +95,7 @@ def effective(preset: str) -> dict[tuple[str, str], str]:
     settings = {method: effective_settings(load(preset), method) for method in METHODS}
     names = dict.fromkeys(name for values in settings.values() for name in values)
     return {
-        (name, method): cell(settings[method][name]) if name in settings[method] else "–"
+        (name, method): format_cell(settings[method][name]) if name in settings[method] else "–"
         for name in names
         for method in METHODS
     }
@@ -130,7 +130,7 @@ def test_harmonised_methods_differ_in_adapter_and_learning_rate_alone():
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_a_preset_is_a_valid_configuration(preset):
-    check(load(preset.stem))
+    check_configuration(load(preset.stem))
 
 
 def leaves(mapping: Mapping, keys: tuple = ()) -> Iterator[tuple[tuple, object]]:

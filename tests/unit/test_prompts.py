@@ -34,7 +34,7 @@ def test_the_broken_line_of_the_authors_hindi_file_is_named():
 @real_prompts
 def test_a_file_with_49_prompts_says_so():
     path = AUTHORS / "test_en.jsonl"
-    with pytest.raises(InputError, match=r"test_en.jsonl: 49 prompts, expected 50; mend the file or data"):
+    with pytest.raises(InputError, match=r"test_en.jsonl: 49 prompts, expected 50; correct the file or data"):
         check_prompts(read_jsonl(path)[1:], path, 50)
 
 
@@ -58,7 +58,7 @@ def test_of_the_authors_languages_one_has_an_id_of_its_own_which_is_warned_of(tm
 
 def test_ids_that_are_one_as_text_are_one():
     rows = [{"id": 1, "prompt": "Why?"}, {"id": "1", "prompt": "How?"}]
-    with pytest.raises(InputError, match="prompt 2: the id '1' is there twice"):
+    with pytest.raises(InputError, match="prompt 2: the id '1' occurs twice"):
         check_prompts(rows, Path("en.jsonl"), 2)
 
 

@@ -36,7 +36,7 @@ def test_a_row_without_an_instruction_is_named(tmp_path):
     ("output", "named"),
     [
         (None, "row 0: the field 'output' is missing or is not text"),
-        ("\ud83d", "line 1: the field 'output' holds half a surrogate pair"),
+        ("\ud83d", "line 1: the field 'output' contains an unpaired surrogate"),
     ],
 )
 def test_a_row_with_something_that_cannot_be_written_as_text_is_named(tmp_path, output, named):

@@ -182,7 +182,7 @@ def test_a_figure_is_six_files():
 
 
 def test_a_figures_target_has_the_files_of_its_runs_too():
-    files = artifacts(paper()).of_figure("figure3")
+    files = artifacts(paper()).files_behind("figure3")
     assert len(files) == 4 * 40 + 6
     for file in (
         "<results>/models/lora/bloom-3b/mono-es",

@@ -88,7 +88,7 @@ def test_a_figure_of_a_sweep_shows_its_members():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_beyond_the_paper_is_sound(preset):
-    checking.check(read_configs([CONFIG / "config.yaml", CONFIG / "presets" / f"{preset}.yaml"]))
+    checking.check_configuration(read_configs([CONFIG / "config.yaml", CONFIG / "presets" / f"{preset}.yaml"]))
 
 
 MIX = {"languages": ["en", "es"], "rows": "all"}
@@ -97,7 +97,7 @@ LR = {"lr": {"of": "lora", "sweep": {"learning_rate": [0.25, 0.5]}}}
 MINE = {"models": {"mine": {"family": "bloom", "billions": 1, "path": "my-models/mine"}}, "select": {"bloom": ["mine"]}}
 JUDGE = {"name": "mine", "label": "Mine", "model": "a-model"}
 FAULTS = {
-    "a base model that is not there": (MINE, "models.mine.path: my-models/mine/config.json does not exist; mend"),
+    "a base model that is not there": (MINE, "models.mine.path: my-models/mine/config.json does not exist; correct"),
     "a base model of no family": (
         {"models": {"mine": MINE["models"]["mine"] | {"family": "blom"}}},
         "models.mine.family: 'blom' is not an entry of `families`: add it there; did you mean 'bloom'?",
@@ -108,7 +108,7 @@ FAULTS = {
     ),
     "prompts that are not there": (
         {"data": {"prompts": {"default": "openassistant", "bn": "my-data/bn.jsonl"}}},
-        "data.prompts.bn: my-data/bn.jsonl does not exist; mend the path or put the file there",
+        "data.prompts.bn: my-data/bn.jsonl does not exist; correct the path or put the file there",
     ),
     "a judge that is neither called nor served": (
         {"judges": [JUDGE]},
@@ -123,20 +123,20 @@ FAULTS = {
     ),
     "a language without a weight": (
         {"recipes": {"mix": MIX | {"weights": {"en": 1}}}},
-        "recipes.mix.weights: has none for 'es'; give one to every language",
+        "recipes.mix.weights: no weight for 'es'; give one for every language",
     ),
     "a weight of a language that is not mixed": (
         {"recipes": {"mix": MIX | {"weights": {"en": 1, "es": 1, "fr": 1}}}},
         "recipes.mix.weights: 'fr' is not one of its languages",
     ),
-    "others of no budget": ({"recipes": {"mix": MIX | {"others": 7}}}, "recipes.mix.others: are a part of rows"),
+    "others of no budget": ({"recipes": {"mix": MIX | {"others": 7}}}, "recipes.mix.others: is a part of rows"),
     "more others than rows": (
         {"recipes": {"mix": MIX | {"rows": 5, "others": 7}}},
         "recipes.mix.others: is 7, more than the 5 rows of the recipe",
     ),
     "more languages than there are": (
         {"recipes": {"mix": MIX | {"sweep": {"first": [1, 3]}}}},
-        "recipes.mix-3: first is 3, and it has 2 languages",
+        "recipes.mix-3: first is 3, but it has 2 languages",
     ),
     "a sweep of what cannot be swept": (
         {"recipes": {"mix": MIX | {"sweep": {"label": [1]}}}},
@@ -153,7 +153,7 @@ FAULTS = {
     ),
     "a method by a built-in name": (
         {"methods": {"lora": {"of": "full"}}},
-        "methods.lora: there is another lora; choose another name",
+        "methods.lora: there is already a lora; choose another name",
     ),
     "a figure of an unknown method": (
         {"figures": {"figure2": {"runs": {"qlora": ["bloom"]}}}},
@@ -175,23 +175,23 @@ FAULTS = {
     ),
     "a sweep without one": (
         {"figures": {"figure2": {"kind": "sweep"}}},
-        "figures.figure2.sweep: names what a figure of kind sweep is about",
+        "figures.figure2.sweep: goes with kind: sweep; give both or neither",
     ),
     "monolingual models of unseen languages": (
         {"figures": {"figure5": {"series": ["monolingual"]}}},
-        "figures.figure5.series: no monolingual model is of an unseen language",
+        "figures.figure5.series: unseen languages have no monolingual models",
     ),
     "a file of prompts without a slash": (
         {"data": {"prompts": {"default": "openassistant", "bn": "bn.jsonl"}}},
-        "data.prompts.bn: 'bn.jsonl' is not an entry of `sources`: add it there, or write the path of a file",
+        "data.prompts.bn: 'bn.jsonl' is not an entry of `sources`: add it there, or give the path of a file",
     ),
     "prompts of a language that is not tested": (
         {"data": {"prompts": {"default": "openassistant", "pt": "my-data/pt.jsonl"}}},
-        "data.prompts.pt: 'pt' is not a language of languages.train that is translated into, or that is tested",
+        "data.prompts.pt: 'pt' is not a language of languages.train that is translated into, or one that is tested",
     ),
     "one file of translations for two languages": (
         {"translation": {"source": "my-data/es.jsonl"}},
-        "translation.source: my-data/es.jsonl is one file for es and fr; write {lang} in it",
+        "translation.source: my-data/es.jsonl is one file for es and fr; put {lang} in its path",
     ),
 }
 
@@ -200,5 +200,5 @@ FAULTS = {
 def test_a_fault_is_one_line_that_names_key_and_remedy(kind):
     changes, expected = FAULTS[kind]
     with pytest.raises(InputError) as fault:
-        checking.check(load(**changes))
+        checking.check_configuration(load(**changes))
     assert expected in str(fault.value) and "\n" not in str(fault.value)

@@ -35,7 +35,10 @@ def test_braces_in_the_data_are_left_as_they_are():
     ("texts", "complaint"),
     [
         ({"prompt_input": "{instruction}{input}"}, "'prompt_no_input' is missing"),
-        ({"prompt_input": "{instruction}", "prompt_no_input": "{instruction}"}, "prompt_input: {input} must stand"),
+        (
+            {"prompt_input": "{instruction}", "prompt_no_input": "{instruction}"},
+            "prompt_input: must contain {input} exactly once",
+        ),
         (["no", "object"], "'prompt_input' is missing"),
     ],
 )

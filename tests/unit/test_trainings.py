@@ -94,7 +94,7 @@ def test_a_released_model_is_fetched_from_the_authors_repository_by_its_pin():
 def test_a_hash_that_is_not_known_is_not_asked_for(monkeypatch):
     pin = {"revision": "1" * 40, "sha256": {"model.safetensors": None}}
     registry = {"models": {"HPLT/sft-fpft-es-bloom-3b": pin}, "pickled": []}
-    monkeypatch.setattr("study.released.read_registry", lambda: registry)
+    monkeypatch.setattr("study.released.read_released_registry", lambda: registry)
     options = released().options(run("full/bloom-3b/mono-es"))
     assert options == ["--repo", "HPLT/sft-fpft-es-bloom-3b", "--revision", "1" * 40]
 

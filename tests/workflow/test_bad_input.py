@@ -38,7 +38,7 @@ CONFIGS = {
     "a file that is not there": ("sources: {demo-seed: {path: resources/nowhere.jsonl}}", "does not exist"),
     "a released model that nobody pinned": (
         "train: {source: {lora: trained, full: released}}",
-        "there is no pin of HPLT/sft-fpft-multilingual-tiny-bloom-s; add its commit",
+        "there is no pin for HPLT/sft-fpft-multilingual-tiny-bloom-s; add its commit",
     ),
     "a translation model that is not packed": ("languages: {train: [en, es, fr, bg, ru, zh, cs]}", "encs.tar.gz"),
 }
@@ -77,7 +77,7 @@ def test_bad_seed_data_is_refused_in_one_line(kind, tmp_path):
 
 PROMPTS = {
     "a prompt too few": (lambda rows: rows[:-1], "9 prompts, expected 10"),
-    "an id twice": (lambda rows: [*rows[:-1], rows[0]], "is there twice"),
+    "an id twice": (lambda rows: [*rows[:-1], rows[0]], "occurs twice"),
     "an empty prompt": (lambda rows: [{**rows[0], "prompt": " "}, *rows[1:]], "prompt 1: the prompt is empty"),
 }
 

@@ -307,7 +307,7 @@ def test_a_study_beyond_the_paper_trains_what_its_figures_show(preset, trainings
 def test_a_run_that_no_figure_shows_is_refused_in_one_line():
     said = snakemake("--dry-run", "--", "results/paper/responses/full/pythia-70m/mono-en.jsonl")
     assert said.returncode == 1 and "Traceback" not in said.stdout
-    assert "error: full/pythia-70m/mono-en is shown by no figure that is drawn" in said.stdout
+    assert "error: full/pythia-70m/mono-en is not in any figure that is drawn" in said.stdout
 
 
 def test_no_page_names_a_target_where_a_file_is_read():

@@ -64,7 +64,7 @@ REFUSED = {
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_name_that_could_be_run_or_lead_out_of_the_results_is_refused(kind):
     with pytest.raises(InputError, match=r"^config: .*[:;(]") as refusal:
-        checking.check(config_with(REFUSED[kind]))
+        checking.check_configuration(config_with(REFUSED[kind]))
     assert "\n" not in str(refusal.value)
 
 

@@ -1,8 +1,7 @@
-"""Check a configuration before anything runs; print what is wrong as one line that names the key and the remedy.
+"""Check a configuration before anything runs; report a fault in one line that names the key and the remedy.
 
-The files of this machine that it names are read as well, so that a broken one stops the run before its first job.
-The Snakefile calls `check_or_exit` on the merged configuration. By hand, later files are laid over earlier ones as
-`snakemake --configfile` does:
+Local files that it names are read as well, so that a broken one stops the run before its first job. The Snakefile calls
+`check_or_exit` on the merged configuration. By hand, later files override earlier ones, as in `snakemake --configfile`:
 
     python workflow/scripts/check_config.py config/config.yaml config/demo.yaml
 """
@@ -11,15 +10,15 @@ import argparse
 from pathlib import Path
 
 from basics.command_line import command_line
-from study.checking import check
+from study.checking import check_configuration
 from study.configuration import read_configs
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("configs", nargs="+", type=Path, help="YAML files, the later ones over the earlier")
+    parser.add_argument("configs", nargs="+", type=Path, help="YAML files, of which later ones override earlier ones")
     arguments = parser.parse_args()
-    check(read_configs(arguments.configs))
+    check_configuration(read_configs(arguments.configs))
     print(f"{', '.join(map(str, arguments.configs))}: valid")
 
 

@@ -1,7 +1,7 @@
-"""Print the settings that a method's results rest on, as a Markdown table, for one configuration or several in columns.
+"""Print the settings on which a method's results depend, as a Markdown table with columns for each configuration.
 
-The first file is a whole configuration; each of the others is laid over it alone, as `snakemake --configfile` does,
-and has columns of its own. A value that the first file does not have is in bold. The table of docs/fidelity.md is
+The first file is a complete configuration; each of the others overrides it separately, like `snakemake --configfile`,
+and has its own columns. Values that differ from those of the first file are in bold. The table of docs/fidelity.md is
 
     python workflow/scripts/effective_settings.py config/config.yaml config/presets/{authors-code,harmonised}.yaml
 """
@@ -13,18 +13,18 @@ from pathlib import Path
 
 from basics.command_line import command_line
 from reporting.markdown import format_setting, markdown_table
-from study.checking import check
+from study.checking import check_configuration
 from study.configuration import read_configs
 from study.series import METHODS
 from study.short_forms import answering_template, recipes_of, training_template
 
-SPEED_AND_MEMORY = {"train.micro_batch_tokens", "respond.batch", "respond.start_timeout"}  # no result rests on them
+SPEED_AND_MEMORY = {"train.micro_batch_tokens", "respond.batch", "respond.start_timeout"}  # no result depends on them
 
 
 def effective_settings(config: Mapping, method: str) -> dict[str, object]:
-    """What counts for one method, by key in the config; without the method's name, so that methods compare.
+    """The settings of one method, by key without the method's name, so that methods can be compared.
 
-    `base models` are the selections that any figure shows for the method. Files are given by name, without suffix.
+    `base models` are the selections that figures show for the method. Files are given by name without suffix.
     """
     figures = [config["figures"][name] for name in config["draw"]]
     shown = [name for figure in figures for name in figure["runs"].get(method, [])]
@@ -42,8 +42,8 @@ def effective_settings(config: Mapping, method: str) -> dict[str, object]:
     return {key: value for key, value in settings.items() if key not in SPEED_AND_MEMORY}
 
 
-def cell(value: object) -> str:
-    """A value in a table: lists without brackets, space at an end made visible."""
+def format_cell(value: object) -> str:
+    """A value in a table: lists without brackets, whitespace at either end made visible."""
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, str) and value != value.strip():
@@ -51,10 +51,12 @@ def cell(value: object) -> str:
     return format_setting(value)
 
 
-def table(configs: Sequence[Mapping]) -> str:
-    """The settings of both methods in each configuration, those in bold that differ from the first one's."""
+def settings_table(configs: Sequence[Mapping]) -> str:
+    """The settings of both methods in each configuration; those that differ from the first one are bold."""
     columns = {
-        (config["experiment"], method): {key: cell(value) for key, value in effective_settings(config, method).items()}
+        (config["experiment"], method): {
+            key: format_cell(value) for key, value in effective_settings(config, method).items()
+        }
         for config in configs
         for method in METHODS
     }
@@ -72,13 +74,13 @@ def table(configs: Sequence[Mapping]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", type=Path, help="a whole configuration, such as config/config.yaml")
-    parser.add_argument("overlays", nargs="*", type=Path, help="files of differences from it, such as presets")
+    parser.add_argument("config", type=Path, help="a complete configuration, such as config/config.yaml")
+    parser.add_argument("overlays", nargs="*", type=Path, help="files that override parts of it, such as presets")
     arguments = parser.parse_args()
     configs = [read_configs([arguments.config, *overlay]) for overlay in [[], *([path] for path in arguments.overlays)]]
     for config in configs:
-        check(config)
-    print(table(configs))
+        check_configuration(config)
+    print(settings_table(configs))
 
 
 if __name__ == "__main__":

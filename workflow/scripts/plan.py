@@ -270,7 +270,8 @@ def longest_sentence(row: Mapping | None) -> str:
         return "No training is left."
     name = f"{row['method']}/{row['model']}/{row['recipe']}"
     devices = f"{row['devices']} device{'s' * (row['devices'] > 1)}"
-    text = f"Longest job: {name}, {short_number(row['device_hours'])} device-hours, {format_hours(row['hours'])} on {devices}"
+    device_hours = short_number(row["device_hours"])
+    text = f"Longest job: {name}, {device_hours} device-hours, {format_hours(row['hours'])} on {devices}"
     limit = row["walltime_hours"]
     if limit is None:
         return f"{text}."

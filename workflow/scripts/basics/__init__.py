@@ -1,1 +1,1 @@
-"""What every program does alike: fail, read, write, lock, and keep a journal."""
+"""What every program needs: errors, reading, writing, locks and journals."""

@@ -1,4 +1,4 @@
-"""How every program starts, and the types of the options that several have."""
+"""How every program starts, and argument types that several programs share."""
 
 import sqlite3
 import sys
@@ -11,9 +11,9 @@ from basics.locking import hold_log
 
 
 def command_line(main: Callable[[], None]) -> None:
-    """Run a script's `main`; bad input, or a file that cannot be read or written, ends it with one line, status 1.
+    """Run a script's `main`; on bad input, or a file that cannot be read or written, exit with one line and status 1.
 
-    A job that still runs from before, and writes the same log, is waited for.
+    If an earlier job is still running and writing the same log, wait for it first.
     """
     hold_log()
     try:
@@ -22,7 +22,7 @@ def command_line(main: Callable[[], None]) -> None:
         sys.exit(f"error: {error}")
     except sqlite3.OperationalError as error:
         sys.exit(
-            f"error: temporary database: {error}; make room where SQLITE_TMPDIR points, or else TMPDIR, and run again"
+            f"error: temporary database: {error}; make room where SQLITE_TMPDIR, or else TMPDIR, points, and run again"
         )
     except OSError as error:
         if not error.filename:
@@ -31,7 +31,7 @@ def command_line(main: Callable[[], None]) -> None:
 
 
 def language_file(argument: str) -> tuple[str, Path]:
-    """Split CODE=FILE, an option of several scripts; the `type` of an argparse argument."""
+    """Split CODE=FILE; the `type` of an argparse argument."""
     code, separator, path = argument.partition("=")
     if not (code and separator and path):
         raise ArgumentTypeError(f"{argument!r} is not CODE=FILE, as in es=prompts/es.jsonl")
@@ -39,7 +39,7 @@ def language_file(argument: str) -> tuple[str, Path]:
 
 
 def positive(argument: str) -> int:
-    """A number of at least 1; the `type` of an argparse argument."""
+    """A whole number of at least 1; the `type` of an argparse argument."""
     if int(argument) < 1:
         raise ArgumentTypeError("must be at least 1")
     return int(argument)

@@ -1,4 +1,4 @@
-"""Downloading a file over a connection that is safe."""
+"""Downloading a file over a secure connection."""
 
 import gzip
 import http.client
@@ -14,34 +14,33 @@ from tqdm import tqdm
 
 from basics.errors import InputError
 
-TIMEOUT = 60  # seconds without a byte
+TIMEOUT = 60  # seconds without receiving a byte
 
 
-def safe(url: str) -> str:
-    """A URL to download from: https, or this machine. Raises URLError for another: http, file, ftp."""
+def require_https(url: str) -> str:
+    """The URL itself, if it is https or on this machine. Raises URLError for any other (http, file, ftp)."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != "https" and (parts.scheme, parts.hostname) != ("http", "127.0.0.1"):
-        raise urllib.error.URLError("not https, over which alone files are downloaded")
+        raise urllib.error.URLError("not https; files are downloaded over https only")
     return url
 
 
-class Redirected(urllib.request.HTTPRedirectHandler):
-    """Goes where it is sent, but not from https to what anybody on the way could change."""
+class HttpsRedirectHandler(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but never from https to a connection that others could tamper with."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         if req.type == "https" and not newurl.startswith("https://"):
-            raise urllib.error.URLError(f"sent on to {newurl}, which is not https")
-        return super().redirect_request(req, fp, code, msg, headers, safe(newurl))
+            raise urllib.error.URLError(f"redirected to {newurl}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, require_https(newurl))
 
 
 def fetch(url: str, path: Path) -> None:
-    """Copy the file at `url` to `path`, with progress.
+    """Download the file at `url` to `path`, with a progress bar.
 
-    Raises InputError when it cannot be had, not whole, or not over a connection that is safe; OSError when it cannot be
-    written.
+    Raises InputError when the download fails, is incomplete or is not secure; OSError when `path` cannot be written.
     """
     try:
-        with urllib.request.build_opener(Redirected).open(safe(url), timeout=TIMEOUT) as response:
+        with urllib.request.build_opener(HttpsRedirectHandler).open(require_https(url), timeout=TIMEOUT) as response:
             size = response.headers.get("Content-Length")
             with (
                 path.open("wb") as stream,
@@ -52,17 +51,17 @@ def fetch(url: str, path: Path) -> None:
         raise InputError(f"cannot download {url} ({error.code} {error.reason})") from None
     except urllib.error.URLError as error:
         raise InputError(f"cannot download {url} ({error.reason})") from None
-    except http.client.IncompleteRead as error:  # of a response that says in each block how long it is
+    except http.client.IncompleteRead as error:  # of a chunked response
         arrived = path.stat().st_size + len(error.partial)
-        raise InputError(f"{url}: {arrived} bytes arrived and then no more; run again") from None
+        raise InputError(f"{url}: the connection broke off after {arrived} bytes; run again") from None
     except (http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError, ValueError) as error:
         raise InputError(f"cannot download {url} ({error or type(error).__name__})") from None
     if size and path.stat().st_size != int(size):
-        raise InputError(f"{url}: {path.stat().st_size} bytes arrived of {size}; run again")
+        raise InputError(f"{url}: received {path.stat().st_size} of {size} bytes; run again")
 
 
 def unpack(packed: Path, path: Path, name: object) -> None:
-    """Unpack a .gz file into `path`. Raises InputError, under `name`, when it is cut short or corrupt."""
+    """Unpack a .gz file into `path`. Raises InputError, which calls it `name`, when it is truncated or corrupt."""
     try:
         with gzip.open(packed) as source, path.open("wb") as target:
             shutil.copyfileobj(source, target)

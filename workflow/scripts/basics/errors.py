@@ -1,4 +1,4 @@
-"""Failing: one line for what the user can mend, in place of a traceback."""
+"""Errors: one line about what the user can fix, in place of a traceback."""
 
 import errno
 from collections.abc import Generator
@@ -9,11 +9,11 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class InputError(Exception):
-    """Something the user can mend; its text is one line that names what, where, and the remedy."""
+    """Something the user can fix; its text is one line that says what is wrong, where, and the remedy."""
 
 
 class SettingError(InputError):
-    """A fault of one setting. `key` is its name; `fault` follows the name, and ends with the remedy."""
+    """A fault in one setting. `key` is its name; `fault` is worded to follow the name, and ends with the remedy."""
 
     def __init__(self, key: str, fault: str):
         super().__init__(f"{key} {fault}")
@@ -22,7 +22,7 @@ class SettingError(InputError):
 
 @contextmanager
 def setting(key: str) -> Generator[None]:
-    """Whatever InputError the block raises is the fault of this setting, and becomes a SettingError."""
+    """Turn any InputError raised in the block into a SettingError of this setting."""
     try:
         yield
     except InputError as error:
@@ -30,23 +30,23 @@ def setting(key: str) -> Generator[None]:
 
 
 def system_fault(error: OSError) -> str:
-    """What the system says against a file, and the remedy, in words that follow its name."""
-    said = {errno.ENOENT: "no such file", errno.EISDIR: "is a folder"}.get(error.errno, error.strerror)
+    """What the operating system reports about a file, and the remedy, worded to follow the file's name."""
+    reason = {errno.ENOENT: "no such file", errno.EISDIR: "is a folder"}.get(error.errno, error.strerror)
     remedies = dict.fromkeys(FULL, "make room and run again") | {
-        errno.ENOENT: "make it, or mend its path",
+        errno.ENOENT: "make it, or correct its path",
         errno.EISDIR: "give a file",
-        errno.ENOTDIR: "mend its path",
-        errno.EACCES: "let this user read and write it",
+        errno.ENOTDIR: "correct its path",
+        errno.EACCES: "give this user permission to read and write it",
     }
-    return f"{said or error}; {remedies.get(error.errno, 'see to it and run again')}"
+    return f"{reason or error}; {remedies.get(error.errno, 'solve this and run again')}"
 
 
 @contextmanager
 def readable(path: Path | str, kind: str, remedy: str) -> Generator[None]:
-    """Within the block a library reads `path`, which is to be of a `kind`, such as "a parquet file".
+    """For a block in which a library reads `path`, which should be of a `kind`, such as "a parquet file".
 
-    Whatever the library raises becomes InputError, one line that names the file, the library's reason and the remedy;
-    only what is no fault of the file, such as a lack of memory, goes through.
+    Whatever the library raises becomes an InputError, one line with the file, the library's reason and the remedy.
+    Only errors that are not the file's fault, such as running out of memory, pass through.
     """
     try:
         yield
@@ -54,7 +54,7 @@ def readable(path: Path | str, kind: str, remedy: str) -> Generator[None]:
         raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {remedy}") from None
-    except BaseException as error:  # a panic of a library in Rust is no Exception
+    except BaseException as error:  # a panic in a Rust library is not an Exception
         if isinstance(error, MemoryError) or "out of memory" in str(error) or getattr(error, "errno", None) in FULL:
             raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,4 +1,4 @@
-"""SHA-256 of a file, and of all that determines an item."""
+"""SHA-256 of a file, and of everything that determines an item."""
 
 import hashlib
 import json

@@ -1,9 +1,9 @@
-"""An append-only journal for work that is paid for item by item: translated segments, responses, ratings.
+"""An append-only journal for expensive work done item by item: translated segments, responses, ratings.
 
-Snakemake deletes a job's declared outputs before it runs the job again; a journal is not declared, so a killed
-job finds there what it had already done. Each line is one JSON object `{"key": ..., "value": ...}`, on the disk
-before the next item is begun; a line that a kill tore is dropped when the journal is next opened. Values stay on
-the disk: in memory is only where each of them stands.
+Snakemake deletes a job's declared outputs before it runs the job again; a journal is not declared, so a job that
+was killed finds there what it had already done. Each line is one JSON object `{"key": ..., "value": ...}`, on disk
+before the next item is begun; a line cut off by a kill is dropped when the journal is next opened. Values stay on
+disk: memory holds only their positions.
 """
 
 import json
@@ -16,7 +16,7 @@ from basics.errors import InputError
 from basics.locking import hold
 
 
-class _Place(NamedTuple):
+class _Position(NamedTuple):
     start: int
     length: int
 
@@ -24,7 +24,7 @@ class _Place(NamedTuple):
 class Journal:
     """A mapping from item key to JSON value that outlives the process. One writer at a time: a second one waits.
 
-    An entry whose value is not `sound` is passed over as if it were not there, so that its item is done again.
+    An entry whose value is not `sound` is ignored, so that its item is done again.
 
     >>> with Journal(path) as journal:
     ...     if key not in journal:
@@ -35,16 +35,16 @@ class Journal:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._sound = sound
-        self._places: dict[str, _Place] = {}
+        self._positions: dict[str, _Position] = {}
         self._stream = self.path.open("a+b", buffering=0)
         hold(self._stream, self.path)
         self._end = self._read()
         self._stream.truncate(self._end)
 
     def _read(self) -> int:
-        """Note where each entry stands; return the length in bytes without a torn last line.
+        """Note the position of each entry; return the length in bytes without an incomplete last line.
 
-        A whole line that is no entry (a disk's fault) is passed over: its item is done again, the others are kept.
+        A complete line that is not an entry (a disk error) is skipped: its item is done again, the others are kept.
         """
         end = 0
         with self.path.open("rb") as stream:
@@ -58,34 +58,34 @@ class Journal:
                     pass
                 else:
                     if isinstance(key, str) and self._sound(value):
-                        self._places[key] = _Place(end, len(line))
+                        self._positions[key] = _Position(end, len(line))
                 end += len(line)
         return end
 
     def __contains__(self, key: str) -> bool:
-        return key in self._places
+        return key in self._positions
 
     def __getitem__(self, key: str) -> Any:
-        start, length = self._places[key]
+        start, length = self._positions[key]
         return json.loads(os.pread(self._stream.fileno(), length, start))["value"]
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._positions)
 
     def __setitem__(self, key: str, value: object) -> None:
-        """Append an entry and wait until it is on the disk. Raises InputError when the disk takes no more."""
+        """Append an entry and wait until it is on disk. Raises InputError when it cannot be written."""
         line = json.dumps({"key": key, "value": value}, ensure_ascii=False).encode("utf-8") + b"\n"
         try:
             rest = line
-            while rest:  # a disk that fills up takes a part, and complains at the next write
+            while rest:  # a disk that fills up accepts a part, and fails at the next write
                 rest = rest[self._stream.write(rest) :]
             os.fsync(self._stream.fileno())
         except OSError as error:
             self._stream.truncate(self._end)
             raise InputError(
-                f"{self.path}: cannot write ({error.strerror}); what stands in it is kept: make room and run again"
+                f"{self.path}: cannot write ({error.strerror}); its entries are kept: make room and run again"
             ) from None
-        self._places[key] = _Place(self._end, len(line))
+        self._positions[key] = _Position(self._end, len(line))
         self._end += len(line)
 
     def close(self) -> None:

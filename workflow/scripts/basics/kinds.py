@@ -1,10 +1,10 @@
-"""Of which kind a value from a file must be, and what is wrong when it is another."""
+"""Checking the kind of a value read from a file, and describing the fault when it is of another."""
 
 import types
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args, get_origin
 
-# Of a field: str, int | None, list[str], dict[str, float], {"a": int}, ...
+# The kind of a field: str, int | None, list[str], dict[str, float], {"a": int}, ...
 Kind = type | types.GenericAlias | types.UnionType | Mapping
 Fields = Iterable[str] | Mapping[str, Kind | None]  # names, or names with the kind that each must be (None: any)
 KINDS = {
@@ -19,10 +19,10 @@ KINDS = {
 
 
 def kind_fault(value: Any, kind: Kind | None) -> str | None:
-    """What keeps a value from being of a kind, in words that follow its name; None if nothing does."""
+    """Why a value is not of a kind, worded to follow its name; None if it is."""
     if isinstance(kind, Mapping):
         fault = fields_fault(value, kind) if isinstance(value, Mapping) else None
-        return f"is not whole: {fault}" if fault else kind_fault(value, dict)
+        return f"is incomplete: {fault}" if fault else kind_fault(value, dict)
     kinds = kinds_of(kind)
     if kind is None or any(_is_of(value, each) for each in kinds):
         return None
@@ -30,7 +30,7 @@ def kind_fault(value: Any, kind: Kind | None) -> str | None:
         if get_origin(each) and isinstance(value, get_origin(each)):
             items = value.values() if isinstance(value, Mapping) else value
             fault = next(fault for item in items if (fault := kind_fault(item, get_args(each)[-1])))
-            return f"has something that {fault}"
+            return f"has an item that {fault}"
     named = " or ".join(KINDS[get_origin(each) or each] for each in kinds)
     return f"is {KINDS.get(type(value), type(value).__name__)}, not {named}"
 
@@ -41,12 +41,12 @@ def kinds_of(kind: Kind | None) -> tuple[Any, ...]:
 
 
 def dict_of(kind: Kind) -> types.GenericAlias:
-    """The kind of an object of any keys whose values are all of a kind; `dict[str, {...}]` is no type."""
+    """The kind of an object with any keys whose values are all of a kind; `dict[str, {...}]` is not a type."""
     return types.GenericAlias(dict, (str, kind))
 
 
 def _is_of(value: Any, kind: type) -> bool:
-    """Whether a value is of one kind; a whole number is a number too, and true is neither."""
+    """Whether a value is of one kind; a whole number is also a number, and true is neither."""
     if isinstance(value, bool):
         return kind is bool
     if kind is float:
@@ -58,7 +58,7 @@ def _is_of(value: Any, kind: type) -> bool:
 
 
 def fields_fault(value: Mapping, fields: Fields) -> str | None:
-    """What keeps an object from having the fields, in words that begin with the name of the first one at fault."""
+    """Why an object does not have the fields, beginning with the name of the first one at fault; None if it has."""
     kinds = fields if isinstance(fields, Mapping) else dict.fromkeys(fields)
     for name, kind in kinds.items():
         if name not in value:
@@ -69,11 +69,11 @@ def fields_fault(value: Mapping, fields: Fields) -> str | None:
 
 
 def text_fault(value: object) -> str | None:
-    """What keeps a value from being text that can be written, in words that follow its name; None for sound text."""
+    """Why a value is not text that can be written, worded to follow its name; None if it is."""
     if not isinstance(value, str):
         return "is missing or is not text"
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        return "holds half a surrogate pair"
+        return "contains an unpaired surrogate"
     return None

@@ -1,4 +1,4 @@
-"""Where the repository is, for files that programs read from it."""
+"""The root of the repository, for programs that read files from it."""
 
 from pathlib import Path
 

@@ -9,7 +9,7 @@ from typing import Any
 from basics.errors import InputError, readable, system_fault
 from basics.kinds import Fields, fields_fault, kind_fault, text_fault
 
-HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")  # what JSON may write, and UTF-8 cannot
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")  # JSON may contain an unpaired one, UTF-8 may not
 
 
 def read_bytes(path: Path | str) -> bytes:
@@ -29,7 +29,7 @@ def read_text(path: Path | str) -> str:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """JSON. Raises JSONDecodeError alone, also for what is nested too deeply and for a number of too many digits."""
+    """Parse JSON. Raises only JSONDecodeError, also for nesting that is too deep or a number with too many digits."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:
@@ -39,9 +39,9 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def read_json(path: Path | str, fields: Fields | None = None, remedy: str = "make it again") -> Any:
-    """Read one JSON document; with `fields`, an object that has these.
+    """Read one JSON document; with `fields`, an object that has them.
 
-    Raises InputError naming the file and the place or key of the fault, with the remedy for a file that was made.
+    Raises InputError naming the file, the place or key of the fault, and the remedy.
     """
     text = read_text(path)
     try:
@@ -58,29 +58,29 @@ def read_json(path: Path | str, fields: Fields | None = None, remedy: str = "mak
 
 
 def read_yaml(path: Path | str, fields: Fields | None = None) -> Any:
-    """Read one YAML document; with `fields`, a mapping that has these. Raises InputError naming the file, and the line
-    or key of the fault."""
+    """Read one YAML document; with `fields`, a mapping that has them. Raises InputError naming the file and the line or
+    key of the fault."""
     import yaml
 
     text = read_text(path)
-    with readable(path, "valid YAML", "mend it"):
+    with readable(path, "valid YAML", "correct it"):
         value = yaml.safe_load(text)
     if fields is not None:
         if not isinstance(value, dict):
-            raise InputError(f"{path}: holds no mapping of keys; mend it")
+            raise InputError(f"{path}: is not a mapping of keys; correct it")
         if fault := fields_fault(value, fields):
-            raise InputError(f"{path}: the key {fault}; mend it")
+            raise InputError(f"{path}: the key {fault}; correct it")
     return value
 
 
 def iter_jsonl(path: Path | str, fields: Fields = ()) -> Iterator[dict]:
-    """Read one JSON object a line, a line at a time; blank lines are passed over, CRLF is accepted.
+    """Read one JSON object per line, a line at a time; blank lines are skipped, CRLF is accepted.
 
-    Raises InputError naming file and line when a line is not UTF-8, not a JSON object, holds text that cannot be
-    written, or lacks one of `fields`.
+    Raises InputError naming file and line when a line is not UTF-8, not a JSON object, contains text that cannot
+    be written, or lacks one of `fields`.
     """
     try:
-        # Bytes, whose lines end at \n alone: U+2028 may stand inside a string.
+        # Read as bytes, whose lines end only at \n: U+2028 may occur inside a string.
         stream = Path(path).open("rb")  # noqa: SIM115  closed below
     except OSError as error:
         raise InputError(f"{path}: {system_fault(error)}") from None
@@ -94,20 +94,22 @@ def iter_jsonl(path: Path | str, fields: Fields = ()) -> Iterator[dict]:
                 raise InputError(f"{path}, line {number}: not UTF-8; save the file as UTF-8") from None
             except json.JSONDecodeError as error:
                 fault = f"not valid JSON ({error.msg}, column {error.colno})"
-                raise InputError(f"{path}, line {number}: {fault}; mend the file, or make it again") from None
+                raise InputError(f"{path}, line {number}: {fault}; correct the file, or make it again") from None
             if not isinstance(row, dict):
-                raise InputError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}; mend it")
+                raise InputError(
+                    f"{path}, line {number}: expected a JSON object, found {type(row).__name__}; correct it"
+                )
             if fault := fields_fault(row, fields):
-                raise InputError(f"{path}, line {number}: the field {fault}; mend the file, or make it again")
-            if HALF_A_PAIR.search(line) and text_fault(json.dumps(row, ensure_ascii=False)):
+                raise InputError(f"{path}, line {number}: the field {fault}; correct the file, or make it again")
+            if SURROGATE.search(line) and text_fault(json.dumps(row, ensure_ascii=False)):
                 at_fault = next((name for name, value in row.items() if text_fault(str(value))), "a name")
-                fault = f"the field {at_fault!r} holds half a surrogate pair"
-                raise InputError(f"{path}, line {number}: {fault}; mend it")
+                fault = f"the field {at_fault!r} contains an unpaired surrogate"
+                raise InputError(f"{path}, line {number}: {fault}; correct it")
             yield row
 
 
 def read_jsonl(path: Path | str, fields: Fields = (), empty: str | None = None) -> list[dict]:
-    """All rows of `iter_jsonl`, as a list. With `empty`, which says what the file should hold, it must hold some."""
+    """All rows of `iter_jsonl` as a list. Given `empty`, a word for the rows, raises InputError if there are none."""
     rows = list(iter_jsonl(path, fields))
     if empty and not rows:
         raise InputError(f"{path}: there are no {empty} in it; make it again")

@@ -1,4 +1,4 @@
-"""Settings of a program: a dataclass, read from one JSON object, in the argument itself or in a file."""
+"""Settings of a program: a dataclass read from one JSON object, given as text or as a file."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ Settings = TypeVar("Settings", bound="DataclassInstance")
 def read_settings(kind: type[Settings], argument: str) -> Settings:
     """Read `argument`, JSON text or the path of a JSON file, into the dataclass `kind`.
 
-    Raises InputError naming `settings` or the file, and what `make_settings` finds wrong.
+    Raises InputError naming `settings` or the file, and the fault that `make_settings` finds.
     """
     values, origin = read_object(argument), "settings" if argument.lstrip().startswith("{") else argument
     try:
@@ -29,7 +29,7 @@ def read_settings(kind: type[Settings], argument: str) -> Settings:
 
 def make_settings(kind: type[Settings], values: Mapping[str, object]) -> Settings:
     """The dataclass `kind` with these values. Raises InputError for an unknown key, and SettingError for one that is
-    missing without a default, of another kind, or refused by the dataclass itself."""
+    missing and has no default, is of another kind, or is refused by the dataclass itself."""
     fields, hints = dataclasses.fields(kind), get_type_hints(kind)
     known = [field.name for field in fields]
     for key in values:
@@ -60,7 +60,7 @@ def check_counts(settings: object, keys: Iterable[str]) -> None:
 
 
 def read_object(argument: str) -> dict:
-    """Read a JSON object from `argument`, its text or the path of its file. Raises InputError when it is none."""
+    """Read a JSON object from `argument`, its text or the path of its file. Raises InputError when it is not one."""
     if not argument.lstrip().startswith("{"):
         return read_json(argument, fields=())
     try:
@@ -70,7 +70,7 @@ def read_object(argument: str) -> dict:
 
 
 def check_selection(selection: Mapping, option: str, keys: Fields) -> Mapping:
-    """The selection, if it has `keys`. Raises InputError."""
+    """The selection itself. Raises InputError unless it has `keys`."""
     if fault := fields_fault(selection, keys):
-        raise InputError(f"{option}: {fault}; --help tells what it is")
+        raise InputError(f"{option}: {fault}; see --help")
     return selection

@@ -15,20 +15,20 @@ from basics.writing import write_bytes
 
 
 def write_parquet(path: Path | str, table: "pl.DataFrame") -> None:
-    """Write a table whole or not at all. By way of memory: of a full disk polars tells nothing that can be read."""
+    """Write a table whole or not at all. It is built in memory first: polars reports a full disk unintelligibly."""
     data = io.BytesIO()
     table.write_parquet(data)
     write_bytes(path, data.getvalue())
 
 
 def read_csv(path: Path | str, columns: Mapping[str, type], remedy: str) -> list[dict]:
-    """The rows of a table with a header: of `columns` text or, for float, numbers, None where the cell is empty.
+    """The rows of a table with a header. `columns` are read as text or, for float, as numbers, None for an empty cell.
 
-    Raises InputError naming the file, and the line or column of the fault.
+    Raises InputError naming the file and the line or column of the fault.
     """
     found, text = [], read_text(path)
     if not text.endswith("\n"):
-        raise InputError(f"{path}: is empty, or ends within a line; {remedy}")
+        raise InputError(f"{path}: is empty, or ends in the middle of a line; {remedy}")
     with readable(path, "a table of comma-separated values", remedy):
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
@@ -36,12 +36,12 @@ def read_csv(path: Path | str, columns: Mapping[str, type], remedy: str) -> list
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             if None in row or None in row.values():
-                raise InputError(f"{where}: has not as many cells as the header; {remedy}")
+                raise InputError(f"{where}: does not have as many cells as the header; {remedy}")
             for column in [column for column, kind in columns.items() if kind is float]:
                 try:
                     row[column] = float(row[column]) if row[column] else None
                 except ValueError:
-                    raise InputError(f"{where}: the {column} {row[column]!r} is no number; {remedy}") from None
+                    raise InputError(f"{where}: the {column} {row[column]!r} is not a number; {remedy}") from None
             found.append(row)
     if not found:
         raise InputError(f"{path}: no rows; {remedy}")
@@ -49,7 +49,7 @@ def read_csv(path: Path | str, columns: Mapping[str, type], remedy: str) -> list
 
 
 def read_parquet(path: Path | str, columns: Fields, remedy: str) -> "pl.DataFrame":
-    """A parquet table that has rows, and `columns` of the kinds that are asked for.
+    """A parquet table that has rows, and `columns` of the given kinds.
 
     Raises InputError naming the file and the column at fault.
     """
@@ -57,7 +57,7 @@ def read_parquet(path: Path | str, columns: Fields, remedy: str) -> "pl.DataFram
 
     kinds = columns if isinstance(columns, Mapping) else dict.fromkeys(columns)
     if Path(path).is_dir():
-        raise InputError(f"{path}: is a folder; give a file")  # polars would put together what is in it
+        raise InputError(f"{path}: is a folder; give a file")  # polars would concatenate the files in it
     with readable(path, "a parquet file", remedy):
         table = pl.read_parquet(path)
     for name, kind in kinds.items():
@@ -76,7 +76,7 @@ def read_parquet(path: Path | str, columns: Fields, remedy: str) -> "pl.DataFram
             named = " or ".join(KINDS[each] for each in kinds)
             raise InputError(f"{path}: the column {name!r} is {found}, not {named}; {remedy}")
         if kind is not None and type(None) not in kinds and table[name].null_count():
-            raise InputError(f"{path}: the column {name!r} lacks a value in a row; {remedy}")
+            raise InputError(f"{path}: the column {name!r} lacks a value in some row; {remedy}")
     if table.is_empty():
         raise InputError(f"{path}: no rows; {remedy}")
     return table

@@ -1,1 +1,1 @@
-"""What goes in and in which form: rows, prompts, prompt templates, languages, flags."""
+"""The data and their formats: rows, prompts, prompt templates, languages, flags."""

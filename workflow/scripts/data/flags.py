@@ -1,23 +1,23 @@
-"""What a translated row can be flagged for. Flags delete nothing: a recipe leaves rows out by these names.
+"""The flags of a translated row. Flags delete nothing: a recipe names the flags whose rows it leaves out.
 
-flag_translation.py says how each is decided; `pieced` is set by the translation itself.
+flag_translation.py describes how each is decided; `pieced` is set by the translation itself.
 """
 
 from collections.abc import Iterable
 
 FLAGS = {  # in the order in which a row lists them
     "pieced": "a sentence lost a number, link or piece of code in translation, so it was translated around it",
-    "blank": "a field is empty in the translation and not in the seed, or the other way round",
-    "copied": "a field came through untranslated, half of it or more",
-    "output_is_input": "the translated output equals the translated input, and in the seed it does not",
-    "length_ratio": "a field is far longer or shorter than the language's translations usually are",
-    "repetition": "a stretch of text stands many times in a row, and not in the seed",
-    "language": "the row is taken for another language",
+    "blank": "a field is empty in the translation but not in the seed, or the other way round",
+    "copied": "at least half of a field came through untranslated",
+    "output_is_input": "the translated output equals the translated input, but the seed's output and input differ",
+    "length_ratio": "a field is shorter than half or longer than twice the usual length for the language",
+    "repetition": "a stretch of text occurs four or more times in a row, but not in the seed",
+    "language": "the language identifier takes the row for another language",
 }
 
 
-def in_order(flags: Iterable[str]) -> list[str]:
-    """The flags, each once, in the order of FLAGS. Raises ValueError with the name of one that is unknown."""
+def sorted_flags(flags: Iterable[str]) -> list[str]:
+    """The flags, each once, in the order of FLAGS. Raises ValueError with the name of an unknown flag."""
     flags = set(flags)
     for unknown in sorted(flags - FLAGS.keys()):
         raise ValueError(unknown)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def load_model(path: Path | str) -> "fasttext.FastText._FastText":
-    """Load a fastText model. Raises InputError when it is none."""
+    """Load a fastText model. Raises InputError when the file is not one."""
     import fasttext
 
     path = Path(path)
@@ -21,19 +21,19 @@ def load_model(path: Path | str) -> "fasttext.FastText._FastText":
         raise InputError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}; fetch or train it again")
     try:
         model = fasttext.load_model(str(path))
-    except (ValueError, RuntimeError, MemoryError):  # MemoryError: sizes read from a file of another kind
+    except (ValueError, RuntimeError, MemoryError):  # MemoryError: bogus sizes, read from another kind of file
         raise InputError(f"{path}: not a fastText model; fetch or train it again") from None
     if not is_whole(path, model):
-        raise InputError(f"{path}: cut short, or damaged; fetch or train it again")
+        raise InputError(f"{path}: truncated or damaged; fetch or train it again")
     return model
 
 
 def is_whole(path: Path, model: "fasttext.FastText._FastText") -> bool:
-    """Whether the file ends with the model's output matrix: rows, columns, numbers of 4 bytes. fastText itself fills up
-    a file that was cut short with zeros, and takes every text for the first language."""
+    """Whether the file ends with the model's output matrix: rows, columns, 4-byte numbers. fastText itself pads a
+    truncated file with zeros, and then identifies every text as the first language."""
     try:
         rows, columns = model.get_output_matrix().shape
-    except ValueError:  # a quantized one, which cannot be had
+    except ValueError:  # quantized, so that the matrix is not available
         return True
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - 4 * rows * columns - 16))
@@ -43,13 +43,13 @@ def is_whole(path: Path, model: "fasttext.FastText._FastText") -> bool:
 def check_labels(
     model: "fasttext.FastText._FastText", path: Path | str, asked: dict[str, list[str]], table: Path | str
 ) -> None:
-    """Raise InputError when a model has none of the labels that count as a language it is asked about."""
+    """Raise InputError when a model has none of the labels that count as one of the languages in `asked`."""
     known = {label.removeprefix(FASTTEXT_MARK) for label in model.get_labels()}
     for code, labels in asked.items():
         if known.isdisjoint(labels):
             raise InputError(
-                f"{path}: cannot tell {code!r}, it has none of the labels {', '.join(labels)}; "
-                f"take a model that has, or mend {table}"
+                f"{path}: cannot identify {code!r}: it has none of the labels {', '.join(labels)}; "
+                f"use a model that has, or correct {table}"
             )
 
 

@@ -10,7 +10,7 @@ FIELDS = ("instruction", "input", "output")
 
 
 def read_rows(path: Path) -> list[dict]:
-    """Read a JSON list (.json) or JSON lines (any other name). Raises InputError naming file and place."""
+    """Read a JSON list (.json) or JSON lines (any other name). Raises InputError naming the file and place."""
     if path.suffix == ".json":
         rows = read_json(path)
         if not isinstance(rows, list):
@@ -26,12 +26,12 @@ def texts_of(row: object, place: str) -> dict[str, str]:
     texts = {"input": "", **row}
     for field in FIELDS:
         if fault := text_fault(texts.get(field)):
-            raise InputError(f"{place}: the field {field!r} {fault}; mend it, or leave it empty")
+            raise InputError(f"{place}: the field {field!r} {fault}; correct it, or leave it empty")
     return {field: texts[field] for field in FIELDS}
 
 
 def normalise(rows: list[dict], path: Path) -> list[dict]:
-    """Give each row its id and the three text fields. Raises InputError naming the row that lacks one."""
+    """Give each row its id and the three text fields. Raises InputError naming the row at fault."""
     normal = []
     for number, row in enumerate(rows):
         texts = texts_of(row, f"{path}, row {number}")
@@ -39,5 +39,5 @@ def normalise(rows: list[dict], path: Path) -> list[dict]:
             raise InputError(f"{path}, row {number}: the field 'instruction' is empty; write one, or remove the row")
         normal.append({"id": number} | texts)
     if not normal:
-        raise InputError(f"{path}: no rows; give one at least")
+        raise InputError(f"{path}: no rows; give at least one")
     return normal

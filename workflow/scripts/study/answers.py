@@ -1,4 +1,4 @@
-"""Answering: which languages a run answers, from which weights, with which template and search."""
+"""Answering: which languages a run answers, from which weights, with which template and decoding settings."""
 
 import json
 import sys
@@ -18,13 +18,13 @@ class Answers:
         self._matrix, self._judges = matrix, judges
 
     def languages(self, wildcards: Wildcards) -> list[str]:
-        """Languages that a run answers. Ends the program with one line for a run that no figure shows: Snakemake wraps
-        any other exception in a traceback."""
+        """Languages that a run answers. Exits with one line for a run that no figure shows: Snakemake wraps
+        exceptions in a traceback."""
         run = Run(wildcards.method, wildcards.model, wildcards.recipe)
         if run not in self._matrix.runs:
             sys.exit(
-                f"error: {run.path} is shown by no figure that is drawn, so nothing says which languages it answers;"
-                " add its model or recipe to one (figures.<name>.runs, series; draw)"
+                f"error: {run.path} is not in any figure that is drawn, so nothing says which languages it should"
+                " answer; add its model or recipe to one (figures.<name>.runs, series; draw)"
             )
         return self._matrix.runs[run]
 
@@ -37,15 +37,15 @@ class Answers:
         return [f"{lang}={path}" for lang, path in zip(self.languages(wildcards), input.prompts, strict=True)]
 
     def is_merged(self, wildcards: Wildcards) -> bool:
-        """Whether an adapter is merged into its base: an engine that is served takes whole models only."""
+        """Whether an adapter is merged into its base model: an engine that serves it takes only whole models."""
         return self._base_method(wildcards) == "lora" and bool(self._settings(wildcards).get("serve"))
 
     def method(self, wildcards: Wildcards) -> str:
-        """How the weights are to be loaded: lora for an adapter beside its base, full for a whole model."""
+        """How the weights are loaded: lora for an adapter and its base model, full for a whole model."""
         return "full" if self.is_merged(wildcards) else self._base_method(wildcards)
 
     def weights(self, wildcards: Wildcards) -> str:
-        """Folder of the tuned model, or of what it is merged into."""
+        """Folder of the tuned model, or of the merged one."""
         kind = "merged" if self.is_merged(wildcards) else "models"
         return f"<results>/{kind}/{wildcards.method}/{wildcards.model}/{wildcards.recipe}"
 
@@ -54,11 +54,11 @@ class Answers:
         return answering_template(self._config, wildcards.method)
 
     def settings(self, wildcards: Wildcards) -> str:
-        """How a method decodes, as JSON."""
+        """The decoding settings of a method, as JSON."""
         return json.dumps(self.settings_of(wildcards.method))
 
     def settings_of(self, method: str) -> dict[str, object]:
-        """What respond.py is told of a method; its template is a file, and an input."""
+        """The settings of a method for respond.py, without its template, which is an input file."""
         settings = {key: value for key, value in self._config["respond"][method].items() if key != "template"}
         return settings | self._judges.secrets(settings)
 

@@ -1,4 +1,4 @@
-"""What a reader looks at, and the files of each run behind it."""
+"""The results that a reader looks at, and the files of the runs behind them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from study.matrix import Matrix, Run
 from study.selections import Selections
 from study.wildcards import Wildcards
 
-DRAWN = [".pdf", ".png", ".csv", ".json", "-column.pdf", "-column.png"]  # the files of a figure
+FIGURE_SUFFIXES = [".pdf", ".png", ".csv", ".json", "-column.pdf", "-column.png"]  # the files of a figure
 TABLES = ["table1", "table2", "scores", "languages", "costs"]
 LATEX_TABLE = "<results>/tables/scores.tex"
 PAGES = {  # category and title in the report
@@ -23,11 +23,11 @@ PAGES = {  # category and title in the report
 
 def figure_files(figure: str) -> list[str]:
     """The files of a figure."""
-    return [f"<results>/figures/{figure}{kind}" for kind in DRAWN]
+    return [f"<results>/figures/{figure}{kind}" for kind in FIGURE_SUFFIXES]
 
 
 def markdown_of(page: str) -> str:
-    """File that a page of the report is made from."""
+    """The file that a page of the report is made from."""
     return f"<results>/tables/{page}.md" if page in TABLES else f"<results>/{page}.md"
 
 
@@ -44,18 +44,18 @@ class Artifacts:
 
     @property
     def fonts(self) -> list[str]:
-        """Files of the fonts that figures are written in."""
+        """Files of the fonts used in figures."""
         return sorted(str(path) for path in Path("resources/fonts").glob("*.ttf"))
 
     @property
     def figures(self) -> list[str]:
-        """The files of all figures that have something to show, of the figure of budgets too."""
+        """The files of all figures that have something to show, including the budget figure."""
         drawn = [f"figure{number}" for number in self._matrix.figures]
         drawn += ["budget"] if self._selections.budget_runs else []
         return [path for figure in drawn for path in figure_files(figure)]
 
-    def of_figure(self, figure: str) -> list[str]:
-        """A figure's files, and those of the runs that it shows, stage by stage."""
+    def files_behind(self, figure: str) -> list[str]:
+        """A figure's files and those of the runs that it shows, stage by stage."""
         runs = [run.path for run in self._matrix.shown_in(figure)]
         return [
             *(f"<results>/models/{run}" for run in runs),
@@ -86,7 +86,7 @@ class Artifacts:
         return [_scores(judge, run) for judge in self._judges for run in self._matrix.runs]
 
     def scores_in_figure(self, wildcards: Wildcards) -> list[str]:
-        """Scores that a figure shows: those of the first judge."""
+        """The scores that a figure shows: those of the first judge."""
         return [_scores(self._judges[0], run) for run in self._matrix.shown_in(f"figure{wildcards.number}")]
 
 

@@ -1,4 +1,4 @@
-"""Tokenizers and base models: the user's own folders, fetched from a repository, or made from a corpus."""
+"""Tokenizers and base models: the user's own folders, downloaded from a repository, or trained on a corpus."""
 
 import json
 from collections.abc import Mapping
@@ -29,10 +29,10 @@ class Bases:
         """Constraint on the models that have `repo`, `architecture` or `path`."""
         return one_of(model for model, entry in self._models.items() if key in entry)
 
-    # ---- of one model or family
+    # ---- one model or family
 
     def family(self, wildcards: Wildcards) -> str:
-        """The family that is asked for, or that of a model."""
+        """The family itself, or that of a model."""
         return getattr(wildcards, "family", None) or self._models[wildcards.model]["family"]
 
     def adapter_modules(self, wildcards: Wildcards) -> list[str]:
@@ -40,40 +40,40 @@ class Bases:
         return self._families[self.family(wildcards)]["adapter_modules"]
 
     def tokenizer(self, wildcards: Wildcards) -> str:
-        """Folder of the tokenizer of a model or family: the user's own, or the one that is made or fetched."""
+        """Folder of the tokenizer of a model or family: the user's own, or the one that is trained or downloaded."""
         family = self.family(wildcards)
         return self._families[family]["tokenizer"].get("path") or f"<results>/tokenizers/{family}"
 
     def model(self, wildcards: Wildcards) -> str:
-        """Folder of a base model: the user's own, or the one that is made or fetched."""
+        """Folder of a base model: the user's own, or the one that is pretrained or downloaded."""
         return self._models[wildcards.model].get("path") or f"<results>/bases/{wildcards.model}"
 
     def tokenizer_content(self, wildcards: Wildcards) -> str:
-        """What changes when that tokenizer does, and only then."""
+        """A file that changes when, and only when, that tokenizer does."""
         return content_of(self.tokenizer(wildcards))
 
     def model_content(self, wildcards: Wildcards) -> str:
-        """What changes when that base model does, and only then."""
+        """A file that changes when, and only when, that base model does."""
         return content_of(self.model(wildcards))
 
     def tokenizer_source(self, wildcards: Wildcards) -> Mapping:
-        """Repository and revision of a tokenizer that is fetched."""
+        """Repository and revision of a tokenizer that is downloaded."""
         return self._families[wildcards.family]["tokenizer"]
 
     def model_source(self, wildcards: Wildcards) -> Mapping:
-        """Repository and revision of a base model that is fetched."""
+        """Repository and revision of a base model that is downloaded."""
         return self._models[wildcards.model]
 
-    # ---- where they are made
+    # ---- those that are made here
 
     @property
     def grammar(self) -> str:
-        """File of the grammar that the corpus is written from; a name that says what is missing, without one."""
+        """File of the grammar that generates the corpus; without one, a name that says which key is missing."""
         return self._corpus.get("grammar", "config.corpus.grammar")
 
     @property
     def corpus_characters(self) -> int | None:
-        """Size of the corpus of a language."""
+        """Size of each language's corpus, in characters."""
         return self._corpus.get("characters")
 
     def corpus_options(self, wildcards: Wildcards, input) -> list[str]:
@@ -81,7 +81,7 @@ class Bases:
         return [f"{lang}={path}" for lang, path in zip(self.corpus, input.corpus, strict=True)]
 
     def vocabulary(self, wildcards: Wildcards) -> int:
-        """Tokens of a tokenizer that is trained."""
+        """Vocabulary size of a tokenizer that is trained."""
         return self._families[wildcards.family]["tokenizer"]["vocabulary"]
 
     def architecture(self, wildcards: Wildcards) -> str:

@@ -1,4 +1,4 @@
-"""The checks of a configuration, in order: what is wrong is one line that names the key and the remedy."""
+"""The checks of a configuration, in order; a fault is reported in one line with its key and the remedy."""
 
 import sys
 from collections.abc import Mapping
@@ -24,8 +24,8 @@ from study.schema import check_schema, refuse_unusable
 from study.short_forms import expanded
 
 
-def check(config: Mapping) -> None:
-    """Raise InputError, one line, at the first fault of the merged configuration."""
+def check_configuration(config: Mapping) -> None:
+    """Raise InputError, one line, at the first fault in the merged configuration."""
     refuse_unusable(config)
     check_schema(config)
     check_references(config)
@@ -49,9 +49,9 @@ def check(config: Mapping) -> None:
 
 
 def check_or_exit(config: Mapping) -> None:
-    """Check, and end the program with the one line alone: Snakemake wraps any other exception in a traceback."""
+    """Check, and exit with just the one line on a fault: Snakemake wraps any exception in a traceback."""
     try:
-        check(config)
+        check_configuration(config)
     except InputError as error:
         sys.exit(f"error: {error}")
 

@@ -1,4 +1,4 @@
-"""Reading a configuration: several files, the later over the earlier."""
+"""Reading a configuration from several files, of which later ones override earlier ones."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.yaml"
 
 
 def merge(base: dict, changes: Mapping) -> dict:
-    """Lay one configuration over another as Snakemake does: mappings merge, everything else is replaced."""
+    """Override one configuration with another as Snakemake does: mappings merge, everything else is replaced."""
     for key, value in changes.items():
         if isinstance(value, Mapping) and isinstance(base.get(key), dict):
             merge(base[key], value)
@@ -21,7 +21,7 @@ def merge(base: dict, changes: Mapping) -> dict:
 
 
 def read_configs(paths: Iterable[Path]) -> dict:
-    """The configuration of the files, the later over the earlier. Raises InputError for one that cannot be read."""
+    """The configuration in the files, later ones overriding earlier ones. Raises InputError for an unreadable one."""
     config: dict = {}
     for path in paths:
         merge(config, read_yaml(path, fields=()))
@@ -29,8 +29,8 @@ def read_configs(paths: Iterable[Path]) -> dict:
 
 
 def text_of(config: Mapping) -> str:
-    """The configuration as YAML, as it is kept beside the results: without `plan`, on which no result depends, so that
-    other assumptions of a plan are no reason to draw a figure again."""
+    """The configuration as YAML, as it is saved with the results. It omits `plan`, on which no result depends, so that
+    changing the assumptions of a plan does not cause figures to be drawn again."""
     import yaml
 
     kept = {key: value for key, value in config.items() if key != "plan"}

@@ -1,11 +1,12 @@
-"""By what Snakemake knows that a folder has another content.
+"""How Snakemake is told whether the content of a folder has changed.
 
-It knows a folder by its date alone, and a file by its checksum. A folder that is made again with the same content would
-start all that follows from it, trainings too. So the rules that make what trainings read write the folder's checksums
-into a file beside it (checksums.py); what reads the folder takes it as `ancient`, and depends on this file.
+It judges a folder by its date only, but a file by its checksum. So a folder that is made again with the same content
+would rerun everything that depends on it, including trainings. Therefore the rules that make the inputs of trainings
+also write the checksums of the folder to a file beside it (checksums.py); jobs that read the folder declare it
+`ancient` and depend on that file.
 """
 
 
 def content_of(folder: str) -> str:
-    """The file of checksums beside a folder below <results>; the user's own folder itself, which has none."""
+    """The checksum file beside a folder below <results>; for a user's folder, which has none, the folder itself."""
     return f"{folder}.sha256" if folder.startswith("<results>/") else folder

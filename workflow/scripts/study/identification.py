@@ -1,4 +1,4 @@
-"""The language identifier of a study, and which of its labels count as each language."""
+"""The language identifier of a study, and the labels that count as each language."""
 
 from collections.abc import Mapping
 
@@ -11,8 +11,8 @@ from study.wildcards import Wildcards
 class Identification:
     """The identifier that `data.identifier` names, and the labels of resources/languages.yaml.
 
-    Only the labels of the languages that a job is about are among its parameters: a language that is added to the
-    table is no reason to run it again, other labels are.
+    The parameters of a job include only the labels of its own languages: it runs again when these change, but not when
+    a language is added to the table.
     """
 
     def __init__(self, config: Mapping, table: Mapping[str, Mapping], sources: Sources, bases: Bases, answers: Answers):
@@ -28,7 +28,7 @@ class Identification:
 
     @property
     def corpus_labels(self) -> dict[str, list[str]]:
-        """Labels of the languages that an identifier is trained on."""
+        """Labels of the languages that the identifier is trained on."""
         return self._labels(self._bases.corpus)
 
     def translation_labels(self, wildcards: Wildcards) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Judges: what each is asked, what its jobs hold, and which variables have the keys."""
+"""Judges: their settings, the resources of their jobs, and the environment variables of their keys."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from study.compute import Compute
 from study.wildcards import Wildcards, one_of
 
 RESOURCES = ("gpus", "memory", "runtime")  # of the job that serves a judge
-OF_THE_JOB = {"label", "files", *RESOURCES}  # keys that say nothing about what a judge is asked
+OF_THE_JOB = {"label", "files", *RESOURCES}  # keys that do not affect what a judge is asked
 
 
 class Judges:
@@ -26,12 +26,12 @@ class Judges:
 
     @property
     def first(self) -> Mapping:
-        """The judge that figures show."""
+        """The judge whose ratings figures show."""
         return next(iter(self.entries.values()))
 
     @property
     def prices(self) -> str:
-        """US dollars a million tokens by judge, where they are known, as JSON."""
+        """US dollars per million tokens by judge, where known, as JSON."""
         return json.dumps({name: judge["price"] for name, judge in self.entries.items() if "price" in judge})
 
     # ---- keys
@@ -41,21 +41,21 @@ class Judges:
         return self.entries[name].get("key_env", KEY_VARIABLE)
 
     def keys_wanted(self, called: Iterable[str]) -> dict[str, str]:
-        """The variables that must be set when these judges are called, each with the name of a judge."""
+        """The variables that must be set to call these judges, each with the name of a judge."""
         return {self.key_variable(name): name for name in sorted(called) if "serve" not in self.entries[name]}
 
     def secrets(self, settings: Mapping) -> dict[str, list[str]]:
-        """For a job that serves a model: the variables that its server must not see, the keys of all judges."""
+        """For a job that serves a model: the variables that its server must not see: the keys of all judges."""
         return {"secrets": sorted({self.key_variable(name) for name in self.entries})} if settings.get("serve") else {}
 
-    # ---- of a job
+    # ---- a job
 
     def settings(self, wildcards: Wildcards) -> str:
-        """What a judge is asked, as JSON."""
+        """The settings of a judge, as JSON."""
         return json.dumps(self.settings_of(wildcards.judge))
 
     def settings_of(self, name: str) -> dict[str, object]:
-        """What judge.py is told of a judge; its name in figures and the resources of its job do not matter to it."""
+        """The settings of a judge for judge.py, without its label in figures and the resources of its job."""
         settings = {key: value for key, value in self.entries[name].items() if key not in OF_THE_JOB}
         return settings | self.secrets(settings)
 
@@ -64,13 +64,13 @@ class Judges:
         return self.entries[wildcards.judge].get("files", [])
 
     def turns(self, wildcards: Wildcards) -> int:
-        """The resource `judging` of a job, of which the profiles give out one: 1 where the jobs of a judge share its
-        limits or its budget, 0 where they may run side by side."""
+        """The resource `judging` of a job, of which the profiles have one: 1 if the jobs of a judge share its rate
+        limits or its budget, 0 if they may run side by side."""
         judge = self.entries[wildcards.judge]
-        waits_alone = judge.get("api") == "batch" and "budget" not in judge
-        return 0 if "serve" in judge or waits_alone else 1
+        is_unlimited_batch = judge.get("api") == "batch" and "budget" not in judge
+        return 0 if "serve" in judge or is_unlimited_batch else 1
 
-    # ---- of a judge that its job serves on GPUs
+    # ---- a judge that its job serves on GPUs
 
     def on_gpus(self) -> str:
         """Constraint on those judges."""
@@ -83,9 +83,9 @@ class Judges:
         return self.entries[wildcards.judge]["gpus"] * self._compute.cores_of_rank
 
     def memory(self, wildcards: Wildcards) -> int:
-        """MB of the job."""
+        """Memory of the job, in MB."""
         return parse_size(self.entries[wildcards.judge].get("memory", "64GB")) // 10**6
 
     def runtime(self, wildcards: Wildcards) -> str:
-        """Longest time of the job, as in 4h."""
+        """Time limit of the job, as in 4h."""
         return self.entries[wildcards.judge].get("runtime", "4h")

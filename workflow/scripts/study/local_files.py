@@ -1,4 +1,4 @@
-"""The files and folders of this machine that a configuration names."""
+"""The local files and folders that a configuration names."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,22 +19,22 @@ UNUSABLE = re.compile(r"[\n\t<>{}]")  # in a path
 
 
 def check_files(config: Mapping, released: Iterable[Run]) -> None:
-    """Raise InputError for a file or folder that is missing or cannot be read, of those that the run will read.
+    """Raise InputError for a file or folder that the run will read and that is missing or unreadable.
 
     `released` are the runs whose models are released.
     """
     for key, path in _named_files(config, released):
         if path.startswith("-") or UNUSABLE.search(path):
             raise InputError(
-                f"config: {key}: the path {path!r} begins with a hyphen, or holds a line end or one of < > {{ }}, which"
-                " Snakemake reads as its own; rename it, or give a link to it"
+                f"config: {key}: the path {path!r} begins with a hyphen, or contains a line break or one of < > {{ }},"
+                " which have a meaning to Snakemake; rename it, or name a link to it"
             )
         try:
             found = (REPOSITORY / path).exists()
         except OSError as error:
             raise InputError(f"config: {key}: {path}: {system_fault(error)}") from None
         if not found:
-            raise InputError(f"config: {key}: {path} does not exist; mend the path or put the file there")
+            raise InputError(f"config: {key}: {path} does not exist; correct the path or put the file there")
     read_claims(config["claims"])
     seed = place_of(config["data"]["seed"], config["sources"])
     if seed:

@@ -1,6 +1,6 @@
-"""The matrix: which model, tuned by which method on which recipe, answers which languages, for which figure.
+"""The matrix: which model, tuned by which method on which recipe, answers which languages for which figure.
 
-All of it follows from `languages`, `methods`, `select` and `figures` of a configuration whose short forms are written
+It follows from `languages`, `methods`, `select` and `figures` of a configuration whose short forms are written
 out (`study.short_forms.expanded`).
 """
 
@@ -21,12 +21,12 @@ class Run(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Where its files lie, below the folders of models, responses, ratings and scores."""
+        """The path of its files below the folders of models, responses, ratings and scores."""
         return "/".join(self)
 
 
 class Matrix:
-    """The runs of a study, and the languages that each of them answers."""
+    """The runs of a study, each with the languages that it answers."""
 
     def __init__(self, config: Mapping):
         self._config = config
@@ -37,23 +37,23 @@ class Matrix:
         self.tested = [*self.seen, *self.unseen]
 
     def runs_of(self, figure: str) -> dict[Run, list[str]]:
-        """The runs that a figure compares, scored or not, each with the languages that it answers there."""
+        """The runs that a figure compares, scored or not, each with the languages that it answers for it."""
         content = self._config["figures"][figure]
         runs: dict[Run, list[str]] = {}
         for method, models in methods_shown(self._config, content).items():
             for model in models:
                 for recipe, lang in points_of(self._config, content):
-                    answered = runs.setdefault(Run(method, model, recipe), [])
-                    if lang not in answered:
-                        answered.append(lang)
+                    languages = runs.setdefault(Run(method, model, recipe), [])
+                    if lang not in languages:
+                        languages.append(lang)
         return runs
 
     def shown_in(self, figure: str) -> dict[Run, list[str]]:
-        """Those runs of a figure that are part of the results: all, or with `runs: scored` those that have scores."""
+        """The runs of a figure that are part of the results: all, or, with `runs: scored`, those that have scores."""
         return self._shown[figure]
 
     def is_shown(self, run: Run) -> bool:
-        """Whether a run is part of the results: with `runs: scored`, whether every judge's scores of it exist."""
+        """Whether a run is part of the results: with `runs: scored`, whether it has scores from every judge."""
         if self._config["runs"] == "all":
             return True
         scores = Path(f"results/{self._config['experiment']}/scores")
@@ -68,7 +68,7 @@ class Matrix:
 
     @cached_property
     def runs(self) -> dict[Run, list[str]]:
-        """Every run of the results, with all the languages that its figures need: it answers them in one job."""
+        """Every run of the results, with all languages that its figures need; one job answers them all."""
         wanted: dict[Run, set[str]] = {}
         for shown in self._shown.values():
             for run, languages in shown.items():

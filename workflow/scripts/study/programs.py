@@ -1,7 +1,7 @@
-"""Whether the programs that have settings would accept what the configuration tells them.
+"""Whether the programs that have settings would accept those in the configuration.
 
 These programs are train.py, respond.py and judge.py. A check builds the program's own dataclass from the configuration,
-so that every rule is written once, there; a fault then names the configuration's key in place of the setting's.
+so that every rule is written only once, there; a fault then names the key of the configuration, not the setting.
 """
 
 from collections.abc import Generator, Mapping
@@ -24,8 +24,8 @@ from training.settings import check_method
 
 @contextmanager
 def _settings_at(section: str, elsewhere: Mapping[str, str] | None = None) -> Generator[None]:
-    """Have a fault of a program's settings, raised in the block, name the configuration's key: the one that `elsewhere`
-    gives for the setting, or else the setting's name within `section`."""
+    """Make a fault in a program's settings that is raised in the block name the key of the configuration: the one that
+    `elsewhere` gives for the setting, or else the name of the setting in `section`."""
     try:
         yield
     except SettingError as error:
@@ -36,7 +36,7 @@ def _settings_at(section: str, elsewhere: Mapping[str, str] | None = None) -> Ge
 
 
 def check_trainings(study: Mapping) -> None:
-    """Raise InputError for what train.py would refuse, whichever row of `compute` a model falls in."""
+    """Raise InputError for settings that train.py would refuse, with any row of `compute`."""
     trainings = Trainings(study, Bases(study), Compute(study))
     for method, entry in study["methods"].items():
         section = section_of(study, method, "train")
@@ -49,7 +49,7 @@ def check_trainings(study: Mapping) -> None:
 
 
 def check_answering(study: Mapping) -> None:
-    """Raise InputError for what respond.py would refuse."""
+    """Raise InputError for settings that respond.py would refuse."""
     answers = Answers(study, Matrix(study), Judges(study, Compute(study)))
     for method in study["methods"]:
         with _settings_at(section_of(study, method, "respond")):
@@ -57,17 +57,17 @@ def check_answering(study: Mapping) -> None:
 
 
 def check_judges(study: Mapping) -> None:
-    """Raise InputError for what judge.py would refuse, for two judges of one name, and for resources that no job would
-    use."""
+    """Raise InputError for settings that judge.py would refuse, two judges with the same name, and resources that no
+    job would use."""
     judges = Judges(study, Compute(study))
     if len(judges.names) < len(study["judges"]):
-        raise InputError("config: judges: two have the same name; their ratings would share a folder: rename one")
+        raise InputError("config: judges: two have the same name, so their ratings would share a folder; rename one")
     for position, (name, judge) in enumerate(judges.entries.items()):
         section = f"judges[{position}]"
         with _settings_at(section):
             make_settings(JudgeSettings, judges.settings_of(name))
         for key in RESOURCES:
             if key in judge and "serve" not in judge:
-                raise InputError(f"config: {section}.{key}: is for a judge that its job serves; leave it out")
+                raise InputError(f"config: {section}.{key}: applies only to a judge with serve; remove it")
             if key in judge and "gpus" not in judge:
-                raise InputError(f"config: {section}.{key}: is for a job with gpus; say how many, or leave it out")
+                raise InputError(f"config: {section}.{key}: applies only to a judge with gpus; add gpus or remove it")

@@ -1,4 +1,4 @@
-"""Recipes: the mixtures of a study and the monolingual ones, as options of recipe.py."""
+"""Recipes: the mixtures of a study and the monolingual recipes, as options of recipe.py."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from study.wildcards import Wildcards
 
 
 class Recipes:
-    """Every recipe of a study by its name: `mono-<lang>` for each language seen, and those of the configuration."""
+    """The recipes of a study by name: `mono-<lang>` for each language seen, and those of the configuration."""
 
     def __init__(self, config: Mapping):
         self._defaults = config["recipe"]
@@ -20,7 +20,7 @@ class Recipes:
         }
 
     def rows_in(self, lang: str) -> str:
-        """File of a language's training rows: the seed itself for English."""
+        """File of a language's training rows; for English, of the seed data itself."""
         return "<results>/seed/train.jsonl" if lang == self._english else f"<results>/translated/{lang}.jsonl"
 
     def row_files(self, wildcards: Wildcards) -> list[str]:
@@ -34,11 +34,11 @@ class Recipes:
         return [word for value in named for word in ("--language", value)]
 
     def rows(self, wildcards: Wildcards) -> str | int:
-        """How many rows a recipe has. A budget in tokens is kept when rows become tokens."""
+        """How many rows a recipe has. A budget in tokens is applied when the rows are tokenized."""
         return self.mixes[wildcards.recipe].get("rows", "all")
 
     def share_options(self, wildcards: Wildcards) -> list[str | float]:
-        """Options for how the rows are shared among the languages."""
+        """Options for how the rows are divided among the languages."""
         mix = self.mixes[wildcards.recipe]
         options: list[str | float] = []
         for key in ("sampling", "temperature", "others"):
@@ -49,6 +49,6 @@ class Recipes:
         return options
 
     def drop_flag_options(self, wildcards: Wildcards) -> list[str]:
-        """Options for the flags whose rows a recipe leaves out: its own list, or the one for all recipes."""
+        """Options for the flags whose rows a recipe leaves out: its own list, or that of all recipes."""
         flags = self.mixes[wildcards.recipe].get("drop_flags", self._defaults["drop_flags"])
         return [word for flag in flags for word in ("--drop-flag", flag)]

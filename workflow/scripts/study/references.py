@@ -1,4 +1,4 @@
-"""Names that one part of a configuration takes from another, or from the repository: each must be defined there."""
+"""Names in one part of a configuration that must be defined in another part, or in the repository."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
@@ -16,8 +16,7 @@ LANGUAGES = REPOSITORY / "resources" / "languages.yaml"
 
 
 class Reference(NamedTuple):
-    """A name that stands under a key, the names that are known there, and in words what it should have been one of,
-    with the remedy."""
+    """A name under a key, the names allowed there, and a description of what it should be, with the remedy."""
 
     key: str
     name: str
@@ -33,45 +32,45 @@ def check_references(config: Mapping) -> None:
             raise InputError(f"config: {key}: {name!r} is not {wanted}{suggestion(name, known)}")
 
 
-def _listed(key: str, names: Iterable[str], known: Iterable[str], wanted: str) -> Iterator[Reference]:
-    """A reference for each name of a list."""
+def _list_references(key: str, names: Iterable[str], known: Iterable[str], wanted: str) -> Iterator[Reference]:
+    """A reference for each name in a list."""
     for position, name in enumerate(names):
         yield Reference(f"{key}[{position}]", name, known, wanted)
 
 
-TRAINED = "one of languages.train: add it there, or leave it out here"
+TRAINED = "one of languages.train: add it there, or remove it here"
 
 
 def _languages(config: Mapping) -> Iterator[Reference]:
     table = read_table(LANGUAGES)
     in_table = "in resources/languages.yaml: add it there with its name and labels"
     for part, codes in config["languages"].items():
-        yield from _listed(f"languages.{part}", codes, table, in_table)
-    yield from _listed("languages.seen", config["languages"]["seen"], config["languages"]["train"], TRAINED)
+        yield from _list_references(f"languages.{part}", codes, table, in_table)
+    yield from _list_references("languages.seen", config["languages"]["seen"], config["languages"]["train"], TRAINED)
 
 
 def _recipes(config: Mapping) -> Iterator[Reference]:
-    """Languages of recipes and their weights, and flags of rows that are left out."""
+    """Languages of recipes and of their weights, and flags whose rows are left out."""
     trained = config["languages"]["train"]
     flag = f"a flag of translated rows; there are {', '.join(FLAGS)}"
-    yield from _listed("recipe.drop_flags", config["recipe"]["drop_flags"], FLAGS, flag)
+    yield from _list_references("recipe.drop_flags", config["recipe"]["drop_flags"], FLAGS, flag)
     for recipe, mix in config["recipes"].items():
         codes = trained if mix["languages"] == "all" else mix["languages"]
-        yield from _listed(f"recipes.{recipe}.languages", codes, trained, TRAINED)
+        yield from _list_references(f"recipes.{recipe}.languages", codes, trained, TRAINED)
         for code in mix.get("weights", {}):
-            wanted = "one of its languages: add it there, or leave it out here"
+            wanted = "one of its languages: add it there, or remove it here"
             yield Reference(f"recipes.{recipe}.weights", code, codes, wanted)
-        yield from _listed(f"recipes.{recipe}.drop_flags", mix.get("drop_flags", []), FLAGS, flag)
+        yield from _list_references(f"recipes.{recipe}.drop_flags", mix.get("drop_flags", []), FLAGS, flag)
 
 
 def _selections(config: Mapping) -> Iterator[Reference]:
     for name, models in config["select"].items():
-        yield from _listed(f"select.{name}", models, config["models"], "an entry of `models`: add it there")
-    yield from _listed("draw", config["draw"], config["figures"], "an entry of `figures`: add it there")
+        yield from _list_references(f"select.{name}", models, config["models"], "an entry of `models`: add it there")
+    yield from _list_references("draw", config["draw"], config["figures"], "an entry of `figures`: add it there")
 
 
 def _figures(config: Mapping) -> Iterator[Reference]:
-    """Methods and selections of figures, their sweep and their series."""
+    """Methods, selections, sweep and series of figures."""
     methods, swept = methods_of(config), sweeps(config)
     series = ["monolingual", "English", *recipes_of(config)]
     for figure, content in config["figures"].items():
@@ -79,25 +78,25 @@ def _figures(config: Mapping) -> Iterator[Reference]:
         for method, selections in content["runs"].items():
             yield Reference(f"{key}.runs", method, methods, "lora, full or an entry of `methods`: add it there")
             in_select = "an entry of `select`: add it there"
-            yield from _listed(f"{key}.runs.{method}", selections, config["select"], in_select)
+            yield from _list_references(f"{key}.runs.{method}", selections, config["select"], in_select)
         if "sweep" in content:
             yield Reference(f"{key}.sweep", content["sweep"], swept, "a sweep of `recipes` or `methods`: add it there")
         in_series = "monolingual, English or a recipe: add it there"
-        yield from _listed(f"{key}.series", content.get("series", []), series, in_series)
+        yield from _list_references(f"{key}.series", content.get("series", []), series, in_series)
 
 
 def _models(config: Mapping) -> Iterator[Reference]:
-    """Families of models, and those that a plan has assumptions about."""
+    """Families of models, and families in the assumptions of a plan."""
     families = config["families"]
     for model, entry in config["models"].items():
         yield Reference(f"models.{model}.family", entry["family"], families, "an entry of `families`: add it there")
     for family in config["plan"]["tokens_a_row"]:
-        wanted = "an entry of `families`: leave it out"
+        wanted = "an entry of `families`: remove it"
         yield Reference(f"plan.tokens_a_row.{family}", family, ["default", *families], wanted)
 
 
 def _released(config: Mapping) -> Iterator[Reference]:
-    """Models and recipes that have another name in the authors' repositories."""
+    """Models and recipes with different names in the authors' repositories."""
     for method in METHODS:
         for model in config["released"][method]["models"]:
             wanted = "an entry of `models`: add it there"
@@ -109,10 +108,10 @@ def _released(config: Mapping) -> Iterator[Reference]:
 
 
 def _by_language(config: Mapping) -> Iterator[Reference]:
-    """Languages that have a value of their own beside a default."""
+    """Languages that override a default."""
     languages = config["languages"]
     translated, tested = languages["train"][1:], [*languages["seen"], *languages["unseen"]]
-    wanted = "a language of languages.train that is translated into, or that is tested: add it there"
+    wanted = "a language of languages.train that is translated into, or one that is tested: add it there"
     places = {("data", "prompts"): tested, ("translation", "source"): translated}
     places["translation", "architecture"] = translated
     for (part, name), codes in places.items():
@@ -122,8 +121,8 @@ def _by_language(config: Mapping) -> Iterator[Reference]:
 
 
 def _sources(config: Mapping) -> Iterator[Reference]:
-    """Sources of data by name; a path, which has a slash in it, needs no entry."""
-    wanted = "an entry of `sources`: add it there, or write the path of a file"
+    """Names of sources; a path, which contains a slash, needs no entry."""
+    wanted = "an entry of `sources`: add it there, or give the path of a file"
     for use in ("seed", "prompts", "identifier"):
         given = config["data"][use]
         for code, name in given.items() if isinstance(given, Mapping) else [("", given)]:

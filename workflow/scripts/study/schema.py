@@ -1,5 +1,5 @@
-"""What a configuration may say: no value that no setting can have, and only what its schema allows. A fault is
-described in one line, with its key."""
+"""Checks of a configuration against its schema, and for values that no setting can have. A fault is described in one
+line, with its key."""
 
 import difflib
 import math
@@ -16,35 +16,37 @@ from basics.errors import InputError
 from basics.kinds import text_fault
 from study.configuration import SCHEMA
 
-DEEPEST = 20  # keys and places of lists that lead to a setting
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # but for tab and "\n"; some end a line too
+DEEPEST = 20  # keys and list positions in the path of a setting
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # all but tab and "\n"; some also end a line
 
 
 def check_schema(config: Mapping) -> None:
-    """Raise InputError for the most telling of the faults that the schema finds in a configuration."""
+    """Raise InputError for the most relevant of the faults that the schema finds in a configuration."""
     validator = Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
     fault = best_match(validator.iter_errors(config))
     if fault:
-        raise InputError(_describe(fault))
+        raise InputError(_fault_line(fault))
 
 
 def key_path(keys: Iterable[object]) -> str:
-    """Write a path of keys and list positions as a reader would: figures.figure2.runs.lora[0]; on one line, whatever
-    characters somebody has put into a name."""
+    """Format a path of keys and list positions, as in figures.figure2.runs.lora[0]; always on one line, whatever
+    characters a name contains."""
     path = ""
     for key in keys:
         path += f"[{key}]" if isinstance(key, int) and not isinstance(key, bool) else f".{key}"
-    shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in path)
-    return shown.lstrip(".") or "the file"
+    printable = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in path)
+    return printable.lstrip(".") or "the file"
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
+    """`; did you mean ...?` with the closest known name, if any is close."""
     close = difflib.get_close_matches(str(word), [str(name) for name in known], n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _whole_text(validator: object, pattern: str, text: object, schema: Mapping) -> Iterator[ValidationError]:
-    """`pattern` as JSON Schema means it: Python's $ lets a line end follow, with which a name would end a command."""
+    """`pattern` as JSON Schema defines it: Python's $ also matches before a final newline, which would break a command
+    line."""
     if isinstance(text, str) and not re.search(re.sub(r"\$(?=\)|$)", r"\\Z", pattern), text):
         yield ValidationError(f"{text!r} does not match {pattern!r}")
 
@@ -53,18 +55,19 @@ Validator = extend(Draft202012Validator, {"pattern": _whole_text})
 
 
 def refuse_unusable(value: object, keys: tuple = ()) -> None:
-    """Refuse what no setting can be, wherever it stands.
+    """Raise InputError for a value that no setting can have, at any level.
 
-    Text that no command line or file can hold; numbers that are none; names that are no text; a boolean (but in a
-    model's `architecture`, which is Transformers' own), which is YAML's reading of an unquoted no, yes, on or off.
+    These are text that a command line or file cannot contain; numbers that are not finite; keys that are not text; and
+    booleans, which YAML reads from an unquoted no, yes, on or off (except in a model's `architecture`, whose keys are
+    those of Transformers).
     """
     key = key_path(keys)
     if len(keys) > DEEPEST:
-        raise InputError(f"config: {key[:100]}...: nested too deeply; leave it out")
+        raise InputError(f"config: {key[:100]}...: nested too deeply; remove it")
     if isinstance(value, str) and (text_fault(value) or UNPRINTABLE.search(value)):
-        raise InputError(f"config: {key}: {value!r} holds a character that cannot be written; leave it out")
+        raise InputError(f"config: {key}: {value!r} contains a character that cannot be written; remove it")
     if isinstance(value, float) and not math.isfinite(value):
-        raise InputError(f"config: {key}: {value} is no number to reckon with; write another")
+        raise InputError(f"config: {key}: {value} is not a finite number; give another")
     if isinstance(value, bool) and "architecture" not in keys:
         written = "no" if value is False else "yes"
         raise InputError(
@@ -83,29 +86,29 @@ def refuse_unusable(value: object, keys: tuple = ()) -> None:
             refuse_unusable(item, (*keys, position))
 
 
-def _describe(fault: ValidationError) -> str:
-    """Turn a schema fault into one line with the key, what is wrong, and what the key means."""
+def _fault_line(fault: ValidationError) -> str:
+    """A schema fault in one line: the key, what is wrong, and what the key means."""
     key = key_path(fault.absolute_path)
-    at: Any = fault.schema  # an object in the first two cases
+    schema = fault.schema if isinstance(fault.schema, Mapping) else {}
     if fault.validator == "additionalProperties":
-        known = list(at.get("properties", {}))
+        known = list(schema.get("properties", {}))
         unknown = next(name for name in fault.instance if name not in known)
         place = key_path((*fault.absolute_path, unknown))
-        return f"config: {place}: unknown key{suggestion(unknown, known)}; known are {', '.join(known)}"
+        return f"config: {place}: unknown key{suggestion(unknown, known)}; the keys are {', '.join(known)}"
     if fault.validator == "required":
         missing = next(name for name in fault.validator_value if name not in fault.instance)
-        return f"config: {key_path((*fault.absolute_path, missing))}: missing; {_meaning(at, missing)}"
+        return f"config: {key_path((*fault.absolute_path, missing))}: missing; {_meaning(schema, missing)}"
     if fault.validator == "oneOf" and all("required" in choice for choice in fault.validator_value):
         choices = " or ".join(" and ".join(choice["required"]) for choice in fault.validator_value)
         return f"config: {key}: give exactly one of {choices}"
     wanted = str(fault.message).replace("\n", " ")
     if isinstance(fault.instance, str) and fault.validator == "type" and "number" in str(fault.validator_value):
         wanted += "; YAML reads 1e-5 as text: write 1.0e-5"
-    meaning = fault.schema.get("description", "") if isinstance(fault.schema, dict) else ""
+    meaning = schema.get("description", "")
     return f"config: {key}: {wanted}" + (f" ({' '.join(meaning.split())})" if meaning else "")
 
 
 def _meaning(schema: Mapping, key: str) -> str:
-    """What a missing key is for, in the schema's words."""
+    """What a missing key is for, as described in the schema."""
     described = schema.get("properties", {}).get(key, {}).get("description", "see config/config.yaml")
     return " ".join(described.split())

@@ -1,4 +1,4 @@
-"""What figures, tables, the figure of budgets and claims show: the settings of their programs, as JSON."""
+"""What figures, tables, the budget figure and claims show: the settings of their programs, as JSON."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from study.series import recipe_of
 from study.short_forms import Sweep, methods_shown, selected_models
 from study.wildcards import Wildcards
 
-TITLES = {  # by kind of figure, in the words of the paper's captions
+TITLES = {  # by kind of figure, worded like the paper's captions
     "size": "{methods} fine-tuning on {families} at different sizes",
     "unseen": "{methods} fine-tuning on {families} at different sizes, tested on unseen languages",
     "consistency": "Score lost to language identification: {methods} fine-tuning on {families}",
@@ -23,10 +23,10 @@ SWEPT = {"first": "number of training languages", "others": "rows in other langu
 
 
 class Selections:
-    """What each program that draws, tabulates or judges scores is told of the study."""
+    """The settings of the programs that draw, tabulate or test scores."""
 
     def __init__(self, config: Mapping, matrix: Matrix, recipes: Recipes, table: Mapping[str, Mapping]):
-        """`table` is resources/languages.yaml, by language."""
+        """`table` is resources/languages.yaml by language."""
         self._config = config
         self._matrix, self._mixes, self._table = matrix, recipes.mixes, table
         self._methods = {method: entry["label"] for method, entry in config["methods"].items()}
@@ -36,7 +36,7 @@ class Selections:
     # ---- figures
 
     def figure(self, wildcards: Wildcards) -> str:
-        """What a figure shows."""
+        """The settings of a figure."""
         content = self._config["figures"][f"figure{wildcards.number}"]
         runs = {method: selected_models(self._config, names) for method, names in content["runs"].items()}
         shown = selected_models(self._config, [name for names in content["runs"].values() for name in names])
@@ -73,8 +73,8 @@ class Selections:
         return title[0].upper() + title[1:]
 
     def _swept(self, content: Mapping) -> dict:
-        """The x axis of a figure of kind sweep: what is swept, whose setting it is, and the recipe or method at each
-        value."""
+        """The x axis of a figure of kind sweep: the setting that is swept, what it belongs to, and the recipe or method
+        at each value."""
         sweep: Sweep = self._config["sweeps"][content["sweep"]]
         name = SWEPT.get(sweep.key, sweep.key.replace("_", " "))
         return {
@@ -83,11 +83,11 @@ class Selections:
             "members": [list(member) for member in sweep.members.items()],
         }
 
-    # ---- the figure of budgets
+    # ---- the budget figure
 
     @cached_property
     def budget_runs(self) -> dict[str, dict[str, list[str]]]:
-        """The series that answer every language seen, over all figures, by method and model, scored or not."""
+        """The series that answer every seen language, over all figures, by method and model, scored or not."""
         points: dict[tuple[str, str], set[tuple[str, str]]] = {}  # recipe and language, by method and model
         for figure in self._config["figures"]:
             for run, languages in self._matrix.runs_of(figure).items():
@@ -105,7 +105,7 @@ class Selections:
         return runs
 
     def budget(self) -> str:
-        """What the figure of budgets shows."""
+        """The settings of the budget figure."""
         by_model = [entry for models in self.budget_runs.values() for entry in models.items()]
         return json.dumps(
             {
@@ -124,7 +124,7 @@ class Selections:
     # ---- claims and tables
 
     def claims(self) -> str:
-        """What the claims are about: the models of every figure, scored or not."""
+        """The settings of the claims: the models of every figure, scored or not."""
         figures = self._config["figures"].items()
         return json.dumps(
             {
@@ -141,19 +141,19 @@ class Selections:
         )
 
     def hyperparameters(self) -> str:
-        """What Table 1 shows: the settings of each method, and what LoRA adapts in the families of the runs."""
+        """The contents of Table 1: the settings of each method, and the modules that LoRA adapts in each family."""
         families = dict.fromkeys(self._config["models"][run.model]["family"] for run in self._matrix.runs)
         entries = [self._config["families"][family] for family in families]
         train = self._config["train"]
         modules = {entry["label"]: entry["adapter_modules"] for entry in entries}
         settings = {"lora": {"modules": modules} | train["lora"], "full": train["full"]}
         for method in dict.fromkeys(run.method for run in self._matrix.runs if run.method not in settings):
-            of = {"label": self._methods[method], "like": self._config["methods"][method]["of"]}
-            settings[method] = of | train[method]
+            origin = {"label": self._methods[method], "like": self._config["methods"][method]["of"]}
+            settings[method] = origin | train[method]
         return json.dumps(settings)
 
     def named_languages(self) -> list[str]:
-        """The languages tested, as LANG=NAME."""
+        """The tested languages, as LANG=NAME."""
         return [f"{lang}={name}" for lang, name in self._names(self._matrix.tested).items()]
 
     # ---- labels
@@ -166,13 +166,13 @@ class Selections:
         return {lang: self._table[lang]["name"] for lang in languages}
 
     def _model(self, model: str) -> dict:
-        """What a figure needs to know of a model."""
+        """What a figure needs to know about a model."""
         entry = self._config["models"][model]
         label = self._config["families"][entry["family"]]["label"]
         return {"family": entry["family"], "label": label, "billions": entry["billions"]}
 
     def _labels(self, series: Iterable[str]) -> dict[str, str]:
-        """What series are called in figures: what the configuration says, or the paper's name, or their own."""
+        """The labels of series in figures: from the configuration, or the paper, or else their names."""
         return {name: self._label(name) for name in series}
 
     def _label(self, series: str) -> str:

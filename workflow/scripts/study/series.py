@@ -1,7 +1,7 @@
 """The methods, and what figures compare: series of training recipes."""
 
 METHODS = {"lora": "LoRA", "full": "Full-parameter"}  # the paper's names
-SERIES_OF_KIND = {  # what a figure compares, by its kind, unless it says so itself
+SERIES_OF_KIND = {  # the series in a figure, by its kind, unless it has its own
     "size": ("multilingual", "monolingual", "English", "downsampled"),
     "unseen": ("multilingual", "English", "downsampled"),
     "consistency": ("multilingual", "monolingual", "English", "downsampled"),
@@ -11,5 +11,5 @@ SERIES_OF_KIND = {  # what a figure compares, by its kind, unless it says so its
 
 
 def recipe_of(series: str, lang: str) -> str:
-    """The training recipe whose model answers prompts in `lang` for a series of the figures."""
+    """The training recipe whose model answers prompts in `lang` in a series of a figure."""
     return {"monolingual": f"mono-{lang}", "English": "mono-en"}.get(series, series)

@@ -1,4 +1,4 @@
-"""Sources of data: the files of this machine and the downloads that a study starts from."""
+"""Sources of data: the local files and downloads that a study starts from."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -10,7 +10,7 @@ from study.wildcards import Wildcards
 
 
 class Download(NamedTuple):
-    """A published file: its address, and the hashes that are known of it."""
+    """A published file: its URL and its known hashes."""
 
     url: str
     sha256: str | None
@@ -18,7 +18,7 @@ class Download(NamedTuple):
 
 
 class Sources:
-    """The entries of `sources`, and what `data` and `translation` use of them."""
+    """The entries of `sources`, and which of them `data` and `translation` use."""
 
     def __init__(self, config: Mapping):
         self._entries = config["sources"]
@@ -27,8 +27,8 @@ class Sources:
         self._reference = config["languages"]["seen"][0]
 
     def file(self, name: str, lang: str | None = None) -> str:
-        """File of a source, on this machine or downloaded; of `lang`, where it has one for each language."""
-        return place_of(name, self._entries, lang) or f"<results>/downloads/{self._download_place(name, lang)}"
+        """File of a source, local or downloaded; that of `lang`, if it has one for each language."""
+        return place_of(name, self._entries, lang) or f"<results>/downloads/{self._download_path(name, lang)}"
 
     @property
     def seed(self) -> str:
@@ -37,14 +37,14 @@ class Sources:
 
     @property
     def reference_prompts(self) -> str:
-        """File of the English prompts, whose ids and order those of the other languages must have."""
+        """File of the English prompts, with whose ids those of other languages are compared."""
         return self.file(self._data["prompts"][self._reference], self._reference)
 
     def prompts(self, wildcards: Wildcards) -> str:
         """File of a language's test prompts."""
         return self.file(self._data["prompts"][wildcards.lang], wildcards.lang)
 
-    # ---- what is downloaded
+    # ---- downloads
 
     def languages_in(self, name: str) -> list[str]:
         """Languages whose files of a source are used: as prompts, as translations, or both."""
@@ -53,33 +53,33 @@ class Sources:
 
     @cached_property
     def downloads(self) -> dict[str, Download]:
-        """Every file that `sources` has an address of, by its place below downloads/."""
+        """Every file that has a URL in `sources`, by its path below downloads/."""
         found = {}
         for name, entry in self._entries.items():
             if "url" in entry:
                 for lang in self.languages_in(name) if "{lang}" in entry["url"] else [None]:
                     hashes = [_of_language(entry.get(kind), lang) for kind in ("sha256", "git_blob")]
-                    found[self._download_place(name, lang)] = Download(self._address(name, lang), *hashes)
+                    found[self._download_path(name, lang)] = Download(self._url(name, lang), *hashes)
         return found
 
     def url(self, wildcards: Wildcards) -> str:
-        """Address of a download."""
+        """URL of a download."""
         return self.downloads[wildcards.file].url
 
     def hash_options(self, wildcards: Wildcards) -> list[str]:
-        """Options of download.py for the hashes that are known of a file."""
+        """Options of download.py for the known hashes of a file."""
         download = self.downloads[wildcards.file]
         options = {"--sha256": download.sha256, "--git-blob": download.git_blob}
         return [word for option, value in options.items() if value for word in (option, value)]
 
-    def _address(self, name: str, lang: str | None) -> str:
+    def _url(self, name: str, lang: str | None) -> str:
         return self._entries[name]["url"].replace("{lang}", lang or "")
 
-    def _download_place(self, name: str, lang: str | None) -> str:
-        """Place below downloads/, unpacked."""
-        return f"{name}/{PurePosixPath(self._address(name, lang)).name.removesuffix('.gz')}"
+    def _download_path(self, name: str, lang: str | None) -> str:
+        """Path of the unpacked file below downloads/."""
+        return f"{name}/{PurePosixPath(self._url(name, lang)).name.removesuffix('.gz')}"
 
 
 def _of_language(known: str | Mapping | None, lang: str | None) -> str | None:
-    """A hash that is given once, or for each language."""
+    """A hash that is given once or by language."""
     return known.get(lang) if isinstance(known, Mapping) else known

@@ -1,4 +1,4 @@
-"""Tokens that are trained on: the templates of the methods, and the budgets of recipes that count tokens."""
+"""Tokenized training data: the templates of the methods, and the recipes whose budgets are in tokens."""
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -11,7 +11,7 @@ from study.wildcards import Wildcards
 
 
 class Tokens:
-    """Tokenized recipes, by family and template: methods of one template share them."""
+    """Tokenized recipes, by family and template: methods with the same template share them."""
 
     def __init__(self, config: Mapping, bases: Bases, recipes: Recipes):
         self._bases, self._recipes = bases, recipes
@@ -19,12 +19,12 @@ class Tokens:
         self.templates = {PurePosixPath(path).stem: path for path in self._template_of.values()}  # files by name
 
     def template(self, wildcards: Wildcards) -> str:
-        """File of the template that tokens are named after."""
+        """File of the template after which the folder of tokens is named."""
         return self.templates[wildcards.template]
 
     @property
     def base_template(self) -> str:
-        """File of the template that tokenizers and base models of our own are made with."""
+        """File of the template used in making our own tokenizers and base models."""
         return self._template_of["lora"]
 
     def folder(self, wildcards: Wildcards) -> str:
@@ -33,11 +33,11 @@ class Tokens:
         return f"<results>/tokens/{self._bases.family(wildcards)}/{template}/{wildcards.recipe}"
 
     def content(self, wildcards: Wildcards) -> str:
-        """What changes when these tokens do, and only then."""
+        """A file that changes when, and only when, these tokens do."""
         return content_of(self.folder(wildcards))
 
     def english(self, wildcards: Wildcards) -> list[str]:
-        """The folder of English tokens that a recipe has as many tokens as, if that is its budget."""
+        """The folder of English tokens whose number a recipe must match, if that is its budget."""
         if self._recipes.mixes[wildcards.recipe].get("tokens") != "one-language":
             return []
         return ["<results>/tokens/{family}/{template}/mono-en"]

@@ -1,4 +1,4 @@
-"""Trainings: which methods train, what they adapt, and with which settings."""
+"""Trainings: which methods train, which modules they adapt, and with which settings."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from study.compute import Compute
 from study.short_forms import ADAPTER
 from study.wildcards import Wildcards
 
-MEMORY_SAVERS = ("zero_stage", "offload", "activations")  # settings of a training that stand in the rows of `compute`
+MEMORY_SAVERS = ("zero_stage", "offload", "activations")  # settings of a training that are in the rows of `compute`
 
 
 class Trainings:
@@ -21,28 +21,28 @@ class Trainings:
         self._bases, self._compute = bases, compute
 
     def methods_like(self, base: str) -> list[str]:
-        """lora or full, and the methods that change some settings of it."""
+        """The method lora or full itself, and the methods based on it."""
         return [method for method, entry in self._methods.items() if entry["of"] == base]
 
     def methods_from(self, source: str, *bases: str) -> list[str]:
-        """The methods like one of `bases`, or all methods, whose models are trained or released (`source`)."""
+        """The methods based on one of `bases`, or all methods, whose models are trained or released (`source`)."""
         like = [method for base in bases or ("lora", "full") for method in self.methods_like(base)]
         return [method for method in like if self._settings["source"][method] == source]
 
     def base_method(self, wildcards: Wildcards) -> str:
-        """lora or full, whichever a method is."""
+        """The method, lora or full, that a method is based on."""
         return self._methods[wildcards.method]["of"]
 
     def adapter_modules(self, wildcards: Wildcards) -> list[str]:
-        """Modules that LoRA adapts: the method's own, or those of the family."""
+        """Modules that LoRA adapts: those of the method, or else of the family."""
         return self._settings[wildcards.method].get("modules") or self._bases.adapter_modules(wildcards)
 
     def settings(self, wildcards: Wildcards) -> str:
-        """The method's hyperparameters, and what the size of the model asks for, as JSON."""
+        """The hyperparameters of a method, and the settings that depend on the model's size, as JSON."""
         return json.dumps(self.settings_of(wildcards.method, self._compute.request(wildcards)))
 
     def settings_of(self, method: str, request: Mapping) -> dict[str, object]:
-        """What train.py is told of a method, for the models of a row of `compute` (`request`)."""
+        """The settings of a method for train.py, for the models of a row of `compute` (`request`)."""
         settings = {"seed": self._seed} | self._settings[method]
         settings.pop("modules", None)
         if self._methods[method]["of"] == "lora":
@@ -50,7 +50,7 @@ class Trainings:
         return settings | {key: request[key] for key in MEMORY_SAVERS if key in request}
 
     def micro_batch(self, wildcards: Wildcards) -> list[str]:
-        """File of the micro-batch that was found for a model, where the configuration leaves its size open."""
+        """File of the micro-batch size that was found for a model, if the configuration leaves it open."""
         if self._settings[wildcards.method]["micro_batch_tokens"] != "auto":
             return []
         return [f"<results>/micro_batches/{wildcards.method}/{wildcards.model}.json"]

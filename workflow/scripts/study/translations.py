@@ -1,4 +1,4 @@
-"""Where the translation of each training language comes from: an engine's model, or a file of the user or of others."""
+"""Where the translation of each training language comes from: a model of the engine, or a file."""
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -10,32 +10,32 @@ ENGINES = ("firefox", "packed")  # values of translation.source that stand for a
 
 
 class Translations:
-    """The languages that are translated into, by `translation.source`."""
+    """The target languages, by `translation.source`."""
 
     def __init__(self, config: Mapping, sources: Sources):
         self._settings = config["translation"]
         self._sources = sources
 
     def from_models(self, *kinds: str) -> str:
-        """Constraint on the languages that are translated by one of these kinds of model."""
+        """Constraint on the languages that are translated with one of these kinds of model."""
         return one_of(lang for lang, source in self._settings["source"].items() if source in kinds)
 
     def from_files(self) -> str:
-        """Constraint on the languages whose translation is taken as it is."""
+        """Constraint on the languages whose translation is taken from a file."""
         return one_of(lang for lang, source in self._settings["source"].items() if source not in ENGINES)
 
     def file(self, wildcards: Wildcards) -> str:
-        """File of a translation that is taken: the user's own, or an entry of `sources`."""
+        """File that a translation is taken from: the user's own, or an entry of `sources`."""
         return self._sources.file(self._settings["source"][wildcards.lang], wildcards.lang)
 
     def architecture(self, wildcards: Wildcards) -> str:
-        """Size of the Firefox model of a language."""
+        """Architecture of the Firefox model of a language."""
         return self._settings["architecture"][wildcards.lang]
 
     def packed_model(self, wildcards: Wildcards) -> str:
-        """Archive of a language's model."""
+        """Archive of a language's packed model."""
         return self._settings["packed"].replace("{lang}", wildcards.lang)
 
     def checksums(self, wildcards: Wildcards) -> str:
-        """File of the SHA-256 of packed models, beside them."""
+        """File of the SHA-256 hashes of packed models, beside them."""
         return str(PurePosixPath(self.packed_model(wildcards)).with_name("checksums.json"))

@@ -1,4 +1,4 @@
-"""The wildcards of a rule, as Snakemake hands them to the functions that a rule names, and constraints on them."""
+"""The wildcards of a rule, as Snakemake passes them to the functions that a rule names, and constraints on them."""
 
 import re
 from collections.abc import Iterable
@@ -6,11 +6,11 @@ from typing import Protocol
 
 
 class Wildcards(Protocol):
-    """What Snakemake passes as `wildcards`: each has its value as an attribute."""
+    """What Snakemake passes as `wildcards`: an object with the value of each as an attribute."""
 
     def __getattr__(self, name: str) -> str: ...
 
 
 def one_of(names: Iterable[str]) -> str:
-    """The constraint that a wildcard is one of these names; without any, one that no name of a study meets."""
+    """The constraint that a wildcard is one of these names; if there are none, one that no name of a study meets."""
     return "|".join(map(re.escape, names)) or "none"
