@@ -143,7 +143,8 @@ def test_effects_are_those_that_one_reads_off_the_scores():
     scores = simulated(synthetic_scores.paper, 5)
     found = {name: parts for name, (_, parts) in asked(scores).items()}
     by_hand = [
-        scores.values(("full", model, f"mono-{lang}", lang)).sum() - scores.of(("full", model, "multilingual", lang)).sum()
+        scores.values(("full", model, f"mono-{lang}", lang)).sum()
+        - scores.values(("full", model, "multilingual", lang)).sum()
         for model in CONFIG["select"]["bloom"]
         for lang in CONFIG["languages"]["seen"]
     ]
@@ -152,7 +153,8 @@ def test_effects_are_those_that_one_reads_off_the_scores():
     assert full.effect == pytest.approx(np.mean(by_hand), abs=1e-6)
     [families] = found["families"]
     ahead = [
-        scores.values(("lora", model, "multilingual", lang)).sum() >= scores.of(("lora", model, f"mono-{lang}", lang)).sum()
+        scores.values(("lora", model, "multilingual", lang)).sum()
+        >= scores.values(("lora", model, f"mono-{lang}", lang)).sum()
         for model in CONFIG["select"]["seven-billion"]
         for lang in CONFIG["languages"]["seen"]
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from config_reference import default_of, page, rows_of
+from config_reference import default_of, reference_page, rows_of
 from study.configuration import SCHEMA, read_configs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -35,7 +35,9 @@ def test_the_page_is_in_step_with_schema_and_configuration(tmp_path):
 def test_the_page_has_a_section_for_each_key_of_the_first_level_in_the_order_of_config_yaml():
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     sections = [
-        line.removeprefix("## `").removesuffix("`") for line in page(schema, CONFIG).splitlines() if line[:3] == "## "
+        line.removeprefix("## `").removesuffix("`")
+        for line in reference_page(schema, CONFIG).splitlines()
+        if line[:3] == "## "
     ]
     assert sections[: len(CONFIG)] == list(CONFIG)
     assert sorted(sections) == sorted(schema["properties"])

@@ -153,14 +153,14 @@ def test_every_prompt_has_a_reference_in_its_language():
 
 @pytest.mark.parametrize("language", TARGETS)
 def test_every_translatable_segment_of_the_seed_has_a_pair(language):
-    pairs = dict(demo_text.parallel(GRAMMAR, language))
+    pairs = dict(demo_text.parallel_pairs(GRAMMAR, language))
     fields = (row[field] for row in shipped_seed() for field in ("instruction", "input", "output"))
     assert {segment for field in fields for segment in split(field)} <= pairs.keys()
 
 
 @pytest.mark.parametrize("language", TARGETS)
 def test_pairs_are_one_to_a_segment_and_in_two_languages(language):
-    pairs = demo_text.parallel(GRAMMAR, language)
+    pairs = demo_text.parallel_pairs(GRAMMAR, language)
     assert len({source for source, _ in pairs}) == len(pairs)
     for source, target in pairs:
         assert source != target
@@ -186,7 +186,7 @@ def test_a_segment_with_two_translations_is_refused(tmp_path):
     grammar = yaml.safe_load((DEMO / "grammar.yaml").read_text(encoding="utf-8"))
     grammar["concepts"]["dog"]["en"]["u"] = grammar["concepts"]["cat"]["en"]["u"]
     with pytest.raises(InputError, match=r"'It likes milk\.' has two translations in 'es'"):
-        demo_text.parallel(grammar, "es")
+        demo_text.parallel_pairs(grammar, "es")
 
 
 # ---- Corpus

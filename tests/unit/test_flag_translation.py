@@ -11,8 +11,8 @@ import pytest
 
 from basics.reading import read_jsonl
 from basics.writing import write_jsonl
-from data.flags import FLAGS, in_order
-from flag_translation import judge, repeats, shown
+from data.flags import FLAGS, sorted_flags
+from flag_translation import examine_row, excerpt, most_repeated
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = REPOSITORY / "workflow" / "scripts" / "flag_translation.py"
@@ -29,7 +29,7 @@ def row(instruction="", input="", output="", **more) -> dict:
 
 
 def flags(source: dict, translation: dict) -> list[str]:
-    return in_order(judge(source, translation).found)
+    return sorted_flags(examine_row(source, translation).findings)
 
 
 # --- one row by itself
@@ -122,9 +122,9 @@ def test_what_repeats_in_the_seed_or_is_no_text_is_no_repetition(source, transla
 
 
 def test_repeats_gives_the_stretch_and_how_often_it_stands():
-    assert repeats("uno dos, uno dos; UNO DOS") == (3, "unodos")
-    assert repeats("uno dos tres") == (1, "")
-    assert repeats("") == (1, "")
+    assert most_repeated("uno dos, uno dos; UNO DOS") == (3, "unodos")
+    assert most_repeated("uno dos tres") == (1, "")
+    assert most_repeated("") == (1, "")
 
 
 def test_a_long_row_takes_time_in_proportion():
@@ -139,25 +139,27 @@ def test_a_long_row_takes_time_in_proportion():
 
 
 def test_short_text_and_code_are_not_judged_by_length_or_language():
-    judged = judge(row("Go on.", output=CODE + "Print it."), row("Sigue.", output=CODE + "Imprímelo."))
+    judged = examine_row(row("Go on.", output=CODE + "Print it."), row("Sigue.", output=CODE + "Imprímelo."))
     assert judged.text == ""
     assert all(ratio != ratio for ratio in judged.ratios), "nan"
 
 
 def test_the_language_is_told_from_prose_without_code_and_addresses():
     source = row(ENGLISH, output=f"{CODE}See `print(word)` at https://example.org/book. {ENGLISH}")
-    judged = judge(source, row(SPANISH, output=f"{CODE}Véase `print(word)` en https://example.org/book. {SPANISH}"))
+    judged = examine_row(
+        source, row(SPANISH, output=f"{CODE}Véase `print(word)` en https://example.org/book. {SPANISH}")
+    )
     assert "print" not in judged.text and "example" not in judged.text
     assert judged.text.startswith("El maestro") and judged.text.endswith("cada palabra.")
 
 
 def test_flags_have_one_order_and_no_other_names():
-    assert in_order(["language", "pieced", "language", "blank"]) == ["pieced", "blank", "language"]
+    assert sorted_flags(["language", "pieced", "language", "blank"]) == ["pieced", "blank", "language"]
     with pytest.raises(ValueError, match="copyed"):
-        in_order(["pieced", "copyed"])
+        sorted_flags(["pieced", "copyed"])
 
 
-def test_the_documentation_lists_every_flag_in_order():
+def test_the_documentation_lists_every_flag_sorted_flags():
     text = (REPOSITORY / "config" / "README.md").read_text(encoding="utf-8")
     section = text[text.index("## Flags") :].split("\n## ")[0]
     assert re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE) == list(FLAGS)
@@ -242,7 +244,7 @@ def test_lengths_are_held_against_the_languages_own_median(folder):
     flagged, report = run(folder, seed, rows, "zh", "zh")
     assert [one["id"] for one in flagged if one["flags"]] == [3]
     assert flagged[3]["flags"] == ["length_ratio"]
-    median = re.search(r"in the median (0\.\d\d) times", report)
+    median = re.search(r"median translation has (0\.\d\d) times", report)
     assert 0.2 < float(median[1]) < 0.4
 
 
@@ -269,7 +271,7 @@ def test_the_report_counts_every_flag_and_shows_the_first_rows_of_each(folder):
     assert counted == dict.fromkeys(FLAGS, "0") | {"pieced": "1", "copied": "1", "language": "7"}
     shown_ids = re.findall(r"^\| (\d+) ", report[report.index("## language") :], flags=re.MULTILINE)
     assert shown_ids == ["2", "3", "4"]
-    assert "Taken most often for: rus\\_Cyrl 6, eng\\_Latn 1." in report
+    assert "Identified most often as: rus\\_Cyrl 6, eng\\_Latn 1." in report
     assert "](es.png)" in report
     assert (folder / "es.png").read_bytes().startswith(b"\x89PNG")
 
@@ -280,29 +282,29 @@ def test_a_language_in_which_nothing_can_be_judged_has_a_report_too(folder, coun
     rows = [row("Sigue.", "", "Sí.") | {"id": n} for n in range(count)]  # no flags yet, as in data of the user's
     flagged, report = run(folder, seed, rows)
     assert all(one["flags"] == [] for one in flagged)
-    assert "no length is judged" in report
+    assert "no length is tested" in report
 
 
 def test_examples_are_cut_and_shown_by_markdown_as_they_are():
-    assert shown("one\n\n two") == "one two"
-    assert shown("a_b *c* `d` <b> [e](f)") == r"a\_b \*c\* \`d\` \<b> \[e\](f)"
-    assert len(shown("é" * 500)) == 120 and shown("é" * 500).endswith("…")
-    assert shown("half \ud83d a pair, and \u202e") == "half \ufffd a pair, and \ufffd"
-    assert shown(" ") == "(empty)"
+    assert excerpt("one\n\n two") == "one two"
+    assert excerpt("a_b *c* `d` <b> [e](f)") == r"a\_b \*c\* \`d\` \<b> \[e\](f)"
+    assert len(excerpt("é" * 500)) == 120 and excerpt("é" * 500).endswith("…")
+    assert excerpt("half \ud83d a pair, and \u202e") == "half \ufffd a pair, and \ufffd"
+    assert excerpt(" ") == "(empty)"
 
 
 @pytest.mark.parametrize(
     ("spoil", "named"),
     [
         (lambda rows: rows[:-1], "ends after 11 rows, before id 11 of "),
-        (lambda rows: [*rows, rows[0] | {"id": 12}], "row 12: id 12 stands beyond the end of "),
-        (lambda rows: [rows[1], rows[0], *rows[2:]], "row 0: id 1 stands where "),
+        (lambda rows: [*rows, rows[0] | {"id": 12}], "row 12: id 12 is beyond the end of "),
+        (lambda rows: [rows[1], rows[0], *rows[2:]], "row 0: id 1 where "),
         (
             lambda rows: [rows[0], rows[1] | {"id": "1"}, *rows[2:]],
             "line 2: the field 'id' is text, not a whole number",
         ),
         (lambda rows: [rows[0] | {"output": None}, *rows[1:]], "line 1: the field 'output' is null, not text"),
-        (lambda rows: [rows[0] | {"flags": ["copyed"]}, *rows[1:]], "row 0: there is no flag copyed"),
+        (lambda rows: [rows[0] | {"flags": ["copyed"]}, *rows[1:]], "row 0: copyed is not a flag"),
         (lambda rows: [{"id": 0}, *rows[1:]], "line 1: the field 'instruction' is missing"),
     ],
     ids=["fewer", "more", "another order", "an id of another type", "no text", "an unknown flag", "a missing field"],
@@ -318,7 +320,7 @@ def test_rows_that_are_not_those_of_the_seed_are_refused_in_one_line(folder, spo
 
 def test_an_identifier_that_cannot_tell_the_language_is_refused_in_one_line(folder):
     errors = run(folder, *sample(), language="fi")
-    assert "cannot tell 'fi', it has none of the labels fin_Latn" in errors and errors.count("\n") == 1
+    assert "cannot identify 'fi': it has none of the labels fin_Latn" in errors and errors.count("\n") == 1
     assert "the language 'xx' is missing" in run(folder, *sample(), language="xx")
 
 

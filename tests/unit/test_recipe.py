@@ -71,8 +71,8 @@ def test_a_language_that_lost_a_row_is_named(tmp_path):
     rows = languages()["en"]
     write_jsonl(tmp_path / "en.jsonl", rows.values())
     write_jsonl(tmp_path / "es.jsonl", [row for row in rows.values() if row["id"] != 7])
-    with pytest.raises(InputError, match=r"es.jsonl: row 7 is in this file or in .*en.jsonl, not in both"):
-        recipe.read_languages({"en": tmp_path / "en.jsonl", "es": tmp_path / "es.jsonl"})
+    with pytest.raises(InputError, match=r"es.jsonl: row 7 is only in this file or only in .*en.jsonl;"):
+        recipe.read_rows_by_language({"en": tmp_path / "en.jsonl", "es": tmp_path / "es.jsonl"})
 
 
 def test_a_split_by_rows_holds_out_so_many_of_the_mix_and_trains_on_their_translations():
@@ -154,7 +154,7 @@ def test_the_fixed_budget_is_that_of_a_language_without_flags():
 
 def test_a_budget_that_flags_put_out_of_reach_is_said_so():
     spanish = {"es": with_flags({"es": {n: ["copied"] for n in range(20)}})["es"]}
-    refusal = r"35 rows are asked for, and its languages have \d+, 20 rows being left out for their flags"
+    refusal = r"35 rows are requested, but its languages have \d+, as 20 are left out for their flags"
     with pytest.raises(InputError, match=refusal):
         recipe.assemble(spanish, "one-language", 5, 1, ["copied"])
 
@@ -223,18 +223,20 @@ def counts(train: list[dict]) -> dict[str, int]:
 
 
 def test_languages_may_have_the_same_share():
-    train, _ = recipe.assemble(languages(), "one-language", 4, 1, mixing=recipe.Mixing("language"))
+    train, _ = recipe.assemble(languages(), "one-language", 4, 1, share_rule=recipe.ShareRule("language"))
     assert counts(train) == {"en": 12, "es": 12, "zh": 12}
 
 
 def test_weights_are_shares_and_the_largest_remainder_has_the_odd_row():
-    mixing = recipe.Mixing(weights={"en": 4, "es": 2, "zh": 1})
-    train, _ = recipe.assemble(languages(), "20", 5, 1, mixing=mixing)
+    share_rule = recipe.ShareRule(weights={"en": 4, "es": 2, "zh": 1})
+    train, _ = recipe.assemble(languages(), "20", 5, 1, share_rule=share_rule)
     assert counts(train) == {"en": 11, "es": 6, "zh": 3}, "of 11.4, 5.7 and 2.9"
 
 
 def test_all_rows_by_weight_are_as_many_as_the_scarcest_language_allows():
-    train, _ = recipe.assemble(languages(), "all", 5, 1, mixing=recipe.Mixing(weights={"en": 2, "es": 1, "zh": 1}))
+    train, _ = recipe.assemble(
+        languages(), "all", 5, 1, share_rule=recipe.ShareRule(weights={"en": 2, "es": 1, "zh": 1})
+    )
     assert counts(train)["en"] == 35 and sum(counts(train).values()) == 70
 
 
@@ -245,8 +247,8 @@ def test_a_temperature_brings_unequal_languages_together(temperature, share):
         lang: {n: row | {"flags": ["copied"] if lang != "en" and n % 2 else []} for n, row in rows.items()}
         for lang, rows in languages(200).items()
     }
-    mixing = recipe.Mixing(temperature=temperature)
-    train, _ = recipe.assemble(many, "150", 40, 1, drop=["copied"], mixing=mixing)
+    share_rule = recipe.ShareRule(temperature=temperature)
+    train, _ = recipe.assemble(many, "150", 40, 1, drop=["copied"], share_rule=share_rule)
     shares = counts(train)
     have = {lang: sum(not row["flags"] for n, row in rows.items()) for lang, rows in many.items()}
     assert have["en"] == 200
@@ -254,24 +256,26 @@ def test_a_temperature_brings_unequal_languages_together(temperature, share):
 
 
 def test_a_pinch_of_other_languages_takes_the_place_of_rows_of_the_first():
-    train, _ = recipe.assemble(languages(), "one-language", 5, 1, mixing=recipe.Mixing(others=6))
+    train, _ = recipe.assemble(languages(), "one-language", 5, 1, share_rule=recipe.ShareRule(others=6))
     assert len(train) == 35 and counts(train)["en"] == 29
     assert [row["lang"] for row in train[:6]] != ["en"] * 6 or "en" in [row["lang"] for row in train[29:]], "shuffled"
 
 
 def test_a_larger_pinch_keeps_the_budget():
-    sizes = [len(recipe.assemble(languages(), "20", 5, 1, mixing=recipe.Mixing(others=n))[0]) for n in (1, 7, 20)]
+    sizes = [
+        len(recipe.assemble(languages(), "20", 5, 1, share_rule=recipe.ShareRule(others=n))[0]) for n in (1, 7, 20)
+    ]
     assert sizes == [20, 20, 20]
 
 
 def test_a_pinch_of_all_rows_is_refused():
     with pytest.raises(InputError, match="--others: are a part of the rows; give --rows one-language or a number"):
-        recipe.assemble(languages(), "all", 5, 1, mixing=recipe.Mixing(others=6))
+        recipe.assemble(languages(), "all", 5, 1, share_rule=recipe.ShareRule(others=6))
 
 
 def test_a_share_that_a_language_has_not_the_rows_for_is_told():
-    with pytest.raises(InputError, match="50 rows of en are asked for, and there are 35"):
-        recipe.assemble(languages(), "52", 5, 1, mixing=recipe.Mixing(weights={"en": 50, "es": 1, "zh": 1}))
+    with pytest.raises(InputError, match="50 rows of en are requested, but there are 35"):
+        recipe.assemble(languages(), "52", 5, 1, share_rule=recipe.ShareRule(weights={"en": 50, "es": 1, "zh": 1}))
 
 
 @given(
@@ -280,8 +284,8 @@ def test_a_share_that_a_language_has_not_the_rows_for_is_told():
 )
 def test_any_shares_add_up_and_no_language_gives_more_than_it_has(have, data):
     weights = {lang: data.draw(st.floats(0.01, 100)) for lang in have}
-    shares = recipe.shares_of(have, recipe.Mixing(weights=weights))
-    rows = recipe.most_rows(shares, have)
+    shares = recipe.shares_of(have, recipe.ShareRule(weights=weights))
+    rows = recipe.largest_budget(shares, have)
     wanted = recipe.quotas(shares, rows)
     assert sum(wanted.values()) == rows
     assert all(0 <= wanted[lang] <= have[lang] for lang in have)

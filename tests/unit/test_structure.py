@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from translating import structure
-from translating.structure import cut, kept, prose, rebuild
+from translating.structure import cut, kept_texts, prose_segments, rebuild
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 HARD_ROWS = yaml.safe_load((Path(__file__).parent / "hard_rows.yaml").read_text(encoding="utf-8"))
@@ -36,14 +36,14 @@ def positions(spans: Iterable[str], text: str) -> Iterator[range]:
 
 @hard_rows
 def test_the_prose_of_a_hard_row_goes_to_the_engine(row):
-    assert prose(row["text"]) == row["prose"]
+    assert prose_segments(row["text"]) == row["prose"]
 
 
 @hard_rows
 def test_what_must_stand_in_a_hard_row_is_kept(row):
     """Spans may be kept in parts or with what hangs on them; no other word is kept."""
     segments = "\n".join(row["prose"])
-    found = [span for segment in row["prose"] for span in kept(segment)]
+    found = [span for segment in row["prose"] for span in kept_texts(segment)]
     covered = {place for places in positions(found, segments) for place in places}
     wanted = list(positions(row["kept"], segments))
     for span, places in zip(row["kept"], wanted, strict=True):
@@ -88,7 +88,7 @@ def test_the_hard_rows_are_many_and_told_apart_by_name():
     ],
 )
 def test_a_line_is_one_segment_without_the_space_around_it(text, segments):
-    assert prose(text) == segments
+    assert prose_segments(text) == segments
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_line_is_one_segment_without_the_space_around_it(text, segments):
     ],
 )
 def test_a_list_marker_stays_and_the_rest_is_translated(marker, body):
-    assert prose(marker + body) == [body]
+    assert prose_segments(marker + body) == [body]
     assert rebuild(marker + body, {body: "X"}) == marker + "X"
 
 
@@ -127,7 +127,7 @@ def test_a_list_marker_stays_and_the_rest_is_translated(marker, body):
     ],
 )
 def test_lines_with_nothing_to_translate_pass_through(line):
-    assert prose(f"Before this.\n{line}\nAfter that.") == ["Before this.", "After that."]
+    assert prose_segments(f"Before this.\n{line}\nAfter that.") == ["Before this.", "After that."]
 
 
 @pytest.mark.parametrize(
@@ -145,8 +145,8 @@ def test_lines_with_nothing_to_translate_pass_through(line):
     ],
 )
 def test_prose_that_looks_like_code_is_translated(line):
-    assert prose(line) == [line]
-    assert prose(f"x = 5\n\n{line}\n\nprint(x)") == [line]
+    assert prose_segments(line) == [line]
+    assert prose_segments(f"x = 5\n\n{line}\n\nprint(x)") == [line]
 
 
 @pytest.mark.parametrize(
@@ -159,26 +159,31 @@ def test_prose_that_looks_like_code_is_translated(line):
     ],
 )
 def test_indented_prose_is_translated(line):
-    assert prose(f"Dear Ann,\n\n    {line}\n    and this,\n\nYours") == ["Dear Ann,", line, "and this,", "Yours"]
+    assert prose_segments(f"Dear Ann,\n\n    {line}\n    and this,\n\nYours") == [
+        "Dear Ann,",
+        line,
+        "and this,",
+        "Yours",
+    ]
 
 
 def test_two_spaces_between_words_are_a_slip_and_columns_are_not():
-    assert prose("The cat  sat on the mat.") == ["The cat  sat on the mat."]
-    assert prose("First one.  Second one.") == ["First one.", "Second one."]
-    assert prose("apple pie   pear cake") == ["apple pie", "pear cake"]
+    assert prose_segments("The cat  sat on the mat.") == ["The cat  sat on the mat."]
+    assert prose_segments("First one.  Second one.") == ["First one.", "Second one."]
+    assert prose_segments("apple pie   pear cake") == ["apple pie", "pear cake"]
 
 
 @pytest.mark.parametrize("word", ["été", "Łódź", "İyi", "ở đâu"])
 def test_latin_letters_with_marks_are_letters(word):
-    assert prose(word) == [word]
+    assert prose_segments(word) == [word]
 
 
 def test_a_url_among_words_does_not_keep_its_line_from_translation():
-    assert prose("See https://example.org for more.") == ["See https://example.org for more."]
+    assert prose_segments("See https://example.org for more.") == ["See https://example.org for more."]
 
 
 def test_a_fenced_code_block_passes_through_with_its_fences():
-    assert prose(CODE) == ["Use this:", "It counts."]
+    assert prose_segments(CODE) == ["Use this:", "It counts."]
     assert rebuild(CODE, {"Use this:": "A", "It counts.": "B"}) == CODE.replace("Use this:", "A").replace(
         "It counts.", "B"
     )
@@ -196,7 +201,7 @@ def test_a_fenced_code_block_passes_through_with_its_fences():
     ],
 )
 def test_a_fence_is_closed_by_its_like_alone(text):
-    assert prose(text) == ["some prose"]
+    assert prose_segments(text) == ["some prose"]
 
 
 LAYOUT = st.sampled_from(
@@ -213,8 +218,8 @@ TEXTS = st.lists(LAYOUT | st.text(max_size=5)).map("".join)
 def test_pieces_join_to_the_text_and_prose_has_letters_and_no_space_around_it(text):
     pieces = cut(text)
     assert "".join(piece.text for piece in pieces) == text
-    assert rebuild(text, {segment: segment for segment in prose(text)}) == text
-    for segment in prose(text):
+    assert rebuild(text, {segment: segment for segment in prose_segments(text)}) == text
+    for segment in prose_segments(text):
         assert segment == segment.strip()
         assert any(character.isalpha() for character in segment)
         assert len(segment.splitlines()) == 1
@@ -222,8 +227,8 @@ def test_pieces_join_to_the_text_and_prose_has_letters_and_no_space_around_it(te
 
 @given(TEXTS)
 def test_what_is_kept_of_a_segment_stands_in_it_in_order(text):
-    for segment in prose(text):
-        list(positions(kept(segment), segment))
+    for segment in prose_segments(text):
+        list(positions(kept_texts(segment), segment))
 
 
 @given(TEXTS | st.sampled_from([segment for row in HARD_ROWS for segment in row["prose"]]))
@@ -233,11 +238,11 @@ def test_the_first_look_never_misses_anything_that_is_kept(text):
 
 LONG = """
 import sys
-from translating.structure import cut, kept, prose
+from translating.structure import cut, kept_texts, prose_segments
 text = sys.argv[1] * (100_000 // len(sys.argv[1]))
 assert "".join(piece.text for piece in cut(text)) == text
-for segment in prose(text):
-    kept(segment)
+for segment in prose_segments(text):
+    kept_texts(segment)
 """
 UNITS = [
     *(

@@ -78,9 +78,9 @@ def test_a_full_disk_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("first", "second", "named"),
     [
-        ([answer(2, "a")], [], "0.jsonl: chunk 2 stands where segments.jsonl has chunk 0"),
-        ([answer(0, "a", "b")], [], "1.jsonl: the end stands where segments.jsonl has chunk 2"),
-        ([answer(0, "a", "b"), answer(2, "c")], [answer(3, "d")], "1.jsonl: chunk 3 stands where .* has its end"),
+        ([answer(2, "a")], [], "0.jsonl: has chunk 2 where segments.jsonl has chunk 0"),
+        ([answer(0, "a", "b")], [], "1.jsonl: has the end where segments.jsonl has chunk 2"),
+        ([answer(0, "a", "b"), answer(2, "c")], [answer(3, "d")], "1.jsonl: has chunk 3 where .* has its end"),
         ([answer(0, "a")], [answer(2, "c")], "0.jsonl: chunk 0 has 1 translations, .* has 2 segments"),
         ([answer(0, "a", "b", "c")], [answer(2, "c")], "0.jsonl: chunk 0 has 3 translations, .* has 2 segments"),
     ],

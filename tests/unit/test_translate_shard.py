@@ -17,7 +17,14 @@ from basics.writing import write_json, write_jsonl
 from bergamot_engine import has_avx2
 from demo_text import load_grammar, seed
 from full_disk import files_up_to
-from translate_shard import Sentence, groups_of, joined, loses_something, mend_numbers, mended
+from translate_shard import (
+    Sentence,
+    group_sentences,
+    join_translations,
+    loses_something,
+    restore_numbers,
+    translate_and_repair,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
@@ -37,7 +44,7 @@ def answer_of(*sentences: str) -> list[Sentence]:
 
 
 @pytest.mark.parametrize(
-    ("source", "target", "mended"),
+    ("source", "target", "restored"),
     [
         ("It costs 1,000.50 now.", "Kostet 1.000,50 jetzt.", "Kostet 1,000.50 jetzt."),
         ("At 3:30 or at 4", "Um 3.30 oder um 4", "Um 3:30 oder um 4"),
@@ -47,8 +54,8 @@ def answer_of(*sentences: str) -> list[Sentence]:
         ("Take three", "Nimm 3", "Nimm 3"),
     ],
 )
-def test_a_number_that_only_changed_its_separators_gets_the_sources_back(source, target, mended):
-    assert mend_numbers(source, target) == mended
+def test_a_number_that_only_changed_its_separators_gets_the_sources_back(source, target, restored):
+    assert restore_numbers(source, target) == restored
 
 
 @pytest.mark.parametrize(
@@ -77,11 +84,13 @@ def test_a_translation_loses_what_it_has_fewer_times_than_the_source(source, tar
     ],
 )
 def test_chinese_sentences_are_joined_without_a_space(before, after, text):
-    assert joined(before, " ", after) == text
+    assert join_translations(before, " ", after) == text
 
 
 def test_sentences_are_one_where_a_span_crosses_from_one_to_the_other():
-    assert groups_of("Type `a. B` now. Go.", answer_of("Type `a.>Tipp `a.", " B` now.>B` jetzt.", " Go.>Los.")) == [
+    assert group_sentences(
+        "Type `a. B` now. Go.", answer_of("Type `a.>Tipp `a.", " B` now.>B` jetzt.", " Go.>Los.")
+    ) == [
         ("", "Type `a. B` now.", "Tipp `a. B` jetzt."),
         (" ", "Go.", "Los."),
     ]
@@ -102,13 +111,16 @@ def test_a_sentence_that_lost_something_is_translated_again_around_it():
         return [answers[segment] for segment in segments]
 
     segments = ["Pay $3.50 to me@a.org now. Go. "]
-    assert mended(segments, translate) == (["Zahl $3.50 an me@a.org jetzt. Los. "], [0])
+    assert translate_and_repair(segments, translate) == (["Zahl $3.50 an me@a.org jetzt. Los. "], [0])
     assert asked == [segments, ["Pay", "to", "now."]]
 
 
 def test_a_sentence_without_words_stays_and_one_that_comes_back_empty_is_not_lost():
     answers = {"1. Sit": answer_of("1.>Eins und", " Sit>"), "Sit": answer_of("Sit>")}
-    assert mended(["1. Sit"], lambda segments: [answers[segment] for segment in segments]) == (["1. Sit"], [0])
+    assert translate_and_repair(["1. Sit"], lambda segments: [answers[segment] for segment in segments]) == (
+        ["1. Sit"],
+        [0],
+    )
 
 
 def test_a_processor_without_avx2_is_told_from_one_that_has_it(tmp_path):

@@ -1,5 +1,5 @@
-# The matrix and all that rules look up in the configuration, each as an object of workflow/scripts/study/, and what the
-# wildcards may be. Rules use these names, and what they import themselves, and no name of another rule file.
+# The matrix and everything that rules look up in the configuration, as objects of workflow/scripts/study/, and the
+# constraints of wildcards. Rules use these names and their own imports, but no names of other rule files.
 
 from basics.code_digest import code_of
 from data.languages import read_table
@@ -19,7 +19,7 @@ from study.trainings import Trainings
 from study.translations import Translations
 from study.wildcards import one_of
 
-RESULTS = f"results/{config['experiment']}"  # <results>, for parameters, where Snakemake does not expand it
+RESULTS = f"results/{config['experiment']}"  # for parameters, in which Snakemake does not expand <results>
 LANGUAGE_TABLE = "resources/languages.yaml"
 LANGUAGES = read_table(LANGUAGE_TABLE)
 

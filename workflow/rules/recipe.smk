@@ -1,5 +1,5 @@
-# recipe: rows of one or more languages, drawn under a budget, without those that have a flag of `drop_flags`; the same
-# ids are held out everywhere (or rows of the mix: `hold_out`).
+# recipe: rows of one or more languages, drawn under a budget, without those that have a flag in `drop_flags`; the same
+# ids are held out in every recipe (or else rows of the mix: `hold_out`).
 #
 # in   <results>/seed/train.jsonl, <results>/translated/{lang}.jsonl
 # out  <results>/recipes/{recipe}/   train.parquet, validation.parquet (id, lang, instruction, input, output),

@@ -1,6 +1,6 @@
-# seed: the inputs of the study, each checked and brought into one form.
+# seed: the inputs of the study, checked and converted to one format.
 #
-# in   the entries of `sources` that `data` names: a file of this machine, or a download pinned by its hash
+# in   the entries of `sources` that `data` names: a local file, or a download pinned by its hash
 # out  <results>/downloads/{source}/{file}   as published
 #      <results>/seed/train.jsonl            id, instruction, input, output
 #      <results>/prompts/{lang}.jsonl        id, prompt

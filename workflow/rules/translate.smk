@@ -1,13 +1,13 @@
-# translate: the seed data in every training language, by Bergamot in shards, or taken from elsewhere; then flagged.
+# translate: the seed data in every training language, translated by Bergamot in shards or taken from a file; flagged.
 #
 # in   <results>/seed/train.jsonl, the language identifier
 #      <results>/translation_models/{lang}/; or translations (`translation.source`)
-# out  <results>/seed/segments.jsonl                      what of it is to be translated, once, in requests
+# out  <results>/seed/segments.jsonl                      what needs translation, without duplicates, in requests
 #      <results>/translated/{lang}/shards/{shard}.jsonl   segments of one shard
-#      <results>/translated/{lang}/rows.jsonl             the same ids, count and order as the seed
+#      <results>/translated/{lang}/rows.jsonl             the same ids as the seed, in the same order
 #      <results>/translated/{lang}.jsonl                  the same with quality flags
 #      <results>/translated/{lang}/report.{md,png}        how often each flag was given, and examples
-# The journals of the shards lie in <results>/journals/translate/.
+# The journals of the shards are in <results>/journals/translate/.
 
 
 rule take_translation:

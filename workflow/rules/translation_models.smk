@@ -1,4 +1,4 @@
-# translation_models: the engine's models, one for each language that is translated into.
+# translation_models: the engine's models, one for each target language.
 #
 # in   resources/translation-models.json (`translation.source: firefox`), or packed models (`translation.packed`)
 # out  <results>/translation_models/{lang}/   the engine's files, checked and unpacked

@@ -1,17 +1,17 @@
-"""Drive the Bergamot translation engine: requests in on stdin, answers out on stdout, one JSON object a line.
+"""Run the Bergamot translation engine: requests on stdin, answers on stdout, one JSON object per line.
 
 A request is {"segments": [text, ...]}, its answer {"answers": [[[gap, length, target], ...], ...]}: for every segment,
-in order, its sentences as the engine found them: the characters between one and the sentence before it, those of the
-sentence, and its translation.
+in order, its sentences as the engine split them, each as the number of characters between it and the sentence before,
+the number of its characters, and its translation.
 
-This program runs under CPython 3.10, the last that the package bergamot has wheels for, in an environment of its
-own; it needs nothing but that package and the standard library. By hand:
+This program runs under CPython 3.10, the last version that the package bergamot has wheels for, in a separate
+environment; it needs only that package and the standard library. By hand:
 
     echo '{"segments": ["Good morning!"]}' | .venv-bergamot/bin/python bergamot_engine.py --config DIR/config.yml
 
-Answers repeat exactly: the engine forms its batches from one request at a time, so a translation depends on the model
-and on the request it came in, never on the number of workers; and the kernels are held at one kind each, because those
-of newer processors round differently.
+Answers are exactly reproducible: the engine makes its batches from one request at a time, so a translation depends on
+the model and on its request, never on the number of workers; and the kernels are fixed, because those of newer
+processors round differently.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from translating.engine import KERNELS, PACKAGE
 
 
 def load_engine():
-    """Load the extension module itself: `import bergamot` downloads lists of models and fails without a network."""
+    """Load the extension module directly: `import bergamot` downloads lists of models and fails without a network."""
     package = importlib.util.find_spec("bergamot")
     libraries = [
         so
@@ -45,19 +45,19 @@ def load_engine():
 
 
 def has_avx2(cpuinfo=Path("/proc/cpuinfo")):
-    """Whether the processor has AVX2; taken for granted where the system does not tell."""
+    """Whether the processor has AVX2; assumed if the system does not say."""
     return not cpuinfo.exists() or " avx2 " in cpuinfo.read_text().replace("\n", " ") + " "
 
 
 def character_start(text, place):
-    """The last place, up to `place`, at which a character of UTF-8 begins: the engine may cut inside one."""
+    """The last position, up to `place`, at which a UTF-8 character begins: the engine may cut inside one."""
     while place < len(text) and text[place] & 0b11000000 == 0b10000000:
         place -= 1
     return place
 
 
-class Translator:
-    """A model, loaded, and the service that runs it."""
+class LoadedModel:
+    """A loaded model and the service that runs it."""
 
     def __init__(self, config, workers):
         os.environ.update(KERNELS)  # read once, when the library is loaded
@@ -69,8 +69,8 @@ class Translator:
     def translate(self, segments):
         """Translate a list of texts as one request; return for each a list of [gap, length, target], by sentence.
 
-        The texts are joined by newlines, which the engine never carries a sentence across. It reports where in the
-        source each of its sentences stood. A sentence too long for the model it cuts, at a space if there is one: the
+        The texts are joined with newlines, which no sentence of the engine crosses. The engine reports the position of
+        each sentence in the source. A sentence that is too long for the model is cut, at a space if there is one; the
         parts count as sentences here.
         """
         sources = [segment.encode("utf-8") for segment in segments]
@@ -79,7 +79,7 @@ class Translator:
         if not joined.strip():
             return answers
         ends = list(itertools.accumulate(len(source) + 1 for source in sources))  # of a text and its newline
-        copied = [0, *ends[:-1]]  # per text: the byte of `joined` up to which its sentences have been reported
+        copied = [0, *ends[:-1]]  # per text: the byte of `joined` up to which sentences have been reported
         starts = list(copied)
 
         request = self.engine.VectorString([joined.decode("utf-8")])
@@ -92,7 +92,7 @@ class Translator:
             gap, source = joined[copied[text] : begin].decode("utf-8"), joined[begin:end].decode("utf-8")
             try:
                 target = response.target.sentence(number)
-            except UnicodeDecodeError:  # a character broken off in the middle
+            except UnicodeDecodeError:  # a character cut in the middle
                 target = ""
             answers[text].append([len(gap), len(source), target])
             copied[text] = end
@@ -106,10 +106,10 @@ def main():
     arguments = parser.parse_args()
 
     if not has_avx2():
-        sys.exit("error: this processor has no AVX2, without which translations would differ; take another machine")
-    translator = Translator(arguments.config, arguments.workers)
+        sys.exit("error: this processor has no AVX2, without which translations would differ; use another machine")
+    model = LoadedModel(arguments.config, arguments.workers)
     for line in sys.stdin:
-        print(json.dumps({"answers": translator.translate(json.loads(line)["segments"])}), flush=True)
+        print(json.dumps({"answers": model.translate(json.loads(line)["segments"])}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""Ask, before the first job, whether results can be written, inputs are dated soundly, keys are set, and Slurm would
-take each kind of job.
+"""Check, before the first job, that results can be written and that Slurm would accept jobs of a rule.
 
-planning/start.py says why; the Snakefile asks the same of every run. By hand, for jobs of one rule:
+The Snakefile makes these and further checks at the start of every run; planning/start.py says why. By hand:
 
     python workflow/scripts/check_start.py results/paper train slurm_account=proj slurm_partition=gpu gpu=8 mem_mb=64000
 """
@@ -15,9 +14,9 @@ from planning.start import check_slurm, check_writable
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where results go")
+    parser.add_argument("folder", type=Path, help="folder for results")
     parser.add_argument("rule", nargs="?", help="name of a rule")
-    parser.add_argument("resource", nargs="*", help="what its jobs ask for, as in gpu=8")
+    parser.add_argument("resource", nargs="*", help="a resource of its jobs, as in gpu=8")
     arguments = parser.parse_args()
     check_writable(arguments.folder)
     if arguments.rule:

@@ -1,7 +1,7 @@
-"""Write the SHA-256 of every file of a folder, in the form of `sha256sum`: `cd FOLDER && sha256sum --check FILE`.
+"""Write the SHA-256 of every file in a folder, in the format of `sha256sum`: `cd FOLDER && sha256sum --check FILE`.
 
-Snakemake knows a folder by its date alone, and a file by its content: what is made from a folder depends on this file,
-so that a folder that is made again with the same content starts nothing.
+Snakemake judges a folder by its date only, but a file by its content. Jobs that read a folder depend on this file, so
+that a folder that is made again with the same content does not rerun them.
 """
 
 import argparse
@@ -13,11 +13,11 @@ from basics.errors import InputError
 from basics.hashing import sha256
 from basics.writing import write_text
 
-TIMESTAMP = ".snakemake_timestamp"  # Snakemake puts it into folders that it makes
+TIMESTAMP = ".snakemake_timestamp"  # which Snakemake puts into folders that it makes
 
 
 def checksums(folder: Path) -> str:
-    """A line a file, by path: its SHA-256 and its path below `folder`. Raises InputError when there is no folder."""
+    """One line per file, sorted by path: its SHA-256 and its path below `folder`. Raises InputError for no folder."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; make it first")
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != TIMESTAMP)

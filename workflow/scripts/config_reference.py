@@ -1,9 +1,9 @@
-"""Write the page of every key of a configuration, from the schema's descriptions and the values of config.yaml.
+"""Write the reference page of all configuration keys, from the schema's descriptions and the values in config.yaml.
 
     python workflow/scripts/config_reference.py --output docs/configuration.md        or        make config-reference
 
-The keys stand in the order of the configuration file, those that it does not have at the end. `<name>` in a key stands
-for an entry's own name, `[]` for each item of a list.
+Keys are in the order of the configuration file, followed by those that it does not have. `<name>` in a key stands for
+the name of an entry, `[]` for each item of a list.
 """
 
 import argparse
@@ -23,9 +23,10 @@ INTRODUCTION = """# Configuration, key by key
 
 <!-- `make config-reference` writes this page from workflow/schemas/config.schema.yaml and config/config.yaml. -->
 
-How configurations are merged and checked, and what goes with what, is in [config/README.md](../config/README.md). Here
-is every key with what it may be, and its value in [config/config.yaml](../config/config.yaml), the paper's. `<name>`
-stands for a name of your own, `[]` for each item of a list; what is *needed* has to be given in each new entry.
+[config/README.md](../config/README.md) explains how configurations are merged and checked, and how settings interact.
+This page lists every key, the values it may have, and its value in [config/config.yaml](../config/config.yaml), the
+configuration of the paper. `<name>` stands for a name of your choice, `[]` for each item of a list; keys marked
+*needed* must be given in each new entry.
 """
 ABSENT = "–"
 VARIES = "by entry"
@@ -39,13 +40,13 @@ class Key(NamedTuple):
     path: str
     kind: str
     meaning: str
-    values: list  # those that config.yaml has: one, one for each entry, or none
+    values: list  # those in config.yaml: one, one for each entry, or none
     needed: bool = False
-    parts: bool = False  # whether rows of its own say what it holds
+    parts: bool = False  # whether further rows describe what it contains
 
 
 def resolve(schema: Mapping, root: Mapping) -> dict:
-    """A part of the schema with its `$ref` followed; what stands beside the `$ref` goes before what it leads to."""
+    """A part of the schema with its `$ref` resolved; keys beside the `$ref` override those of its target."""
     while "$ref" in schema:
         target = root
         for step in filter(None, schema["$ref"].removeprefix("#").split("/")):
@@ -55,9 +56,9 @@ def resolve(schema: Mapping, root: Mapping) -> dict:
 
 
 def choices_of(schema: Mapping, root: Mapping) -> list[dict]:
-    """What a value may be, each a schema of its own: the branches of oneOf or anyOf, or the schema itself.
+    """The schemas that a value may match: the branches of oneOf or anyOf, or the schema itself.
 
-    Branches that only say which keys go together are not choices of a value.
+    Branches that only say which keys go together are not choices for a value.
     """
     branches = [resolve(branch, root) for branch in schema.get("oneOf", schema.get("anyOf", []))]
     return branches if branches and not all("required" in branch for branch in branches) else [dict(schema)]
@@ -88,13 +89,13 @@ def _kind_of_type(name: str, schema: Mapping, root: Mapping) -> str:
 
 
 def _bounds(schema: Mapping) -> str:
-    """The range of a number, such as ` ≥ 1`; nothing for another value."""
+    """The range of a number, such as ` ≥ 1`; empty for other values."""
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
     return ",".join(f" {sign} {schema[bound]}" for bound, sign in signs.items() if bound in schema)
 
 
 def meaning_of(schema: Mapping) -> str:
-    """The description on one line of Markdown, and which keys exclude one another."""
+    """The description on one line of Markdown, and which keys are mutually exclusive."""
     described = " ".join(schema.get("description", "").split())
     branches = schema.get("oneOf", [])
     if branches and all("required" in branch for branch in branches):
@@ -102,19 +103,19 @@ def meaning_of(schema: Mapping) -> str:
         described = f"{described} One of: {groups}.".strip()
     return re.sub(
         "`[^`]*`|<", lambda found: "\\<" if found[0] == "<" else found[0], described
-    )  # else HTML begins there
+    )  # else it would start an HTML tag
 
 
 def rows_of(path: str, part: Mapping, values: list, needed: bool, root: Mapping, seen: tuple = ()) -> list[Key]:
-    """The row of a key, and those of all that its value holds."""
+    """The row of a key, and those of everything in its value."""
     schema = resolve(part, root)
     below = list(rows_below(path, schema, values, root, seen))
     return [Key(path, kind_of(schema, root), meaning_of(schema), values, needed, bool(below)), *below]
 
 
 def rows_below(path: str, schema: Mapping, values: list, root: Mapping, seen: tuple) -> Iterator[Key]:
-    """The rows of what a value holds. `values` are those of config.yaml, one for each entry that leads here; `seen` are
-    the mappings around it, for a schema that holds itself."""
+    """The rows of everything in a value. `values` are those in config.yaml, one for each entry that leads here; `seen`
+    are the enclosing mappings, for a recursive schema."""
     for choice in choices_of(schema, root):
         properties, entry, item = (choice.get(key, {}) for key in ("properties", "additionalProperties", "items"))
         if any(properties is outer for outer in seen):
@@ -133,28 +134,28 @@ def rows_below(path: str, schema: Mapping, values: list, root: Mapping, seen: tu
 
 
 def rows_of_entry(path: str, part: Mapping, values: list, root: Mapping, seen: tuple) -> list[Key]:
-    """The rows of an entry or item; one for itself only where there is something to say of a mapping."""
+    """The rows of an entry or item; one for itself only if it is not a mapping or has a description."""
     first, *below = rows_of(path, part, values, False, root, seen)
     return [first, *below] if below and first.meaning else below
 
 
-def written(value: object) -> str:
-    """A value as YAML writes it on one line."""
+def format_yaml(value: object) -> str:
+    """A value in YAML, on one line."""
     if isinstance(value, str) and "\n" in value:
-        return json.dumps(value, ensure_ascii=False)  # which YAML reads, and writes on two lines
+        return json.dumps(value, ensure_ascii=False)  # valid YAML, which PyYAML would write on two lines
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=float("inf"), sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...")
 
 
 def default_of(key: Key) -> str:
-    """The value in config.yaml: none, the one that all entries share, or that they differ."""
+    """The value in config.yaml, if there is one, or that it varies between entries."""
     if not key.values:
         return ABSENT
     if key.parts and all(isinstance(value, Mapping | list) for value in key.values):
         return ""
     if any(value != key.values[0] for value in key.values):
         return VARIES
-    text = written(key.values[0])
+    text = format_yaml(key.values[0])
     return f"`{text}`" if len(text) <= LONGEST else TOO_LONG
 
 
@@ -166,8 +167,8 @@ def table_row(key: Key) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def page(schema: Mapping, config: Mapping) -> str:
-    """The page: a section for each key of the first level, in the order of the configuration."""
+def reference_page(schema: Mapping, config: Mapping) -> str:
+    """The page: a section for each top-level key, in the order of the configuration."""
     parts = schema["properties"]
     lines = [INTRODUCTION]
     for name in [*(name for name in config if name in parts), *(name for name in parts if name not in config)]:
@@ -187,7 +188,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="the page, Markdown")
     arguments = parser.parse_args()
     schema = yaml.safe_load(arguments.schema.read_text(encoding="utf-8"))
-    write_text(arguments.output, page(schema, read_configs([arguments.config])))
+    write_text(arguments.output, reference_page(schema, read_configs([arguments.config])))
 
 
 if __name__ == "__main__":

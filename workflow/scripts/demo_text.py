@@ -1,14 +1,14 @@
-"""Write the text of the miniature from its grammar: seed data, prompts, answers, corpus, translations.
+"""Generate the text of the miniature from its grammar: seed data, prompts, answers, corpus, translations.
 
-KIND says what is written to --output:
+KIND determines what is written to --output:
 
   seed        JSONL id, instruction, input, output: instruction data on the concepts seen in tuning, in English
-              or, as a gold standard of its translation, in another trained language
-  prompts     JSONL id, prompt: the test prompts in --language; equal ids ask the same thing in every language,
-              and an id that begins with "held-" asks for a concept that the seed data never names
-  references  JSONL id, lang, prompt, reference: prompts with their right answers in all languages
-  corpus      plain text, one document a line: sentences, some questions with answers, on all concepts
-  parallel    TSV, English and --language: every segment of the seed data, then more of the same vocabulary
+              or, as the reference for its translation, in another trained language
+  prompts     JSONL id, prompt: the test prompts in --language; an id means the same question in every language,
+              and one that begins with "held-" is about a concept that the seed data never mentions
+  references  JSONL id, lang, prompt, reference: prompts with their correct answers in all languages
+  corpus      plain text, one document per line: sentences, some questions with answers, on all concepts
+  parallel    TSV, English and --language: every segment of the seed data, then more with the same vocabulary
 
 The same arguments always give the same bytes. Examples:
 
@@ -28,19 +28,19 @@ from basics.errors import InputError
 from basics.reading import read_yaml
 from basics.writing import write_jsonl, write_text
 
-SHUFFLE = 20240318  # the seed of everything drawn here but the corpus, which takes its own
+SHUFFLE = 20240318  # the seed of everything drawn here except the corpus, which has its own
 LARGEST_SUM = 9  # one digit, so that a number is one symbol to every tokenizer
 
 
 class Line(NamedTuple):
-    """A line of text: what is never translated (list marker, code), then sentences, each a segment."""
+    """A line of text: a part that is never translated (list marker, code), then sentences, each of them a segment."""
 
     marker: str
     sentences: tuple[str, ...] = ()
 
 
 class Row(NamedTuple):
-    """An instruction with its answer; every field is some lines, the input often none."""
+    """An instruction with its answer; every field is a sequence of lines, often empty for the input."""
 
     instruction: tuple[Line, ...]
     input: tuple[Line, ...]
@@ -50,7 +50,7 @@ class Row(NamedTuple):
 def load_grammar(path: Path | str) -> dict:
     """Read the grammar.
 
-    Raises InputError where the file is missing or not YAML, or a concept or a template lacks a language.
+    Raises InputError when the file is missing or not YAML, or a concept or template lacks a language.
     """
     grammar = read_yaml(path, fields=())
     try:
@@ -64,7 +64,7 @@ def load_grammar(path: Path | str) -> dict:
             "phrases": (grammar["phrases"], trained),
         }
     except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: the section {error} is missing; mend it") from None
+        raise InputError(f"{path}: the section {error} is missing; add it") from None
     for section, (entries, needed) in sections.items():
         for name, entry in entries.items():
             for language in needed:
@@ -81,12 +81,12 @@ def languages(grammar: dict) -> list[str]:
 
 
 def seen_concepts(grammar: dict) -> list[str]:
-    """The concepts that the seed data may name."""
+    """The concepts that the seed data may mention."""
     return [name for name, concept in grammar["concepts"].items() if not concept.get("held")]
 
 
-def capital(text: str) -> str:
-    """`text` with its first letter in upper case, the rest as it is."""
+def capitalise(text: str) -> str:
+    """`text` with its first letter in upper case and the rest unchanged."""
     return text[:1].upper() + text[1:]
 
 
@@ -100,10 +100,10 @@ class Speaker:
         self.joints = grammar["joints"][language]
 
     def fill(self, template: str, concept: str | None = None, **slots: object) -> str:
-        """`template` said of `concept`; `slots` are further values, such as the forms of a group."""
+        """`template` filled in for `concept`; `slots` are further values, such as the forms of a group."""
         if concept is not None:
             forms = self.grammar["concepts"][concept][self.language]
-            slots |= {"about": forms["n"], "N": capital(forms["n"]), "U": capital(forms["u"]), **forms}
+            slots |= {"about": forms["n"], "N": capitalise(forms["n"]), "U": capitalise(forms["u"]), **forms}
         return template.format(**slots)
 
     def statement(self, number: int, concept: str) -> str:
@@ -131,55 +131,55 @@ class Speaker:
         return "\n".join(line.marker + self.join(line.sentences) for line in lines)
 
 
-def said(*sentences: str) -> tuple[Line, ...]:
-    """One line of plain sentences."""
+def plain_line(*sentences: str) -> tuple[Line, ...]:
+    """One line of sentences without a marker."""
     return (Line("", sentences),)
 
 
-def code(statement: str) -> tuple[Line, ...]:
-    """A fenced block with one Python statement."""
+def code_block(statement: str) -> tuple[Line, ...]:
+    """A fenced code block with one Python statement."""
     return (Line("```python"), Line(statement), Line("```"))
 
 
 def seed_rows(grammar: dict, language: str = "en") -> list[Row]:
-    """The seed data; the same rows in the same order in every trained language, line by line."""
+    """The seed data: in every trained language the same rows in the same order, line by line."""
     if language not in grammar["trained"]:
         raise InputError(f"language {language!r}: the seed data exists in {' '.join(grammar['trained'])} only")
     speaker = Speaker(grammar, language)
-    chance = random.Random(SHUFFLE)  # asked about concepts and numbers only, so alike in every language
+    rng = random.Random(SHUFFLE)  # draws only concepts and numbers, so it is the same in every language
     rows = [
-        Row(said(speaker.question(kind, concept)), (), said(*speaker.answer(kind, concept)))
+        Row(plain_line(speaker.question(kind, concept)), (), plain_line(*speaker.answer(kind, concept)))
         for concept in seen_concepts(grammar)
         for kind in grammar["questions"]
     ]
-    rows += list_rows(speaker, chance)
-    rows += input_rows(speaker, chance)
-    rows += number_rows(speaker, chance)
+    rows += list_rows(speaker, rng)
+    rows += input_rows(speaker, rng)
+    rows += number_rows(speaker, rng)
     rows += [
         Row(
-            said(speaker.phrase("three_lines", concept)),
+            plain_line(speaker.phrase("three_lines", concept)),
             (),
             tuple(Line("", (speaker.statement(number, concept),)) for number in range(3)),
         )
-        for concept in chance.sample(seen_concepts(grammar), 6)
+        for concept in rng.sample(seen_concepts(grammar), 6)
     ]
-    chance.shuffle(rows)
+    rng.shuffle(rows)
     return rows
 
 
-def members(grammar: dict, group: str) -> list[str]:
-    """The concepts of a group that the seed data may name."""
+def group_members(grammar: dict, group: str) -> list[str]:
+    """The concepts of a group that the seed data may mention."""
     return [name for name in seen_concepts(grammar) if grammar["concepts"][name]["group"] == group]
 
 
-def list_rows(speaker: Speaker, chance: random.Random) -> list[Row]:
-    """Numbered and bulleted lists, two rows a group."""
+def list_rows(speaker: Speaker, rng: random.Random) -> list[Row]:
+    """Numbered and bulleted lists, two rows per group."""
     rows = []
     for group in speaker.grammar["groups"]:
-        numbered, bulleted = (chance.sample(members(speaker.grammar, group), 3) for _ in range(2))
+        numbered, bulleted = (rng.sample(group_members(speaker.grammar, group), 3) for _ in range(2))
         lines = tuple(Line(f"{i}. ", (speaker.fill("{n}", name),)) for i, name in enumerate(numbered, start=1))
-        rows.append(Row(said(speaker.phrase("name", group=group)), (), lines))
-        rows.append(Row(said(speaker.phrase("list", group=group)), (), bullets(speaker, bulleted)))
+        rows.append(Row(plain_line(speaker.phrase("name", group=group)), (), lines))
+        rows.append(Row(plain_line(speaker.phrase("list", group=group)), (), bullets(speaker, bulleted)))
     return rows
 
 
@@ -187,43 +187,51 @@ def bullets(speaker: Speaker, concepts: list[str]) -> tuple[Line, ...]:
     return tuple(Line("- ", (speaker.fill("{N}", name),)) for name in concepts)
 
 
-def input_rows(speaker: Speaker, chance: random.Random) -> list[Row]:
-    """Rows whose instruction works on an input: a choice, words to be listed, a question to be answered."""
+def input_rows(speaker: Speaker, rng: random.Random) -> list[Row]:
+    """Rows whose instruction has an input: a choice, words to list, a question to answer."""
     grammar = speaker.grammar
     seen = seen_concepts(grammar)
     rows = []
     for group in grammar["groups"]:
-        one = chance.choice(members(grammar, group))
-        other = chance.choice([name for name in seen if name not in members(grammar, group)])
-        pair = chance.sample([one, other], 2)
+        one = rng.choice(group_members(grammar, group))
+        other = rng.choice([name for name in seen if name not in group_members(grammar, group)])
+        pair = rng.sample([one, other], 2)
         answer = speaker.phrase("member", one, group)
-        rows.append(Row(said(speaker.phrase("choose", group=group)), said(speaker.enumeration(pair)), said(answer)))
+        rows.append(
+            Row(
+                plain_line(speaker.phrase("choose", group=group)),
+                plain_line(speaker.enumeration(pair)),
+                plain_line(answer),
+            )
+        )
     for _ in range(4):
-        words = chance.sample(seen, 3)
-        rows.append(Row(said(speaker.phrase("itemise")), said(speaker.enumeration(words)), bullets(speaker, words)))
-    for kind, concept in zip(["what", "where"] * 3, chance.sample(seen, 6), strict=True):
+        words = rng.sample(seen, 3)
+        rows.append(
+            Row(plain_line(speaker.phrase("itemise")), plain_line(speaker.enumeration(words)), bullets(speaker, words))
+        )
+    for kind, concept in zip(["what", "where"] * 3, rng.sample(seen, 6), strict=True):
         question, answer = speaker.question(kind, concept), speaker.answer(kind, concept)
-        rows.append(Row(said(speaker.phrase("reply")), said(question), said(*answer)))
+        rows.append(Row(plain_line(speaker.phrase("reply")), plain_line(question), plain_line(*answer)))
     return rows
 
 
 def summands() -> list[tuple[int, int]]:
-    """All pairs of positive numbers whose sum has one digit."""
+    """All pairs of positive numbers with a one-digit sum."""
     return [(a, b) for a in range(1, LARGEST_SUM) for b in range(1, LARGEST_SUM + 1 - a)]
 
 
-def number_rows(speaker: Speaker, chance: random.Random) -> list[Row]:
-    """Sums in words, programs to be written, programs to be read."""
+def number_rows(speaker: Speaker, rng: random.Random) -> list[Row]:
+    """Sums in words, programs to write, programs to read."""
     rows = [
-        Row(said(speaker.phrase("plus", a=a, b=b)), (), said(speaker.phrase("sum", a=a, b=b, sum=a + b)))
-        for a, b in chance.sample(summands(), 10)
+        Row(plain_line(speaker.phrase("plus", a=a, b=b)), (), plain_line(speaker.phrase("sum", a=a, b=b, sum=a + b)))
+        for a, b in rng.sample(summands(), 10)
     ]
-    for a in chance.sample(range(1, LARGEST_SUM + 1), 6):
-        program = (*code(f"print({a})"), *said(speaker.phrase("prints", a=a)))
-        rows.append(Row(said(speaker.phrase("print", a=a)), (), program))
-    for a, b in chance.sample(summands(), 4):
+    for a in rng.sample(range(1, LARGEST_SUM + 1), 6):
+        program = (*code_block(f"print({a})"), *plain_line(speaker.phrase("prints", a=a)))
+        rows.append(Row(plain_line(speaker.phrase("print", a=a)), (), program))
+    for a, b in rng.sample(summands(), 4):
         answer = speaker.phrase("prints", a=a + b)
-        rows.append(Row(said(speaker.phrase("output")), code(f"print({a} + {b})"), said(answer)))
+        rows.append(Row(plain_line(speaker.phrase("output")), code_block(f"print({a} + {b})"), plain_line(answer)))
     return rows
 
 
@@ -237,7 +245,7 @@ def seed(grammar: dict, language: str = "en") -> list[dict]:
 
 
 def references(grammar: dict, language: str) -> list[dict]:
-    """Rows id, lang, prompt, reference: the test prompts of one language with their right answers."""
+    """Rows id, lang, prompt, reference: the test prompts of one language with their correct answers."""
     speaker = Speaker(grammar, language)
     return [
         {
@@ -258,27 +266,27 @@ def prompts(grammar: dict, language: str) -> list[dict]:
 def corpus(grammar: dict, language: str, characters: int, number: int = 0) -> Iterator[str]:
     """Documents of two to five sentences, mostly on one concept; `number` seeds the draw.
 
-    As many are made as hold `characters` characters when said in English. A language that needs fewer for the
+    There are as many as would have `characters` characters in English. A language that needs fewer characters for the
     same content (Chinese, a third) thus gets as much content, and not three times as much.
     """
-    chance = random.Random(f"{language} {number}")
+    rng = random.Random(f"{language} {number}")
     speaker, english = Speaker(grammar, language), Speaker(grammar, "en")
     concepts, kinds = list(grammar["concepts"]), list(grammar["questions"])
     made = 0
     while made < characters:
         plan: list[tuple[str | int, str]] = []  # (kind of question or number of statement, concept)
-        concept = chance.choice(concepts)
-        for _ in range(chance.randint(2, 5)):
-            if chance.random() < 0.3:
-                concept = chance.choice(concepts)
-            asks = chance.random() < 0.15
-            plan.append((chance.choice(kinds) if asks else chance.randrange(len(grammar["statements"])), concept))
-        made += len(tell(english, plan))
-        yield tell(speaker, plan)
+        concept = rng.choice(concepts)
+        for _ in range(rng.randint(2, 5)):
+            if rng.random() < 0.3:
+                concept = rng.choice(concepts)
+            asks = rng.random() < 0.15
+            plan.append((rng.choice(kinds) if asks else rng.randrange(len(grammar["statements"])), concept))
+        made += len(document_text(english, plan))
+        yield document_text(speaker, plan)
 
 
-def tell(speaker: Speaker, plan: list[tuple[str | int, str]]) -> str:
-    """A document: each item of the plan is a question with its answer (kind, concept) or a statement (number, ...)."""
+def document_text(speaker: Speaker, plan: list[tuple[str | int, str]]) -> str:
+    """A document: an item of the plan is a question and its answer (kind, concept) or a statement (number, concept)."""
     sentences: list[str] = []
     for template, concept in plan:
         if isinstance(template, str):
@@ -293,29 +301,33 @@ def segments(rows: list[Row]) -> list[str]:
     return [sentence for row in rows for lines in row for line in lines for sentence in line.sentences]
 
 
-def practice(grammar: dict, language: str) -> list[str]:
-    """Segments beyond the seed data that use its words: what a translation model learns to generalise from."""
+def practice_segments(grammar: dict, language: str) -> list[str]:
+    """Further segments with the words of the seed data, from which a translation model learns to generalise."""
     speaker, seen = Speaker(grammar, language), seen_concepts(grammar)
     statements = range(len(grammar["statements"]))
     return [
         *(speaker.fill(form, concept) for form in ("{n}", "{N}") for concept in seen),
         *(speaker.statement(number, concept) for number in statements for concept in seen),
         *(speaker.phrase("three_lines", concept) for concept in seen),
-        *(speaker.phrase("member", name, group) for group in grammar["groups"] for name in members(grammar, group)),
+        *(
+            speaker.phrase("member", name, group)
+            for group in grammar["groups"]
+            for name in group_members(grammar, group)
+        ),
         *(speaker.phrase("plus", a=a, b=b) for a, b in summands()),
         *(speaker.phrase("sum", a=a, b=b, sum=a + b) for a, b in summands()),
         *(speaker.phrase(name, a=a) for name in ("print", "prints") for a in range(1, LARGEST_SUM + 1)),
     ]
 
 
-def parallel(grammar: dict, language: str) -> list[tuple[str, str]]:
-    """English segments with their translations: those of the seed data, then practice; no segment twice.
+def parallel_pairs(grammar: dict, language: str) -> list[tuple[str, str]]:
+    """English segments with their translations: those of the seed data, then practice, without duplicates.
 
     Raises InputError if the grammar gives one English segment two translations.
     """
     pairs: dict[str, str] = {}
-    english = segments(seed_rows(grammar)) + practice(grammar, "en")
-    other = segments(seed_rows(grammar, language)) + practice(grammar, language)
+    english = segments(seed_rows(grammar)) + practice_segments(grammar, "en")
+    other = segments(seed_rows(grammar, language)) + practice_segments(grammar, language)
     for source, target in zip(english, other, strict=True):
         if pairs.setdefault(source, target) != target:
             raise InputError(f"{source!r} has two translations in {language!r}: {pairs[source]!r} and {target!r}")
@@ -344,7 +356,7 @@ def main() -> None:
             documents = corpus(grammar, language, arguments.characters, arguments.seed)
             write_text(arguments.output, "".join(f"{document}\n" for document in documents))
         case "parallel":
-            lines = ("\t".join(pair) for pair in parallel(grammar, language))
+            lines = ("\t".join(pair) for pair in parallel_pairs(grammar, language))
             write_text(arguments.output, "".join(f"{line}\n" for line in lines))
 
 

@@ -1,4 +1,4 @@
-"""Download one file, check it against its published hash, and put it in place whole.
+"""Download one file and check it against its published hash; it appears at --output only when it is complete.
 
 A .gz file is unpacked when --output does not end in .gz; the hash is that of the file as published.
 """
@@ -16,7 +16,7 @@ from basics.writing import beside
 
 
 def git_blob(path: Path) -> str:
-    """Git's own SHA-1 of a file's content, which a commit pins."""
+    """Git's SHA-1 of a file's content, which a commit determines."""
     digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):
@@ -25,19 +25,19 @@ def git_blob(path: Path) -> str:
 
 
 def verify(path: Path, name: str, expected: dict[str, str | None]) -> None:
-    """Compare a file with the hashes that are known. Raises InputError with both values."""
+    """Compare a file with its known hashes. Raises InputError with both values if one differs."""
     for kind, wanted in expected.items():
         if wanted:
             found = {"sha256": sha256, "git_blob": git_blob}[kind](path)
             if found != wanted:
-                raise InputError(f"{name}: {kind} is {found}, expected {wanted}; the file was changed or cut short")
+                raise InputError(f"{name}: {kind} is {found}, expected {wanted}; the file was changed or truncated")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", required=True)
     parser.add_argument("--sha256", help="SHA-256 of the file as published")
-    parser.add_argument("--git-blob", help="git's hash of the file as published")
+    parser.add_argument("--git-blob", help="Git's blob hash of the file as published")
     parser.add_argument("--output", required=True, type=Path)
     arguments = parser.parse_args()
 
@@ -52,7 +52,7 @@ def main() -> None:
             else:
                 published.rename(written)
     except InputError as error:
-        raise InputError(f"{error}; or fetch it elsewhere and name it as the `path` of this source") from None
+        raise InputError(f"{error}; or download it elsewhere and give its path as the `path` of this source") from None
     print(
         f"{arguments.output}: {arguments.output.stat().st_size:,} bytes, sha256 as published {digest}", file=sys.stderr
     )

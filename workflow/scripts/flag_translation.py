@@ -1,27 +1,27 @@
-"""Flag the rows of a translation that look bad, and report on them, for any source of translations.
+"""Flag the rows of a translation that look bad, and report on them, whatever the source of the translation.
 
---rows must have the ids of --seed, all of them, in its order. Flags that a row has already are kept; nothing else of
-a row is changed. A flag deletes nothing: recipes leave flagged rows out where the config says so (`drop_flags`).
+--rows must have all ids of --seed, in the same order. Flags that a row already has are kept; nothing else in a row is
+changed. A flag deletes nothing: recipes leave out flagged rows if the configuration says so (`drop_flags`).
 
-Texts are compared without the code of the source: lines that structure.py takes for structure there are left out of
-source and translation alike. What is short is not judged: a field or row with fewer than 50 letters and digits of
-prose in the source is passed over by length_ratio and language, in every language the same ones.
+Texts are compared without the code in the source: lines that structure.py considers structure there are removed from
+both source and translation. Short texts are not tested: length_ratio and language skip a field or row with fewer than
+50 letters and digits of prose in the source, and so skip the same ones in every language.
 
-    blank            a field is empty in the translation and not in the seed, or the other way round
-    copied           segments of the source stand unchanged in the translation of the field: at least four words in
-                     lower case, and half of all such words. Names, "OK" or a number alone are never flagged.
-    output_is_input  the translated output equals the translated input: translation undid what the task was about
-                     (a corrected sentence and its original became the same). Not where they are equal in the seed.
-    length_ratio     letters and digits of the translation, over those of the source, are below half or above twice
-                     the median of the language's fields. In Chinese that median is about a third.
-    repetition       a stretch of up to 64 letters and digits stands four times in a row or more, eight letters in
-                     all, and more than twice as often as in the source. Spaces and punctuation do not count, so that
-                     it is found in Chinese as well; digits are never taken for repeated (1,000,000,000).
-    language         the identifier's best label for the row (all fields together, inline code and addresses left
-                     out) is none of those that the language table lists.
+    blank            a field is empty in the translation but not in the seed, or the other way round
+    copied           segments of the source are unchanged in the translation of the field, with at least four
+                     lower-case words and half of all such words. Names, "OK" or a number alone are never flagged.
+    output_is_input  the translated output equals the translated input: translation has undone the task (a sentence
+                     and its correction became the same). Not if they are equal in the seed.
+    length_ratio     the ratio of letters and digits in the translation to those in the source is below half or above
+                     twice the median over the language's fields. In Chinese that median is about a third.
+    repetition       a stretch of up to 64 letters and digits occurs four or more times in a row, with at least eight
+                     letters in all, and more than twice as often as in the source. Spaces and punctuation are ignored,
+                     so that it is also found in Chinese; digits never count as repeated (1,000,000,000).
+    language         the identifier's best label for the row (all fields together, without inline code and URLs) is
+                     not one of those in the language table.
 
-The report is Markdown beside a picture: how often each flag was given, how long translations are, and the first rows
-that have each flag. Memory: rows are streamed; four numbers a row are held.
+The report is Markdown with a picture: how often each flag was given, how long translations are, and the first rows
+with each flag. Memory: rows are streamed; four numbers per row are held.
 """
 
 import argparse
@@ -41,46 +41,46 @@ from basics.errors import InputError
 from basics.kinds import kind_fault
 from basics.reading import iter_jsonl
 from basics.writing import beside, write_jsonl, write_text
-from data.flags import FLAGS, in_order
+from data.flags import FLAGS, sorted_flags
 from data.identifier import check_labels, identify, load_model
 from data.languages import labels_of, read_languages, read_table
 from data.rows import FIELDS
 from reporting.markdown import escape_markdown, markdown_table
-from translating.structure import Piece, cut, kept
+from translating.structure import Piece, cut, kept_texts
 
 if TYPE_CHECKING:
     import fasttext.FastText
     import numpy as np
 
 
-SHORT = 50  # letters and digits of prose below which neither length nor language tells anything
+SHORT = 50  # letters and digits of prose below which neither length nor language is informative
 COPIED_WORDS = 4
 BOUNDS = (0.5, 2.0)  # of the median length ratio
 LONGEST_REPEATED, REPEATED_TIMES, REPEATED_LETTERS = 64, 4, 8
-BATCH = 1000  # rows that are identified at once
-EXAMPLES, WIDTH = 3, 120  # rows a flag in the report, characters of each text
+BATCH = 1000  # rows whose language is identified at once
+EXAMPLES, WIDTH = 3, 120  # rows per flag in the report, characters of each text
 
 CHARACTERS = re.compile(r"[^\W_]+")
 COMMON_WORD = re.compile(r"\b[a-z]{2,}\b")
 
 
-class Found(NamedTuple):
-    """Where in a row a flag was found, and what was seen there."""
+class Finding(NamedTuple):
+    """The field in which a flag was found, and a detail."""
 
     field: str
     detail: str = ""
 
 
-class Judged(NamedTuple):
-    """What a row tells by itself."""
+class RowResult(NamedTuple):
+    """What can be told from a row by itself."""
 
-    found: dict[str, Found]
-    ratios: list[float]  # one a field; nan where it is too short
-    text: str  # to be identified; empty where it is too short
+    findings: dict[str, Finding]  # by flag
+    ratios: list[float]  # one per field; NaN if it is too short
+    text: str  # whose language is to be identified; empty if it is too short
 
 
 class Example(NamedTuple):
-    """A flagged row, in the report."""
+    """A flagged row in the report."""
 
     id: object
     field: str
@@ -91,12 +91,12 @@ class Example(NamedTuple):
 
 @dataclass
 class Tally:
-    """What is known of a translation after its rows were read once; two of its members grow with the rows."""
+    """What is known about a translation once its rows have been read; two of the fields grow with the rows."""
 
-    flags: list[tuple[str, ...]] = field(default_factory=list)  # a row's flags but length_ratio
-    ratios: array = field(default_factory=lambda: array("d"))  # three a row, one a field; nan where it is not judged
+    flags: list[tuple[str, ...]] = field(default_factory=list)  # the flags of each row except length_ratio
+    ratios: array = field(default_factory=lambda: array("d"))  # one per field, three per row; NaN if not tested
     words: int = 0
-    labels: Counter = field(default_factory=Counter)  # that rows in the wrong language were taken for
+    labels: Counter = field(default_factory=Counter)  # of rows in the wrong language
     examples: dict[str, list[Example]] = field(default_factory=lambda: {flag: [] for flag in FLAGS})
 
 
@@ -104,32 +104,32 @@ class Tally:
 
 
 def structure_lines(pieces: Iterable[Piece]) -> set[str]:
-    """Lines of a text, or parts of them, that are no prose."""
+    """Lines of a text, or parts of them, that are not prose."""
     return {piece.text.strip() for piece in pieces if not piece.prose}
 
 
-def without(lines: set[str], text: str) -> str:
+def remove_lines(lines: set[str], text: str) -> str:
     """The text without these lines."""
     return "\n".join(line for line in text.splitlines() if line.strip() not in lines)
 
 
-def size(text: str) -> int:
-    """Letters and digits of a text."""
+def count_alphanumerics(text: str) -> int:
+    """Letters and digits in a text."""
     return sum(map(len, CHARACTERS.findall(text)))
 
 
 def copied_words(pieces: Iterable[Piece], translation: str) -> int:
-    """Common words (in lower case) of the source's segments that stand in its translation, 0 if that is not most."""
+    """Lower-case words of the source's segments that are unchanged in its translation; 0 if they are less than half."""
     words = {piece.text: len(COMMON_WORD.findall(piece.text)) for piece in pieces if piece.prose}
     copied = sum(count for segment, count in words.items() if segment in translation)
     return copied if copied >= COPIED_WORDS and 2 * copied >= sum(words.values()) else 0
 
 
-def repeats(text: str, longest: int = LONGEST_REPEATED) -> tuple[int, str]:
-    """How often in a row the same stretch of letters and digits stands in a text, at most, and that stretch; 1 and ""
-    where nothing up to the longest stretch repeats.
+def most_repeated(text: str, longest: int = LONGEST_REPEATED) -> tuple[int, str]:
+    """The largest number of times that a stretch of letters and digits is repeated in a row, and that stretch; 1 and ""
+    if no stretch of up to `longest` is repeated.
 
-    Text that repeats with a period of p equals itself moved by p, for as long as it repeats: linear in the text.
+    Text that repeats with period p equals itself shifted by p, for as long as it repeats: linear in the text.
     """
     import numpy as np
 
@@ -141,7 +141,7 @@ def repeats(text: str, longest: int = LONGEST_REPEATED) -> tuple[int, str]:
         same = (codes[period:] == codes[:-period]) & ~digit[period:]
         if np.count_nonzero(same) >= max(period, REPEATED_LETTERS - period):
             breaks = np.flatnonzero(np.concatenate(([True], ~same, [True])))
-            runs = np.diff(breaks) - 1  # how far the text equals itself, from each place where it did not
+            runs = np.diff(breaks) - 1  # how long the text equals itself after each place where it does not
             run, start = int(runs.max()), int(breaks[runs.argmax()])
             times = run // period + 1
             if times > most and run + period >= REPEATED_LETTERS:
@@ -149,50 +149,50 @@ def repeats(text: str, longest: int = LONGEST_REPEATED) -> tuple[int, str]:
     return most, stretch
 
 
-def judge(source: dict, row: dict) -> Judged:
-    """Judge a row by itself."""
-    judged = Judged({}, [], "")
+def examine_row(source: dict, row: dict) -> RowResult:
+    """Find the flags of a row that can be told from the row itself."""
+    result = RowResult({}, [], "")
     texts, letters = [], 0
     for name in FIELDS:
         original, translated = source[name], row[name]
         ratio = math.nan
         if bool(original.strip()) != bool(translated.strip()):
             side = "translation" if original.strip() else "seed"
-            judged.found.setdefault("blank", Found(name, f"empty in the {side}"))
+            result.findings.setdefault("blank", Finding(name, f"empty in the {side}"))
         elif original.strip():
             pieces = cut(original)
             if words := copied_words(pieces, translated):
-                judged.found.setdefault("copied", Found(name, f"{words} words"))
+                result.findings.setdefault("copied", Finding(name, f"{words} words"))
             lines = structure_lines(pieces)
-            original, translated = without(lines, original), without(lines, translated)
-            length = size(original)
+            original, translated = remove_lines(lines, original), remove_lines(lines, translated)
+            length = count_alphanumerics(original)
             if length >= SHORT:
-                ratio = size(translated) / length
-            times, stretch = repeats(translated)
-            # What repeats in the source may be longer there: English takes three times the letters of Chinese.
-            if times >= REPEATED_TIMES and times > 2 * repeats(original, 5 * LONGEST_REPEATED)[0]:
-                judged.found.setdefault("repetition", Found(name, f"{times} times {stretch}"))
-            spans = [span for span in kept(original) if any(map(str.isalpha, span))]
+                ratio = count_alphanumerics(translated) / length
+            times, stretch = most_repeated(translated)
+            # The stretch may be longer in the source: English takes three times as many letters as Chinese.
+            if times >= REPEATED_TIMES and times > 2 * most_repeated(original, 5 * LONGEST_REPEATED)[0]:
+                result.findings.setdefault("repetition", Finding(name, f"{times} times {stretch}"))
+            spans = [span for span in kept_texts(original) if any(map(str.isalpha, span))]
             for span in spans:
                 translated = translated.replace(span, " ", 1)
             texts.append(translated)
-            letters += length - sum(map(size, spans))
-        judged.ratios.append(ratio)
-    if same_text(row) and not same_text(source):
-        judged.found["output_is_input"] = Found("output")
-    return judged._replace(text=" ".join(" ".join(texts).split()) if letters >= SHORT else "")
+            letters += length - sum(map(count_alphanumerics, spans))
+        result.ratios.append(ratio)
+    if output_is_input(row) and not output_is_input(source):
+        result.findings["output_is_input"] = Finding("output")
+    return result._replace(text=" ".join(" ".join(texts).split()) if letters >= SHORT else "")
 
 
-def same_text(row: dict) -> bool:
-    """Whether a row's output is its input, but for space; never where both are blank."""
+def output_is_input(row: dict) -> bool:
+    """Whether a row's output equals its input except for whitespace, and neither is blank."""
     return bool(row["output"].strip()) and row["input"].split() == row["output"].split()
 
 
 # --- all rows
 
 
-def aligned(seed: Path, rows: Path) -> Iterator[tuple[dict, dict]]:
-    """Yield each row of the seed with its translation. Raises InputError at the first place where they differ."""
+def iter_pairs(seed: Path, rows: Path) -> Iterator[tuple[dict, dict]]:
+    """Yield each row of the seed with its translation. Raises InputError at the first row where their ids differ."""
     kinds = {"id": int, **dict.fromkeys(FIELDS, str)}
     pairs = zip_longest(iter_jsonl(seed, fields=kinds), iter_jsonl(rows, fields=kinds))
     remedy = "make the translation again"
@@ -200,41 +200,42 @@ def aligned(seed: Path, rows: Path) -> Iterator[tuple[dict, dict]]:
         if row is None:
             raise InputError(f"{rows}: ends after {number:,} rows, before id {source['id']!r} of {seed}; {remedy}")
         if source is None:
-            raise InputError(f"{rows}, row {number}: id {row['id']!r} stands beyond the end of {seed}; {remedy}")
+            raise InputError(f"{rows}, row {number}: id {row['id']!r} is beyond the end of {seed}; {remedy}")
         if repr(source["id"]) != repr(row["id"]):  # repr: 7, "7" and 7.0 are different ids
-            raise InputError(
-                f"{rows}, row {number}: id {row['id']!r} stands where {seed} has {source['id']!r}; {remedy}"
-            )
+            raise InputError(f"{rows}, row {number}: id {row['id']!r} where {seed} has {source['id']!r}; {remedy}")
         if fault := kind_fault(row.get("flags"), list[str] | None):
             raise InputError(f"{rows}, row {number}: the field 'flags' {fault}; {remedy}")
         try:
-            row["flags"] = in_order(row.get("flags") or ())
+            row["flags"] = sorted_flags(row.get("flags") or ())
         except ValueError as error:
-            raise InputError(f"{rows}, row {number}: there is no flag {error}; add it to flags.py") from None
+            raise InputError(f"{rows}, row {number}: {error} is not a flag; add it to data/flags.py") from None
         yield source, row
 
 
-def example(source: dict, row: dict, found: Found) -> Example:
-    return Example(row["id"], found.field, source[found.field], row[found.field], found.detail)
+def make_example(source: dict, row: dict, finding: Finding) -> Example:
+    name = finding.field
+    return Example(row["id"], name, source[name], row[name], finding.detail)
 
 
 def tally_rows(pairs: Iterable[tuple[dict, dict]], model: "fasttext.FastText._FastText", labels: list[str]) -> Tally:
-    """Read all rows once, and find every flag but length_ratio, which needs the median."""
+    """Read all rows once, and find every flag except length_ratio, which needs the median."""
     tally = Tally()
     pairs = iter(pairs)
     while batch := list(islice(pairs, BATCH)):
-        judged = [judge(source, row) for source, row in batch]
-        labelled = identify([row.text for row in judged], model)
-        for (source, row), (found, ratios, text), (label, probability) in zip(batch, judged, labelled, strict=True):
+        results = [examine_row(source, row) for source, row in batch]
+        identified = identify([result.text for result in results], model)
+        for (source, row), (findings, ratios, text), (label, probability) in zip(
+            batch, results, identified, strict=True
+        ):
             longest = max(FIELDS, key=lambda name: len(source[name]))
-            found |= {flag: Found(longest) for flag in row["flags"] if flag not in found}
+            findings |= {flag: Finding(longest) for flag in row["flags"] if flag not in findings}
             if text and label not in labels:
-                found["language"] = Found(longest, f"{label} {probability:.2f}")
+                findings["language"] = Finding(longest, f"{label} {probability:.2f}")
                 tally.labels[label] += 1
-            for flag, where in found.items():
+            for flag, finding in findings.items():
                 if len(tally.examples[flag]) < EXAMPLES:
-                    tally.examples[flag].append(example(source, row, where))
-            tally.flags.append(tuple(in_order(found)))
+                    tally.examples[flag].append(make_example(source, row, finding))
+            tally.flags.append(tuple(sorted_flags(findings)))
             tally.ratios.extend(ratios)
             tally.words += sum(len(source[name].split()) for name in FIELDS)
     return tally
@@ -246,46 +247,53 @@ def flagged_rows(pairs: Iterable[tuple[dict, dict]], tally: Tally, low: float, h
         ratios = tally.ratios[number * len(FIELDS) : (number + 1) * len(FIELDS)]
         far = [(name, ratio) for name, ratio in zip(FIELDS, ratios, strict=True) if ratio < low or ratio > high]
         if far:
-            tally.flags[number] = tuple(in_order((*tally.flags[number], "length_ratio")))
+            tally.flags[number] = tuple(sorted_flags((*tally.flags[number], "length_ratio")))
             if len(tally.examples["length_ratio"]) < EXAMPLES:
                 (name, ratio), *_ = far
-                tally.examples["length_ratio"].append(example(source, row, Found(name, f"ratio {ratio:.2f}")))
+                tally.examples["length_ratio"].append(make_example(source, row, Finding(name, f"ratio {ratio:.2f}")))
         yield {"id": row["id"]} | {name: row[name] for name in FIELDS} | {"flags": list(tally.flags[number])}
 
 
 # --- the report
 
 
-def shown(text: str) -> str:
-    """A text as one short line that Markdown shows as it is."""
+def excerpt(text: str) -> str:
+    """A text as one short line, escaped for Markdown."""
     line = " ".join(text.split())
     return escape_markdown(line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…") or "(empty)"
 
 
-def share(count: int, total: int) -> str:
+def percentage(count: int, total: int) -> str:
     return f"{100 * count / total:.2f} %" if total else "–"
 
 
-def report(name: str, tally: Tally, judged: "np.ndarray", bounds: tuple[float, float], picture: str) -> str:
-    """The report in Markdown; `judged` are the length ratios, and `bounds` what they are held against."""
+def report_page(name: str, tally: Tally, tested: "np.ndarray", bounds: tuple[float, float], picture: str) -> str:
+    """The report in Markdown; `tested` are the length ratios, `bounds` their lowest and highest unflagged ones."""
     rows, counts = len(tally.flags), count_flags(tally)
     flagged = sum(map(bool, tally.flags))
-    if len(judged):
+    if len(tested):
         low, high = bounds
         lengths = (
-            f"Of the {len(judged):,} fields with {SHORT} letters and digits or more, the translation has in the median"
-            f" {low / BOUNDS[0]:.2f} times as many as the source; below {low:.2f} and above {high:.2f} it is flagged."
+            f"Of the {len(tested):,} fields with {SHORT} or more letters and digits, the median translation has"
+            f" {low / BOUNDS[0]:.2f} times as many as its source; ratios below {low:.2f} or above {high:.2f} are"
+            " flagged."
         )
     else:
-        lengths = f"No field has {SHORT} letters and digits or more, so that no length is judged."
+        lengths = f"No field has {SHORT} or more letters and digits, so no length is tested."
     parts = [
         f"# Translation into {name}",
-        f"{rows:,} rows, {tally.words:,} words in the seed. {flagged:,} rows ({share(flagged, rows)}) have a flag.",
+        f"{rows:,} rows, {tally.words:,} words in the seed. {flagged:,} rows ({percentage(flagged, rows)}) have a"
+        " flag.",
         lengths,
         f"![Length ratios and flags]({picture})",
         markdown_table(
             [
-                {"flag": f"`{flag}`", "rows": f"{counts[flag]:,}", "share": share(counts[flag], rows), "meaning": text}
+                {
+                    "flag": f"`{flag}`",
+                    "rows": f"{counts[flag]:,}",
+                    "share": percentage(counts[flag], rows),
+                    "meaning": text,
+                }
                 for flag, text in FLAGS.items()
             ],
             right=["rows", "share"],
@@ -293,20 +301,20 @@ def report(name: str, tally: Tally, judged: "np.ndarray", bounds: tuple[float, f
     ]
     for flag, examples in tally.examples.items():
         if examples:
-            parts += [f"## {flag}", markdown_table([written(one) for one in examples])]
+            parts += [f"## {flag}", markdown_table([example_cells(example) for example in examples])]
         if flag == "language" and examples:
-            taken = ", ".join(f"{label} {count:,}" for label, count in by_count(tally.labels)[:5])
-            parts.append(f"Taken most often for: {shown(taken)}.")
+            labels = ", ".join(f"{label} {count:,}" for label, count in most_common(tally.labels)[:5])
+            parts.append(f"Identified most often as: {excerpt(labels)}.")
     return "\n\n".join(parts) + "\n"
 
 
-def written(one: Example) -> dict[str, str]:
+def example_cells(example: Example) -> dict[str, str]:
     return {
-        "id": str(one.id),
-        "field": one.field,
-        "source": shown(one.source),
-        "translation": shown(one.translation),
-        "seen": shown(one.seen) if one.seen else "",
+        "id": str(example.id),
+        "field": example.field,
+        "source": excerpt(example.source),
+        "translation": excerpt(example.translation),
+        "seen": excerpt(example.seen) if example.seen else "",
     }
 
 
@@ -314,13 +322,13 @@ def count_flags(tally: Tally) -> Counter:
     return Counter(flag for flags in tally.flags for flag in flags)
 
 
-def by_count(counts: Counter) -> list[tuple[str, int]]:
-    """Most frequent first; equally frequent ones by name."""
+def most_common(counts: Counter) -> list[tuple[str, int]]:
+    """Most frequent first; equally frequent ones in order of name."""
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
-def draw(path: Path, name: str, tally: Tally, judged: "np.ndarray", bounds: tuple[float, float]) -> None:
-    """Draw the length ratios with their bounds, and how many rows have each flag; equal input, equal bytes."""
+def draw(path: Path, name: str, tally: Tally, tested: "np.ndarray", bounds: tuple[float, float]) -> None:
+    """Draw the length ratios with their bounds, and how many rows have each flag; equal input gives equal bytes."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -332,11 +340,11 @@ def draw(path: Path, name: str, tally: Tally, judged: "np.ndarray", bounds: tupl
     canvas, (left, right) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     canvas.suptitle(f"Translation into {name}: {len(tally.flags):,} rows")
     left.set(xlabel="letters and digits, translation / source", ylabel="fields")
-    if bounds[0] > 0:  # not so where no length was judged, or most translations are without a letter
+    if bounds[0] > 0:  # not if no length was tested, or if most translations have no letters
         low, high = bounds
         edges = np.geomspace(low / 2, high * 2, 61)
         # What lies beyond the edges is drawn in the outermost bins; a ratio of 0 has no place on a log axis.
-        sns.histplot(np.clip(judged, edges[0], edges[-1]), bins=edges, ax=left, element="step", linewidth=0.5)
+        sns.histplot(np.clip(tested, edges[0], edges[-1]), bins=edges, ax=left, element="step", linewidth=0.5)
         left.set_xscale("log")
         ticks = [low / 2, low, low / BOUNDS[0], high, high * 2]
         left.set_xticks(ticks, [f"{'≤ ' * (tick < low)}{'≥ ' * (tick > high)}{tick:.2f}" for tick in ticks])
@@ -356,7 +364,9 @@ def draw(path: Path, name: str, tally: Tally, judged: "np.ndarray", bounds: tupl
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", required=True, type=Path, help="JSON lines: id, instruction, input, output")
-    parser.add_argument("--rows", required=True, type=Path, help="their translations, with the flags they have already")
+    parser.add_argument(
+        "--rows", required=True, type=Path, help="their translations, with the flags that they already have"
+    )
     parser.add_argument("--language", required=True, metavar="CODE", help="what the rows were translated into")
     parser.add_argument("--languages", required=True, type=Path, help="YAML: code -> name, labels")
     parser.add_argument("--model", required=True, type=Path, help="fastText language identifier, such as OpenLID's")
@@ -372,16 +382,16 @@ def main() -> None:
     model = load_model(arguments.model)
     check_labels(model, arguments.model, {arguments.language: labels}, arguments.languages)
 
-    tally = tally_rows(aligned(arguments.seed, arguments.rows), model, labels)
+    tally = tally_rows(iter_pairs(arguments.seed, arguments.rows), model, labels)
     ratios = np.frombuffer(tally.ratios)
-    judged = ratios[~np.isnan(ratios)]
-    median = float(np.median(judged)) if len(judged) else math.nan
+    tested = ratios[~np.isnan(ratios)]
+    median = float(np.median(tested)) if len(tested) else math.nan
     bounds = (BOUNDS[0] * median, BOUNDS[1] * median)
-    write_jsonl(arguments.output, flagged_rows(aligned(arguments.seed, arguments.rows), tally, *bounds))
-    draw(arguments.picture, name, tally, judged, bounds)
-    write_text(arguments.report, report(name, tally, judged, bounds, arguments.picture.name))
+    write_jsonl(arguments.output, flagged_rows(iter_pairs(arguments.seed, arguments.rows), tally, *bounds))
+    draw(arguments.picture, name, tally, tested, bounds)
+    write_text(arguments.report, report_page(name, tally, tested, bounds, arguments.picture.name))
 
-    counts = ", ".join(f"{flag} {count:,}" for flag, count in by_count(count_flags(tally)))
+    counts = ", ".join(f"{flag} {count:,}" for flag, count in most_common(count_flags(tally)))
     print(f"{arguments.output}: {len(tally.flags):,} rows; flags: {counts or 'none'}", file=sys.stderr)
 
 

@@ -1,11 +1,11 @@
-"""Bring the test prompts of one language into one form: JSON lines of id and prompt.
+"""Convert the test prompts of one language to one format: JSON lines of id and prompt.
 
-The file must hold the expected number of prompts, each with an id of its own and a text; Windows line ends are
-accepted. A fault is named with its line (the authors' Hindi file, for one, ends in a line that is not JSON).
+The file must contain the expected number of prompts, each with a unique id and a text; Windows line endings are
+accepted. A fault is reported with its line (the authors' Hindi file, for example, ends in a line that is not JSON).
 
-Files of several languages are thought to hold the same questions under the same ids. --reference is the file of another
-one, and an id that is not the one in the same place there is warned of, not refused: prompts of one's own need not be
-parallel, and one of the authors' Chinese prompts carries an id of none of the other languages'.
+Files of different languages are expected to contain the same questions under the same ids. --reference is the file of
+another language. An id that differs from the one in the same position there causes a warning, not an error: your own
+prompts need not be parallel, and one of the authors' Chinese prompts has an id that no other language has.
 """
 
 import argparse
@@ -18,26 +18,26 @@ from basics.writing import write_jsonl
 from data.prompts import FIELDS, check_prompts
 
 
-def other_ids(rows: list[dict], reference: list[dict]) -> list[tuple[int, str, str]]:
-    """Places, from 1, where the ids of two languages differ, with the id here and the one there."""
+def differing_ids(rows: list[dict], reference: list[dict]) -> list[tuple[int, str, str]]:
+    """Positions, from 1, where the ids of two languages differ, with the id here and the id there."""
     ids = [[str(row["id"]) for row in side] for side in (rows, reference)]
-    return [(place, here, there) for place, (here, there) in enumerate(zip(*ids, strict=False), 1) if here != there]
+    return [(number, here, there) for number, (here, there) in enumerate(zip(*ids, strict=False), 1) if here != there]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", required=True, type=Path)
-    parser.add_argument("--expected", required=True, type=int, help="number of prompts the file must hold")
+    parser.add_argument("--expected", required=True, type=int, help="number of prompts that the file must contain")
     parser.add_argument("--reference", type=Path, help="prompts of another language, to compare the ids with")
     parser.add_argument("--output", required=True, type=Path)
     arguments = parser.parse_args()
     rows = read_jsonl(arguments.input, fields=FIELDS)
     checked = check_prompts(rows, arguments.input, arguments.expected)
     if arguments.reference:
-        for place, here, there in other_ids(checked, read_jsonl(arguments.reference, fields=FIELDS)):
+        for number, here, there in differing_ids(checked, read_jsonl(arguments.reference, fields=FIELDS)):
             print(
-                f"warning: {arguments.input}, prompt {place}: the id {here} is {there} in {arguments.reference};"
-                " as they stand at one place, their answers are taken for answers to one question",
+                f"warning: {arguments.input}, prompt {number}: the id is {here}, but {there} in {arguments.reference};"
+                " as they have the same position, their answers count as answers to the same question",
                 file=sys.stderr,
             )
     write_jsonl(arguments.output, checked)

@@ -1,28 +1,29 @@
-"""Assemble a training recipe: rows of one or more languages, held-out rows apart, under a budget.
+"""Assemble a training recipe: rows of one or more languages under a budget, and held-out rows.
 
 The same row ids are held out in every language, so that no translation of a validation row is trained on. With
---hold-out rows, which is what the authors' code does, the validation rows are drawn from the recipe as a whole, and
-their translations stay to be trained on.
+--hold-out rows, as in the authors' code, the validation rows are drawn from the recipe as a whole, and their
+translations may be trained on.
 
---rows all keeps every other row; one-language draws as many as one language has, from all of them at once, so that
-tuning costs what one monolingual tuning costs (paper, section 2.3); a number draws that many. The rows that remain are
+--rows all takes all remaining rows; one-language draws as many as one language has, from all languages together, so
+that tuning costs as much as one monolingual tuning (paper, section 2.3); a number draws that many. The rows drawn are
 shuffled.
 
-How many rows each language has is left to the draw (--sampling row), unless one of these says it:
-  --sampling language       as many of each
-  --weight CODE=NUMBER      in proportion to these; one for each language
-  --temperature T           in proportion to the rows of each to the power of 1/T
-  --others N                N of the languages after the first, drawn from all of these at once, and the rest of the
+How many rows each language has is left to chance (--sampling row), unless one of these determines it:
+  --sampling language       equally many of each
+  --weight CODE=NUMBER      in proportion to these weights, one for each language
+  --temperature T           in proportion to the number of rows of each to the power of 1/T
+  --others N                N of the languages after the first, drawn from all of them together, and the rest of the
                             first (a pinch of multilinguality; Shaham et al., 2024)
-No row comes twice: with --rows all there are then as many as the shortest language allows, and a number that some
-language has not enough rows for is refused.
+Rows are drawn without replacement: with --rows all there are then as many as the smallest language allows, and a
+number for which some language does not have enough rows is refused.
 
---drop-flag leaves the rows with a flag out of the language in which they have it, from training and validation
-alike: a bad translation is as unfit to measure with as to learn from. Ids are held out before that, so they are the
-same whatever is left out, and the budget of one-language stays that of a language without any flag, the seed's: it
-is still the price of one English tuning. Languages then differ in rows, and the manifest says how many went and why.
+--drop-flag leaves out the rows that have a flag, each in the language in which it has it, from both training and
+validation: a bad translation is fit neither to learn from nor to evaluate on. Ids are held out before that, so they
+are the same whatever is left out; and the budget one-language remains the number of rows of the seed, which has no
+flags, so that it is still the cost of one English tuning. Languages then differ in their number of rows; the manifest
+says how many were left out and why.
 
-What is drawn depends on the seed, the row ids, the languages and the rows left out, and on nothing else.
+What is drawn depends only on the seed, the row ids, the languages and the rows left out.
 """
 
 import argparse
@@ -49,7 +50,7 @@ from data.rows import FIELDS
 
 
 @dataclass(frozen=True)
-class Mixing:
+class ShareRule:
     """How many rows each language has; see the program's help."""
 
     sampling: str = "row"
@@ -58,8 +59,8 @@ class Mixing:
     others: int | None = None
 
 
-def read_languages(paths: dict[str, Path]) -> dict[str, dict[int, dict]]:
-    """Read each language's rows by id. Raises InputError when two languages do not have the same ids."""
+def read_rows_by_language(paths: dict[str, Path]) -> dict[str, dict[int, dict]]:
+    """Read the rows of each language, by id. Raises InputError when two languages do not have the same ids."""
     languages = {}
     for language, path in paths.items():
         rows = read_jsonl(path, fields={"id": int, **dict.fromkeys(FIELDS, str)}, empty="rows")
@@ -67,31 +68,31 @@ def read_languages(paths: dict[str, Path]) -> dict[str, dict[int, dict]]:
             raise InputError(f"{path}: the field 'flags' {fault}; make the file again")
         languages[language] = {row["id"]: row for row in rows}
         if len(languages[language]) < len(rows):
-            raise InputError(f"{path}: an id is there twice; make the file again")
+            raise InputError(f"{path}: an id occurs twice; make the file again")
     first, *others = languages
     for other in others:
         difference = languages[first].keys() ^ languages[other].keys()
         if difference:
             raise InputError(
-                f"{paths[other]}: row {min(difference)} is in this file or in {paths[first]}, not in both; "
+                f"{paths[other]}: row {min(difference)} is only in this file or only in {paths[first]}; "
                 "translations must keep every id"
             )
     return languages
 
 
 def draw_held_out(candidates: Iterable, count: int, seed: int) -> set:
-    """Draw what to hold out, ids or rows (language, id): a function of the seed and the candidates alone, so that ids
-    are the same in every recipe."""
+    """Draw what to hold out, ids or rows (language, id). The draw depends only on the seed and the candidates, so that
+    ids are the same in every recipe."""
     return set(random.Random(f"validation {seed}").sample(sorted(candidates), count))
 
 
-def shares_of(have: dict[str, int], mixing: Mixing) -> dict[str, float] | None:
-    """Each language's part of the rows, which sum to 1, by how many it has; None where the draw decides."""
-    if mixing.weights:
-        parts = {language: mixing.weights[language] for language in have}
-    elif mixing.temperature:
-        parts = {language: rows ** (1 / mixing.temperature) for language, rows in have.items()}
-    elif mixing.sampling == "language":
+def shares_of(have: dict[str, int], share_rule: ShareRule) -> dict[str, float] | None:
+    """The share of each language, summing to 1, given how many rows it has; None if it is left to chance."""
+    if share_rule.weights:
+        parts = {language: share_rule.weights[language] for language in have}
+    elif share_rule.temperature:
+        parts = {language: rows ** (1 / share_rule.temperature) for language, rows in have.items()}
+    elif share_rule.sampling == "language":
         parts = dict.fromkeys(have, 1.0)
     else:
         return None
@@ -99,7 +100,7 @@ def shares_of(have: dict[str, int], mixing: Mixing) -> dict[str, float] | None:
 
 
 def quotas(shares: dict[str, float], rows: int) -> dict[str, int]:
-    """Whole rows by share, `rows` in all: what rounding loses goes to the largest remainders, the first of equals."""
+    """Whole rows by share, `rows` in all, rounded by the largest remainder method; ties go to the first."""
     exact = {language: share * rows for language, share in shares.items()}
     whole = {language: math.floor(value + 1e-9) for language, value in exact.items()}
     ranked = sorted(exact, key=lambda language: whole[language] - exact[language])
@@ -108,40 +109,40 @@ def quotas(shares: dict[str, float], rows: int) -> dict[str, int]:
     return whole
 
 
-def most_rows(shares: dict[str, float], have: dict[str, int]) -> int:
-    """As many rows as can be had by these shares without any row coming twice."""
+def largest_budget(shares: dict[str, float], have: dict[str, int]) -> int:
+    """The largest number of rows that can be drawn by these shares without replacement."""
     rows = min(int(have[language] / share + 1e-9) for language, share in shares.items())
     while any(count > have[language] for language, count in quotas(shares, rows).items()):
-        rows -= 1  # rounding up may ask for a row too many
+        rows -= 1  # rounding up may need a row too many
     return rows
 
 
-def draw_rows(pool: list[tuple[str, int]], rows: int | None, mixing: Mixing, seed: int) -> list[tuple[str, int]]:
-    """Draw `rows` (None: as many as can be had) of the pool's rows (language, id), shuffled.
+def draw_rows(pool: list[tuple[str, int]], rows: int | None, share_rule: ShareRule, seed: int) -> list[tuple[str, int]]:
+    """Draw `rows` (None: as many as possible) of the rows (language, id) in the pool, shuffled.
 
-    Raises InputError when a language has fewer rows than it should give, and for `others` of all rows.
+    Raises InputError when a language does not have enough rows, and for `others` without a budget.
     """
-    if mixing.others:
+    if share_rule.others:
         if rows is None:
-            raise InputError("--others: are a part of the rows; give --rows one-language or a number")
+            raise InputError("--others: is a part of the rows; give --rows one-language or a number")
         first = pool[0][0]
         other = [item for item in pool if item[0] != first]
         own = [item for item in pool if item[0] == first]
-        parts = [(first, own, rows - mixing.others), ("the other languages", other, mixing.others)]
+        parts = [(first, own, rows - share_rule.others), ("the other languages", other, share_rule.others)]
     else:
         have = Counter(language for language, _ in pool)
-        shares = shares_of(have, mixing)
+        shares = shares_of(have, share_rule)
         if shares is None:
             parts = [("all", pool, len(pool) if rows is None else rows)]
         else:
-            wanted = quotas(shares, most_rows(shares, have) if rows is None else rows)
+            wanted = quotas(shares, largest_budget(shares, have) if rows is None else rows)
             parts = [(language, [item for item in pool if item[0] == language], wanted[language]) for language in have]
     drawn = []
     for name, rows_of_part, count in parts:
         if count > len(rows_of_part):
             raise InputError(
-                f"recipe: {count} rows of {name} are asked for, and there are {len(rows_of_part)}; ask for fewer rows,"
-                " or for another share"
+                f"recipe: {count} rows of {name} are requested, but there are {len(rows_of_part)}; request fewer rows,"
+                " or another share"
             )
         kind = f"rows {seed}" if len(parts) == 1 else f"rows {seed} {name}"
         drawn += random.Random(kind).sample(rows_of_part, count)
@@ -151,17 +152,17 @@ def draw_rows(pool: list[tuple[str, int]], rows: int | None, mixing: Mixing, see
 
 
 def check_flags(flags: Iterable[str]) -> None:
-    """Raise InputError for a name that is no flag."""
+    """Raise InputError for a name that is not a flag."""
     for flag in flags:
         if flag not in FLAGS:
             close = "".join(f"did you mean {name!r}? " for name in difflib.get_close_matches(flag, FLAGS, n=1))
             raise InputError(f"--drop-flag {flag}: no such flag; {close}There are {', '.join(FLAGS)}")
 
 
-def flagged(languages: dict[str, dict[int, dict]], drop: Iterable[str]) -> dict[str, dict[int, list[str]]]:
-    """By language, the rows to leave out: their ids, each with those of its flags that say so.
+def rows_to_drop(languages: dict[str, dict[int, dict]], drop: Iterable[str]) -> dict[str, dict[int, list[str]]]:
+    """The rows to leave out by language: their ids, each with those of its flags that are in `drop`.
 
-    Rows without the key `flags`, as the English ones, have none.
+    Rows without the key `flags`, such as English ones, have none.
     """
     drop = set(drop)
     return {
@@ -181,15 +182,15 @@ def assemble(
     seed: int,
     drop: Iterable[str] = (),
     hold_out: str = "ids",
-    mixing: Mixing = Mixing(),
+    share_rule: ShareRule = ShareRule(),
 ) -> tuple[list[dict], list[dict]]:
-    """Return (train, validation), each a list of rows id, lang, instruction, input, output, without flags of `drop`."""
+    """Return (train, validation), each a list of rows id, lang, instruction, input, output, without flags in `drop`."""
     ids = sorted(next(iter(languages.values())))
     if validation_rows >= len(ids):
         raise InputError(
-            f"recipe.validation_rows is {validation_rows}, and the seed data has {len(ids)} rows: hold out fewer"
+            f"recipe.validation_rows is {validation_rows}, but the seed data has {len(ids)} rows: hold out fewer"
         )
-    out = flagged(languages, drop)
+    out = rows_to_drop(languages, drop)
     kept = [(language, row_id) for language in languages for row_id in ids if row_id not in out[language]]
     if hold_out == "ids":
         held_ids = draw_held_out(ids, validation_rows, seed)
@@ -202,14 +203,15 @@ def assemble(
     if budget is not None and budget > len(pool):
         dropped = sum(map(len, out.values()))
         raise InputError(
-            f"recipe: {budget} rows are asked for, and its languages have {len(pool)}"
-            + (f", {dropped} rows being left out for their flags; ask for fewer, or for all" if dropped else "")
+            f"recipe: {budget} rows are requested, but its languages have {len(pool)}"
+            + (f", as {dropped} are left out for their flags" if dropped else "")
+            + "; request fewer, or all"
         )
-    drawn = draw_rows(pool, budget, mixing, seed)
+    drawn = draw_rows(pool, budget, share_rule, seed)
     train = [_row(languages, *item) for item in drawn]
     validation = [_row(languages, *item) for item in kept if item in held]
     if not train or not validation:
-        raise InputError("recipe: no row is left to train on or to validate with; drop_flags names too many flags")
+        raise InputError("recipe: no row is left for training or for validation; name fewer flags in drop_flags")
     return train, validation
 
 
@@ -218,8 +220,8 @@ def _row(languages: dict[str, dict[int, dict]], language: str, row_id: int) -> d
     return {"id": row_id, "lang": language} | {field: row[field] for field in FIELDS}
 
 
-def rows_kept(train: list[dict], validation: list[dict]) -> dict:
-    """What the manifest says of the rows of a recipe, by language."""
+def count_kept(train: list[dict], validation: list[dict]) -> dict:
+    """The manifest's entries on the rows of a recipe, by language."""
     return {
         "train_rows": Counter(row["lang"] for row in train),
         "validation_rows": Counter(row["lang"] for row in validation),
@@ -227,9 +229,9 @@ def rows_kept(train: list[dict], validation: list[dict]) -> dict:
     }
 
 
-def rows_dropped(languages: dict[str, dict[int, dict]], flags: Iterable[str]) -> dict:
-    """What the manifest says of the rows left out for their flags, by language."""
-    dropped = {language: rows for language, rows in flagged(languages, flags).items() if rows}
+def count_dropped(languages: dict[str, dict[int, dict]], flags: Iterable[str]) -> dict:
+    """The manifest's entries on the rows left out for their flags, by language."""
+    dropped = {language: rows for language, rows in rows_to_drop(languages, flags).items() if rows}
     return {
         "dropped_rows": {language: len(rows) for language, rows in dropped.items()},
         "dropped_by_flag": {  # a row with two of the flags counts for both
@@ -238,10 +240,10 @@ def rows_dropped(languages: dict[str, dict[int, dict]], flags: Iterable[str]) ->
     }
 
 
-def summary(manifest: dict) -> str:
-    """The manifest in one line: rows to train, to validate, and left out by language and flag."""
+def summary_line(manifest: dict) -> str:
+    """The manifest in one line: rows for training and validation, and rows left out by language and flag."""
     train, validation = (sum(manifest[part].values()) for part in ("train_rows", "validation_rows"))
-    line = f"{train:,} rows to train, {validation:,} to validate"
+    line = f"{train:,} training rows, {validation:,} validation rows"
     if not manifest["drop_flags"]:
         return line
     left_out = []
@@ -252,7 +254,7 @@ def summary(manifest: dict) -> str:
     return f"{line}; left out for their flags: {', '.join(left_out) or 'none'}"
 
 
-def weight(argument: str) -> tuple[str, float]:
+def language_weight(argument: str) -> tuple[str, float]:
     """Split CODE=NUMBER; the `type` of an argparse argument."""
     code, _, number = argument.partition("=")
     return code, float(number)
@@ -271,19 +273,23 @@ def main() -> None:
     )
     parser.add_argument("--rows", required=True, help="all, one-language, or a number of training rows")
     parser.add_argument(
-        "--sampling", choices=("row", "language"), default="row", help="what is drawn alike (default: %(default)s)"
+        "--sampling", choices=("row", "language"), default="row", help="what is drawn uniformly (default: %(default)s)"
     )
     parser.add_argument(
-        "--weight", type=weight, action="append", metavar="CODE=NUMBER", help="share of a language; one for each"
+        "--weight",
+        type=language_weight,
+        action="append",
+        metavar="CODE=NUMBER",
+        help="weight of a language; one for each",
     )
-    parser.add_argument("--temperature", type=float, help="shares as rows to the power of 1/TEMPERATURE")
-    parser.add_argument("--others", type=positive, help="rows of all languages after the first together")
-    parser.add_argument("--validation-rows", required=True, type=int, help="row ids, or rows, to hold out")
+    parser.add_argument("--temperature", type=float, help="shares in proportion to rows to the power of 1/TEMPERATURE")
+    parser.add_argument("--others", type=positive, help="total rows of the languages after the first")
+    parser.add_argument("--validation-rows", required=True, type=int, help="number of row ids, or rows, to hold out")
     parser.add_argument(
         "--hold-out",
         choices=("ids", "rows"),
         default="ids",
-        help="ids: the same in every language and recipe; rows: of this mix, one by one (default: %(default)s)",
+        help="ids: the same in every language and recipe; rows: single rows of this mix (default: %(default)s)",
     )
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument(
@@ -291,16 +297,16 @@ def main() -> None:
         action="append",
         default=[],
         metavar="FLAG",
-        help=f"leave out the rows that have this flag; may be repeated; one of {', '.join(FLAGS)}",
+        help=f"leave out rows with this flag; may be repeated; one of {', '.join(FLAGS)}",
     )
     parser.add_argument("--output", required=True, type=Path, help="folder for the two parquet files and manifest")
     arguments = parser.parse_args()
 
     check_flags(arguments.drop_flag)
     paths = dict(arguments.language)
-    languages = read_languages(paths)
+    languages = read_rows_by_language(paths)
     weights = dict(arguments.weight) if arguments.weight else None
-    mixing = Mixing(arguments.sampling, weights, arguments.temperature, arguments.others)
+    share_rule = ShareRule(arguments.sampling, weights, arguments.temperature, arguments.others)
     train, validation = assemble(
         languages,
         arguments.rows,
@@ -308,17 +314,17 @@ def main() -> None:
         arguments.seed,
         arguments.drop_flag,
         arguments.hold_out,
-        mixing,
+        share_rule,
     )
     manifest = {
         "recipe": arguments.name,
         "rows": arguments.rows,
-        "mixing": asdict(mixing),
+        "mixing": asdict(share_rule),
         "seed": arguments.seed,
         "hold_out": arguments.hold_out,
-        **rows_kept(train, validation),
+        **count_kept(train, validation),
         "drop_flags": arguments.drop_flag,
-        **rows_dropped(languages, arguments.drop_flag),
+        **count_dropped(languages, arguments.drop_flag),
         "inputs": {language: sha256(path) for language, path in paths.items()},
     }
     with beside(arguments.output) as folder:
@@ -326,7 +332,7 @@ def main() -> None:
         write_parquet(folder / "train.parquet", pl.DataFrame(train))
         write_parquet(folder / "validation.parquet", pl.DataFrame(validation))
         write_json(folder / "manifest.json", manifest)
-    print(f"{arguments.output}: {summary(manifest)}", file=sys.stderr)
+    print(f"{arguments.output}: {summary_line(manifest)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

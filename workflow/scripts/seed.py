@@ -1,7 +1,7 @@
-"""Bring instruction data into one form: JSON lines of id, instruction, input, output.
+"""Convert instruction data to one format: JSON lines of id, instruction, input, output.
 
-Reads the Alpaca form, a JSON list or JSON lines of objects with instruction, input (may be absent) and output.
-The id is the row's number in the source, counted from 0, and stays with the row through translation and sampling.
+Reads the Alpaca format, a JSON list or JSON lines of objects with instruction, input (may be absent) and output.
+The id is the number of the row in the source, from 0, and stays with the row through translation and sampling.
 """
 
 import argparse

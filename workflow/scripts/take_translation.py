@@ -1,12 +1,12 @@
-"""Take a translation of the seed from a file, published or your own, in place of translating it here.
+"""Take a translation of the seed from a file, published or your own, instead of translating the seed here.
 
 --input is a JSON list (.json) or JSON lines (any other name) of objects with instruction, input (may be absent) and
-output, as the seed is; other keys are passed over. It must have as many rows as the seed. Where its rows have an id,
-these must be the seed's, in its order; where none has, rows are matched by their position.
+output, like the seed; other keys are ignored. It must have as many rows as the seed. If its rows have ids, they must be
+the seed's, in the same order; if none has, rows are matched by position.
 
-A file of another length, with other ids, or with something that is not text is refused: nobody can tell which rows
-belong together. One that is odd in a row (a field is empty that is not so in the seed) is taken, and the row
-flagged by flag_translation.py.
+A file with another number of rows, with other ids, or with something that is not text is refused, since its rows cannot
+be matched reliably. A file with an odd row (such as a field that is empty only in the translation) is accepted, and
+flag_translation.py flags the row.
 """
 
 import argparse
@@ -22,16 +22,16 @@ from basics.writing import write_jsonl
 from data.rows import read_rows, texts_of
 
 
-def check_counts(rows: Sequence[Any], path: Path, ids: Sequence[object], seed: Path) -> None:
-    """Raise InputError when there are more or fewer rows than in the seed."""
+def check_row_count(rows: Sequence[Any], path: Path, ids: Sequence[object], seed: Path) -> None:
+    """Raise InputError unless there are as many rows as in the seed."""
     if len(rows) != len(ids):
         raise InputError(
-            f"{path}: {len(rows):,} rows, and {seed} has {len(ids):,}; give a translation of every row, in its order"
+            f"{path}: {len(rows):,} rows, but {seed} has {len(ids):,}; give one translation per row, in the same order"
         )
 
 
-def take(rows: Sequence[Any], path: Path, ids: Sequence[object], seed: Path) -> Iterator[dict]:
-    """Yield the rows under the seed's ids. Raises InputError naming the first row whose id or texts do not fit."""
+def take_rows(rows: Sequence[Any], path: Path, ids: Sequence[object], seed: Path) -> Iterator[dict]:
+    """Yield the rows under the seed's ids. Raises InputError naming the first row whose id or texts do not match."""
     with_ids = bool(rows) and isinstance(rows[0], dict) and "id" in rows[0]
     for number, (row, wanted) in enumerate(zip(rows, ids, strict=True)):
         place = f"{path}, row {number}"
@@ -42,7 +42,7 @@ def take(rows: Sequence[Any], path: Path, ids: Sequence[object], seed: Path) -> 
             )
         if with_ids and repr(row["id"]) != repr(wanted):  # repr: 7, "7" and 7.0 are different ids
             raise InputError(
-                f"{place}: id {row['id']!r} stands where {seed} has {wanted!r}; keep the seed's ids and order, or leave"
+                f"{place}: id {row['id']!r} where {seed} has {wanted!r}; keep the ids and order of the seed, or leave"
                 " the ids out"
             )
         yield {"id": wanted, **texts, "flags": []}
@@ -59,8 +59,8 @@ def main() -> None:
 
     ids = [row["id"] for row in iter_jsonl(arguments.seed, fields=("id",))]
     rows = read_rows(arguments.input)
-    check_counts(rows, arguments.input, ids, arguments.seed)
-    write_jsonl(arguments.output, take(rows, arguments.input, ids, arguments.seed))
+    check_row_count(rows, arguments.input, ids, arguments.seed)
+    write_jsonl(arguments.output, take_rows(rows, arguments.input, ids, arguments.seed))
     print(f"{arguments.output}: {len(rows):,} rows", file=sys.stderr)
 
 

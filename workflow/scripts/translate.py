@@ -1,6 +1,6 @@
-"""Put the seed's rows together again from their translated segments: same ids, same order, same count.
+"""Reassemble the seed's rows from their translated segments: the same ids in the same order.
 
-A row one of whose sentences had to be translated around what it lost (translate_shard.py) has the flag `pieced`.
+A row gets the flag `pieced` if one of its sentences had to be translated around something it lost (translate_shard.py).
 """
 
 import argparse
@@ -25,7 +25,7 @@ TRANSLATED = {"chunk": int, "translations": list[str], "pieced": list[int]}
 def iter_translations(segments: Path, shards: list[Path]) -> Iterator[tuple[str, str, bool]]:
     """Yield (segment, translation, pieced) for every segment.
 
-    Raises InputError naming the shard when the shards, one after another, are not the translation of the segments.
+    Raises InputError naming the shard at which the concatenated shards are not the translation of the segments.
     """
     remedy = "remove that file and translate its shard again"
     answers = chain.from_iterable(((path, row) for row in iter_jsonl(path, fields=TRANSLATED)) for path in shards)
@@ -34,7 +34,7 @@ def iter_translations(segments: Path, shards: list[Path]) -> Iterator[tuple[str,
         if request is None or answer.get("chunk") != request["chunk"]:
             wanted = f"chunk {request['chunk']}" if request else "its end"
             found = f"chunk {answer['chunk']}" if answer else "the end"
-            raise InputError(f"{place}: {found} stands where {segments} has {wanted}; {remedy}")
+            raise InputError(f"{place}: has {found} where {segments} has {wanted}; {remedy}")
         pairs = list(zip_longest(request["segments"], answer["translations"]))
         if any(None in pair for pair in pairs):
             raise InputError(
@@ -47,8 +47,8 @@ def iter_translations(segments: Path, shards: list[Path]) -> Iterator[tuple[str,
 
 
 class Translations:
-    """A mapping from segment to translation in SQLite's private, temporary database: on the disk, so that memory does
-    not grow with the rows. `pieced` says whether one that was looked up since it was last set had been pieced together.
+    """A mapping from segment to translation in SQLite's private, temporary database: on disk, so that memory does not
+    grow with the rows. `pieced` becomes True when a translation is looked up that was pieced together.
     """
 
     def __init__(self, translations: Iterable[tuple[str, str, bool]]):
@@ -68,8 +68,8 @@ class Translations:
         self._database.close()
 
 
-def translated(row: dict, translations: Translations) -> dict:
-    """A row with its segments replaced by their translations. Raises InputError when it has one that is not known."""
+def translate_row(row: dict, translations: Translations) -> dict:
+    """A row with its segments replaced by their translations. Raises InputError when one is missing."""
     translations.pieced = False
     try:
         texts = {field: rebuild(row[field], translations) for field in FIELDS}
@@ -95,7 +95,7 @@ def main() -> None:
         nonlocal count
         for row in iter_rows(arguments.seed):
             count += 1
-            yield translated(row, translations)
+            yield translate_row(row, translations)
 
     with closing(Translations(iter_translations(arguments.segments, arguments.shards))) as translations:
         write_jsonl(arguments.output, rows(translations))

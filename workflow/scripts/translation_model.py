@@ -1,16 +1,16 @@
-"""Make a translation model's folder, as the Bergamot engine wants it, from a packed model or a registry.
+"""Make the folder of a translation model for the Bergamot engine, from a packed model or a registry.
 
     translation_model.py --packed resources/demo/translation/enes.tar.gz \\
         --checksums resources/demo/translation/checksums.json --output DIR
     translation_model.py --registry resources/translation-models.json --language es --architecture tiny --output DIR
 
 The folder holds model.bin, vocab.spm (or srcvocab.spm and trgvocab.spm), lex.bin, config.yml for the engine, and
-manifest.json with the SHA-256 of each. It appears whole, and only of files that were as their hashes say.
+manifest.json with the SHA-256 of each. It appears only when it is complete and all files match their hashes.
 
-From the registry: the files are those of Firefox Translations. Their addresses are looked up in Mozilla's index
-(made by db/updater.py of mozilla/translations); sizes and hashes are held against the registry. Every file
-is in the folder --cache as soon as it is whole, and is not downloaded again. Where there is no network, fetch the
-files elsewhere and put them there.
+With a registry, the files are those of Firefox Translations. Their URLs are looked up in Mozilla's index (made by
+db/updater.py of mozilla/translations); sizes and hashes are checked against the registry. Every file is put into the
+folder --cache once it is complete, and is not downloaded again. Without network access, download the files elsewhere
+and put them there.
 """
 
 import argparse
@@ -40,8 +40,8 @@ MODEL, SHORTLIST, VOCABULARY, SOURCE_VOCABULARY, TARGET_VOCABULARY = NAMES = (
 )
 WHOLE = ({MODEL, SHORTLIST, VOCABULARY}, {MODEL, SHORTLIST, SOURCE_VOCABULARY, TARGET_VOCABULARY})
 
-# The settings of Mozilla's own inference, but for alignment, which is not asked for, and batches, smaller ones being as
-# fast and taking less memory. max-length-break is in tokens: the engine cuts a longer sentence there.
+# The settings that Mozilla uses for inference, except alignment, which is not needed, and batches: smaller ones are as
+# fast and take less memory. max-length-break is in tokens: the engine cuts longer sentences there.
 CONFIG = """\
 models:
   - model.bin
@@ -69,23 +69,23 @@ ssplit-prefix-file: ""
 
 
 def unpack_archive(packed: Path, folder: Path) -> None:
-    """Unpack a packed model into `folder`; regular files with the expected names, and nothing else, come out of it."""
+    """Unpack a packed model into `folder`. Raises InputError for anything but regular files with the expected names."""
     try:
         with gzip.open(packed) as stream:
             with tarfile.open(fileobj=stream, mode="r:") as archive:
                 for entry in archive:
                     content = archive.extractfile(entry) if entry.name in NAMES and entry.isfile() else None
                     if content is None:
-                        raise InputError(f"{packed}: {entry.name!r} is none of a model's files ({', '.join(NAMES)})")
-                    with (folder / entry.name).open("wb") as file:  # Python 3.11.2 knows no filter of `extract`
+                        raise InputError(f"{packed}: {entry.name!r} is not a file of a model ({', '.join(NAMES)})")
+                    with (folder / entry.name).open("wb") as file:  # `extract` has no `filter` in Python 3.11.2
                         shutil.copyfileobj(content, file)
-            stream.read()  # to the end, where gzip's checksum stands
+            stream.read()  # to the end, where gzip has its checksum
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{packed}: cannot unpack it ({error}); make or fetch the file again") from None
 
 
-def registered(registry: dict, path: Path, language: str, architecture: str) -> dict:
-    """The registry's entry for a model. Raises InputError with the choices there are."""
+def find_entry(registry: dict, path: Path, language: str, architecture: str) -> dict:
+    """The registry's entry for a model. Raises InputError with the available choices."""
     choices = {entry["architecture"]: entry for entry in registry["models"] if entry["language"] == language}
     if not choices:
         known = sorted({entry["language"] for entry in registry["models"]})
@@ -95,12 +95,12 @@ def registered(registry: dict, path: Path, language: str, architecture: str) -> 
     return choices[architecture]
 
 
-def addresses(index: dict, origin: str, entry: dict) -> dict[str, str]:
+def file_urls(index: dict, origin: str, entry: dict) -> dict[str, str]:
     """URL of each of a model's files, by name, from Mozilla's index.
 
-    The index's entry for a model is the one that publishes the same SHA-256 of the unpacked model. It holds one model
-    of each architecture, so that a newer release takes the place of an older.
-    Raises InputError when the index is laid out otherwise or has the model no more.
+    The index's entry for a model is the one with the same SHA-256 of the unpacked model. The index has one model of
+    each architecture, so a newer release replaces an older one.
+    Raises InputError when the format of the index has changed or it no longer has the model.
     """
     pair, wanted = f"en-{entry['language']}", entry["model_sha256"]
     try:
@@ -110,7 +110,7 @@ def addresses(index: dict, origin: str, entry: dict) -> dict[str, str]:
         paths = {PurePosixPath(file["path"]).name: file["path"] for file in published.get(wanted, {}).values()}
         base = index["baseUrl"]
     except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{origin}: not laid out as expected, {type(error).__name__} {error}") from None
+        raise InputError(f"{origin}: not in the expected format ({type(error).__name__} {error})") from None
     if wanted not in published:
         others = ", ".join(map(str, published)) or "none"
         raise InputError(f"{origin}: under {pair} there is no model with the sha256 {wanted}; there is {others}")
@@ -131,16 +131,16 @@ def download_index(origin: str) -> dict:
 
 
 def check_file(path: Path, name: object, file: dict) -> None:
-    """Hold a file against its size and hash in the registry. Raises InputError, under `name`, with both values."""
+    """Check a file's size and hash against the registry. Raises InputError, which calls it `name`, with both values."""
     size, digest = path.stat().st_size, sha256(path)
     if size != file["size"]:
-        raise InputError(f"{name}: {size} bytes, the registry says {file['size']}")
+        raise InputError(f"{name}: {size} bytes, but the registry says {file['size']}")
     if digest != file["sha256"]:
-        raise InputError(f"{name}: sha256 is {digest}, the registry says {file['sha256']}")
+        raise InputError(f"{name}: sha256 is {digest}, but the registry says {file['sha256']}")
 
 
 def fetch_files(registry: dict, entry: dict, cache: Path) -> list[Path]:
-    """The model's files as published, all checked, in `cache`; what is not there yet is downloaded into it."""
+    """The model's published files, all checked, in `cache`; those that are missing are downloaded."""
     paths = {file["name"]: cache / file["name"] for file in entry["files"]}
     wanted = []
     for file in entry["files"]:
@@ -149,16 +149,16 @@ def fetch_files(registry: dict, entry: dict, cache: Path) -> list[Path]:
             try:
                 check_file(path, path, file)
             except InputError as error:
-                raise InputError(f"{error}; remove it, or put a sound one in its place") from None
+                raise InputError(f"{error}; remove it, or replace it with an intact one") from None
         else:
             wanted.append(file)
     if not wanted:
         return list(paths.values())
     try:
-        urls = addresses(download_index(registry["index"]), registry["index"], entry)
+        urls = file_urls(download_index(registry["index"]), registry["index"], entry)
     except InputError as error:
         names = " and ".join(file["name"] for file in wanted)
-        raise InputError(f"{error}; or get {names} by another way and put them into {cache}") from None
+        raise InputError(f"{error}; or get {names} in another way and put them into {cache}") from None
     for file in wanted:
         path, url = paths[file["name"]], urls[file["name"]]
         try:
@@ -166,20 +166,20 @@ def fetch_files(registry: dict, entry: dict, cache: Path) -> list[Path]:
                 fetch(url, written)
                 check_file(written, url, file)
         except InputError as error:
-            raise InputError(f"{error}; or get {path.name} by another way and put it at {path}") from None
+            raise InputError(f"{error}; or get {path.name} in another way and put it at {path}") from None
     return list(paths.values())
 
 
 def engine_name(published: str) -> str:
-    """model.enes.intgemm.alphas.bin.gz is model.bin to the engine, srcvocab.enzh.spm.gz srcvocab.spm, and so on."""
+    """The engine's name of a published file: model.bin for model.enes.intgemm.alphas.bin.gz, and so on."""
     return next(name for name in NAMES if name.split(".")[0] == published.split(".")[0])
 
 
-def complete(folder: Path, origin: Path) -> None:
-    """Add config.yml and manifest.json. Raises InputError when what came from `origin` is not a whole model."""
+def add_config_and_manifest(folder: Path, origin: Path) -> None:
+    """Add config.yml and manifest.json. Raises InputError when the files from `origin` are not a complete model."""
     names = {path.name for path in folder.iterdir()}
     if names not in WHOLE:
-        raise InputError(f"{origin}: not a whole model; it holds {', '.join(sorted(names)) or 'nothing'}")
+        raise InputError(f"{origin}: not a complete model; it contains {', '.join(sorted(names)) or 'nothing'}")
     separate = SOURCE_VOCABULARY in names
     source, target = (SOURCE_VOCABULARY, TARGET_VOCABULARY) if separate else (VOCABULARY, VOCABULARY)
     write_text(folder / "config.yml", CONFIG.format(source=source, target=target))
@@ -187,52 +187,52 @@ def complete(folder: Path, origin: Path) -> None:
 
 
 def check_packed(packed: Path, checksums: Path) -> None:
-    """Hold an archive against the SHA-256 that `checksums` has under its name. Raises InputError with both."""
+    """Check an archive against the SHA-256 under its name in `checksums`. Raises InputError with both."""
     if packed.name not in (expected := read_json(checksums, fields=())):
-        raise InputError(f"{checksums}: no sha256 of {packed.name}; add it, or make the archives again")
+        raise InputError(f"{checksums}: no sha256 for {packed.name}; add it, or make the archives again")
     if (found := sha256(packed)) != expected[packed.name]:
         raise InputError(
-            f"{packed}: sha256 is {found}, {checksums} says {expected[packed.name]}; put the right archive in its place"
+            f"{packed}: sha256 is {found}, but {checksums} says {expected[packed.name]}; use the right archive"
         )
 
 
-def make_packed(arguments: argparse.Namespace, folder: Path) -> None:
+def build_from_archive(arguments: argparse.Namespace, folder: Path) -> None:
     packed = arguments.packed
     if not packed.is_file():
         raise InputError(f"{packed}: no such file; make it or put it there")
     if arguments.checksums:
         check_packed(packed, arguments.checksums)
     unpack_archive(packed, folder)
-    complete(folder, packed)
+    add_config_and_manifest(folder, packed)
 
 
-def make_registered(arguments: argparse.Namespace, folder: Path) -> None:
+def build_from_registry(arguments: argparse.Namespace, folder: Path) -> None:
     registry = read_registry(arguments.registry)
-    entry = registered(registry, arguments.registry, arguments.language, arguments.architecture)
+    entry = find_entry(registry, arguments.registry, arguments.language, arguments.architecture)
     cache = arguments.cache or arguments.output.with_name(f"{arguments.output.name}.downloads")
-    # The same file names come back in every architecture.
+    # File names are the same in every architecture.
     for path in fetch_files(registry, entry, cache / arguments.architecture):
         unpack(path, folder / engine_name(path.name), path)
     found = sha256(folder / MODEL)
     if found != entry["model_sha256"]:
         raise InputError(
-            f"{arguments.registry}: the unpacked model's sha256 is {found}, not {entry['model_sha256']}; take the"
+            f"{arguments.registry}: the unpacked model's sha256 is {found}, not {entry['model_sha256']}; restore the"
             " registry as it was published"
         )
-    complete(folder, arguments.registry)
+    add_config_and_manifest(folder, arguments.registry)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     origin = parser.add_mutually_exclusive_group(required=True)
-    origin.add_argument("--packed", type=Path, help="a .tar.gz of the model's files under the engine's names")
+    origin.add_argument("--packed", type=Path, help="a .tar.gz of the model's files, named as the engine expects")
     origin.add_argument("--registry", type=Path, help="JSON of published models, their files and hashes")
     parser.add_argument("--checksums", type=Path, help="JSON of the archives' SHA-256 by name")
-    parser.add_argument("--language", help="target language, to be looked up in the registry")
+    parser.add_argument("--language", help="target language, as in the registry")
     parser.add_argument(
         "--architecture", default="tiny", choices=["tiny", "base", "base-memory"], help="size of the model"
     )
-    parser.add_argument("--cache", type=Path, help="folder of files as published (default: OUTPUT.downloads)")
+    parser.add_argument("--cache", type=Path, help="folder for the published files (default: OUTPUT.downloads)")
     parser.add_argument("--output", type=Path, required=True, help="folder to make")
     arguments = parser.parse_args()
     if arguments.registry and not arguments.language:
@@ -240,7 +240,7 @@ def main() -> None:
 
     with beside(arguments.output) as folder:
         folder.mkdir()
-        (make_packed if arguments.packed else make_registered)(arguments, folder)
+        (build_from_archive if arguments.packed else build_from_registry)(arguments, folder)
     size = sum(path.stat().st_size for path in arguments.output.iterdir())
     print(f"{arguments.output}: {size:,} bytes", file=sys.stderr)
 

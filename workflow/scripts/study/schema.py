@@ -5,7 +5,6 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator

@@ -1,1 +1,1 @@
-"""Rows as segments for the Bergamot engine, and back."""
+"""From rows to segments for the Bergamot engine, and back."""

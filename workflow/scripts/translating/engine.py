@@ -1,8 +1,10 @@
-"""What the Bergamot engine is: its version and the kernels it is held at, part of what determines an answer."""
+"""The version of the Bergamot engine and its kernels, on which its answers depend."""
 
 PACKAGE = "0.4.5"
 KERNELS = {
     "INTGEMM_CPUID": "AVX2",  # integer multiplication
-    "MKL_CBWR": "COMPATIBLE",  # the rest; MKL promises equal results on all processors for this one alone
+    "MKL_CBWR": "COMPATIBLE",  # the rest; only here does MKL promise equal results on all processors
 }
-VERSION = f"bergamot {PACKAGE}, {' '.join(KERNELS.values())}"  # beside model and request, what determines an answer
+VERSION = (
+    f"bergamot {PACKAGE}, {' '.join(KERNELS.values())}"  # with the model and the request, this determines an answer
+)

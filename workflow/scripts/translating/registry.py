@@ -8,7 +8,7 @@ from basics.reading import read_json
 
 
 def read_registry(path: Path) -> dict:
-    """The registry of published models. Raises InputError naming the file, and the key at fault."""
+    """The registry of published models. Raises InputError naming the file and the key at fault."""
     registry = read_json(path, {"index": str, "models": list[dict]}, "take it from the repository again")
     kinds = {"language": str, "architecture": str, "model_sha256": str, "files": list[dict]}
     for model in registry["models"]:

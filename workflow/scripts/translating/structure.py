@@ -1,14 +1,14 @@
-"""What of a text is prose to be translated, and what is structure that must come through untouched.
+"""Which parts of a text are prose to be translated, and which are structure that must come through unchanged.
 
-A text is cut into pieces that join to the same text again. Structure is: code blocks (fenced, indented, bare), line
-ends of every kind, whitespace, list markers and the like, the pipes of tables, and whatever has no word of Latin
-letters. Everything else is prose, at most one piece a line or table cell. Inside prose, `kept` finds the spans that
-must stand in the translation as they stand in the source: numbers, inline code, addresses, and the like.
+A text is cut into pieces whose concatenation is the same text. Structure is: code blocks (fenced, indented, bare), line
+endings of every kind, whitespace, list markers and the like, the pipes of tables, and whatever has no word of Latin
+letters. Everything else is prose, at most one piece per line or table cell. Inside prose, `kept_texts` finds the spans
+that must appear in the translation exactly as in the source: numbers, inline code, URLs, and the like.
 
-No grammar describes what people and language models write, so code is told from prose line by line: a line that no
-prose looks like is code (STRONG), and one that could be either (WEAK) is code where it touches code. When in doubt a
-line is prose: prose left in English is a row in the wrong language, and code that went through the engine still keeps
-its numbers and its line.
+No grammar describes what people and language models write, so code is distinguished from prose line by line: a line
+that does not look like any prose is code (STRONG), and one that could be either (WEAK) is code if it is next to code.
+In case of doubt, a line is prose: prose left in English makes a row of the wrong language, whereas code that went
+through the engine still keeps its numbers and its lines.
 """
 
 import re
@@ -25,11 +25,11 @@ class Piece(NamedTuple):
     prose: bool
 
 
-def _any(*alternatives: str) -> re.Pattern:
+def _any_of(*alternatives: str) -> re.Pattern:
     return re.compile("|".join(f"(?:{alternative})" for alternative in alternatives))
 
 
-# ---- code, by line; the patterns see a line without the whitespace around it
+# ---- code, by line; the patterns are matched against a line without the whitespace around it
 
 FENCE = re.compile(r"(?:[-*+] +|\d+[.)] +)?(?P<fence>`{3,}(?!.*`)|~{3,})")  # CommonMark; after a list marker, too
 
@@ -38,11 +38,11 @@ _NAME = r"[$@]?[A-Za-z_][\w.]*(?:\[[^\]]*\])*"
 _TYPES = r"(?:int|void|float|double|char|bool|boolean|long|auto|[Ss]tring|struct|enum|interface|const|let|var|final)"
 _VALUE = r"(?:[\"'\[{(\d$&!~-]|\w+[(.\[]|new\s|None\b|[Tt]rue\b|[Ff]alse\b|null\b|[a-z]\w*;?$)"
 _PLAIN = r"(?!(?:if|else|for|in|not|and|or|is|new|await|lambda|function|return)\b)[a-z]{2,}"
-# Not two plain words in a row, nor a number and its unit, outside of strings and comments.
+# Neither two plain words in a row nor a number and its unit, outside of strings and comments.
 _NO_PHRASE = rf"(?![^\"'`#]*(?:\b{_PLAIN}|=\s*[$€£]?\d[\d.,]*) {_PLAIN}\b(?![(.\[]))"
 _COLUMNS = r"[\w.*]+(?:\([^)]*\))?(?:\s+AS\s+\w+)?(?:\s*,\s*[\w.*]+(?:\([^)]*\))?(?:\s+AS\s+\w+)?)*"
 _CLAUSE = r"(?:where|join|inner|left|right|order\s+by|group\s+by|limit)\b"
-STRONG = _any(
+STRONG = _any_of(
     # Python
     r"(?:async\s+)?def\s+\w+\s*\(.*|class\s+\w+\s*(?:\([^)]*\))?\s*:|@\w+(?:\.\w+)*(?:\(.*\))?|>>>\s.*",
     r"from\s+[\w.]+\s+import\s+.+|import\s+[\w.]+(?:\s+as\s+\w+)?(?:\s*,\s*[\w.]+(?:\s+as\s+\w+)?)*;?",
@@ -81,7 +81,7 @@ STRONG = _any(
     r"|clone|checkout|build|apt-get|apt|update|create|start)\b(?!\s+(?:a|an|the|your|is|and)\b).*",
     r"(?:ls|find)\s+[-.~/].*|\^\S+\$|(?:cd|mkdir|rm|cp|mv|chmod|cat|grep|curl|wget|ssh)\s+(?:-\w+|\S*[/.~*]\S*)(?:\s+\S+)?",
 )
-WEAK = _any(
+WEAK = _any_of(
     r"(?:#(?!#)|//|/\*|\*/|\*\s|--\s|%\s).*",  # comments
     r"(?:return|break|continue|pass|yield|raise|throw|end|else|try|finally|begin|done|fi|do|default|case)\b[^.]*",
     r".*[;{}\[(\\=|&]|[)\]}>]+.*",
@@ -91,7 +91,7 @@ WEAK = _any(
     rf"{_NO_PHRASE}(?![A-Z][a-z]+ = [A-Za-z]+(?: [-+*/x] [A-Za-z]+)*$)[\w.$\"'\[\]]+\s*(?:=|:=|\+=|-=|<-)\s*.*",
     rf"{_NO_PHRASE}\w+\(.*",
 )
-LONGEST = 1000  # characters of a line of code; the patterns look at every part of a line several times
+LONGEST = 1000  # characters of a line of code; the patterns scan every part of a line several times
 TRIPLE_QUOTE = re.compile(r'"""|\'\'\'')
 SENTENCE = re.compile(r"\s*[A-Z].*[.!?]\s*$")
 LIST_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)])\s")
@@ -103,7 +103,7 @@ OPENING_TAG, CLOSING_TAG = re.compile(rf"<{_BLOCK}\b[^>]*>"), re.compile(rf"</{_
 
 
 def code_lines(lines: list[str]) -> list[bool]:
-    """Which of a text's lines, line ends included, are code."""
+    """For each line of a text, which includes its line ending, whether it is code."""
     fenced = _fenced(lines)
     bare = ["" if inside else line.strip() for line, inside in zip(lines, fenced, strict=True)]
     code = [0 < len(line) <= LONGEST and STRONG.fullmatch(line) is not None for line in bare]
@@ -115,7 +115,7 @@ def code_lines(lines: list[str]) -> list[bool]:
 
 
 def _fenced(lines: list[str]) -> list[bool]:
-    """Lines of fenced code blocks, fences included; a block that is never closed reaches to the end."""
+    """For each line, whether it is in a fenced code block, fences included; a block never closed extends to the end."""
     inside, fence = [], None
     for line in lines:
         opening = FENCE.match(line.strip()) if fence is None else None
@@ -128,7 +128,7 @@ def _fenced(lines: list[str]) -> list[bool]:
 
 
 def _mark_indented(lines: list[str], bare: list[str], code: list[bool]) -> None:
-    """Mark blocks that four spaces or a tab set off after a blank line, as in Markdown, if a line of theirs has a sign
+    """Mark blocks indented by four spaces or a tab after a blank line, as in Markdown, if one of their lines has a sign
     of code: verse and letters are indented as well. Below a list item they are its continuation."""
     start, above = 0, ""
     while start < len(lines):
@@ -146,7 +146,7 @@ def _mark_indented(lines: list[str], bare: list[str], code: list[bool]) -> None:
 
 
 def _mark_markup(bare: list[str], code: list[bool]) -> None:
-    """Mark everything from a block's opening tag at the start of a line to its last closing tag."""
+    """Mark everything from an opening block tag at the start of a line to its last closing tag."""
     closed = {tag: number for number, line in enumerate(bare) for tag in CLOSING_TAG.findall(line)}  # the last of each
     inside = 0
     for number, line in enumerate(bare):
@@ -156,7 +156,7 @@ def _mark_markup(bare: list[str], code: list[bool]) -> None:
 
 
 def _spread(lines: list[str], bare: list[str], code: list[bool]) -> None:
-    """Carry code over to lines that touch it: weak ones, and those that are indented below it."""
+    """Extend code to lines next to it: weak ones, and those that are indented below it."""
     filled = [number for number, line in enumerate(bare) if line]
     for numbers in (filled, filled[::-1]):  # downwards, then upwards
         for neighbour, number in pairwise(numbers):
@@ -169,7 +169,7 @@ def _spread(lines: list[str], bare: list[str], code: list[bool]) -> None:
 
 
 def _mark_docstrings(bare: list[str], code: list[bool]) -> None:
-    """Mark what stands between triple quotes, if it touches code: quotes around a passage of prose are prose."""
+    """Mark what is between triple quotes, if it is next to code: triple quotes around a passage of prose are prose."""
     opening = None
     for number, line in enumerate(bare):
         quotes = len(TRIPLE_QUOTE.findall(line))
@@ -192,7 +192,7 @@ def _indent(line: str) -> int:
 
 # ---- what is kept inside prose
 
-# Every pattern starts at one place of a run of characters alone, or has a bound: a row may have 100,000 of them.
+# A pattern can start only once in a run of characters, or is bounded in length: a row may have 100,000 of them.
 _TICKS = r"(?<![`\w])(?P<ticks>`{1,9})(?!`)[^\n]{0,300}?[^`\n](?P=ticks)(?![`\w])"
 _URL = (
     r"(?:https?://|ftp://|www\.)(?:\([^\s()<>]*\)|[^\s<>\"'`|()])+(?<![.,;:!?…\]}])"
@@ -206,7 +206,7 @@ _CODE = (
     r"|</?[a-zA-Z][^<>\n]*>|<!--.{0,300}?-->|&[a-z]+;"  # tags and entities
     r"|\$?\{\{?[\w .]*\}?\}|%[sd]\b|%\(\w+\)s"  # placeholders
     r"|(?<![\w.])[A-Za-z_][\w.]*\((?:\)|[^()\n]{0,200}[\"'=_,\[][^()\n]{0,200}\))"  # a call
-    r"|\b[A-Za-z]\w*_\w+\b|\b_+[A-Za-z]\w*|_{2,}"  # snake_case, and blanks to be filled in
+    r"|\b[A-Za-z]\w*_\w+\b|\b_+[A-Za-z]\w*|_{2,}"  # snake_case, and blanks to fill in
     r"|(?<![\w-])[\w-]+\.(?:py|js|ts|java|cpp|html?|css|csv|jsonl?|xml|ya?ml|txt|md|pdf|docx?|xlsx?|png|jpe?g|gif|exe|sh|sql)\b"
     r"|(?<!\w)[#@][A-Za-z_]\w+"  # hashtags and mentions
 )
@@ -221,30 +221,30 @@ NUMBER = re.compile(rf"(?:(?<![\w)])[-−])?{_FIGURES}")
 _NAMED_NUMBER = rf"\b[A-Za-z]+-?{_FIGURES}[A-Za-z]*\b|\d+[eE][-+]?\d+"  # COVID-19, H2O, v2.1, 1e6
 _SPAN = rf"{_TICKS}|{_CODE}|{_MAIL}|{_URL}|{_FOREIGN}|{_NAMED_NUMBER}"
 KEPT = re.compile(rf"{_SPAN}|{NUMBER.pattern}")
-# Whatever is kept has a character or a pair that plain prose has not: most sentences are done with at this look.
+# Whatever is kept has a character or a pair that plain prose lacks: this check settles most sentences.
 MAY_KEEP = re.compile(r"[^A-Za-z\s.,;:!?'\"()‘’“”–—…-]|\w\(|\w\.\w")
-_KEPT_WORD = re.compile(rf"{_SPAN}|[$€£¥]?{NUMBER.pattern}\w*[%°]?")  # with what it is one word with: 20th, $5, 3 %
+_KEPT_WORD = re.compile(rf"{_SPAN}|[$€£¥]?{NUMBER.pattern}\w*[%°]?")  # with the rest of its word: 20th, $5, 3 %
 _WORD = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff]{2}")
 
 
-FORMULA = re.compile(  # an equals sign, and nothing that is a word
+FORMULA = re.compile(  # an equals sign, and no words
     r"(?=.*[=≤≥≈])(?:[^A-Za-z]|(?<![A-Za-z])(?:[A-Za-z]{1,2}|(?:arc)?(?:sin|cos|tan)|log|exp|sqrt|max|min|mod|lim)"
     r"(?![A-Za-z]))+"
 )
 
 
 def kept_spans(segment: str) -> list[tuple[int, int]]:
-    """Begin and end of each span of a segment of prose that must stand unchanged in its translation, in order."""
+    """Start and end of each span of a segment of prose that must be unchanged in its translation, in order."""
     return [span.span() for span in KEPT.finditer(segment)] if MAY_KEEP.search(segment) else []
 
 
-def kept(segment: str) -> list[str]:
-    """Spans of a segment of prose that must stand unchanged in its translation, in order."""
+def kept_texts(segment: str) -> list[str]:
+    """The texts in a segment of prose that must be unchanged in its translation, in order."""
     return [segment[start:end] for start, end in kept_spans(segment)]
 
 
-def around_kept(segment: str) -> list[Piece]:
-    """Cut a segment so that what is kept is structure, together with the letters it is one word with (20th)."""
+def cut_around_kept(segment: str) -> list[Piece]:
+    """Cut a segment so that what is kept becomes structure, along with the rest of its word (20th)."""
     pieces: list[Piece] = []
     copied = 0
     for span in _KEPT_WORD.finditer(segment):
@@ -254,7 +254,7 @@ def around_kept(segment: str) -> list[Piece]:
 
 
 def has_words(text: str) -> bool:
-    """Whether anything in a text wants translation: a word of two Latin letters, outside of what is kept."""
+    """Whether a text needs translation, that is, has a word of two or more Latin letters outside of what is kept."""
     if not MAY_KEEP.search(text):
         return bool(_WORD.search(text))
     return bool(_WORD.search(KEPT.sub(" ", text))) and not FORMULA.fullmatch(text)
@@ -263,19 +263,19 @@ def has_words(text: str) -> bool:
 _SIGNS = re.compile(r"\W*")
 
 
-def _length(beginning: re.Pattern[str], text: str) -> int:
-    """How much of a text is its beginning, as the pattern has it."""
-    found = beginning.match(text)
+def _prefix_length(pattern: re.Pattern[str], text: str) -> int:
+    """Length of the match of a pattern at the start of a text."""
+    found = pattern.match(text)
     return found.end() if found else 0
 
 
 def _cut_edges(text: str) -> Iterator[Piece]:
     """Cut a text into the space and signs before its first word, the body, and the space after it."""
-    yield from _cut_at(text, _length(_SIGNS, text))
+    yield from _cut_at(text, _prefix_length(_SIGNS, text))
 
 
 def _cut_at(text: str, start: int) -> Iterator[Piece]:
-    """Cut a text into what leads up to `start`, the body, and the space after it."""
+    """Cut a text into what precedes `start`, the body, and the space after it."""
     body = text[start:].rstrip()
     end = start + len(body)
     yield from (Piece(text[:start], prose=False), Piece(body, prose=has_words(body)), Piece(text[end:], prose=False))
@@ -298,33 +298,33 @@ _LEAD = re.compile(
 )*""",
     re.VERBOSE,
 )
-# Tabs and runs of spaces; two spaces between lower-case words are a slip within a sentence.
+# Tabs and runs of spaces; two spaces between lower-case words are a typing error.
 _GAP = r"(?<=\S)[ \t]*\t[ \t]*(?=\S)|(?<=\S) {3,}(?=\S)|(?<=[^\sa-z,]) {2}(?=\S)|(?<=\S) {2}(?=[^\sa-z])"
 _PIPE = r"(?<!\s)\s*\|\s*"
 
 
 def _cut_line(line: str, table: bool) -> Iterator[Piece]:
-    """Cut one line of prose, line end included: at gaps, at the pipes of a table, after markers."""
+    """Cut one line of prose, including its line ending: at gaps, at the pipes of a table, after markers."""
     filled = line.rstrip()
     for number, part in enumerate(re.split(rf"({_PIPE}|{_GAP})" if table else rf"({_GAP})", filled)):
-        yield from [Piece(part, prose=False)] if number % 2 else _cut_at(part, _length(_LEAD, part))
+        yield from [Piece(part, prose=False)] if number % 2 else _cut_at(part, _prefix_length(_LEAD, part))
     yield Piece(line[len(filled) :], prose=False)
 
 
 def cut(text: str) -> list[Piece]:
-    """Cut a text into pieces; their texts join to `text`."""
+    """Cut a text into pieces, whose texts concatenate to `text`."""
     lines = text.splitlines(keepends=True)
     pipes = [0, *(line.count("|") for line in lines), 0]
     pieces: list[Piece] = []
     for number, (line, code) in enumerate(zip(lines, code_lines(lines), strict=True)):
         above, here, below = pipes[number : number + 3]
-        table = here > 1 or bool(here and (above or below))  # one pipe alone is no table
+        table = here > 1 or bool(here and (above or below))  # a single pipe does not make a table
         pieces.extend([Piece(line, prose=False)] if code else _cut_line(line, table))
     return [piece for piece in pieces if piece.text]
 
 
-def prose(text: str) -> list[str]:
-    """The segments of a text that want translation, in order."""
+def prose_segments(text: str) -> list[str]:
+    """The segments of a text that need translation, in order."""
     return [piece.text for piece in cut(text) if piece.prose]
 
 
