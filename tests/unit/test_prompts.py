@@ -52,7 +52,7 @@ def test_of_the_authors_languages_one_has_an_id_of_its_own_which_is_warned_of(tm
         assert (done.returncode, len(read_jsonl(tmp_path / path.name))) == (0, 50)
         warned[path.name] = [line for line in done.stderr.splitlines() if line.startswith("warning:")]
     (warning,) = warned.pop("test_zh.jsonl")
-    assert "test_zh.jsonl, prompt 13: the id bed57788-833a-46e3-bffd-0b271333c391 is f2f5d948-" in warning
+    assert "test_zh.jsonl, prompt 13: the id is bed57788-833a-46e3-bffd-0b271333c391, but f2f5d948-" in warning
     assert set(map(tuple, warned.values())) == {()}
 
 

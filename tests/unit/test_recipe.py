@@ -269,7 +269,7 @@ def test_a_larger_pinch_keeps_the_budget():
 
 
 def test_a_pinch_of_all_rows_is_refused():
-    with pytest.raises(InputError, match="--others: are a part of the rows; give --rows one-language or a number"):
+    with pytest.raises(InputError, match="--others: is a part of the rows; give --rows one-language or a number"):
         recipe.assemble(languages(), "all", 5, 1, share_rule=recipe.ShareRule(others=6))
 
 

@@ -52,9 +52,9 @@ def test_an_odd_row_is_taken_as_it_is(tmp_path):
 
 
 BAD = {
-    "a row too few": (SPANISH[:-1], "es.jsonl: 3 rows, and ", "seed.jsonl has 4; give a translation of every row"),
-    "a row too many": ([*SPANISH, SPANISH[0]], "es.jsonl: 5 rows, and ", "has 4"),
-    "no rows": ([], "es.jsonl: 0 rows, and ", "has 4"),
+    "a row too few": (SPANISH[:-1], "es.jsonl: 3 rows, but ", "seed.jsonl has 4; give one translation per row"),
+    "a row too many": ([*SPANISH, SPANISH[0]], "es.jsonl: 5 rows, but ", "has 4"),
+    "no rows": ([], "es.jsonl: 0 rows, but ", "has 4"),
     "ids in another order": (
         [WITH_IDS[n] for n in (0, 2, 1, 3)],
         "row 1: id 2 where ",
