@@ -62,7 +62,7 @@ FAULTS = {
         [ROW | {"ranks": 16}],
         "[0].ranks: LoRA runs on one node",
     ),
-    "nodes that are not filled": ("compute.full", [ROW | {"ranks": 12}], "take a multiple of compute.node.gpus"),
+    "nodes that are not filled": ("compute.full", [ROW | {"ranks": 12}], "use a multiple of compute.node.gpus"),
     "more memory than a node has": ("compute.full", [ROW | {"memory": "900GB"}], "is more than compute.node.memory"),
     "a language that is both seen and unseen": ("languages.unseen", ["fr"], "'fr' is also in languages.train"),
     "a built-in recipe name": (
