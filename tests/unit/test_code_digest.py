@@ -49,7 +49,7 @@ def part(row):
 def unused():
     return UNUSED
 '''
-SHAPES = "WIDTH = 3\nHEIGHT = 4\n"
+SHAPES = "WIDTH = 3 if EMPTY is None else 4\nHEIGHT = 4\nEMPTY = None\n"
 
 
 def forget() -> None:
@@ -104,6 +104,8 @@ SAME = {
 OTHER = {
     "a constant": ("room/sums.py", "LIMIT = 10", "LIMIT = 11"),
     "a constant that a function uses": ("room/sums.py", "START = 1", "START = 2"),
+    "a constant that is nothing": ("room/sums.py", "START = 1", "START = 0"),
+    "which nothing a constant is": ("room/shapes.py", "EMPTY = None", "EMPTY = False"),
     "a constant of a module": ("room/shapes.py", "WIDTH = 3", "WIDTH = 5"),
     "a function that a function uses": ("room/sums.py", "    return row  # as it is", "    return row + 1"),
     "a default": ("add.py", "type=int, help", "type=int, default=3, help"),

@@ -192,8 +192,11 @@ def _canonical(node: object) -> str:
         return f"import {names}"
     if not isinstance(node, ast.AST):
         return repr(node)
+    if isinstance(node, ast.Constant):  # whose value may be None
+        return f"Constant({node.value!r})"
     fields = [(name, value) for name, value in ast.iter_fields(node) if name not in VERSION_FIELDS]
-    return f"{type(node).__name__}({','.join(f'{name}={_canonical(value)}' for name, value in fields if value)})"
+    shown = [f"{name}={_canonical(value)}" for name, value in fields if value is not None and value != []]
+    return f"{type(node).__name__}({','.join(shown)})"
 
 
 def _sha256(text: str) -> str:
