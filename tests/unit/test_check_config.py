@@ -237,13 +237,13 @@ JUDGE_FAULTS = {
         {"base_url": "http://10.0.0.7/v1"},
         "judges[0]: base_url http://10.0.0.7/v1 is http: the",
     ),
-    "an address that is none": (
+    "a URL that is not valid": (
         {"base_url": "https://[x/v1"},
         "judges[0]: base_url 'https://[x/v1' is not a valid URL (Inv",
     ),
     "a port that is none": (
         {"base_url": "http://127.0.0.1:x/v1"},
-        "judges[0]: base_url 'http://127.0.0.1:x/v1' is no add",
+        "judges[0]: base_url 'http://127.0.0.1:x/v1' is not a v",
     ),
     "two places": ({"serve": "x", "base_url": "http://x/v1"}, "judges[0]: give exactly one of base_url or serve"),
 }
