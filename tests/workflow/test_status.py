@@ -158,7 +158,7 @@ def test_a_failure_is_told_with_its_log_and_its_one_line_and_what_was_spent_is_a
         ["results/small/logs/respond/lora/m/mono-en.log", "results/small/logs/train/lora/n/multilingual.log"],
         "error: no memory; lower it",
     )
-    assert all(log in result["text"] for log in logs) and "No Snakemake runs" in result["text"]
+    assert all(log in result["text"] for log in logs) and "No Snakemake is running in this folder" in result["text"]
     assert result["trainings"] == [
         {"method": "lora", "device": "CPU", "models": 3, "device_hours": 3.0, "tokens": 3000}
     ]
