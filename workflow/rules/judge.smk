@@ -6,8 +6,8 @@
 #      <results>/judges.{md,csv}   all of them: counts, agreement, who answered, cost
 # The journal, which keeps every call that was paid for, is in <results>/journals/judge/{judge}/. The API key comes from
 # the environment and goes nowhere else. `judging`: the profiles let one job at a time call endpoints, so that limits
-# and budgets hold; batches without a budget wait in parallel. `exec`: a shell in between would be killed by the signal that
-# tells the judge to finish the calls in progress.
+# and budgets hold; batches without a budget wait in parallel. `exec`: a shell in between would be killed by the signal
+# that tells the judge to finish the calls in progress.
 
 
 rule judge:
