@@ -243,7 +243,7 @@ JUDGE_FAULTS = {
     ),
     "a port that is none": (
         {"base_url": "http://127.0.0.1:x/v1"},
-        "judges[0]: base_url 'http://127.0.0.1:x/v1' is not a v",
+        "judges[0]: base_url 'http://127.0.0.1:x/v1' is not a valid URL",
     ),
     "two places": ({"serve": "x", "base_url": "http://x/v1"}, "judges[0]: give exactly one of base_url or serve"),
 }
