@@ -360,7 +360,7 @@ def test_a_model_that_is_not_registered_is_named_with_those_that_are(tmp_path, l
         (lambda index: index["models"].update({"en-es": {"tiny": 1}}), "not in the expected format (TypeError"),
         (
             lambda index: index["models"]["en-es"][1]["files"].update(vocab="vocab.spm"),
-            "the expected format (TypeError",
+            "not in the expected format (TypeError",
         ),
         (lambda index: index["models"]["en-es"].pop(), f"under en-es there is no model with the sha256 {DIGEST}"),
         (lambda index: index["models"]["en-es"].pop(), f"; there is {'0' * 64}"),

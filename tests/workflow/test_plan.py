@@ -94,6 +94,8 @@ def test_rows_and_tokens_are_counted_as_soon_as_they_are_there(house):
         (house / "results/demo" / folder / ".snakemake_timestamp").touch()
     tokens.mkdir(parents=True)
     (tokens / ".snakemake_timestamp").touch()
+    for folder in ("tokenizers/tiny-bloom", "bases/tiny-bloom-s", "tokens/tiny-bloom/alpaca/mono-en"):
+        (house / f"results/demo/{folder}.sha256").touch()
     (tokens / "counts.json").write_text(json.dumps({"train": {"en": {"rows": 3, "tokens": 100}}, "validation": {}}))
     counted = plan(house, *DEMO, "--", target)
     assert [(row["tokens"], row["tokens_source"]) for row in counted["trainings"]] == [(500, "counted")], "five epochs"
