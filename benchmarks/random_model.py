@@ -96,4 +96,4 @@ def make_model(folder: Path, architecture: str, sentences: list[str], seed: int 
         )
         assert changed == 1, "translation_model.py no longer sets max-length-factor"
         translation_model.CONFIG = config  # for this program only
-        translation_model.complete(written, folder)
+        translation_model.add_config_and_manifest(written, folder)

@@ -53,7 +53,11 @@ class Stopped:
         raise AssertionError(f"no checkpoint of step {step} after {DEADLINE} s")
 
     def whole(self) -> list[Path]:
-        return [path for path in checkpoints.list_checkpoints(self.training.checkpoints) if checkpoints.is_whole(path)]
+        try:
+            found = checkpoints.list_checkpoints(self.training.checkpoints)
+        except FileNotFoundError:  # the training removes and makes the folder, perhaps in this very moment
+            return []
+        return [path for path in found if checkpoints.is_whole(path)]
 
     def kill_at(self, step: int, whom: str) -> None:
         """SIGKILL to the launcher, and to all ranks at once or to none, some time after `step`."""

@@ -217,7 +217,7 @@ def test_a_text_in_several_scripts_and_lines_can_be_shown(text):
 
 PROGRAM = """
 {before}
-import fonts
+from reporting import fonts
 fonts.register({folder!r})
 from matplotlib.figure import Figure
 from matplotlib import rcParams

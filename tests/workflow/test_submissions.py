@@ -41,6 +41,7 @@ def submissions(house: Path, method: str, model: str, **compute: object) -> list
     family = model.split("-")[0]
     for folder in (f"bases/{model}", f"tokens/{family}/alpaca/mono-en"):
         (house / "results/paper" / folder).mkdir(parents=True)
+        (house / f"results/paper/{folder}.sha256").touch()
     found = house / f"results/paper/micro_batches/{method}/{model}.json"
     found.parent.mkdir(parents=True)
     found.write_text("{}")
