@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from basics.errors import InputError
+from basics.paths import TIMESTAMP
 from planning.jobs import inputs_of, judges_called, models_trained_again, requests_of
 from planning.start import (
-    TIMESTAMP,
     check_dates,
     check_keys,
     check_slurm,

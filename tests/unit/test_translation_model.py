@@ -240,7 +240,7 @@ def test_without_a_network_the_line_says_which_files_may_be_put_where(published,
     [
         (404, "(404 Not Found)"),
         (503, "(503 Service Unavailable)"),
-        ("short", "received "),
+        ("short", " bytes; run again"),
         ("broken", "the connection broke off after"),
         ("reset", "Connection reset by peer"),
     ],

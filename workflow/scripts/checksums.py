@@ -11,9 +11,8 @@ from pathlib import Path
 from basics.command_line import command_line
 from basics.errors import InputError
 from basics.hashing import sha256
+from basics.paths import TIMESTAMP
 from basics.writing import write_text
-
-TIMESTAMP = ".snakemake_timestamp"  # which Snakemake puts into folders that it makes
 
 
 def checksums(folder: Path) -> str:

@@ -3,3 +3,4 @@
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+TIMESTAMP = ".snakemake_timestamp"  # in a folder that a rule makes; Snakemake uses its date for the folder

@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from basics.errors import InputError
+from basics.paths import TIMESTAMP
 
 SKEW = 60  # seconds by which the clocks of a cluster's machines may differ; these are waited out
-TIMESTAMP = ".snakemake_timestamp"  # in a folder that a rule makes; Snakemake uses its date for the folder
 OPTIONS = {  # of sbatch, by Snakemake's names for resources
     "slurm_account": "--account",
     "slurm_partition": "--partition",
