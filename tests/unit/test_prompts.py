@@ -70,3 +70,11 @@ def test_windows_line_ends_make_no_difference(tmp_path):
         (tmp_path / name).write_bytes(end.join(lines))
         assert run("--input", tmp_path / name, "--expected", 50, "--output", tmp_path / f"{name}.jsonl").returncode == 0
     assert (tmp_path / "unix.jsonl").read_bytes() == (tmp_path / "windows.jsonl").read_bytes()
+
+
+def test_the_first_prompts_alone_are_kept_when_asked(tmp_path):
+    prompts = [f'{{"id": "{number}", "prompt": "Why {number}?"}}\n' for number in range(5)]
+    (tmp_path / "en.jsonl").write_text("".join(prompts))
+    options = ("--input", tmp_path / "en.jsonl", "--expected", 5, "--output", tmp_path / "used.jsonl")
+    assert run(*options, "--use", 2).returncode == 0
+    assert [row["id"] for row in read_jsonl(tmp_path / "used.jsonl")] == ["0", "1"]

@@ -115,6 +115,18 @@ FAULTS = {
         "judges[0]: give exactly one of base_url or serve",
     ),
     "a seed data set that is not there": ({"data": {"seed": "./mine.json"}}, "data.seed: ./mine.json does not exist"),
+    "a sample that is held out whole": (
+        {"data": {"rows": 1000}},
+        "data.rows: 1000 rows, and recipe.validation_rows holds out 1000; use more",
+    ),
+    "a sample larger than the seed": (
+        {"data": {"seed": "resources/demo/seed.jsonl", "rows": 2000}},
+        "resources/demo/seed.jsonl: 174 rows, but data.rows asks for 2,000; ask for fewer, or for all",
+    ),
+    "more prompts than there are": (
+        {"data": {"prompts_used": 51}},
+        "data.prompts_used: 51, but data.prompts_expected is 50; use fewer, or all",
+    ),
     "two budgets": ({"recipes": {"mix": MIX | {"tokens": 7}}}, "recipes.mix: give exactly one of rows and tokens"),
     "no budget": ({"recipes": {"mix": {"languages": ["en"]}}}, "recipes.mix: give exactly one of rows and tokens"),
     "two ways to share": (

@@ -82,3 +82,36 @@ def test_what_cannot_be_matched_with_the_seed_is_refused_in_one_line(tmp_path, k
     errors = run(tmp_path, content, "es.json" if kind in ("no object", "no list") else "es.jsonl")
     assert errors.startswith("error: ") and errors.count("\n") == 1
     assert place in errors and remedy in errors
+
+
+def take_sample(folder, translation):
+    """Take rows 1 and 3, of four, from a file; return the rows, or the error line."""
+    write_jsonl(folder / "whole.jsonl", SEED)
+    write_jsonl(folder / "seed.jsonl", [SEED[1], SEED[3]])
+    write_jsonl(folder / "es.jsonl", translation)
+    command = [sys.executable, SCRIPT, "--seed", folder / "seed.jsonl", "--sampled-from", folder / "whole.jsonl"]
+    command += ["--input", folder / "es.jsonl", "--output", folder / "rows.jsonl"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stderr if done.returncode else read_jsonl(folder / "rows.jsonl")
+
+
+@pytest.mark.parametrize(
+    "translation",
+    [SPANISH, WITH_IDS, [SPANISH[1], SPANISH[3]], [WITH_IDS[1], WITH_IDS[3]]],
+    ids=["of all rows by position", "of all rows by id", "of the sample by position", "of the sample by id"],
+)
+def test_the_translation_of_a_sample_has_its_ids(tmp_path, translation):
+    assert take_sample(tmp_path, translation) == [WITH_IDS[n] | {"flags": []} for n in (1, 3)]
+
+
+@pytest.mark.parametrize(
+    ("translation", "fault"),
+    [
+        (SPANISH[:3], "es.jsonl: 3 rows, but "),
+        ([WITH_IDS[n] for n in (0, 2, 1, 3)], "row 1: id 2 where "),
+        ([WITH_IDS[n] for n in (0, 1)], "row 0: id 0 where "),
+    ],
+)
+def test_a_file_that_translates_neither_the_sample_nor_the_whole_is_refused(tmp_path, translation, fault):
+    error = take_sample(tmp_path, translation)
+    assert error.startswith("error: ") and error.count("\n") == 1 and fault in error

@@ -36,8 +36,9 @@ rule seed:
         "../../envs/main.yaml"
     params:
         code=code_of("seed"),
+        sample=SOURCES.sample_options,
     shell:
-        "python workflow/scripts/seed.py --input {input.source:q} --output {output:q} 2> {log:q}"
+        "python workflow/scripts/seed.py --input {input.source:q} {params.sample:q} --output {output:q} 2> {log:q}"
 
 
 rule prompts:
@@ -54,6 +55,8 @@ rule prompts:
     params:
         code=code_of("prompts"),
         expected=config["data"]["prompts_expected"],
+        used=config["data"]["prompts_used"],
     shell:
         "python workflow/scripts/prompts.py --input {input.source:q} --expected {params.expected:q}"
+        " --use {params.used:q}"
         " --reference {input.reference:q} --output {output:q} 2> {log:q}"

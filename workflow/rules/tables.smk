@@ -54,7 +54,7 @@ rule score_table:
         "../../envs/main.yaml"
     params:
         code=code_of("score_table"),
-        prompts=config["data"]["prompts_expected"],
+        prompts=config["data"]["prompts_used"],
         uncertainty=SELECTIONS.uncertainty,
         models=MATRIX.models,
         languages=SELECTIONS.named_languages(),

@@ -14,6 +14,7 @@ rule take_translation:
     input:
         seed="<results>/seed/train.jsonl",
         taken=TRANSLATIONS.file,
+        sampled_from=SOURCES.sampled_from,
     output:
         "<results>/translated/{lang}/rows.jsonl",
     log:
@@ -25,8 +26,10 @@ rule take_translation:
         "../../envs/main.yaml"
     params:
         code=code_of("take_translation"),
+        sampled_from=lambda wildcards, input: ["--sampled-from", *input.sampled_from] if input.sampled_from else [],
     shell:
         "python workflow/scripts/take_translation.py --seed {input.seed:q} --input {input.taken:q}"
+        " {params.sampled_from:q}"
         " --output {output:q} 2> {log:q}"
 
 

@@ -2,6 +2,7 @@
 
 The file must contain the expected number of prompts, each with a unique id and a text; Windows line endings are
 accepted. A fault is reported with its line (the authors' Hindi file, for example, ends in a line that is not JSON).
+--use keeps only the first of them, for a small study.
 
 Files of different languages are expected to contain the same questions under the same ids. --reference is the file of
 another language. An id that differs from the one in the same position there causes a warning, not an error: your own
@@ -12,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from basics.command_line import command_line
+from basics.command_line import command_line, positive
 from basics.reading import read_jsonl
 from basics.writing import write_jsonl
 from data.prompts import FIELDS, check_prompts
@@ -28,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", required=True, type=Path)
     parser.add_argument("--expected", required=True, type=int, help="number of prompts that the file must contain")
+    parser.add_argument("--use", type=positive, help="number of prompts to keep, from the first (default: all)")
     parser.add_argument("--reference", type=Path, help="prompts of another language, to compare the ids with")
     parser.add_argument("--output", required=True, type=Path)
     arguments = parser.parse_args()
@@ -40,8 +42,9 @@ def main() -> None:
                 " as they have the same position, their answers count as answers to the same question",
                 file=sys.stderr,
             )
-    write_jsonl(arguments.output, checked)
-    print(f"{arguments.output}: {len(rows)} prompts", file=sys.stderr)
+    used = checked[: arguments.use]
+    write_jsonl(arguments.output, used)
+    print(f"{arguments.output}: {len(used)} prompts", file=sys.stderr)
 
 
 if __name__ == "__main__":

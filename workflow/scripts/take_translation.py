@@ -4,6 +4,9 @@
 output, like the seed; other keys are ignored. It must have as many rows as the seed. If its rows have ids, they must be
 the seed's, in the same order; if none has, rows are matched by position.
 
+If the seed is a sample (`data.rows`), --sampled-from is the data that it was drawn from. The file may then translate
+all of that data, which is what published translations do, and the rows of the sample are taken from it.
+
 A file with another number of rows, with other ids, or with something that is not text is refused, since its rows cannot
 be matched reliably. A file with an odd row (such as a field that is empty only in the translation) is accepted, and
 flag_translation.py flags the row.
@@ -51,17 +54,23 @@ def take_rows(rows: Sequence[Any], path: Path, ids: Sequence[object], seed: Path
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", required=True, type=Path, help="JSON lines of id, instruction, input, output")
-    parser.add_argument("--input", required=True, type=Path, help="its translation, JSON list or JSON lines")
+    parser.add_argument("--sampled-from", type=Path, help="the instruction data that --seed is a sample of")
+    parser.add_argument("--input", required=True, type=Path, help="the translation, JSON list or JSON lines")
     parser.add_argument(
         "--output", required=True, type=Path, help="JSON lines of id, instruction, input, output, flags"
     )
     arguments = parser.parse_args()
 
     ids = [row["id"] for row in iter_jsonl(arguments.seed, fields=("id",))]
-    rows = read_rows(arguments.input)
-    check_row_count(rows, arguments.input, ids, arguments.seed)
-    write_jsonl(arguments.output, take_rows(rows, arguments.input, ids, arguments.seed))
-    print(f"{arguments.output}: {len(rows):,} rows", file=sys.stderr)
+    rows, translated, translated_ids = read_rows(arguments.input), arguments.seed, ids
+    if arguments.sampled_from and len(rows) != len(ids):
+        translated = arguments.sampled_from
+        translated_ids = list(range(len(read_rows(translated))))
+    check_row_count(rows, arguments.input, translated_ids, translated)
+    sample = set(ids)
+    taken = [row for row in take_rows(rows, arguments.input, translated_ids, translated) if row["id"] in sample]
+    write_jsonl(arguments.output, taken)
+    print(f"{arguments.output}: {len(taken):,} rows", file=sys.stderr)
 
 
 if __name__ == "__main__":

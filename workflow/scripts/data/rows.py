@@ -1,5 +1,6 @@
 """Rows of instruction data: instruction, input, output."""
 
+import random
 from pathlib import Path
 
 from basics.errors import InputError
@@ -41,3 +42,15 @@ def normalise(rows: list[dict], path: Path) -> list[dict]:
     if not normal:
         raise InputError(f"{path}: no rows; give at least one")
     return normal
+
+
+def check_sample(count: int | str, rows: int, path: Path) -> None:
+    """Raise InputError if a sample of `count` rows (a number, or all) is larger than the data."""
+    if count != "all" and count > rows:
+        raise InputError(f"{path}: {rows:,} rows, but data.rows asks for {count:,}; ask for fewer, or for all")
+
+
+def sample_rows(rows: list[dict], count: int, random_seed: int) -> list[dict]:
+    """A random sample of `count` rows, in their order. Which ones depends only on the seed and on len(rows)."""
+    kept = sorted(random.Random(f"sample {random_seed}").sample(range(len(rows)), count))
+    return [rows[place] for place in kept]

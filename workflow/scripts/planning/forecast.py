@@ -86,9 +86,9 @@ class Forecast:
     def seed_rows(self) -> Number:
         given = place_of(self.config["data"]["seed"], self.config["sources"])
         made = next((job.output for job in self.jobs if job.rule == "seed" and not job.left), given)
-        if made:
-            return Number(len(read_rows(Path(made))), COUNTED)
-        return Number(self.assumed["seed_rows"], ASSUMED)
+        rows = Number(len(read_rows(Path(made))), COUNTED) if made else Number(self.assumed["seed_rows"], ASSUMED)
+        sample = self.config["data"]["rows"]
+        return rows if sample == "all" else rows._replace(value=min(sample, rows.value))
 
     def recipe_rows(self, recipe: Job) -> Rows:
         """Rows that the job of rule recipe draws."""
@@ -178,7 +178,7 @@ class Forecast:
         made = self._makers[job.inputs["responses"][0]] if "responses" in job.inputs else job
         if not made.left and Path(made.output).exists():
             return Number(len(read_jsonl(made.output)), COUNTED)
-        return Number(len(made.inputs["prompts"]) * self.config["data"]["prompts_expected"], COUNTED)
+        return Number(len(made.inputs["prompts"]) * self.config["data"]["prompts_used"], COUNTED)
 
     @cached_property
     def _answering(self) -> dict[tuple[str, ...], tuple[float, float]]:

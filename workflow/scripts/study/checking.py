@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from basics.errors import InputError
 from study.contradictions import (
     check_compute,
+    check_data,
     check_figures,
     check_languages,
     check_methods,
@@ -31,6 +32,7 @@ def check_configuration(config: Mapping) -> None:
     check_references(config)
     study = expanded(config)
     check_languages(study)
+    check_data(study)
     check_recipes(study)
     check_figures(study)
     check_methods(study)

@@ -32,6 +32,20 @@ def check_languages(study: Mapping) -> None:
         )
 
 
+def check_data(study: Mapping) -> None:
+    """A sample of the seed leaves rows to train on beside the held-out ones, and prompts that are used exist."""
+    data, held = study["data"], study["recipe"]["validation_rows"]
+    if data["rows"] != "all" and data["rows"] <= held:
+        raise InputError(
+            f"config: data.rows: {data['rows']} rows, and recipe.validation_rows holds out {held}; use more"
+        )
+    if data["prompts_used"] > data["prompts_expected"]:
+        raise InputError(
+            f"config: data.prompts_used: {data['prompts_used']}, but data.prompts_expected is"
+            f" {data['prompts_expected']}; use fewer, or all"
+        )
+
+
 def check_recipes(study: Mapping) -> None:
     """A recipe has one budget and one way of dividing it among its languages."""
     for name, mix in study["recipes"].items():

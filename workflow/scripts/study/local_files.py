@@ -8,7 +8,7 @@ from basics.errors import InputError, system_fault
 from basics.paths import REPOSITORY
 from basics.reading import read_jsonl
 from data.prompts import FIELDS, check_prompts
-from data.rows import normalise, read_rows
+from data.rows import check_sample, normalise, read_rows
 from reporting.claim_rules import read_claims
 from study.matrix import Run
 from study.released import CONFIGS, folder_of
@@ -38,7 +38,8 @@ def check_files(config: Mapping, released: Iterable[Run]) -> None:
     read_claims(config["claims"])
     seed = place_of(config["data"]["seed"], config["sources"])
     if seed:
-        normalise(read_rows(Path(seed)), Path(seed))
+        rows = normalise(read_rows(Path(seed)), Path(seed))
+        check_sample(config["data"]["rows"], len(rows), Path(seed))
     for lang, name in config["data"]["prompts"].items():
         if place := place_of(name, config["sources"], lang):
             path = Path(place)

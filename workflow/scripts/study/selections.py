@@ -30,7 +30,7 @@ class Selections:
         self._config = config
         self._matrix, self._mixes, self._table = matrix, recipes.mixes, table
         self._methods = {method: entry["label"] for method, entry in config["methods"].items()}
-        self._prompts = config["data"]["prompts_expected"]
+        self._prompts = config["data"]["prompts_used"]
         self.uncertainty = config["uncertainty"] | {"seed": config["random_seed"]}
 
     # ---- figures

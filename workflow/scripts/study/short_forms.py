@@ -8,6 +8,7 @@ language. The Snakefile calls `expanded` once a configuration has passed its che
   methods.<name>.sweep             { learning_rate: [1.0e-4, 3.0e-4] } stands for <name>-0.0001 and <name>-0.0003
   translation.source, data.prompts, translation.architecture
                                    one value for all languages, or a default and some overrides
+  data.prompts_used: all           as many as data.prompts_expected
   draw                             of `figures`, only those named here are kept
 """
 
@@ -158,7 +159,9 @@ def expanded(config: Mapping) -> dict:
     for key in ("source", "architecture"):
         study["translation"][key] = by_language(study["translation"][key], translated)
     tested = [*study["languages"]["seen"], *study["languages"]["unseen"]]
-    study["data"]["prompts"] = by_language(study["data"]["prompts"], tested)
+    data = study["data"]
+    data["prompts"] = by_language(data["prompts"], tested)
+    data["prompts_used"] = data["prompts_expected"] if data["prompts_used"] == "all" else data["prompts_used"]
     return study
 
 

@@ -24,6 +24,7 @@ class Sources:
         self._entries = config["sources"]
         self._data = config["data"]
         self._translated = config["translation"]["source"]
+        self._random_seed = config["random_seed"]
         self._reference = config["languages"]["seen"][0]
 
     def file(self, name: str, lang: str | None = None) -> str:
@@ -34,6 +35,18 @@ class Sources:
     def seed(self) -> str:
         """File of the English instruction data."""
         return self.file(self._data["seed"])
+
+    @property
+    def sampled_from(self) -> list[str]:
+        """File of the data that the seed is a sample of; nothing if the seed is all of it."""
+        return [] if self._data["rows"] == "all" else [self.seed]
+
+    @property
+    def sample_options(self) -> list[str]:
+        """Options of seed.py for the sample; nothing if the seed is all of the data."""
+        if self._data["rows"] == "all":
+            return []
+        return ["--rows", str(self._data["rows"]), "--random-seed", str(self._random_seed)]
 
     @property
     def reference_prompts(self) -> str:
