@@ -1,4 +1,4 @@
-# base: tokenizers and base models, fetched at a pinned revision, or trained on a generated corpus.
+# base: tokenizers and base models, fetched at a pinned revision, converted from GGUF, or trained on a generated corpus.
 #
 # in   the entries of `families` and `models`; `corpus` and `pretrain` if they are trained here
 # out  <results>/corpus/{lang}.txt        one document per line
@@ -44,6 +44,48 @@ rule fetch_base:
     shell:
         "python workflow/scripts/fetch_model.py model --repo {params.source[repo]:q}"
         " --revision {params.source[revision]:q} --output {output.folder:q} 2> {log:q}"
+        " && python workflow/scripts/checksums.py --folder {output.folder:q} --output {output.checksums:q} 2>> {log:q}"
+
+
+rule convert_tokenizer:
+    input:
+        gguf=BASES.tokenizer_file,
+    output:
+        folder=directory("<results>/tokenizers/{family}"),
+        checksums="<results>/tokenizers/{family}.sha256",
+    log:
+        "<logs>/tokenizer/{family}.log",
+    wildcard_constraints:
+        family=BASES.tokenizers_with("gguf"),
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code_of("convert_gguf", "checksums"),
+        source=BASES.tokenizer_source,
+    shell:
+        "python workflow/scripts/convert_gguf.py tokenizer --input {input.gguf:q} --sha256 {params.source[sha256]:q}"
+        " --output {output.folder:q} > {log:q} 2>&1"
+        " && python workflow/scripts/checksums.py --folder {output.folder:q} --output {output.checksums:q} 2>> {log:q}"
+
+
+rule convert_base:
+    input:
+        gguf=BASES.model_file,
+    output:
+        folder=directory("<results>/bases/{model}"),
+        checksums="<results>/bases/{model}.sha256",
+    log:
+        "<logs>/base/{model}.log",
+    wildcard_constraints:
+        model=BASES.models_with("gguf"),
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code_of("convert_gguf", "checksums"),
+        source=BASES.model_source,
+    shell:
+        "python workflow/scripts/convert_gguf.py model --input {input.gguf:q} --sha256 {params.source[sha256]:q}"
+        " --output {output.folder:q} > {log:q} 2>&1"
         " && python workflow/scripts/checksums.py --folder {output.folder:q} --output {output.checksums:q} 2>> {log:q}"
 
 

@@ -46,7 +46,7 @@ def normalise(rows: list[dict], path: Path) -> list[dict]:
 
 def check_sample(count: int | str, rows: int, path: Path) -> None:
     """Raise InputError if a sample of `count` rows (a number, or all) is larger than the data."""
-    if count != "all" and count > rows:
+    if isinstance(count, int) and count > rows:
         raise InputError(f"{path}: {rows:,} rows, but data.rows asks for {count:,}; ask for fewer, or for all")
 
 

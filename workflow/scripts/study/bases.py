@@ -1,4 +1,4 @@
-"""Tokenizers and base models: the user's own folders, downloaded from a repository, or trained on a corpus."""
+"""Tokenizers and base models: the user's own folders, downloaded, converted from GGUF, or trained on a corpus."""
 
 import json
 from collections.abc import Mapping
@@ -22,11 +22,11 @@ class Bases:
     # ---- constraints on the wildcards `family` and `model`
 
     def tokenizers_with(self, key: str) -> str:
-        """Constraint on the families whose tokenizer has `repo`, `vocabulary` or `path`."""
+        """Constraint on the families whose tokenizer has `repo`, `gguf`, `vocabulary` or `path`."""
         return one_of(family for family, entry in self._families.items() if key in entry["tokenizer"])
 
     def models_with(self, key: str) -> str:
-        """Constraint on the models that have `repo`, `architecture` or `path`."""
+        """Constraint on the models that have `repo`, `gguf`, `architecture` or `path`."""
         return one_of(model for model, entry in self._models.items() if key in entry)
 
     # ---- one model or family
@@ -57,12 +57,20 @@ class Bases:
         return content_of(self.model(wildcards))
 
     def tokenizer_source(self, wildcards: Wildcards) -> Mapping:
-        """Repository and revision of a tokenizer that is downloaded."""
+        """Where a tokenizer comes from: `repo` and `revision`, or `gguf` and `sha256`."""
         return self._families[wildcards.family]["tokenizer"]
 
     def model_source(self, wildcards: Wildcards) -> Mapping:
-        """Repository and revision of a base model that is downloaded."""
+        """Where a base model comes from: `repo` and `revision`, or `gguf` and `sha256`."""
         return self._models[wildcards.model]
+
+    def tokenizer_file(self, wildcards: Wildcards) -> str:
+        """GGUF file that a tokenizer is converted from."""
+        return self.tokenizer_source(wildcards)["gguf"]
+
+    def model_file(self, wildcards: Wildcards) -> str:
+        """GGUF file that a base model is converted from."""
+        return self.model_source(wildcards)["gguf"]
 
     # ---- those that are made here
 

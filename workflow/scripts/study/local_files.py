@@ -76,5 +76,9 @@ def _named_files(config: Mapping, released: Iterable[Run]) -> Iterator[tuple[str
         if "path" in entry:
             yield f"models.{model}.path", f"{entry['path']}/config.json"
         tokenizer = config["families"][entry["family"]]["tokenizer"]
+        if "gguf" in entry:
+            yield f"models.{model}.gguf", entry["gguf"]
+        if "gguf" in tokenizer:
+            yield f"families.{entry['family']}.tokenizer.gguf", tokenizer["gguf"]
         if "path" in tokenizer:
             yield f"families.{entry['family']}.tokenizer.path", f"{tokenizer['path']}/tokenizer.json"

