@@ -167,6 +167,7 @@ def full_matrix(plan: Plan = paper, seed: int = 1, config: Mapping | None = None
         probability=pl.lit(0.9),
         match=pl.Series(match),
         lines_match=pl.Series(match),
+        code_decides=pl.lit(False),
         words_match=pl.Series(match),
         score=pl.Series(rating * match),
     )

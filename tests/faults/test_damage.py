@@ -238,6 +238,15 @@ LANGUAGES = TEXT | {
     "another kind": replaced("labels: [", "labels: [{a: b}, "),
     "an unquoted no": replaced('\n"no":', "\nno:"),
 }
+LABELS = TEXT | {
+    "empty": lambda path: path.write_bytes(b""),
+    "cut in the middle": cut_at(0.5),
+    "without labels": replaced("labels:", "label:"),
+    "without normalise": replaced("normalise:", "normalize:"),
+    "another normalise": replaced("none", "lower"),
+    "another kind": replaced("[eng_Latn]", "[{a: b}]"),
+    "an unquoted no": replaced('"no":', "no:"),
+}
 ADAPTER = "models/lora/bloom/multilingual"
 BASE = {
     "bloom/config.json": document("", **{"no model": value_changed(lambda value: value.pop("model_type"))}),
@@ -314,11 +323,13 @@ READERS = [
     Reader(
         "flag_translation",
         "--seed {h}/seed.jsonl --rows {h}/rows.jsonl --language es --languages {h}/languages.yaml"
-        " --model {h}/identifier.bin --output {out}/o --report {out}/r.md --picture {out}/r.png",
+        " --labels {h}/labels.yaml --model {h}/identifier.bin --output {out}/o --report {out}/r.md"
+        " --picture {out}/r.png",
         "o r.md r.png",
         {
             "rows.jsonl": jsonl(SEED, **{"another flags": rows_changed(lambda row: row.update(flags=OTHER))}),
             "languages.yaml": LANGUAGES,
+            "labels.yaml": LABELS,
             "identifier.bin": BYTES,
         },
     ),
@@ -405,13 +416,15 @@ READERS = [
     ),
     Reader(
         "langid",
-        "--responses {h}/responses.jsonl --model {h}/identifier.bin --languages {h}/languages.yaml --output {out}/o",
+        "--responses {h}/responses.jsonl --model {h}/identifier.bin --languages {h}/languages.yaml"
+        " --labels {h}/labels.yaml --output {out}/o",
         "o",
         {
             "responses.jsonl": jsonl("lang id response"),
             "identifier.bin": BYTES
             | {"text": in_utf_16, "a byte too few": lambda p: p.write_bytes(p.read_bytes()[:-1])},
             "languages.yaml": LANGUAGES,
+            "labels.yaml": LABELS,
         },
     ),
     Reader(
@@ -426,7 +439,7 @@ READERS = [
                 "lang id repeat rating explanation model fingerprint",
                 **{"off the scale": rows_changed(lambda row: row.update(rating=7))},
             ),
-            "langid.jsonl": jsonl("lang id label probability match lines_match words_match"),
+            "langid.jsonl": jsonl("lang id label probability match code_decides lines_match words_match"),
         },
     ),
     Reader(
@@ -514,7 +527,7 @@ READERS = [
         "language_table",
         "--scores {h}/scores.parquet --output-prefix {out}/t",
         "t.csv t.md",
-        {"scores.parquet": parquet(f"{SCORES} label probability match lines_match words_match")},
+        {"scores.parquet": parquet(f"{SCORES} label probability match code_decides lines_match words_match")},
     ),
     Reader(
         "summary",
@@ -645,6 +658,7 @@ def house(tmp_path_factory) -> Path:
     ):
         shutil.copy(resources / source, h)
     shutil.copy(resources / "templates" / "judge.txt", h)
+    (h / "labels.yaml").write_text('normalise: none\nlabels: {en: [eng_Latn], es: [spa_Latn], "no": [nob_Latn]}\n')
     (h / "packed").mkdir()
     for name in ("enes.tar.gz", "checksums.json"):
         shutil.copy(DEMO / "translation" / name, h / "packed")

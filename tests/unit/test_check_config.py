@@ -219,6 +219,29 @@ FAULTS = {
         "vllm 'serve",
         'config: respond.lora.serve: "vllm \'serve" is not a valid command (No closing quotation); correct its quotes',
     ),
+    "labels of an identifier that is none": (
+        "sources.openlid.labels",
+        "openlid-v4",
+        "sources.openlid.labels: 'openlid-v4' is not one of openlid, glotlid, lid176, openlid-v2, openlid-v3, or the"
+        " path of a table of your own; did you mean 'openlid-v3'?",
+    ),
+    "labels that are not there": (
+        "sources.openlid.labels",
+        "mine/labels.yaml",
+        "sources.openlid.labels: mine/labels.yaml does not exist; correct the path or put the file there",
+    ),
+    "labels that are those of something else": (
+        "sources.openlid.labels",
+        "resources/claims.yaml",
+        "resources/claims.yaml: ",
+    ),
+    "labels of an identifier that is trained here": (
+        "sources.openlid",
+        {"trained_on": "corpus", "labels": "lid176"},
+        "sources.openlid.labels: an identifier trained on the corpus has OpenLID's labels; remove the key",
+    ),
+    "a way to normalise that is none": ("langid.normalise", "lower", "langid.normalise: 'lower' is not one of"),
+    "a treatment of code that is none": ("langid.code", "remove", "langid.code: 'remove' is not one of"),
     "two judges of one name": ("judges", "twice", "judges: two have the same name"),
 }
 
@@ -247,6 +270,21 @@ JUDGE_FAULTS = {
     ),
     "two places": ({"serve": "x", "base_url": "http://x/v1"}, "judges[0]: give exactly one of base_url or serve"),
 }
+
+
+def test_a_language_that_the_identifier_lacks_is_refused_before_any_job():
+    config = load("config.yaml", "demo.yaml")
+    config["sources"]["mine"] = {"path": "resources/languages.yaml", "labels": "lid176"}
+    config["data"] |= {"identifier": "mine"}
+    checking.check_configuration(config)
+    config["languages"]["unseen"] = ["bn", "zu"]
+    config["data"]["prompts"] = {"default": "demo-prompts", "zu": "resources/demo/prompts/en.jsonl"}
+    with pytest.raises(InputError) as raised:
+        checking.check_configuration(config)
+    assert str(raised.value) == (
+        "config: sources.mine.labels: resources/identifiers/lid176.yaml: has no labels for 'zu'; add them if the"
+        " identifier knows this language, or use one that does"
+    )
 
 
 @pytest.mark.parametrize("known", [{}, {"sha256": {}}, {"sha256": {"en": "0" * 64}}])

@@ -21,7 +21,7 @@ LOCK = dict(re.findall(r"^([\w.-]+)==(\S+)", (ENVS / "requirements.lock").read_t
 PIN = r"[\w.-]+==\S+( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n"
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "torch.lock", "bench.lock"])
+@pytest.mark.parametrize("name", ["requirements.lock", "torch.lock", "bench.lock", "real.lock"])
 def test_a_lock_pins_every_package_to_a_version_and_to_hashes(name):
     text = "".join(line for line in (ENVS / name).read_text().splitlines(keepends=True) if not line.startswith("#"))
     assert re.fullmatch(f"({PIN})+", text)

@@ -195,7 +195,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run(folder, seed, rows, language="es", name="es"):
+def run(folder, seed, rows, language="es", name="es", options=()):
     """Flag rows; return the error line, or the rows with their flags and the report."""
     for file, content in (("seed", seed), ("rows", rows)):
         write_jsonl(folder / f"{file}.jsonl", content)
@@ -203,7 +203,7 @@ def run(folder, seed, rows, language="es", name="es"):
     command = [sys.executable, SCRIPT, "--seed", folder / "seed.jsonl", "--rows", folder / "rows.jsonl"]
     command += ["--language", language, "--languages", folder / "languages.yaml"]
     command += ["--model", folder / "identifier.bin", "--output", outputs["jsonl"], "--report", outputs["md"]]
-    done = subprocess.run([*command, "--picture", outputs["png"]], capture_output=True, text=True)
+    done = subprocess.run([*command, "--picture", outputs["png"], *options], capture_output=True, text=True)
     if done.returncode:
         return done.stderr
     return read_jsonl(outputs["jsonl"]), outputs["md"].read_text(encoding="utf-8")
@@ -322,6 +322,19 @@ def test_an_identifier_that_cannot_tell_the_language_is_refused_in_one_line(fold
     errors = run(folder, *sample(), language="fi")
     assert "cannot identify 'fi': it has none of the labels fin_Latn" in errors and errors.count("\n") == 1
     assert "the language 'xx' is missing" in run(folder, *sample(), language="xx")
+
+
+def test_the_labels_may_be_those_of_another_table_and_the_text_normalised(folder):
+    seed, rows = sample(ENGLISH.upper())
+    table = folder / "labels.yaml"
+    table.write_text("normalise: none\nlabels: {es: [eng_Latn]}\n")
+    flagged, _ = run(folder, seed, rows, options=["--labels", table, "--normalise", "clean-line"])
+    assert {flag for one in flagged for flag in one["flags"]} == set(), "in lower case, it is what --labels asks for"
+    flagged, _ = run(folder, seed, rows, options=["--labels", table])
+    assert all("language" in one["flags"] for one in flagged), "the identifier has seen no capitals"
+    table.write_text("normalise: none\nlabels: {fi: [eng_Latn]}\n")
+    errors = run(folder, seed, rows, options=["--labels", table])
+    assert errors.count("\n") == 1 and "labels.yaml: has no labels for 'es'" in errors
 
 
 def test_unusual_line_ends_and_characters_survive(folder):

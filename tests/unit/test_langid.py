@@ -71,13 +71,13 @@ def judged(folder, model):
     return identify(folder, model, *((answer["asked"], answer["answer"]) for answer in ANSWERS))
 
 
-def identify(folder, model, *responses):
+def identify(folder, model, *responses, options=()):
     """Rows for responses given as (language asked for, text), or the error line."""
     source, output = folder / "responses.jsonl", folder / "langid.jsonl"
     rows = [{"lang": lang, "id": str(n), "response": text} for n, (lang, text) in enumerate(responses)]
     source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     status, errors = program(
-        "langid", "--responses", source, "--model", model, "--languages", LANGUAGES, "--output", output
+        "langid", "--responses", source, "--model", model, "--languages", LANGUAGES, "--output", output, *options
     )
     if status:
         return errors
@@ -97,13 +97,44 @@ def outcome(row):
     return {name: row[name] for name in ("label", "match", "lines_match", "words_match")}
 
 
+def counts_without_code(answer):
+    """Whether an answer is in the language asked for once its code is removed."""
+    return answer.get("without_code", answer["label"]) in TABLE[answer["asked"]]["labels"]
+
+
 @pytest.mark.parametrize("number", range(len(ANSWERS)), ids=lambda number: f"{number}-{ANSWERS[number]['asked']}")
 def test_an_answer_is_what_a_right_identifier_says(judged, number):
-    assert outcome(judged[number]) == outcome(ANSWERS[number])
+    row, answer = judged[number], ANSWERS[number]
+    assert outcome(row) == outcome(answer)
+    assert row["code_decides"] == (counts_without_code(answer) != answer["match"])
+
+
+def test_code_is_removed_first_where_that_is_asked_for(folder, model, judged):
+    answers = [answer for answer in ANSWERS if "without_code" in answer]
+    asked = [(answer["asked"], answer["answer"]) for answer in answers]
+    rows = identify(folder, model, *asked, options=["--code", "drop"])
+    assert [row["label"] for row in rows] == [answer["without_code"] for answer in answers]
+    assert [row["match"] for row in rows] == [counts_without_code(answer) for answer in answers]
+    decided = [row["code_decides"] for row, answer in zip(judged, ANSWERS, strict=True) if "without_code" in answer]
+    assert [row["code_decides"] for row in rows] == decided and sum(decided) == 4
+
+
+def test_the_log_says_how_many_responses_code_decides(folder, model):
+    source = folder / "responses.jsonl"
+    identify(folder, model, ("en", "```\nThe code is cut off where the answer"), ("en", "The house is small."))
+    told = program(
+        "langid", "--responses", source, "--model", model, "--languages", LANGUAGES, "--output", folder / "x.jsonl"
+    )
+    assert told == (
+        0,
+        "langid: 2 of 2 responses are in the language asked for\nlangid: 1 would count otherwise with --code drop\n",
+    )
 
 
 def test_a_row_says_what_was_found_and_how_sure_it_is(judged):
-    assert list(judged[0]) == ["lang", "id", "label", "probability", "match", "lines", "lines_match", "words_match"]
+    assert list(judged[0]) == [
+        *("lang", "id", "label", "probability", "match", "code_decides", "lines", "lines_match", "words_match")
+    ]
     probabilities = [row["probability"] for row in judged if row["label"]]
     assert all(0.5 < number <= 1 and round(number, 4) == number for number in probabilities)
     assert {row["probability"] for row in judged if row["label"] is None} == {0.0}
@@ -120,10 +151,33 @@ def test_line_breaks_do_not_matter_to_the_whole(folder, model):
     assert (one["label"], one["probability"]) == (lines["label"], lines["probability"])
 
 
-def test_code_fences_are_dropped_and_what_stands_around_them_is_kept():
+def test_fenced_code_is_dropped_and_what_stands_around_it_is_kept():
     response = "Este es el código:\n```python\nfor word in the_house:\n    print(word)\n```\nTodos saben\nque es bueno."
-    assert text_to_identify(response) == "Este es el código: Todos saben que es bueno."
-    assert text_to_identify("Primero `x = 1`, luego\n```\ny = 2") == "Primero `x = 1`, luego"
+    assert text_to_identify(response, "drop") == "Este es el código: Todos saben que es bueno."
+    assert text_to_identify("Primero `x = 1`, luego\n```\ny = 2", "drop") == "Primero `x = 1`, luego"
+    assert text_to_identify(response) == " ".join(response.split())
+
+
+@pytest.mark.parametrize(
+    ("response", "left"),
+    [
+        ("Uno ```x = 1``` dos", "Uno dos"),
+        ("Uno\n````\n```\nx\n```\n````\ndos", "Uno dos"),
+        ("Uno\n~~~python\nx = 1\n~~~\ndos", "Uno dos"),
+        ("Uno\n   ~~~~\nx\n~~~\ny\n~~~~~  \ndos", "Uno dos"),
+        ("Uno\n~~~\nx = 1", "Uno"),
+        ("Uno\n```\n~~~\nx\n```\ndos", "Uno dos"),
+        ("Qué bueno~~~ y ~~~~ dos", "Qué bueno~~~ y ~~~~ dos"),
+        ("Uno ~~dos~~ tres", "Uno ~~dos~~ tres"),
+        ("Uno\n\n    dos\n    tres", "Uno dos tres"),
+    ],
+    ids=[
+        *("in a line", "four backticks", "tildes", "more tildes", "open tildes", "tildes in backticks"),
+        *("tildes in prose", "struck out", "indented"),
+    ],
+)
+def test_code_is_what_stands_between_markdowns_fences(response, left):
+    assert text_to_identify(response, "drop") == left
 
 
 def test_numbers_and_signs_are_not_prose_but_any_letter_is():

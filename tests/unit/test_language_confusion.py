@@ -58,22 +58,22 @@ def test_a_language_of_two_scripts_is_latin_if_one_is():
 
 def test_every_line_must_be_in_a_language_asked_for():
     found = [("nob_Latn", 0.9), ("nno_Latn", 0.8)]
-    assert confusion(["a", "b"], found, ["nob_Latn", "nno_Latn"])["lines_match"] is True
-    assert confusion(["a", "b"], found, ["nob_Latn"])["lines_match"] is False
+    assert confusion(["a", "b"], found, ["nob_Latn", "nno_Latn"], in_latin=True)["lines_match"] is True
+    assert confusion(["a", "b"], found, ["nob_Latn"], in_latin=True)["lines_match"] is False
 
 
 @pytest.mark.parametrize(("probability", "passes"), [(0.3, False), (0.31, True)])
 def test_a_label_of_little_probability_is_no_label(probability, passes):
-    assert confusion(["a line"], [("eng_Latn", probability)], ENGLISH)["lines_match"] is passes
+    assert confusion(["a line"], [("eng_Latn", probability)], ENGLISH, in_latin=True)["lines_match"] is passes
 
 
 def test_words_are_asked_only_of_lines_that_pass_in_another_script():
     with_a_word = ["Мы читаем books"]
-    assert confusion(with_a_word, [("rus_Cyrl", 1.0)], RUSSIAN)["words_match"] is False
-    assert confusion(with_a_word, [("bul_Cyrl", 1.0)], RUSSIAN)["words_match"] is None
-    assert confusion(["We read books"], [("eng_Latn", 1.0)], ENGLISH)["words_match"] is None
-    assert confusion(["Мы читаем"], [("rus_Cyrl", 1.0)], RUSSIAN)["words_match"] is True
+    assert confusion(with_a_word, [("rus_Cyrl", 1.0)], RUSSIAN, in_latin=False)["words_match"] is False
+    assert confusion(with_a_word, [("bul_Cyrl", 1.0)], RUSSIAN, in_latin=False)["words_match"] is None
+    assert confusion(["We read books"], [("eng_Latn", 1.0)], ENGLISH, in_latin=True)["words_match"] is None
+    assert confusion(["Мы читаем"], [("rus_Cyrl", 1.0)], RUSSIAN, in_latin=False)["words_match"] is True
 
 
 def test_without_a_line_there_is_nothing_to_judge():
-    assert confusion([], [], RUSSIAN) == {"lines": 0, "lines_match": None, "words_match": None}
+    assert confusion([], [], RUSSIAN, in_latin=False) == {"lines": 0, "lines_match": None, "words_match": None}

@@ -25,6 +25,7 @@ COLUMNS = [
     "label",
     "probability",
     "match",
+    "code_decides",
     "lines_match",
     "words_match",
     "score",
@@ -59,11 +60,11 @@ def ratings(*values):
 
 def langid():
     rows = [
-        ("es", "1", "spa_Latn", 0.98, True, 1, True, None),
-        ("es", "2", "eng_Latn", 0.9, False, 1, False, None),
-        ("zh", "1", "zho_Hans", 1.0, True, 1, True, False),
+        ("es", "1", "spa_Latn", 0.98, True, False, 1, True, None),
+        ("es", "2", "eng_Latn", 0.9, False, True, 1, False, None),
+        ("zh", "1", "zho_Hans", 1.0, True, False, 1, True, False),
     ]
-    columns = ("lang", "id", "label", "probability", "match", "lines", "lines_match", "words_match")
+    columns = ("lang", "id", "label", "probability", "match", "code_decides", "lines", "lines_match", "words_match")
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
@@ -102,7 +103,11 @@ def test_a_score_is_the_rating_where_the_language_matches_and_zero_elsewhere(tmp
     assert table.schema["match"] == pl.Boolean and table.schema["probability"] == pl.Float64
     assert table.select(RUN.keys()).unique().rows() == [tuple(RUN.values())]
     assert table.row(2, named=True)["response"] == "那个。"
-    assert table.select("lines_match", "words_match").rows() == [(True, None), (False, None), (True, False)]
+    assert table.select("code_decides", "lines_match", "words_match").rows() == [
+        (False, True, None),
+        (True, False, None),
+        (False, True, False),
+    ]
     assert said == "score: 5 over 3 responses\n"
 
 

@@ -128,3 +128,23 @@ def test_a_job_depends_on_the_labels_of_its_own_languages():
     assert list(labels.answer_labels(run("lora/pythia-70m/mono-es"))) == ["es"]
     assert labels.answer_labels(run("full/bloom-560m/multilingual"))["no"] == ["nob_Latn", "nno_Latn"]
     assert list(identification(miniature()).corpus_labels) == ["en", "es", "fr", "bg", "ru", "zh", "bn", "no"]
+
+
+def test_an_identifier_has_the_labels_of_its_table_and_texts_are_normalised_for_it():
+    ours = identification(paper())
+    assert (ours.label_options, ours.normalise) == ([], "none")
+    third = identification(paper(sources={"openlid": {"labels": "openlid-v3"}}))
+    assert third.label_options == ["--labels", "resources/identifiers/openlid-v3.yaml"]
+    assert third.normalise == "clean-line"
+    assert third.translation_labels(wildcards(lang="zh")) == {"zh": ["cmn_Hans", "cmn_Hant"]}
+    assert identification(paper(langid={"normalise": "clean-line"})).normalise == "clean-line"
+    asked = {"sources": {"openlid": {"labels": "openlid-v3"}}, "langid": {"normalise": "none"}}
+    assert identification(paper(**asked)).normalise == "none"
+
+
+def test_an_identifier_may_have_a_table_of_ones_own(tmp_path):
+    path = tmp_path / "labels.yaml"
+    path.write_text("normalise: none\nlabels: {fi: [finnish]}\n")
+    own = identification(paper(sources={"openlid": {"labels": str(path)}}))
+    assert own.label_options == ["--labels", str(path)]
+    assert own.translation_labels(wildcards(lang="fi")) == {"fi": ["finnish"]}

@@ -184,8 +184,8 @@ def test_without_any_example_table_2_says_so_in_a_sentence(tmp_path):
 
 
 def identified(lang, *answers, **run):
-    """Score rows with what was found of each answer: label, probability, match, lines_match, words_match."""
-    names = ("label", "probability", "match", "lines_match", "words_match")
+    """Score rows with what was found of each answer, in the order of `names`."""
+    names = ("label", "probability", "match", "code_decides", "lines_match", "words_match")
     return [answer(lang, str(id), 2) | dict(zip(names, found, strict=True)) | run for id, found in enumerate(answers)]
 
 
@@ -195,10 +195,10 @@ def language_frame(*rows):
 
 RUSSIAN = identified(
     "ru",
-    ("rus_Cyrl", 0.9, True, True, True),
-    ("rus_Cyrl", 0.7, True, True, False),  # an English word in it
-    ("rus_Cyrl", 0.8, True, False, None),  # a line in another language: its words are not judged
-    (None, 0.0, False, None, None),  # nothing to identify
+    ("rus_Cyrl", 0.9, True, False, True, True),
+    ("rus_Cyrl", 0.7, True, False, True, False),  # an English word in it
+    ("rus_Cyrl", 0.8, True, True, False, None),  # a line in another language: its words are not judged
+    (None, 0.0, False, False, None, None),  # nothing to identify
 )
 
 
@@ -210,6 +210,7 @@ def test_the_language_table_has_the_shares_of_what_was_judged():
         "recipe": "mono-en",
         "lang": "ru",
         "responses": 4,
+        "code decides": 1,
         "match": 3 / 4,
         "line pass": pytest.approx(2 / 3),
         "lines judged": 3,
@@ -237,7 +238,7 @@ def test_the_language_table_stands_in_the_order_of_methods_models_recipes_and_la
             ("lora", "a", "mono-en", "en"),
             ("lora", "b", "downsampled", "en"),
         ]
-        for row in identified(lang, ("x", 1.0, True, True, None), method=method, model=model, recipe=recipe)
+        for row in identified(lang, ("x", 1.0, True, False, True, None), method=method, model=model, recipe=recipe)
     ]
     table = language_table.language_rows(language_frame(*rows), ["b", "a"], ["en", "es"])
     assert [tuple(row[name] for name in language_table.CELL) for row in table] == [
@@ -251,15 +252,15 @@ def test_the_language_table_stands_in_the_order_of_methods_models_recipes_and_la
 
 
 def test_the_language_table_is_written_for_a_reader_and_for_a_program(tmp_path):
-    spanish = identified("es", ("spa_Latn", 1.0, True, True, None))
+    spanish = identified("es", ("spa_Latn", 1.0, True, False, True, None))
     language_frame(*RUSSIAN, *spanish).write_parquet(tmp_path / "scores.parquet")
     arguments = ["--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "languages"]
     done = run("language_table.py", *arguments, "--languages", "es", "ru", "--note", "A stand-in judged.")
     assert (done.returncode, done.stderr) == (0, "languages: 2 runs and languages\n")
     text = (tmp_path / "languages.md").read_text(encoding="utf-8")
     assert [[cell.strip() for cell in line.strip("|").split("|")][3:] for line in text.splitlines()[2:4]] == [
-        ["es", "1", "1.00", "1.00", "–", "1.00"],
-        ["ru", "4", "0.75", "0.67", "0.50", "0.80"],
+        ["es", "1", "0", "1.00", "1.00", "–", "1.00"],
+        ["ru", "4", "1", "0.75", "0.67", "0.50", "0.80"],
     ]
     assert text.endswith("A stand-in judged.\n")
     rows = rows_of(tmp_path / "languages.csv")

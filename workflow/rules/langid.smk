@@ -1,8 +1,9 @@
 # langid: the language of each answer, identified by fastText.
 #
-# in   <results>/responses/{method}/{model}/{recipe}.jsonl, the identifier that `data` names
+# in   <results>/responses/{method}/{model}/{recipe}.jsonl, the identifier that `data` names, and its labels
 # out  <results>/langid/{method}/{model}/{recipe}.jsonl   lang, id, label, probability, match (of the whole response),
-#      lines (identified one by one), lines_match, words_match (true, false, or null: nothing to judge)
+#      code_decides (the match would be another one if fenced code were treated the other way), lines (identified one by
+#      one), lines_match, words_match (true, false, or null: nothing to judge)
 
 
 rule train_langid:
@@ -39,6 +40,10 @@ rule langid:
     params:
         code=code_of("langid"),
         labels=IDENTIFICATION.answer_labels,
+        table=IDENTIFICATION.label_options,
+        normalise=IDENTIFICATION.normalise,
+        fenced=config["langid"]["code"],
     shell:
         "python workflow/scripts/langid.py --responses {input.responses:q} --model {input.model:q}"
-        " --languages {input.languages:q} --output {output:q} 2> {log:q}"
+        " --languages {input.languages:q} {params.table:q} --normalise {params.normalise:q}"
+        " --code {params.fenced:q} --output {output:q} 2> {log:q}"

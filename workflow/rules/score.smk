@@ -4,7 +4,7 @@
 # out  <results>/scores/{judge}/{method}/{model}/{recipe}.parquet
 #          one row per response: judge, method, model, recipe, lang, id, prompt, response, response_sha256, decoding,
 #          rating (mean of the repeats), ratings, explanation, judge_model, fingerprint, label, probability, match,
-#          lines_match, words_match, score
+#          code_decides, lines_match, words_match, score
 #      <results>/scores.parquet   all of them
 
 

@@ -119,8 +119,11 @@ rule flag_translation:
     params:
         code=code_of("flag_translation"),
         labels=IDENTIFICATION.translation_labels,
+        table=IDENTIFICATION.label_options,
+        normalise=IDENTIFICATION.normalise,
     shell:
         "python workflow/scripts/flag_translation.py --seed {input.seed:q} --rows {input.rows:q}"
         " --language {wildcards.lang:q}"
-        " --languages {input.languages:q} --model {input.identifier:q} --output {output.rows:q}"
+        " --languages {input.languages:q} {params.table:q} --normalise {params.normalise:q}"
+        " --model {input.identifier:q} --output {output.rows:q}"
         " --report {output.report:q} --picture {output.picture:q} 2> {log:q}"

@@ -15,6 +15,7 @@ from basics.command_line import command_line
 from reporting.markdown import format_setting, markdown_table
 from study.checking import check_configuration
 from study.configuration import read_configs
+from study.identification import normalisation
 from study.series import METHODS
 from study.short_forms import answering_template, recipes_of, training_template
 
@@ -38,6 +39,9 @@ def effective_settings(config: Mapping, method: str) -> dict[str, object]:
         **{f"train.{key}": value for key, value in config["train"][method].items()},
         "respond.template": Path(answering_template(config, method)).stem,
         **{f"respond.{key}": value for key, value in config["respond"][method].items() if key != "template"},
+        "data.identifier": config["data"]["identifier"],
+        "langid.normalise": normalisation(config),
+        "langid.code": config["langid"]["code"],
     }
     return {key: value for key, value in settings.items() if key not in SPEED_AND_MEMORY}
 

@@ -18,7 +18,7 @@ both source and translation. Short texts are not tested: length_ratio and langua
                      letters in all, and more than twice as often as in the source. Spaces and punctuation are ignored,
                      so that it is also found in Chinese; digits never count as repeated (1,000,000,000).
     language         the identifier's best label for the row (all fields together, without inline code and URLs) is
-                     not one of those in the language table.
+                     not one of those that count as the language. --labels and --normalise are those of langid.py.
 
 The report is Markdown with a picture: how often each flag was given, how long translations are, and the first rows
 with each flag. Memory: rows are streamed; four numbers per row are held.
@@ -43,7 +43,7 @@ from basics.reading import iter_jsonl
 from basics.writing import beside, write_jsonl, write_text
 from data.flags import FLAGS, sorted_flags
 from data.identifier import check_labels, identify, load_model
-from data.languages import labels_of, read_languages, read_table
+from data.languages import NORMALISATIONS, labels_for, labels_of, read_label_table, read_languages, read_table
 from data.rows import FIELDS
 from reporting.markdown import escape_markdown, markdown_table
 from translating.structure import Piece, cut, kept_texts
@@ -217,13 +217,15 @@ def make_example(source: dict, row: dict, finding: Finding) -> Example:
     return Example(row["id"], name, source[name], row[name], finding.detail)
 
 
-def tally_rows(pairs: Iterable[tuple[dict, dict]], model: "fasttext.FastText._FastText", labels: list[str]) -> Tally:
+def tally_rows(
+    pairs: Iterable[tuple[dict, dict]], model: "fasttext.FastText._FastText", labels: list[str], normalise: str
+) -> Tally:
     """Read all rows once, and find every flag except length_ratio, which needs the median."""
     tally = Tally()
     pairs = iter(pairs)
     while batch := list(islice(pairs, BATCH)):
         results = [examine_row(source, row) for source, row in batch]
-        identified = identify([result.text for result in results], model)
+        identified = identify([result.text for result in results], model, normalise)
         for (source, row), (findings, ratios, text), (label, probability) in zip(
             batch, results, identified, strict=True
         ):
@@ -369,6 +371,8 @@ def main() -> None:
     )
     parser.add_argument("--language", required=True, metavar="CODE", help="what the rows were translated into")
     parser.add_argument("--languages", required=True, type=Path, help="YAML: code -> name, labels")
+    parser.add_argument("--labels", help="YAML: normalise, and labels: code -> labels (default: those of --languages)")
+    parser.add_argument("--normalise", choices=NORMALISATIONS, default="none", help="of texts, before identification")
     parser.add_argument("--model", required=True, type=Path, help="fastText language identifier, such as OpenLID's")
     parser.add_argument("--output", required=True, type=Path, help="JSON lines: the rows, with all flags")
     parser.add_argument("--report", required=True, type=Path, help="Markdown")
@@ -377,12 +381,16 @@ def main() -> None:
 
     import numpy as np
 
-    labels = labels_of(arguments.language, read_languages(arguments.languages), arguments.languages)
+    openlid = labels_of(arguments.language, read_languages(arguments.languages), arguments.languages)
     name = read_table(arguments.languages)[arguments.language].get("name", arguments.language)
+    asked, table = {arguments.language: openlid}, arguments.labels
+    if table:
+        asked = labels_for(asked, read_label_table(table), table)
     model = load_model(arguments.model)
-    check_labels(model, arguments.model, {arguments.language: labels}, arguments.languages)
+    check_labels(model, arguments.model, asked, table or arguments.languages)
 
-    tally = tally_rows(iter_pairs(arguments.seed, arguments.rows), model, labels)
+    pairs = iter_pairs(arguments.seed, arguments.rows)
+    tally = tally_rows(pairs, model, asked[arguments.language], arguments.normalise)
     ratios = np.frombuffer(tally.ratios)
     tested = ratios[~np.isnan(ratios)]
     median = float(np.median(tested)) if len(tested) else math.nan

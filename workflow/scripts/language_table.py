@@ -1,5 +1,7 @@
 """How often answers are in the language asked for, by run and language: PREFIX.md and PREFIX.csv.
 
+  code decides  number of answers whose match would be another one if fenced code were treated the other way: removed
+                before identification, or not (`langid.code`)
   match         share of the answers whose label, for the whole answer, belongs to the language asked for: the paper's
                 0 or 1
   line pass     share of the answers with all lines in that language, among those with a line to judge
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
 
 RESPONSE = KEY[1:]  # all but the judge
 CELL = ["method", "model", "recipe", "lang"]
-COLUMNS = ("label", "probability", "match", "lines_match", "words_match")
+COLUMNS = ("label", "probability", "match", "code_decides", "lines_match", "words_match")
 SHARES = ("match", "line pass", "word pass", "probability")
 CAPTION = (
-    "Answers in the language asked for. *Match*: by the label of the whole answer, as in the paper. *Line pass*: every"
-    " line of the answer. *Word pass*: no lower-case Latin word, among the answers that pass on lines in a language"
-    " not written in Latin script (both as in Marchisio et al., 2024). *Probability*: mean for the label."
+    "Answers in the language asked for. *Code decides*: number of answers whose match would be another one if fenced"
+    " code were treated the other way (removed before identification, or not). *Match*: by the label of the whole"
+    " answer, as in the paper. *Line pass*: every line of the answer. *Word pass*: no lower-case Latin word, among the"
+    " answers that pass on lines in a language not written in Latin script (both as in Marchisio et al., 2024)."
+    " *Probability*: mean for the label."
 )
 
 
@@ -48,6 +52,7 @@ def language_rows(scores: "pl.DataFrame", models: Sequence[str], languages: Sequ
         .group_by(CELL)
         .agg(
             pl.len().alias("responses"),
+            pl.col("code_decides").sum().alias("code decides"),
             pl.col("match").mean(),
             pl.col("lines_match").mean().alias("line pass"),
             pl.col("lines_match").count().alias("lines judged"),
@@ -69,7 +74,7 @@ def language_rows(scores: "pl.DataFrame", models: Sequence[str], languages: Sequ
 def display_row(row: dict) -> dict[str, object]:
     """A row of the csv, formatted for the Markdown."""
     shares = {name: ABSENT if row[name] is None else f"{row[name]:.2f}" for name in SHARES}
-    return {name: row[name] for name in (*CELL, "responses")} | shares
+    return {name: row[name] for name in (*CELL, "responses", "code decides")} | shares
 
 
 def main() -> None:
@@ -85,7 +90,7 @@ def main() -> None:
 
     rows = language_rows(read_scores(arguments.scores, COLUMNS), arguments.models, arguments.languages)
     write_text(f"{arguments.output_prefix}.csv", pl.DataFrame(rows, infer_schema_length=None).write_csv())
-    table = markdown_table(map(display_row, rows), right=["responses", *SHARES])
+    table = markdown_table(map(display_row, rows), right=["responses", "code decides", *SHARES])
     closing = CAPTION + (f" {arguments.note}" if arguments.note else "")
     write_text(f"{arguments.output_prefix}.md", f"{table}\n\n{closing}\n")
     print(f"languages: {len(rows)} runs and languages", file=sys.stderr)

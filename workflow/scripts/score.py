@@ -74,7 +74,7 @@ def read_run(responses: Path, ratings: Path, langid: Path) -> list[dict]:
     """The run's rows, joined, in the order of the responses. Raises InputError if the three files do not match."""
     answers = read_by_key(responses, {"prompt": str, "response": str})
     rated = read_repeats(ratings, {"explanation": str, "model": str | None, "fingerprint": str | None})
-    passes = {"match": bool, "lines_match": bool | None, "words_match": bool | None}
+    passes = {"match": bool, "code_decides": bool, "lines_match": bool | None, "words_match": bool | None}
     identified = read_by_key(langid, {"label": str | None, "probability": float, **passes})
     for path, rows in ((ratings, rated), (langid, identified)):
         check_same(rows, path, answers, responses)
@@ -116,6 +116,7 @@ def make_score_table(
         "label": pl.String,
         "probability": pl.Float64,
         "match": pl.Boolean,
+        "code_decides": pl.Boolean,
         "lines_match": pl.Boolean,
         "words_match": pl.Boolean,
     }

@@ -19,7 +19,7 @@ Differences from their code:
   only where they are the requested language, and so ignores a line of Chinese in an answer that should be English.
 - Numbers and symbols are not words: a row of numbers has no language.
 - Lines are identified with their punctuation, like the whole response.
-- Code fences are removed beforehand (langid.py); a "Q:" after the answer is not, as our templates have none.
+- Fenced code is removed beforehand (langid.py); a "Q:" after the answer is not, as our templates have none.
 """
 
 import re
@@ -54,7 +54,7 @@ def lines_to_judge(text: str) -> list[str]:
 
 
 def in_latin_script(labels: Sequence[str]) -> bool:
-    """Whether a language with these labels, such as nob_Latn, may be written in Latin script."""
+    """Whether a language with these labels of OpenLID, such as nob_Latn, may be written in Latin script."""
     return any(label.endswith("_Latn") for label in labels)
 
 
@@ -63,11 +63,14 @@ def foreign_words(line: str) -> list[str]:
     return [word for word in LATIN_WORD.findall(INLINE_CODE.sub(" ", line)) if word.islower()]
 
 
-def confusion(lines: Sequence[str], found: Sequence[Label], asked: Sequence[str]) -> dict[str, int | bool | None]:
-    """Judge a response by its lines, the label `found` for each, and the labels of the language `asked` for."""
+def confusion(
+    lines: Sequence[str], found: Sequence[Label], asked: Sequence[str], in_latin: bool
+) -> dict[str, int | bool | None]:
+    """Judge a response by its lines, the label `found` for each, the labels of the language `asked` for, and whether
+    that may be written in Latin script."""
     lines_match = words_match = None
     if lines:
         lines_match = all(label in asked and probability > MIN_PROBABILITY for label, probability in found)
-    if lines_match and not in_latin_script(asked):
+    if lines_match and not in_latin:
         words_match = not any(map(foreign_words, lines))
     return {"lines": len(lines), "lines_match": lines_match, "words_match": words_match}

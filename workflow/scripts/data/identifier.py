@@ -1,15 +1,26 @@
-"""The language identifier: a fastText model, and the label of a text."""
+"""The language identifier: a fastText model, and the label of a text.
+
+A text may be normalised before it is identified:
+
+    none        it is identified as it is
+    clean-line  in lower case, without punctuation, symbols and digits, as OpenLID v2 and v3 cleaned their training data
+                (`clean_line` in openlid_normer.py, https://github.com/hplt-project/openlid, commit 7f2850d)
+"""
 
 import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import regex
+
 from basics.errors import InputError
 from data.languages import FASTTEXT_MARK
 
 if TYPE_CHECKING:
     import fasttext.FastText
+
+NO_LETTER = regex.compile(r"[^\p{Word}\p{Zs}]|\d")  # \p{Word} has vowel signs such as those of Hindi, unlike \w of re
 
 
 def load_model(path: Path | str) -> "fasttext.FastText._FastText":
@@ -49,13 +60,22 @@ def check_labels(
         if known.isdisjoint(labels):
             raise InputError(
                 f"{path}: cannot identify {code!r}: it has none of the labels {', '.join(labels)}; "
-                f"use a model that has, or correct {table}"
+                f"use a model that has, give the table of its labels (`labels` of the source), or correct {table}"
             )
 
 
-def identify(texts: Sequence[str], model: "fasttext.FastText._FastText") -> list[tuple[str | None, float]]:
-    """The best label of each text and its probability; (None, 0.0) for an empty one."""
-    labels, probabilities = model.predict(list(texts))
+def normalised(text: str, normalise: str) -> str:
+    """A text as the identifier is to see it, on one line; empty if nothing is left."""
+    line = " ".join(text.split())
+    return " ".join(NO_LETTER.sub("", line.lower()).split()) if normalise == "clean-line" else line
+
+
+def identify(
+    texts: Sequence[str], model: "fasttext.FastText._FastText", normalise: str = "none"
+) -> list[tuple[str | None, float]]:
+    """The best label of each text and its probability, once the text is normalised; (None, 0.0) for an empty one."""
+    texts = [normalised(text, normalise) for text in texts]
+    labels, probabilities = model.predict(texts)
     return [
         (label[0].removeprefix(FASTTEXT_MARK), round(min(float(probability[0]), 1.0), 4)) if text else (None, 0.0)
         for text, label, probability in zip(texts, labels, probabilities, strict=True)

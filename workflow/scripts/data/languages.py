@@ -1,11 +1,18 @@
-"""The language table: our codes, and the labels of the language identifier that count as each."""
+"""The language table: our codes, and the labels of the language identifier that count as each.
 
+The labels in the language table itself (resources/languages.yaml) are those of OpenLID v1. Those of other identifiers
+are in tables of their own (resources/identifiers/), which also say how a text is normalised before identification.
+"""
+
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from basics.errors import InputError
-from basics.kinds import fields_fault
+from basics.kinds import fields_fault, kind_fault
 from basics.reading import read_yaml
 
+NORMALISATIONS = ("none", "clean-line")  # of a text before identification; data/identifier.py describes them
 FASTTEXT_MARK = "__label__"  # what fastText writes before each label
 
 
@@ -36,3 +43,44 @@ def labels_of(code: str, languages: dict[str, list[str]], table: Path | str) -> 
     if code not in languages:
         raise InputError(f"{table}: the language {code!r} is missing; add it with its name and labels")
     return languages[code]
+
+
+class LabelTable(NamedTuple):
+    """The labels of an identifier that count as each code, the usual one first, and how it wants a text normalised."""
+
+    labels: dict[str, list[str]]
+    normalise: str
+
+
+def read_label_table(path: Path | str) -> LabelTable:
+    """Read a table of resources/identifiers, or one of the same form.
+
+    Raises InputError for a table without `normalise` and `labels` or with another normalisation, for a code that is not
+    text or has no labels, and for a label under two codes.
+    """
+    table = read_yaml(path, fields={"normalise": str, "labels": dict})
+    if table["normalise"] not in NORMALISATIONS:
+        raise InputError(f"{path}: 'normalise' is {table['normalise']!r}; write {' or '.join(NORMALISATIONS)}")
+    codes: dict[str, str] = {}
+    for code, labels in table["labels"].items():
+        if not isinstance(code, str) or not labels or kind_fault(labels, list[str]):
+            raise InputError(
+                f'{path}: {code!r} must be text with a list of labels; YAML reads an unquoted no as false, write "no"'
+            )
+        for label in labels:
+            if codes.setdefault(label, code) != code:
+                raise InputError(f"{path}: the label {label} is listed for {codes[label]!r} and {code!r}; remove one")
+    return LabelTable(table["labels"], table["normalise"])
+
+
+def labels_for(codes: Iterable[str], known: LabelTable, path: Path | str) -> dict[str, list[str]]:
+    """The labels that count as each of the codes. Raises InputError for a code that the identifier's table lacks."""
+    found = {}
+    for code in codes:
+        if code not in known.labels:
+            raise InputError(
+                f"{path}: has no labels for {code!r}; add them if the identifier knows this language, or use one that"
+                " does"
+            )
+        found[code] = known.labels[code]
+    return found

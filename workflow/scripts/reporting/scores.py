@@ -2,8 +2,8 @@
 
 A score table is a parquet file with one row per response: its coordinates (judge, method, model, recipe, lang, id),
 prompt, response, response_sha256, decoding; rating (1-3, the mean of `ratings`, or null), explanation, judge_model,
-fingerprint; label, probability, match, lines_match, words_match (bools, the last two or null); score (rating times
-match). Many files, one per run, and a single file with all runs are read in the same way.
+fingerprint; label, probability, match, code_decides, lines_match, words_match (bools, the last two or null); score
+(rating times match). Many files, one per run, and a single file with all runs are read in the same way.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +31,7 @@ COLUMNS = {  # of a score table, with their types
     "label": str | None,
     "probability": float,
     "match": bool,
+    "code_decides": bool,
     "lines_match": bool | None,
     "words_match": bool | None,
     "score": float | None,

@@ -15,6 +15,7 @@ from study.contradictions import (
     check_recipes,
     check_templates,
 )
+from study.identification import check_identification
 from study.local_files import check_files
 from study.matrix import Matrix, Run
 from study.origins import check_hashes, check_translation
@@ -48,6 +49,7 @@ def check_configuration(config: Mapping) -> None:
     released = _released_runs(study)
     check_released(study, released)
     check_files(study, released)
+    check_identification(study)
 
 
 def check_or_exit(config: Mapping) -> None:

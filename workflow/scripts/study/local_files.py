@@ -56,6 +56,8 @@ def _named_files(config: Mapping, released: Iterable[Run]) -> Iterator[tuple[str
             yield "translation.packed", config["translation"]["packed"].replace("{lang}", lang)
         elif name != "firefox":
             named.append((f"translation.source.{lang}", name, lang))
+    if "/" in (labels := sources[data["identifier"]].get("labels", "")):
+        yield f"sources.{data['identifier']}.labels", labels
     for key, name, lang in named:
         if place := place_of(name, sources, lang):
             yield key if "/" in name else f"sources.{name}.path", place

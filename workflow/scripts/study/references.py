@@ -8,6 +8,7 @@ from basics.errors import InputError
 from basics.paths import REPOSITORY
 from data.flags import FLAGS
 from data.languages import read_table
+from study.identification import IDENTIFIERS, OPENLID
 from study.schema import suggestion
 from study.series import METHODS
 from study.short_forms import methods_of, recipes_of, sweeps
@@ -121,10 +122,15 @@ def _by_language(config: Mapping) -> Iterator[Reference]:
 
 
 def _sources(config: Mapping) -> Iterator[Reference]:
-    """Names of sources; a path, which contains a slash, needs no entry."""
+    """Names of sources and of identifiers' labels; a path, which contains a slash, needs no entry."""
     wanted = "an entry of `sources`: add it there, or give the path of a file"
     for use in ("seed", "prompts", "identifier"):
         given = config["data"][use]
         for code, name in given.items() if isinstance(given, Mapping) else [("", given)]:
             if "/" not in name:
                 yield Reference(f"data.{use}.{code}".rstrip("."), name, config["sources"], wanted)
+    known = [OPENLID, *IDENTIFIERS]
+    for source, entry in config["sources"].items():
+        if "/" not in (labels := entry.get("labels", OPENLID)):
+            wanted = f"one of {', '.join(known)}, or the path of a table of your own"
+            yield Reference(f"sources.{source}.labels", labels, known, wanted)
