@@ -10,7 +10,6 @@ import csv
 import importlib
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -614,12 +613,8 @@ CASES = [
 ]
 
 
-def run(program: str, options: str, apart: bool = False, **patched: Path) -> str | int | None:
-    """Run a program in this process; what it exits with, which is the line where it fails. fastText finds no numbers
-    when it trains where PyTorch has done so: it is to be trained `apart`."""
-    if program == "train_langid" and apart:
-        command = [sys.executable, tiny.SCRIPTS / f"{program}.py", *options.split()]
-        return subprocess.run(command, capture_output=True).returncode
+def run(program: str, options: str, **patched: Path) -> str | int | None:
+    """Run a program in this process; what it exits with, which is the line where it fails."""
     module = importlib.import_module(program)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [f"{program}.py", *options.split()])
@@ -633,11 +628,11 @@ def run(program: str, options: str, apart: bool = False, **patched: Path) -> str
     return None
 
 
-def read(reader: Reader, house: Path, out: Path, apart: bool = False) -> str | int | None:
+def read(reader: Reader, house: Path, out: Path) -> str | int | None:
     """Run a reader in a house."""
     places = {"h": house, "out": out, "bergamot": BERGAMOT, "fonts": REPOSITORY / "resources" / "fonts"}
     patched = {name: house / file for name, file in reader.patched.items()}
-    return run(reader.program, reader.options.format(**places), apart, **patched)
+    return run(reader.program, reader.options.format(**places), **patched)
 
 
 def rows_of(path: Path, count: int) -> list[dict]:
@@ -694,7 +689,7 @@ def house(tmp_path_factory) -> Path:
     out = h / "made"
     readers = {reader.program: reader for reader in READERS}
     for program, place in made.items():
-        assert read(readers[program], h, out, apart=True) in (None, 0), program
+        assert read(readers[program], h, out) in (None, 0), program
         (h / place).parent.mkdir(parents=True, exist_ok=True)
         (out / "o").rename(h / place)
         if program == "respond":
@@ -736,7 +731,7 @@ def whole(house) -> Iterator[Callable[[str], Path]]:
 
 @pytest.mark.parametrize("reader", READERS, ids=[reader.program for reader in READERS])
 def test_of_sound_files_every_program_makes_what_it_should(reader, house, out):
-    assert read(reader, house, out, apart=True) in (None, 0)
+    assert read(reader, house, out) in (None, 0)
     for name in reader.makes.split():
         assert (out / name).is_dir() or (out / name).read_bytes() != b"made before"
 

@@ -252,7 +252,6 @@ TEXTS = st.lists(st.one_of(st.sampled_from(ODD), st.text(max_size=6)), max_size=
 
 @pytest.fixture(scope="module")
 def identifier(folder) -> "fasttext.FastText._FastText":
-    """Made apart: fastText finds no numbers when it trains where PyTorch has done so."""
     made = folder / "identifier.bin"
     texts = {"en": "The cat is in the house.", "es": "El gato es un animal de la casa."}
     for lang, text in texts.items():

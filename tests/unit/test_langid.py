@@ -88,6 +88,26 @@ def test_equal_corpora_give_equal_models(folder, model):
     assert train(folder, folder / "again.bin", SENTENCES).read_bytes() == model.read_bytes()
 
 
+IN_USED_MEMORY = """
+import runpy, sys
+import numpy as np
+for _ in range(2):  # once memory of this size was freed, glibc takes more of it from the heap
+    used = [np.full(500_000, np.nan, np.float32) for _ in range(50)]
+    del used[:-1]  # the training is given some of it
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_a_model_does_not_depend_on_what_its_memory_held_before(folder, model):
+    corpora = [f"{label}={folder / label}.txt" for label in SENTENCES]
+    options = ["--corpus", *corpora, "--languages", folder / "labels.yaml", "--output", folder / "used.bin"]
+    command = [sys.executable, "-c", IN_USED_MEMORY, SCRIPTS / "train_langid.py", *options]
+    done = subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "used.bin").read_bytes() == model.read_bytes()
+
+
 def test_no_answer_is_a_sentence_that_was_learnt():
     learnt = {sentence for sentences in SENTENCES.values() for sentence in sentences}
     assert len(ANSWERS) >= 40 and learnt.isdisjoint(line for row in ANSWERS for line in row["answer"].splitlines())

@@ -20,9 +20,8 @@ indented too. `code_decides` tells whether the match would be another one with t
 Besides this match of the whole response, the output has those of its lines and words (language_confusion.py), always
 without code.
 
-fastText comes from the package fasttext-numpy2: the last release of the original, 0.9.3, calls
-`np.array(..., copy=False)` in `predict`, an error under NumPy 2, and has no wheels, so that installing it requires a
-C++ compiler. fasttext-numpy2 is the same code with that line fixed, and wheels. Both are imported as `fasttext`.
+fastText comes from the package fasttext-community, which is maintained and has wheels, and is imported as `fasttext`
+like the original. The last release of that, 0.9.3, fails under NumPy 2 and needs a C++ compiler.
 """
 
 import argparse

@@ -3,7 +3,8 @@
 Each corpus file holds one language, with one document per line; in a `.jsonl` file, it is the field `text`. The model
 is trained on whole documents and on short pieces of them, since an answer may be a single word. Each language has the
 first label that the language table lists, so that langid.py can use the model like OpenLID. With one thread and a fixed
-seed, the same corpus gives the same bytes.
+seed, the same corpus gives the same bytes. (fasttext-community initialises all weights. The original leaves nine tenths
+of them as the memory happens to be when there is one thread, and may end with "Encountered NaN".)
 """
 
 import argparse
