@@ -67,6 +67,10 @@ SETTINGS = {
     ),
     "respond.special_tokens": ("drop / keep", "drop", "drop / keep", "drop"),
     "respond.precision": ("fp16 over int8 / fp32", "bf16", "bf16 / fp32", "bf16"),
+    # Not in the authors' code: what the paper says.
+    "data.identifier": ("openlid", "openlid", "openlid", "openlid"),
+    "langid.normalise": ("none", "none", "none", "none"),
+    "langid.code": ("keep", "keep", "keep", "keep"),
 }
 NOT_REPRODUCED = {
     ("train.precision", "lora"): "bitsandbytes is not among the packages",
