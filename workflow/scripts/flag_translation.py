@@ -381,11 +381,10 @@ def main() -> None:
 
     import numpy as np
 
-    openlid = labels_of(arguments.language, read_languages(arguments.languages), arguments.languages)
+    languages, table = read_languages(arguments.languages), arguments.labels
+    openlid = {arguments.language: labels_of(arguments.language, languages, arguments.languages)}
+    asked = labels_for(openlid, read_label_table(table), table) if table else openlid
     name = read_table(arguments.languages)[arguments.language].get("name", arguments.language)
-    asked, table = {arguments.language: openlid}, arguments.labels
-    if table:
-        asked = labels_for(asked, read_label_table(table), table)
     model = load_model(arguments.model)
     check_labels(model, arguments.model, asked, table or arguments.languages)
 
