@@ -200,6 +200,29 @@ def test_code_is_what_stands_between_markdowns_fences(response, left):
     assert text_to_identify(response, "drop") == left
 
 
+def test_labels_without_a_script_are_read_by_a_table_and_the_script_by_the_language_table(folder):
+    corpora = {"es": SENTENCES["spa_Latn"], "ru": SENTENCES["rus_Cyrl"]}
+    model, table = train(folder, folder / "bare.bin", corpora), folder / "bare.yaml"
+    table.write_text("normalise: none\nlabels: {es: [es], ru: [ru]}\n")
+    spanish, russian = identify(
+        *(folder, model, ("es", "Mi abuela trabaja en una casa grande cerca del río.")),
+        ("ru", "Наш учитель каждый день читает important книги о новых языках."),
+        options=["--labels", table],
+    )
+    assert (spanish["label"], spanish["match"], spanish["words_match"]) == ("es", True, None)
+    assert (russian["label"], russian["match"], russian["words_match"]) == ("ru", True, False)
+    errors = identify(folder, model, ("fi", "Kiitos"), options=["--labels", table])
+    assert errors.count("\n") == 1 and f"{table}: has no labels for 'fi'" in errors
+
+
+def test_a_text_is_normalised_before_it_is_identified(folder, model):
+    asked = ("es", "EL PAN ES BUENO Y EL NIÑO LO COME EN LA CASA.")
+    (capitals,) = identify(folder, model, asked)
+    (clean,) = identify(folder, model, asked, options=["--normalise", "clean-line"])
+    (lower,) = identify(folder, model, ("es", "el pan es bueno y el niño lo come en la casa"))
+    assert clean == lower and clean["match"] and clean["probability"] != capitals["probability"]
+
+
 def test_numbers_and_signs_are_not_prose_but_any_letter_is():
     assert text_to_identify("1.5 + 2 = 3.5 🎉") == "" and text_to_identify("1 ы") == "1 ы"
 
