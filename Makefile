@@ -21,7 +21,7 @@ TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/
 PYTEST    := pytest --numprocesses 3
 SLOW      := tests/faults tests/workflow/test_dag.py tests/unit/test_invariants.py tests/unit/test_judge.py
 
-.PHONY: help env env-vllm env-vllm-cpu demo real test lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-judging bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
+.PHONY: help env env-vllm env-vllm-cpu demo real test lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-serving bench-judging bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
 .DEFAULT_GOAL := help
 
 help: ## show these targets
@@ -110,7 +110,7 @@ kill-anywhere: env ## fill the disk of a small miniature, kill its processes twe
 fuzz: env ## try random configurations, files, replies, prompts and answers: eight tests, ten minutes each
 	@FUZZ_SECONDS=600 $(ACTIVE) pytest tests/faults/test_fuzz.py
 
-bench: ## run all of the benchmarks below except bench-gpu, half an hour
+bench: ## run all of the benchmarks below except bench-serving and bench-gpu, half an hour
 	@$(if $(BENCH),$(error BENCH is for a single benchmark: make bench-translation, bench-training, bench-responding, bench-judging, bench-figures, bench-dag or bench-gpu))
 	@$(MAKE) --no-print-directory bench-translation bench-training bench-responding bench-judging bench-figures bench-dag
 
@@ -122,6 +122,9 @@ bench-training: env $(PEERS)/.made ## benchmark training, a quarter of an hour; 
 
 bench-responding: env ## benchmark answering in batches, five minutes; options in BENCH
 	@$(ACTIVE) python benchmarks/bench_responding.py $(BENCH)
+
+bench-serving: env $(VLLM_CPU)/.made ## compare vLLM's answers with Transformers', ten minutes; options in BENCH
+	@$(ACTIVE) python benchmarks/bench_serving.py $(BENCH)
 
 bench-judging: env ## measure how much of a rate limit the judge reaches, two minutes; options in BENCH
 	@$(ACTIVE) python benchmarks/bench_judging.py $(BENCH)

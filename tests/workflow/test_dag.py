@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from real_parts import real_parts
+from real_prompts import real_prompts
 from snake import DEMO, REPOSITORY, Job, checkout, counts, dry_run, snakemake
 
 
@@ -31,6 +33,25 @@ def test_the_paper_is_160_trainings_510_decodes_and_25500_judge_calls(paper):
     rated = [job for job in paper if job.rule == "judge"]
     assert len(rated) == counts(paper)["respond"], "every response is judged, once"
     assert all("--expected 50 " in job.command for job in paper if job.rule == "prompts")
+
+
+def test_the_middle_size_samples_the_seed_and_takes_the_same_rows_of_published_translations():
+    jobs = dry_run("--configfile", "config/small.yaml", "--", "all_figures")
+    assert (counts(jobs)["train"], counts(jobs)["micro_batch"], counts(jobs)["take_translation"]) == (15, 3, 2)
+    [seed] = [job.command for job in jobs if job.rule == "seed"]
+    assert "--rows 1000 --random-seed 42" in seed
+    assert all(
+        "--sampled-from results/small/downloads/" in job.command for job in jobs if job.rule == "take_translation"
+    )
+    assert all("--expected 50 --use 20 " in job.command for job in jobs if job.rule == "prompts")
+
+
+@real_parts
+@real_prompts
+def test_the_run_with_real_parts_converts_its_base_and_has_two_judges():
+    jobs = dry_run("--configfile", "config/real.yaml", "tests/workflow/real_texts.yaml", "--", "all_figures")
+    made = counts(jobs)
+    assert (made["train"], made["convert_base"], made["convert_tokenizer"], made["judge"]) == (5, 1, 1, 10)
 
 
 def test_the_judges_report_has_every_rating_of_every_judge_and_their_prices(tmp_path):
