@@ -35,13 +35,10 @@ def pre_tokenizer(name: str) -> "PreTokenizer | None":
     return {"gpt-2": gpt2, "smollm": Sequence([Digits(individual_digits=True), gpt2])}.get(name)
 
 
-def convert_tokenizer(file: Path, folder: Path) -> None:
-    """Write the tokenizer of a GGUF file to `folder`, with the configuration of its model, which engines look for.
-
-    Raises InputError for a pre-tokenizer that is not known.
-    """
+def save_tokenizer(file: Path, folder: Path) -> None:
+    """Write the tokenizer of a GGUF file to `folder`. Raises InputError for a pre-tokenizer that is not known."""
     from gguf import GGUFReader
-    from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     field = GGUFReader(file).get_field(PRE_TOKENIZER)
     name = field.contents() if field else None
@@ -54,9 +51,15 @@ def convert_tokenizer(file: Path, folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
     assert isinstance(tokenizer, PreTrainedTokenizerFast)  # the only kind that is made from GGUF
     tokenizer.backend_tokenizer.pre_tokenizer = wanted
-    config = AutoConfig.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
-    config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def convert_tokenizer(file: Path, folder: Path) -> None:
+    """Write the tokenizer of a GGUF file to `folder`, with the configuration of its model, which engines look for."""
+    from transformers import AutoConfig
+
+    save_tokenizer(file, folder)
+    AutoConfig.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True).save_pretrained(folder)
 
 
 def convert_model(file: Path, folder: Path) -> None:
@@ -75,8 +78,8 @@ def convert_model(file: Path, folder: Path) -> None:
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     model.load_state_dict(loaded.state_dict(), assign=True)
     model.tie_weights()
-    convert_tokenizer(file, folder)
-    model.save_pretrained(folder)  # last, since its configuration replaces the one beside the tokenizer
+    model.save_pretrained(folder)
+    save_tokenizer(file, folder)
 
 
 CONVERT = {"model": convert_model, "tokenizer": convert_tokenizer}
