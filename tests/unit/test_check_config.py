@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+import sentencepieces
 from basics.errors import InputError
 from judging.settings import JudgeSettings
+from models.sentencepiece_models import convert
 from study import checking, released
 from study.configuration import SCHEMA, merge
 from study.short_forms import expanded
@@ -391,6 +393,24 @@ def test_translations_of_your_own_are_one_line(tmp_path):
         (tmp_path / f"{lang}.jsonl").touch()
     config["translation"]["source"] = f"{tmp_path}/{{lang}}.jsonl"
     checking.check_configuration(config)
+
+
+def test_a_tokenizer_of_your_own_gives_the_ids_of_its_sentencepiece_model(tmp_path):
+    config = load("config.yaml")
+    config["families"]["pythia"]["tokenizer"] = {"path": str(tmp_path)}
+    key = "config: families.pythia.tokenizer.path: "
+    with pytest.raises(InputError, match=f"{key}{tmp_path}/tokenizer.json does not exist; correct the path"):
+        checking.check_configuration(config)
+    sentencepieces.make(tmp_path)
+    with pytest.raises(InputError, match=f"{key}.* does not exist; convert .*convert_tokenizer.py"):
+        checking.check_configuration(config)
+    tokenizer = convert(tmp_path)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    checking.check_configuration(config)
+    tokenizer.normalizer = None
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(InputError, match=f"{key}{tmp_path}/tokenizer.model: SentencePiece gives .* other ids"):
+        checking.check_configuration(config)
 
 
 def test_sources_may_name_translations_on_this_machine(tmp_path):

@@ -10,11 +10,14 @@ import subprocess
 import pytest
 
 import hub
+import sentencepieces
 import tiny
 from basics.reading import read_json
 from loopback import serving
+from models.tokenizer import Tokenizer
 
 BASE, LEGACY = "tiny/base", "tiny/legacy"
+SENTENCEPIECE, UNIGRAM, VOCABULARY, BOTH = "tiny/sentencepiece", "tiny/unigram", "tiny/vocabulary", "tiny/both"
 TOKEN = "hf_aTokenThatNobodyShouldSee"
 
 
@@ -31,6 +34,14 @@ def models(tmp_path_factory):
     (folder / LEGACY).mkdir(parents=True)
     (folder / LEGACY / "config.json").write_text("{}")
     (folder / LEGACY / "pytorch_model.bin").write_bytes(b"pickled")
+    sentencepieces.make(folder / SENTENCEPIECE)
+    sentencepieces.make(folder / UNIGRAM, model_type="unigram")
+    sentencepieces.make(folder / BOTH)
+    (folder / BOTH / "tokenizer.json").write_bytes((folder / BASE / "tokenizer.json").read_bytes())
+    (folder / BOTH / "tokenizer_config.json").write_bytes((folder / BASE / "tokenizer_config.json").read_bytes())
+    (folder / VOCABULARY).mkdir()
+    (folder / VOCABULARY / "vocab.json").write_text("{}")
+    (folder / VOCABULARY / "merges.txt").write_text("#version: 0.2\n")
     return folder
 
 
@@ -91,6 +102,38 @@ def test_a_tokenizer_comes_without_weights(server, tmp_path):
     result = fetch(server, tmp_path, "tokenizer")
     assert result.returncode == 0, result.stderr
     assert names(tmp_path / "out") == {"config.json", "tokenizer.json", "tokenizer_config.json", "source.json"}
+
+
+def test_a_sentencepiece_model_alone_is_converted(server, models, tmp_path):
+    """As OpenLLaMA's is."""
+    result = fetch(server, tmp_path, "tokenizer", SENTENCEPIECE)
+    assert result.returncode == 0, result.stderr
+    record = read_json(tmp_path / "out" / "source.json")
+    assert record["converted"] == {"tokenizer.json": sha256(tmp_path / "out" / "tokenizer.json")}
+    assert set(record["sha256"]) == {"tokenizer.model", "tokenizer_config.json"}, "what was fetched"
+    tokenizer = Tokenizer(tmp_path / "out")
+    assert tokenizer.encode_prompt("a    b") == tokenizer.encode_prompt("a b")
+
+
+@pytest.mark.parametrize(
+    ("repo", "complaint"),
+    [
+        (UNIGRAM, "tokenizer.model: only tokenizers of LLaMA's kind are converted, but it is not BPE"),
+        (VOCABULARY, "tokenizer.json: no such file; save the tokenizer as a fast one"),
+    ],
+)
+def test_a_tokenizer_that_cannot_be_used_is_refused_at_once(server, tmp_path, repo, complaint):
+    line = refused(fetch(server, tmp_path, "tokenizer", repo), tmp_path)
+    assert f"{repo} at {hub.commit_of(repo)}: {complaint}" in line and str(tmp_path) not in line
+
+
+def test_a_published_tokenizer_that_differs_from_its_sentencepiece_model_is_taken_with_a_warning(
+    server, models, tmp_path
+):
+    result = fetch(server, tmp_path, "tokenizer", BOTH)
+    assert result.returncode == 0, result.stderr
+    assert f"warning: {BOTH} at {hub.commit_of(BOTH)}: tokenizer.model: SentencePiece gives" in result.stderr
+    assert sha256(tmp_path / "out" / "tokenizer.json") == sha256(models / BOTH / "tokenizer.json")
 
 
 def test_a_file_with_the_pinned_hash_is_taken(server, models, tmp_path):

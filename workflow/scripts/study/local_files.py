@@ -34,7 +34,9 @@ def check_files(config: Mapping, released: Iterable[Run]) -> None:
         except OSError as error:
             raise InputError(f"config: {key}: {path}: {system_fault(error)}") from None
         if not found:
-            raise InputError(f"config: {key}: {path} does not exist; correct the path or put the file there")
+            raise InputError(f"config: {key}: {path} does not exist; {_remedy(REPOSITORY / path)}")
+        if key.endswith(".tokenizer.path"):
+            _check_tokenizer(key, (REPOSITORY / path).parent)
     read_claims(config["claims"])
     seed = place_of(config["data"]["seed"], config["sources"])
     if seed:
@@ -44,6 +46,25 @@ def check_files(config: Mapping, released: Iterable[Run]) -> None:
         if place := place_of(name, config["sources"], lang):
             path = Path(place)
             check_prompts(read_jsonl(path, fields=FIELDS), path, config["data"]["prompts_expected"])
+
+
+def _remedy(path: Path) -> str:
+    """What to do about a file that does not exist."""
+    if path.name == "tokenizer.json" and path.with_name("tokenizer.model").is_file():
+        return "convert the tokenizer.model there (workflow/scripts/convert_tokenizer.py) and name that output instead"
+    return "correct the path or put the file there"
+
+
+def _check_tokenizer(key: str, folder: Path) -> None:
+    """Raise InputError if a tokenizer has a SentencePiece model beside it that gives other ids."""
+    if not (folder / "tokenizer.model").is_file():
+        return
+    from models.sentencepiece_models import check_folder
+
+    try:
+        check_folder(folder)
+    except InputError as fault:
+        raise InputError(f"config: {key}: {fault}") from None
 
 
 def _named_files(config: Mapping, released: Iterable[Run]) -> Iterator[tuple[str, str]]:
