@@ -99,6 +99,58 @@ def test_a_response_that_would_melt_into_the_prompt_is_encoded_alone(tmp_path):
     assert tokenizer.decode(prompt + response) == "Response:\n yes"
 
 
+STRUCK = {
+    "instruction": "How is text struck out in HTML? <eos>",
+    "input": "<s>",
+    "output": "Put it between <s> and <eos>, as in <s>old price<eos> new price. <eos>",
+}
+
+
+@pytest.mark.parametrize("bos", [False, True])
+def test_the_name_of_a_special_token_in_a_text_is_text(tmp_path, monkeypatch, bos):
+    recipe, folder = tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer", bos=bos)
+    rows = pl.read_parquet(recipe / "train.parquet")
+    rows.with_columns(**{name: pl.lit(text) for name, text in STRUCK.items()}).write_parquet(recipe / "train.parquet")
+    dataset = run(monkeypatch, recipe, folder, tmp_path / "tokens")
+    counts = json.loads((tmp_path / "tokens" / "counts.json").read_text())["train"]
+    assert all("special_tokens" not in language for language in counts.values())
+    tokenizer, prompt = Tokenizer(folder), Template(tiny.ALPACA).prompt(STRUCK["instruction"], STRUCK["input"])
+    for row in dataset["train"]:
+        ids = row["input_ids"]
+        assert [place for place, token in enumerate(ids) if token < 3] == ([0] if bos else []) + [len(ids) - 1]
+        assert tokenizer.decode(ids) == prompt + STRUCK["output"]
+        assert ids[: row["prompt_length"]] == tokenizer.encode_prompt(prompt)
+
+
+def test_rows_in_which_a_tokenizer_reads_special_tokens_are_counted(tmp_path, monkeypatch, capsys):
+    """One that makes <s> up of ordinary tokens, by its merges."""
+    recipe, folder = tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer", bos=True)
+    definition = json.loads((folder / "tokenizer.json").read_text())
+    definition["model"]["vocab"]["<s"] = len(definition["model"]["vocab"])
+    definition["model"]["merges"] = [["<", "s"], ["<s", ">"]]
+    definition["pre_tokenizer"]["use_regex"] = False
+    (folder / "tokenizer.json").write_text(json.dumps(definition))
+    rows = pl.read_parquet(recipe / "train.parquet")
+    marked = pl.when(pl.col("id") == 4).then(pl.lit("Put it into <s>.")).otherwise(pl.col("output"))
+    rows.with_columns(output=marked).write_parquet(recipe / "train.parquet")
+    run(monkeypatch, recipe, folder, tmp_path / "tokens")
+    counts = json.loads((tmp_path / "tokens" / "counts.json").read_text())["train"]
+    assert [language.get("special_tokens") for language in counts.values()] == [1, None]
+    assert "special tokens are read in the text of 1 rows" in capsys.readouterr().err
+
+
+def test_a_template_that_names_a_special_token_is_refused(tmp_path, monkeypatch):
+    recipe, folder = tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer")
+    template = tmp_path / "template.json"
+    template.write_text(
+        json.dumps({"prompt_input": "{instruction} {input}<eos>", "prompt_no_input": "{instruction}<eos>"})
+    )
+    monkeypatch.setattr(tiny, "ALPACA", template)
+    with pytest.raises(InputError, match=r"template.json: '<eos>' is a special token of the tokenizer, but would be"):
+        run(monkeypatch, recipe, folder, tmp_path / "tokens")
+    assert not (tmp_path / "tokens").exists()
+
+
 @pytest.mark.parametrize("fault", ["no recipe", "no rows", "no column", "no tokenizer", "no eos"])
 def test_bad_input_is_named_in_one_line(tmp_path, monkeypatch, fault):
     recipe, folder = tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer")

@@ -2,7 +2,8 @@
 
 A row longer than --max-length is truncated, and then has no end-of-text token. The output is a `datasets` folder with
 the splits train and validation, whose rows are id, lang, input_ids, prompt_length (tokens of the prompt) and length
-(all tokens), and counts.json.
+(all tokens), and counts.json. The names of special tokens in a row, such as </s> in HTML, are text like any other; if a
+tokenizer cannot keep them apart, counts.json says of how many rows (special_tokens), and a warning is given.
 
 --tokens keeps at most this many training tokens: whole rows in the recipe's order, which is random, so the languages'
 shares are preserved, and less than a row's worth is left over. --tokens-of takes the number from another output of this
@@ -36,7 +37,8 @@ def read_rows(path: Path) -> list[dict]:
 
 
 def tokenize(row: dict, template: Template, tokenizer: Tokenizer, max_length: int) -> dict:
-    """The tokenized row; `truncated` says whether part of the prompt or the response was cut off."""
+    """The tokenized row; `truncated` says whether part of the prompt or the response was cut off, `special_tokens`
+    whether its text gave special tokens."""
     prompt, response = tokenizer.encode_example(template.prompt(row["instruction"], row["input"]), row["output"])
     whole = [*prompt, *response, tokenizer.eos]
     return {
@@ -46,6 +48,7 @@ def tokenize(row: dict, template: Template, tokenizer: Tokenizer, max_length: in
         "prompt_length": min(len(prompt), max_length),
         "length": min(len(whole), max_length),
         "truncated": len(whole) - 1 > max_length,
+        "special_tokens": tokenizer.special_in([*prompt, *response]) > 0,
     }
 
 
@@ -87,6 +90,7 @@ def main() -> None:
     if arguments.max_length < 2:
         raise InputError(f"--max-length {arguments.max_length}: a row has at least 2 tokens")
     template, tokenizer = Template(arguments.template), Tokenizer(arguments.tokenizer)
+    tokenizer.check_template(template.with_input + template.without_input, arguments.template)
     recipe = {split: arguments.recipe / f"{split}.parquet" for split in SPLITS}
     rows = {split: read_rows(path) for split, path in recipe.items()}
 
@@ -106,6 +110,7 @@ def main() -> None:
                 tokens=row["length"],
                 response_tokens=row["length"] - row["prompt_length"],
                 truncated=int(row.pop("truncated")),
+                **({"special_tokens": 1} if row.pop("special_tokens") else {}),
             )
         dataset[split] = Dataset.from_list(tokenized, features=recipe_features())
         # The library's fingerprint is random; the source's hash makes the files reproducible.
@@ -118,6 +123,12 @@ def main() -> None:
         f"{arguments.output}: {total['rows']:,} rows ({total['truncated']:,} truncated), {total['tokens']:,} tokens",
         file=sys.stderr,
     )
+    if confused := total["special_tokens"]:
+        print(
+            f"warning: {arguments.tokenizer}: special tokens are read in the text of {confused:,} rows (counts.json):"
+            " this tokenizer makes them up of ordinary ones",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Text to token ids and back, with the tokenizer in a folder, without the start-up time of Transformers.
 
 Prompt and response are encoded such that training sees the prompt exactly as inference does: a token that the tokenizer
-puts before every text (LLaMA's <s>) is kept, an end-of-text token after it is not.
+puts before every text (LLaMA's <s>) is kept, an end-of-text token after it is not. A text is data: where it contains
+the name of a special token, as an HTML example with </s> does, the name is encoded like any other text.
 """
 
 from pathlib import Path
@@ -23,14 +24,24 @@ class Tokenizer:
             self._tokenizer = FastTokenizer.from_file(str(definition))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        self._tokenizer.encode_special_tokens = True  # as text, that is
         settings = Path(folder) / "tokenizer_config.json"
         special = read_json(settings, fields=(), remedy="make or fetch the tokenizer again")
         self.eos = self._special_id(special.get("eos_token"), settings)
         # Padding is masked and never a label, so eos can serve for a tokenizer without a pad token.
         self.pad = self._special_id(special["pad_token"], settings) if special.get("pad_token") else self.eos
+        added = self._tokenizer.get_added_tokens_decoder()
+        self._special = {token.content: number for number, token in added.items() if token.special}
+        unknown = self._name(special.get("unk_token"))  # stands for characters, which a text may well contain
+        self._control = {number for name, number in self._special.items() if name != unknown}
+        self._around = self._controls(self.encode_prompt(""))
+
+    @staticmethod
+    def _name(token: str | dict | None) -> str | None:
+        return token.get("content") if isinstance(token, dict) else token
 
     def _special_id(self, token: str | dict | None, path: Path) -> int:
-        text = token.get("content") if isinstance(token, dict) else token
+        text = self._name(token)
         identifier = self._tokenizer.token_to_id(text) if text and isinstance(text, str) else None
         if identifier is None:
             raise InputError(f"{path}: eos_token is {text!r}, which is not a token; name the end-of-text token there")
@@ -57,6 +68,24 @@ class Tokenizer:
         if joint[: len(prompt_ids)] == prompt_ids:
             return prompt_ids, joint[len(prompt_ids) :]
         return prompt_ids, self._tokenizer.encode(response, add_special_tokens=False).ids
+
+    def special_in(self, ids: list[int]) -> int:
+        """How many ids of a text are special tokens, besides those that the tokenizer puts around every text.
+
+        It is 0 for most tokenizers; in some, ordinary tokens of a special token's name merge into it.
+        """
+        return self._controls(ids) - self._around
+
+    def _controls(self, ids: list[int]) -> int:
+        return sum(token in self._control for token in ids)
+
+    def check_template(self, text: str, path: Path | str) -> None:
+        """Raise InputError if a template's text names a special token, which would be encoded as text."""
+        if name := next((name for name in self._special if name and name in text), None):
+            raise InputError(
+                f"{path}: {name!r} is a special token of the tokenizer, but would be read as text; write the template"
+                " without it"
+            )
 
     def _without_eos(self, ids: list[int]) -> list[int]:
         return ids[:-1] if ids and ids[-1] == self.eos else ids
