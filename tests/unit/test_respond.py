@@ -217,3 +217,26 @@ def test_bad_input_is_named_in_one_line(house, tmp_path, monkeypatch, changed, c
     with pytest.raises(InputError) as error:
         run(house, tmp_path / "responses.jsonl", monkeypatch, **changed)
     assert complaint in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_prompt_and_an_answer_that_need_more_positions_than_there_are_is_one_line(house, tmp_path, monkeypatch):
+    tiny.model(tmp_path / "gpt2", "bloom", house / "tokenizer", model_type="gpt2", n_positions=64)
+    template = Template(house / "template.json")
+    prompts = [template.prompt(prompt) for prompts in PROMPTS.values() for prompt in prompts]
+    longest = max(len(Tokenizer(house / "tokenizer").encode_prompt(prompt)) for prompt in prompts)
+    room = 64 - longest + 1  # the last token of an answer is not read
+    rows = run(house, tmp_path / "fits.jsonl", monkeypatch, base=tmp_path / "gpt2", max_new_tokens=room)
+    assert max(row["tokens"] for row in rows) == room
+    with pytest.raises(InputError) as error:
+        run(house, tmp_path / "not.jsonl", monkeypatch, base=tmp_path / "gpt2", max_new_tokens=room + 1)
+    assert str(error.value) == (
+        f"{tmp_path}/gpt2: has 64 positions, but the longest prompt and max_new_tokens take 65 tokens;"
+        " lower max_new_tokens"
+    )
+    assert not (tmp_path / "not.jsonl").exists() and not (tmp_path / "not.journal").exists()
+
+
+def test_the_name_of_a_special_token_in_a_prompt_is_text(house):
+    tokenizer = Tokenizer(house / "tokenizer")
+    ids = tokenizer.encode_prompt("What is <eos>?")
+    assert tokenizer.eos not in ids and tokenizer.decode(ids) == "What is <eos>?"

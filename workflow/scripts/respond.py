@@ -47,6 +47,7 @@ from basics.settings import read_settings
 from basics.writing import write_json, write_jsonl
 from data.template import Template, cut_response
 from models import language_models
+from models.positions import check_positions
 from models.tokenizer import Tokenizer
 
 
@@ -149,11 +150,15 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = read_settings(Settings, arguments.settings)
     template, tokenizer = Template(arguments.template), Tokenizer(arguments.tokenizer)
+    tokenizer.check_template(template.with_input + template.without_input, arguments.template)
     rows = read_prompts(arguments.prompts)
     if settings.serve and arguments.method == "lora":
         raise InputError("--method lora with serve: merge the adapter (merge_adapter.py) and give --method full")
     weights = weights_used(arguments)
     prompts = [tokenizer.encode_prompt(template.prompt(row["prompt"])) for row in rows]
+    model = arguments.model if arguments.method == "full" else arguments.base
+    longest = max(map(len, prompts)) + settings.max_new_tokens - 1  # the last new token is not read
+    check_positions(model, longest, "the longest prompt and max_new_tokens take", "lower max_new_tokens")
     keys = [item_key(weights=weights, prompt=ids, settings=settings.determinants()) for ids in prompts]
     start = time.monotonic()
     with Journal(arguments.journal, is_answer) as journal:

@@ -36,6 +36,7 @@ from basics.reading import read_json
 from basics.settings import read_settings
 from basics.writing import beside, write_json
 from models import language_models
+from models.positions import check_positions
 from models.tuned import load_tuned
 from training import checkpoints, ranks, saving
 from training import trainer as training
@@ -43,6 +44,7 @@ from training.examples import Examples, load_tokens, rehearsal_rows
 from training.instruments import Interruption
 from training.settings import Settings, check_method
 
+SHORTER = "lower tokenize.max_length"
 REHEARSED_STEPS = 2  # during all of the second one, the optimizer's state is in memory
 
 
@@ -194,6 +196,7 @@ def rehearse(arguments: argparse.Namespace, settings: Settings) -> None:
     """Take REHEARSED_STEPS steps with one micro-batch per rank, as large as the settings allow, and write their peak
     memory. Nothing else is kept."""
     check_input(arguments.method, settings, arguments.adapter_modules, arguments.model)
+    check_positions(arguments.model, arguments.rehearse, "rows may have", SHORTER)
     import torch
 
     rows = ranks.RANKS * max(1, settings.micro_batch_tokens // arguments.rehearse)
@@ -232,6 +235,8 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
     check_input(method, settings, modules, arguments.model)
     lock, waited = locking.hold_for_ranks(Path(f"{arguments.checkpoints}.lock"), ranks.launch_id(), ranks.RANK == 0)
     splits = load_tokens(arguments.tokens)
+    longest = max(max(split["length"]) for split in splits.values())
+    check_positions(arguments.model, longest, "the longest row has", SHORTER)
     hashes = input_hashes(arguments.model, arguments.tokens) if ranks.RANK == 0 else {}
     validation = Examples(splits["validation"], settings.loss_on)
     learned = Examples(training_rows(splits, settings), settings.loss_on)

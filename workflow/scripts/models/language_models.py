@@ -57,20 +57,27 @@ def weight_hashes(folder: Path, config: str = "config.json") -> dict[str, str]:
     return {path.name: sha256(path) for path in [folder / config, *weight_files(folder, config)]}
 
 
+def tensor_shapes(folder: Path, config: str = "config.json") -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor of a model (or adapter, see `weight_files`), by name, from file headers.
+
+    Raises InputError for a file that is not a complete safetensors file.
+    """
+    headers = [_read_header(path) for path in weight_files(folder, config)]
+    return {name: tuple(tensor["shape"]) for header in headers for name, tensor in header.items()}
+
+
 def layer_shapes(folder: Path, config: str = "config.json") -> dict[str, tuple[int, int]]:
-    """Rows and columns of the matrices in the layers of a model (or adapter, see `weight_files`), from file headers.
+    """Rows and columns of the matrices among a model's `tensor_shapes` that are in its layers.
 
     Names begin with the layer's number, as in 0.self_attention.query_key_value, since the prefix before it differs
-    between copies of a model. Raises InputError for a file that is not a complete safetensors file.
+    between copies of a model.
     """
     shapes = {}
-    for path in weight_files(folder, config):
-        header = _read_header(path)
-        for name, tensor in header.items():
-            *parts, last = name.split(".")
-            layer = next((place for place, part in enumerate(parts) if part.isdigit()), None)
-            if layer is not None and last == "weight" and len(tensor["shape"]) == 2:
-                shapes[".".join(parts[layer:])] = tuple(tensor["shape"])
+    for name, shape in tensor_shapes(folder, config).items():
+        *parts, last = name.split(".")
+        layer = next((place for place, part in enumerate(parts) if part.isdigit()), None)
+        if layer is not None and last == "weight" and len(shape) == 2:
+            shapes[".".join(parts[layer:])] = shape
     return shapes
 
 
