@@ -10,10 +10,10 @@ from transformers import AutoConfig, AutoModelForCausalLM
 import tiny
 from training import labelled_loss
 from training.examples import NO_LABEL
-from training.labelled_loss import give_summed_loss
+from training.labelled_loss import can_be_fused, give_summed_loss
 
-ARCHITECTURES = tiny.ARCHITECTURES | {
-    "gemma2": {  # which bends its logits after the output layer
+ARCHITECTURES = tiny.ARCHITECTURES | {  # and those which bend or scale their logits after the output layer
+    "gemma2": {
         "model_type": "gemma2",
         "hidden_size": 32,
         "intermediate_size": 64,
@@ -21,8 +21,31 @@ ARCHITECTURES = tiny.ARCHITECTURES | {
         "num_attention_heads": 2,
         "num_key_value_heads": 1,
         "head_dim": 16,
-    }
+    },
+    "recurrent_gemma": {
+        "model_type": "recurrent_gemma",
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "lru_width": 32,
+        "logits_soft_cap": 1.0,
+    },
+    "falcon_h1": {
+        "model_type": "falcon_h1",
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "mamba_d_ssm": 32,
+        "mamba_n_heads": 4,
+        "mamba_d_head": 8,
+        "mamba_d_state": 8,
+        "lm_head_multiplier": 0.5,
+    },
 }
+FUSED = {"gpt_neox", "bloom", "llama"}
 WORDS = 50
 
 
@@ -120,3 +143,14 @@ def test_with_the_vocabulary_of_bloom_it_holds_one_chunk_of_logits():
     )
     assert value == pytest.approx(plain_value, rel=1e-5)
     assert peak < plain_peak / 5, (peak, plain_peak)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("family", ARCHITECTURES)
+def test_logits_are_left_out_exactly_where_they_are_of_the_output_layer_alone(family, precision):
+    model = model_of(family).to(precision)
+    before = torch.random.get_rng_state()
+    assert can_be_fused(model) == (family in FUSED)
+    assert torch.equal(torch.random.get_rng_state(), before), "adapters are drawn next"
+    inputs = {name: value for name, value in batch(1.0).items() if name != "targets"}
+    assert model(**inputs).logits.shape == (3, 12, WORDS), "it is itself again"

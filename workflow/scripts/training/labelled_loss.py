@@ -14,12 +14,6 @@ from training.examples import NO_LABEL
 
 CHUNK = 2**25  # logits held at once, 128 MB in fp32
 GPU_ROWS = 256  # minimum positions in a chunk: with fewer, a GPU is limited by reading the weights
-SCALED = (
-    "final_logit_softcapping",
-    "logit_scale",
-    "logits_scaling",
-    "mup_scale",
-)  # other operations on logits in some models
 
 
 class _SummedLoss(torch.autograd.Function):
@@ -80,11 +74,50 @@ def summed_loss(head, states, targets):
         head.forward = plain
 
 
+class _Known:
+    """Stands for what a base model returns: known hidden states, and nothing else."""
+
+    def __init__(self, states):
+        self.last_hidden_state = states
+
+    def __getitem__(self, place):
+        return self.last_hidden_state if place == 0 else None
+
+    def __getattr__(self, name):
+        return None
+
+
+def logits_are_of_the_head(model) -> bool:
+    """Whether the output layer gets the last hidden states as they are, and its logits are the model's.
+
+    Some models scale or cap the ones or the others. Found out with known values in place of the base model's and the
+    output layer's results, so that no weight is read.
+    """
+    head, base = model.get_output_embeddings(), model.base_model
+    states = torch.arange(2.0 * head.in_features, device=head.weight.device).remainder(251).view(1, 2, -1)  # fits bf16
+    logits = torch.tensor([[[-1000.0, 0.5, 1000.0]] * 2], device=states.device)
+    seen = []
+    stand_ins = {head: lambda given: seen.append(given) or logits, base: lambda *_, **__: _Known(states)}
+    if isinstance(decoder := getattr(base, "decoder", None), torch.nn.Module):  # OPT's is called without its base
+        stand_ins[decoder] = stand_ins[base]
+    plain = {module: module.forward for module in stand_ins}
+    ids = torch.zeros(1, 2, dtype=torch.long, device=states.device)
+    try:
+        for module, forward in stand_ins.items():
+            module.forward = forward
+        given = model.forward(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+    except Exception:  # whatever such a model misses: its logits are then computed by itself
+        return False
+    finally:
+        for module, forward in plain.items():
+            module.forward = forward
+    return len(seen) == 1 and torch.equal(seen[0], states) and torch.equal(given.float(), logits)
+
+
 def can_be_fused(model) -> bool:
-    """Whether the logits are simply the states multiplied by one matrix."""
+    """Whether the logits are simply the last hidden states multiplied by one matrix."""
     head = model.get_output_embeddings()
-    scaled = any(getattr(model.config, name, None) not in (None, 1, 1.0) for name in SCALED)
-    return type(head) is torch.nn.Linear and head.bias is None and not scaled
+    return type(head) is torch.nn.Linear and head.bias is None and logits_are_of_the_head(model)
 
 
 def give_summed_loss(model) -> None:
