@@ -4,9 +4,13 @@ Prompts of unequal length are padded on the left and masked, so that no answer d
 from a prompt's first token, and the repetition penalty ignores padding (Transformers 5.23 does so, and a test checks
 it). All that is left of the batch's influence is the order in which numbers are summed: in fp32 it changed no token in
 our tests, in bf16 it may decide between two tokens that are almost equally likely.
+
+Not every architecture keeps padding out: RecurrentGemma's convolution reads it. Each model is therefore tried first,
+and one that sees its padding answers only prompts of equal length together.
 """
 
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +19,9 @@ from basics.errors import InputError
 from models import language_models  # noqa: F401  (first: it configures threads and network access)
 from models.tokenizer import Tokenizer
 from models.tuned import load_tuned
+
+TRIED = "What is it?"
+PADDING = 5  # tokens, more than the convolutions of recurrent models reach back
 
 
 def pad_left(prompts: list[list[int]], pad: int) -> tuple[list[list[int]], list[list[int]]]:
@@ -50,6 +57,48 @@ def generate(model, prompts: list[list[int]], settings, tokenizer: Tokenizer) ->
     return answers
 
 
+def sees_padding(model, prompt: list[int], tokenizer: Tokenizer) -> bool:
+    """Whether what the model answers to a prompt depends on the tokens that are masked before it.
+
+    They are the same number either way, so that all sums have the same order, and nothing but the padding can make a
+    difference.
+    """
+    import torch
+    from transformers import GenerationConfig
+
+    tried = GenerationConfig(
+        do_sample=False,
+        max_new_tokens=2,
+        min_new_tokens=2,
+        eos_token_id=tokenizer.eos,
+        pad_token_id=tokenizer.pad,
+        bos_token_id=tokenizer.eos,
+        output_logits=True,
+        return_dict_in_generate=True,
+    )
+    mask = torch.tensor([[0] * PADDING + [1] * len(prompt)], device=model.device)
+    logits = []
+    for padding in (tokenizer.pad, prompt[0], prompt[-1]):
+        ids = torch.tensor([[padding] * PADDING + prompt], device=model.device)
+        with torch.inference_mode():
+            logits.append(
+                torch.stack(model.generate(input_ids=ids, attention_mask=mask, generation_config=tried).logits)
+            )
+    return not all(torch.equal(logits[0], other) for other in logits[1:])
+
+
+def generate_by_length(model, prompts: list[list[int]], settings, tokenizer: Tokenizer) -> list[tuple[list[int], bool]]:
+    """Like `generate_in_memory`, but only prompts of equal length share a batch, so that nothing is padded."""
+    places = defaultdict(list)
+    for place, prompt in enumerate(prompts):
+        places[len(prompt)].append(place)
+    answers = {}
+    for some in places.values():
+        batch = [prompts[place] for place in some]
+        answers |= zip(some, generate_in_memory(model, batch, settings, tokenizer), strict=True)
+    return [answers[place] for place in range(len(prompts))]
+
+
 def generate_in_memory(model, prompts: list[list[int]], settings, tokenizer: Tokenizer) -> list[tuple[list[int], bool]]:
     """Like `generate`, but halves a batch that does not fit into GPU memory. Raises InputError if a single prompt does
     not fit."""
@@ -83,4 +132,8 @@ def engine_versions() -> dict[str, str]:
 def loaded_model(method: str, base: Path, folder: Path, settings, tokenizer: Tokenizer) -> Generator[Callable]:
     """The tuned model as a function of a batch of prompts; an adapter is not merged into the base."""
     model = load_tuned(method, base, folder, settings.precision)
-    yield lambda prompts: generate_in_memory(model, prompts, settings, tokenizer)
+    together = generate_in_memory
+    if settings.batch > 1 and sees_padding(model, tokenizer.encode_prompt(TRIED), tokenizer):
+        print(f"{base}: sees its padding, so only prompts of equal length are answered together", file=sys.stderr)
+        together = generate_by_length
+    yield lambda prompts: together(model, prompts, settings, tokenizer)
