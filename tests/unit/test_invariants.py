@@ -2,7 +2,6 @@
 
 import json
 import math
-import random
 import socket
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 
 import tiny
 from basics.reading import read_json
-from training.examples import load_tokens
+from padded_loop import padded_loop
 from trainings import LORA, SETTINGS, Training, make_house, tune
 
 STEPS = 12  # 22 rows in steps of 8, 8 and 6, four times
@@ -32,69 +31,11 @@ def settings(method: str, **changed) -> dict:
     return SETTINGS | {"epochs": 4, "learning_rate": LEARNING_RATE[method]} | method_s | changed
 
 
-def padded_loop(house: Path, method: str, family: str) -> list[float]:
-    """Losses of the same training as textbooks have it: random pairs, padded, the whole logits, the mean by labels."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from transformers import (
-        AutoModelForCausalLM,
-        get_cosine_schedule_with_warmup,
-        get_linear_schedule_with_warmup,
-        set_seed,
-    )
-
-    wanted = settings(method)
-    rows = load_tokens(house / "tokens")["train"]
-    set_seed(wanted["seed"])
-    model = AutoModelForCausalLM.from_pretrained(house / family, dtype=torch.float32)
-    if method == "lora":
-        adapted = LoraConfig(
-            r=LORA["rank"],
-            lora_alpha=LORA["alpha"],
-            lora_dropout=LORA["dropout"],
-            target_modules=tiny.MODULES[family],
-            task_type="CAUSAL_LM",
-        )
-        model = get_peft_model(model, adapted)
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=wanted["learning_rate"], weight_decay=0.0)
-    schedule = get_linear_schedule_with_warmup if method == "lora" else get_cosine_schedule_with_warmup
-    scheduler = schedule(optimizer, wanted["warmup"], STEPS)
-    losses = []
-    for epoch in range(wanted["epochs"]):
-        order = list(range(len(rows)))
-        random.Random(f"order {wanted['seed']} {epoch}").shuffle(order)
-        for start in range(0, len(order), wanted["batch"]):
-            drawn = [rows[place] for place in order[start : start + wanted["batch"]]]
-            unlabelled = [1 if wanted["loss_on"] == "all" else row["prompt_length"] for row in drawn]
-            labels = sum(row["length"] - first for row, first in zip(drawn, unlabelled, strict=True))
-            step = 0.0
-            for pair in range(0, len(drawn), 2):
-                some, firsts = drawn[pair : pair + 2], unlabelled[pair : pair + 2]
-                longest = max(row["length"] for row in some)
-                ids = torch.tensor([row["input_ids"] + [1] * (longest - row["length"]) for row in some])
-                mask = torch.tensor([[1] * row["length"] + [0] * (longest - row["length"]) for row in some])
-                positions = torch.arange(longest)
-                wanted_ids = torch.where((mask == 1) & (positions >= torch.tensor(firsts)[:, None]), ids, -100)
-                logits = model(input_ids=ids, attention_mask=mask).logits
-                loss = torch.nn.functional.cross_entropy(
-                    logits[:, :-1].flatten(0, 1), wanted_ids[:, 1:].flatten(), reduction="sum", ignore_index=-100
-                )
-                (loss / labels).backward()
-                step += loss.item() / labels
-            torch.nn.utils.clip_grad_norm_(trained, 1.0)
-            optimizer.step()
-            scheduler.step()
-            optimizer.zero_grad()
-            losses.append(step)
-    return losses
-
-
 @pytest.fixture(scope="module")
 def plain(house) -> dict[tuple[str, str], list[float]]:
     """The padded loop's losses, by method and family."""
     return {
-        (method, family): padded_loop(house, method, family)
+        (method, family): padded_loop(house, family, tiny.MODULES[family] if method == "lora" else [], settings(method))
         for method in ("lora", "full")
         for family in tiny.ARCHITECTURES
     }

@@ -66,7 +66,7 @@ class Training(NamedTuple):
             "method": self.method,
             "model": self.house / self.family,
             "tokens": self.house / "tokens",
-            "adapter_modules": tiny.MODULES[self.family] if self.method == "lora" else [],
+            "adapter_modules": tiny.MODULES.get(self.family) if self.method == "lora" else [],
             "micro_batch": None,
             "checkpoints": self.checkpoints,
             "curve": None,
