@@ -1,6 +1,7 @@
 """Architectures that need nothing but configuration: training, answering and merging do what simpler code does."""
 
 import gc
+import re
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -88,3 +89,11 @@ def test_merged_weights_answer_as_the_adapter_does(house, tuned, name, tmp_path)
     merged.save_pretrained(tmp_path)
     adapter = answers("lora", house / name, tuned("lora", name), tokenizer, batch=16)
     assert answers("full", house / name, tmp_path, tokenizer, batch=16) == adapter
+
+
+def test_the_page_lists_the_architectures_that_are_tried_and_those_of_the_preset_of_todays_bases():
+    page = (tiny.REPOSITORY / "docs" / "bring-your-own.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (\w+) \| (.*?) \| ✓ \| ✓ \| ✓(?: \*)? \| ✓ \|$", page, flags=re.MULTILINE))
+    assert list(rows) == sorted(TABLE.keys() | tiny.ARCHITECTURES.keys())
+    preset = read_yaml(tiny.REPOSITORY / "config" / "presets" / "modern.yaml")
+    assert [family["label"] for family in preset["families"].values() if family["label"] not in str(rows)] == []

@@ -165,6 +165,15 @@ def test_vllm_answers_from_whole_models_and_merges_the_adapters_for_it():
     assert all("--method full " in command and "vllm serve {model}" in command for command in lora + full)
 
 
+def test_todays_bases_take_the_place_of_the_papers():
+    jobs = dry_run("--configfile", "config/presets/modern.yaml", "--", "all_figures")
+    made = counts(jobs)
+    assert (made["fetch_base"], made["fetch_tokenizer"], made["train"]) == (10, 5, 14 * 8)
+    assert all("results/modern/" in job.command for job in jobs if job.rule in ("train", "respond"))
+    shown = sorted(int(re.search(r'"number": (\d+)', job.command)[1]) for job in jobs if job.rule == "figure")
+    assert shown == [2, 3, 4, 5, 6, 7, 12]
+
+
 def test_harmonised_is_as_many_runs_as_the_paper():
     jobs = dry_run("--configfile", "config/presets/harmonised.yaml", "--", "all_figures")
     assert (counts(jobs)["train"], decodes(jobs)) == (160, 510)

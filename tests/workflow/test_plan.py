@@ -62,6 +62,15 @@ def test_on_an_h100_it_is_305_hours(house):
     assert device_hours(plan(house, "--config", "plan={device: H100}")) == pytest.approx(305, rel=0.01)
 
 
+def test_todays_bases_fit_into_their_rows_of_compute(house):
+    result = plan(house, "--configfile", "config/presets/modern.yaml")
+    assert len(result["trainings"]) == 14 * 8, "ten bases by LoRA, four by all parameters too, in eight recipes"
+    longest = result["longest"]
+    assert (longest["model"], longest["recipe"], longest["attempts"]) == ("eurollm-9b", "multilingual", 1)
+    assert device_hours(result) == pytest.approx(808, rel=0.01)
+    assert result["judges"][0]["calls"] == 18_000
+
+
 def test_jobs_are_those_that_snakemake_would_run(house):
     for target in ("figure3", "results/paper/models/lora/bloom-560m/multilingual"):
         result = plan(house, "--", target)
