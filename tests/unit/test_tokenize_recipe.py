@@ -122,6 +122,16 @@ def test_the_name_of_a_special_token_in_a_text_is_text(tmp_path, monkeypatch, bo
         assert ids[: row["prompt_length"]] == tokenizer.encode_prompt(prompt)
 
 
+def test_the_token_before_every_text_may_be_the_end_of_text(tmp_path):
+    """As OPT's is."""
+    folder = tiny.tokenizer(tmp_path / "tokenizer", bos=True)
+    (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<s>"}))
+    tokenizer = Tokenizer(folder)
+    ids = tokenizer.encode_prompt("What is it?")
+    assert ids[0] == tokenizer.eos and tokenizer.special_in(ids) == 0
+    assert tokenizer.special_in([*ids, tokenizer.eos]) == 1
+
+
 def test_rows_in_which_a_tokenizer_reads_special_tokens_are_counted(tmp_path, monkeypatch, capsys):
     """One that makes <s> up of ordinary tokens, by its merges."""
     recipe, folder = tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer", bos=True)

@@ -19,7 +19,7 @@ class Tokenizer:
     def __init__(self, folder: Path | str):
         definition = Path(folder) / "tokenizer.json"
         if not definition.is_file():
-            raise InputError(f"{definition}: no such file; save the tokenizer as a fast one (tokenizer.json)")
+            raise InputError(f"{definition}: no such file; save the tokenizer as a fast one (docs/bring-your-own.md)")
         with readable(definition, "a fast tokenizer", "make or fetch the tokenizer again"):
             self._tokenizer = FastTokenizer.from_file(str(definition))
         self._tokenizer.no_truncation()
@@ -34,7 +34,7 @@ class Tokenizer:
         self._special = {token.content: number for number, token in added.items() if token.special}
         unknown = self._name(special.get("unk_token"))  # stands for characters, which a text may well contain
         self._control = {number for name, number in self._special.items() if name != unknown}
-        self._around = self._controls(self.encode_prompt(""))
+        self._around = self._controls(self.encode_prompt("a"))  # not of "": OPT's first token is also its last
 
     @staticmethod
     def _name(token: str | dict | None) -> str | None:
