@@ -131,6 +131,15 @@ RECURRENT = {
 }
 
 
+def test_an_architecture_without_beam_search_is_told_in_one_line(tmp_path):
+    tokenizer = Tokenizer(tiny.tokenizer(tmp_path / "tokenizer"))
+    fields = {"model_type": "rwkv", "hidden_size": 32, "num_hidden_layers": 2, "attention_hidden_size": 32}
+    model = build_model(fields, tokenizer, 1).eval()
+    with pytest.raises(InputError, match=r"beams 4: Rwkv.* beam search .*; set respond.<method>.beams to 1"):
+        generate(model, [tokenizer.encode_prompt("What is it?")], BEAM, tokenizer)
+    assert sees_padding(model, tokenizer.encode_prompt("What is it?"), tokenizer)
+
+
 @pytest.mark.parametrize("architecture", [*tiny.ARCHITECTURES, "recurrent_gemma"])
 def test_a_model_that_sees_its_padding_is_found_out(tmp_path, architecture):
     tokenizer = Tokenizer(tiny.tokenizer(tmp_path / "tokenizer"))

@@ -33,7 +33,10 @@ def pad_left(prompts: list[list[int]], pad: int) -> tuple[list[list[int]], list[
 
 
 def generate(model, prompts: list[list[int]], settings, tokenizer: Tokenizer) -> list[tuple[list[int], bool]]:
-    """Answer prompts: for each, the generated token ids without end of text, and whether end of text was reached."""
+    """Answer prompts: for each, the generated token ids without end of text, and whether end of text was reached.
+
+    Raises InputError if the architecture has no beam search, as RWKV.
+    """
     import torch
     from transformers import GenerationConfig
 
@@ -48,8 +51,13 @@ def generate(model, prompts: list[list[int]], settings, tokenizer: Tokenizer) ->
         bos_token_id=tokenizer.eos,
     )
     ids, mask = (torch.tensor(rows, device=model.device) for rows in pad_left(prompts, tokenizer.pad))
-    with torch.inference_mode():
-        output = model.generate(input_ids=ids, attention_mask=mask, generation_config=decoding)
+    try:
+        with torch.inference_mode():
+            output = model.generate(input_ids=ids, attention_mask=mask, generation_config=decoding)
+    except ValueError as error:
+        if settings.beams > 1 and "beam search" in str(error):
+            raise InputError(f"beams {settings.beams}: {error}; set respond.<method>.beams to 1") from None
+        raise
     answers = []
     for sequence in output[:, ids.shape[1] :].tolist():
         finished = tokenizer.eos in sequence
