@@ -49,9 +49,9 @@ def test_the_middle_size_samples_the_seed_and_takes_the_same_rows_of_published_t
 @real_parts
 @real_prompts
 def test_the_run_with_real_parts_converts_its_base_and_has_two_judges():
-    jobs = dry_run("--configfile", "config/real.yaml", "tests/workflow/real_texts.yaml", "--", "all_figures")
-    made = counts(jobs)
-    assert (made["train"], made["convert_base"], made["convert_tokenizer"], made["judge"]) == (5, 1, 1, 10)
+    files = ("--configfile", "config/real.yaml", "tests/workflow/real_texts.yaml", "--config", "experiment=untouched")
+    made = counts(dry_run(*files, "--", "all_figures"))
+    assert (made["train"], made["base_from_gguf"], made["tokenizer_from_gguf"], made["judge"]) == (5, 1, 1, 10)
 
 
 def test_the_judges_report_has_every_rating_of_every_judge_and_their_prices(tmp_path):

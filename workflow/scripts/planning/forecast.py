@@ -264,7 +264,7 @@ class Forecast:
             return 0.0
         if job in self._kinds["training"]:
             return rest + estimates.model_bytes(self.parameters(job), self.settings(job))
-        if job.stage == "base" and "model" in job.wildcards:
+        if job.stage in ("base", "pretrain") and "model" in job.wildcards:
             return rest + (4 if job.rule == "pretrain" else 2) * self.parameters(job)
         if job.rule == "tokenize":
             rows = self.rows_of_tokens(job.output)
