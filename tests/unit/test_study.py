@@ -127,6 +127,10 @@ FAULTS = {
         {"data": {"prompts_used": 51}},
         "data.prompts_used: 51, but data.prompts_expected is 50; use fewer, or all",
     ),
+    "a hash that nothing compares": (
+        {"models": {"pythia-70m": {"sha256": "0" * 64}}},
+        "models.pythia-70m.sha256: goes with gguf; add that, or remove it",
+    ),
     "two budgets": ({"recipes": {"mix": MIX | {"tokens": 7}}}, "recipes.mix: give exactly one of rows and tokens"),
     "no budget": ({"recipes": {"mix": {"languages": ["en"]}}}, "recipes.mix: give exactly one of rows and tokens"),
     "two ways to share": (

@@ -1,4 +1,4 @@
-"""Convert a tokenizer that is a SentencePiece model alone (tokenizer.model) to a fast one (tokenizer.json).
+"""Convert a tokenizer that is only a SentencePiece model (tokenizer.model) to a fast one (tokenizer.json).
 
 The ids are compared with those of SentencePiece on texts that are hard to get right: runs of spaces, line breaks,
 digits, accents, emoji, several scripts. If they differ, nothing is written. Only tokenizers of LLaMA's kind are

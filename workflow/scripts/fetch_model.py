@@ -4,7 +4,7 @@ The commit that the revision resolved to and the SHA-256 of every file are recor
 file with a different hash from the one given by --sha256 is refused. A gated repository needs HF_TOKEN in the
 environment.
 
-A tokenizer that is published as a SentencePiece model alone (tokenizer.model), like OpenLLaMA's, is converted to
+A tokenizer that is published only as a SentencePiece model (tokenizer.model), like OpenLLaMA's, is converted to
 tokenizer.json, and refused if that gives other ids than SentencePiece does; source.json then has the hash of the
 conversion too (`converted`). One that is published as both is taken as it is; if the two differ, a warning says where.
 """

@@ -189,7 +189,7 @@ def convert(folder: Path) -> FastTokenizer:
     tokenizer = model.fast()
     check_ids(tokenizer, path, OWN_TOKENIZER)
     start, end = (
-        [_content(settings[name])] if settings.get(f"add_{name}", default) else []
+        [_content(settings.get(name), name, folder)] if settings.get(f"add_{name}", default) else []
         for name, default in (("bos_token", True), ("eos_token", False))
     )
     around = [*start, *end]
@@ -201,5 +201,12 @@ def convert(folder: Path) -> FastTokenizer:
     return tokenizer
 
 
-def _content(token: str | dict) -> str:
-    return token["content"] if isinstance(token, dict) else token
+def _content(token: object, name: str, folder: Path) -> str:
+    """The text of a special token. Raises InputError if there is none."""
+    text = token.get("content") if isinstance(token, dict) else token
+    if not isinstance(text, str):
+        raise InputError(
+            f"{folder}: tokenizer_config.json puts {name} around a text, but has none; name it there, or set add_{name}"
+            " to false"
+        )
+    return text

@@ -86,9 +86,11 @@ class Forecast:
     def seed_rows(self) -> Number:
         given = place_of(self.config["data"]["seed"], self.config["sources"])
         made = next((job.output for job in self.jobs if job.rule == "seed" and not job.left), given)
-        rows = Number(len(read_rows(Path(made))), COUNTED) if made else Number(self.assumed["seed_rows"], ASSUMED)
-        sample = self.config["data"]["rows"]
-        return rows if sample == "all" else rows._replace(value=min(sample, rows.value))
+        if isinstance(sample := self.config["data"]["rows"], int):
+            return Number(sample, COUNTED)
+        if made:
+            return Number(len(read_rows(Path(made))), COUNTED)
+        return Number(self.assumed["seed_rows"], ASSUMED)
 
     def recipe_rows(self, recipe: Job) -> Rows:
         """Rows that the job of rule recipe draws."""
@@ -265,7 +267,7 @@ class Forecast:
         if job in self._kinds["training"]:
             return rest + estimates.model_bytes(self.parameters(job), self.settings(job))
         if job.stage in ("base", "pretrain") and "model" in job.wildcards:
-            return rest + (4 if job.rule == "pretrain" else 2) * self.parameters(job)
+            return rest + (4 if job.rule in ("pretrain", "base_from_gguf") else 2) * self.parameters(job)
         if job.rule == "tokenize":
             rows = self.rows_of_tokens(job.output)
             total = rows.train + rows.validation

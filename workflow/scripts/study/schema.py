@@ -97,6 +97,9 @@ def _fault_line(fault: ValidationError) -> str:
     if fault.validator == "required":
         missing = next(name for name in fault.validator_value if name not in fault.instance)
         return f"config: {key_path((*fault.absolute_path, missing))}: missing; {_meaning(schema, missing)}"
+    if fault.validator == "dependentRequired":
+        name, needed = next((name, needed) for name, needed in fault.validator_value.items() if name in fault.instance)
+        return f"config: {key_path((*fault.absolute_path, name))}: goes with {needed[0]}; add that, or remove it"
     if fault.validator == "oneOf" and all("required" in choice for choice in fault.validator_value):
         choices = " or ".join(" and ".join(choice["required"]) for choice in fault.validator_value)
         return f"config: {key}: give exactly one of {choices}"
