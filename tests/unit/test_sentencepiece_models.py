@@ -93,6 +93,7 @@ REFUSED = {
     "another class": ({}, {"tokenizer_class": "XGLMTokenizer"}, "its tokenizer_class is 'XGLMTokenizer'"),
     "no first space, it says": ({}, {"add_prefix_space": False}, "adds no first space"),
     "symbols of its own": ({"user_defined_symbols": ["<x>"]}, {}, "SentencePiece gives 'a <x> b<x>' other ids"),
+    "a start that is not named": ({}, {"bos_token": None}, "puts bos_token around a text, but has none; name it there"),
     "a start that is no token": ({}, {"bos_token": "<start>"}, "puts '<start>' around a text, which is not a token"),
 }
 
