@@ -4,7 +4,8 @@
 #              unless, for example, CONFIG=config/demo.yaml or TARGET=figure3 says otherwise
 # make bench   compares translation, training, responding, judging and figures with other implementations; make
 #              bench-training BENCH="--help" lists the options, likewise for the others and for bench-gpu
-# Each target makes the environments it needs, once.
+# Each target makes the environments it needs, once. TORCH_INDEX says where torch comes from, PyPI by default; an environment
+# keeps its index, and is made again when another one is named, or by `make env` without one.
 
 MAIN      := .venv
 BERGAMOT  := .venv-bergamot
@@ -21,16 +22,26 @@ TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/
 PYTEST    := pytest --numprocesses 3
 SLOW      := tests/faults tests/workflow/test_dag.py tests/unit/test_invariants.py tests/unit/test_judge.py
 
+# `make env` by itself asks for PyPI's torch; other targets that name no index take the environment as it is.
+MADE_FROM := $(shell cat $(MAIN)/.torch-index 2>/dev/null)
+ifeq ($(TORCH_INDEX)$(filter env,$(MAKECMDGOALS)),)
+TORCH_INDEX := $(MADE_FROM)
+endif
+ifneq ($(TORCH_INDEX),$(MADE_FROM))
+.PHONY: $(MAIN)/.made
+endif
+export TORCH_INDEX
+
 .PHONY: help env env-vllm env-vllm-cpu demo real test test-real lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-serving bench-judging bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
 .DEFAULT_GOAL := help
 
 help: ## show these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
 
-env: $(MAIN)/.made $(BERGAMOT)/.made ## make the two environments
+env: $(MAIN)/.made $(BERGAMOT)/.made ## make the two environments, with the torch of TORCH_INDEX, or else PyPI's
 
 $(MAIN)/.made: envs/requirements.lock envs/torch.lock envs/make-main.sh
-	@echo "Making the main environment in $(MAIN), once; this takes minutes ..."
+	@echo "Making the main environment in $(MAIN), once, with torch from $(or $(TORCH_INDEX),PyPI); this takes minutes ..."
 	@envs/make-main.sh $(MAIN)
 	@touch $@
 

@@ -6,6 +6,8 @@
 #   TORCH_INDEX  an index to take torch from, such as PyTorch's own for CPU or one CUDA version: torch and what it brings
 #                along are then not compared with the hashes of PyPI's builds, which differ. So it is where pip's own
 #                configuration names a folder of wheels (find-links).
+#
+# The folder's file .torch-index keeps TORCH_INDEX, with which the Makefile compares what it is asked for.
 set -eu
 
 folder=$1
@@ -26,6 +28,7 @@ if [ "$version" != 3.11 ]; then
 fi
 
 "$python" -m venv --clear "$folder"
+echo "${TORCH_INDEX:-}" >"$folder/.torch-index" # at once, so that one that was interrupted is made again with the same
 install() {
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
 }

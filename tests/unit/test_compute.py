@@ -107,3 +107,7 @@ def test_the_miniature_asks_for_no_gpu():
 
 def test_a_rank_has_as_many_cores_as_the_configuration_says_and_one_gpu(compute):
     assert (compute.cores_of_rank, compute.gpus(3)) == (8, 3)
+
+
+def test_programs_are_told_what_the_configuration_says():
+    assert [Compute(config).accelerator for config in (paper(), miniature())] == ["gpu", "cpu"]

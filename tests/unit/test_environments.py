@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -152,3 +153,78 @@ def test_a_folder_that_is_a_link_is_refused_and_what_it_points_to_stays(script, 
         f"error: {link}{slash} is a symbolic link; remove the link, and an environment is made in its place"
     ]
     assert (shared / "pyvenv.cfg").read_text() == "somebody's environment"
+
+
+# ---- make, and the index that torch comes from
+
+CPU, CUDA = "https://download.pytorch.org/whl/cpu", "https://download.pytorch.org/whl/cu130"
+FAKE_PYTHON = """\
+#!/bin/sh
+# A Python that makes an environment in which it is the Python again, and notes what pip is asked for.
+case "$*" in
+-c*) echo 3.11 ;;
+*"venv --clear"*) rm -rf "$4" && mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
+*"pip install"*) echo "$@" >>installed ;;
+esac
+"""
+
+
+class Checkout:
+    """The Makefile and envs/, with a Python that installs nothing. Bergamot's environment is there."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        shutil.copy(ENVS.parent / "Makefile", folder)
+        shutil.copytree(ENVS, folder / "envs")
+        self.python = folder / "python"
+        self.python.write_text(FAKE_PYTHON)
+        self.python.chmod(0o755)
+        bergamot = folder / ".venv-bergamot" / ".made"
+        bergamot.parent.mkdir()
+        bergamot.touch()
+
+    def make(self, *arguments: str) -> list[str]:
+        """Run make; the lines of pip's arguments in which torch is asked for."""
+        (self.folder / "installed").write_text("")
+        ours = ("PIP_", "MAKE", "TORCH")  # of the make that runs this test
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        command = ["make", "--no-print-directory", f"PYTHON={self.python}", *arguments]
+        result = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+        return [line for line in (self.folder / "installed").read_text().splitlines() if "torch" in line]
+
+
+@pytest.fixture
+def made_for_cpus(tmp_path) -> Checkout:
+    """A checkout after README's first command; `plan` stands for all targets that need an environment."""
+    checkout = Checkout(tmp_path)
+    (asked,) = checkout.make("plan", f"TORCH_INDEX={CPU}")
+    assert f"--index-url {CPU} torch==" in asked
+    return checkout
+
+
+def test_make_env_replaces_a_torch_of_another_index_by_that_of_pypi(made_for_cpus):
+    (asked,) = made_for_cpus.make("env")
+    assert "--index-url" not in asked and "--require-hashes" in asked and "torch.lock" in asked
+    assert made_for_cpus.make("env") == [], "it is made"
+
+
+def test_other_targets_keep_the_torch_that_is_there(made_for_cpus):
+    assert made_for_cpus.make("plan") == []
+    assert made_for_cpus.make("plan", f"TORCH_INDEX={CPU}") == []
+    assert made_for_cpus.make("env", f"TORCH_INDEX={CPU}") == []
+    os.utime(made_for_cpus.folder / "envs" / "requirements.lock")
+    (asked,) = made_for_cpus.make("plan")
+    assert f"--index-url {CPU}" in asked, "made again for new pins, it has the same torch"
+
+
+def test_any_target_makes_the_environment_again_for_the_index_that_it_is_given(made_for_cpus):
+    (asked,) = made_for_cpus.make("plan", f"TORCH_INDEX={CUDA}")
+    assert f"--index-url {CUDA}" in asked
+    assert made_for_cpus.make("status") == []
+
+
+def test_an_environment_that_was_not_finished_is_made_again_with_the_same_torch(made_for_cpus):
+    (made_for_cpus.folder / ".venv" / ".made").unlink()
+    (asked,) = made_for_cpus.make("plan")
+    assert f"--index-url {CPU}" in asked

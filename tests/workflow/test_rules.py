@@ -53,6 +53,13 @@ def test_the_slurm_profile_sends_every_rule_that_asks_for_a_gpu_to_the_gpu_parti
     assert {rule for rule, values in resources.items() if values.get("slurm_partition") == "h100"} == asking != set()
 
 
+def test_the_programs_of_every_rule_that_asks_for_a_gpu_know_that_they_have_one():
+    """But for a judge's server, which has an environment of its own."""
+    asking = [body for _, rule, body in RULES if re.search(r"^ +gpu=", body, flags=re.MULTILINE) and "shell:" in body]
+    assert len(asking) == 3, "micro_batch, train, respond"
+    assert all("--accelerator {params.accelerator:q}" in body for body in asking)
+
+
 ONE_AT_A_TIME = """
 rule all:
     input: expand("{n}", n=range(2))

@@ -58,9 +58,10 @@ rule respond:
         method=ANSWERS.method,
         prompts=ANSWERS.prompt_options,
         settings=ANSWERS.settings,
+        accelerator=COMPUTE.accelerator,
         journal=f"{RESULTS}/journals/respond/{{method}}/{{model}}/{{recipe}}.jsonl",
     shell:
         "python workflow/scripts/respond.py --method {params.method:q} --base {input.base:q} --model {input.model:q}"
         " --tokenizer {input.tokenizer:q} --template {input.template:q} --prompts {params.prompts:q}"
-        " --settings {params.settings:q} --journal {params.journal:q} --output {output.responses:q}"
-        " --metadata {output.metadata:q} > {log:q} 2>&1"
+        " --settings {params.settings:q} --accelerator {params.accelerator:q} --journal {params.journal:q}"
+        " --output {output.responses:q} --metadata {output.metadata:q} > {log:q} 2>&1"

@@ -32,11 +32,12 @@ rule micro_batch:
         settings=TRAININGS.settings,
         length=config["tokenize"]["max_length"],
         memory=COMPUTE.memory_of_rank,
+        accelerator=COMPUTE.accelerator,
     shell:
         "python workflow/scripts/micro_batch.py --length {params.length:q} --memory {params.memory:q}"
         " --settings {params.settings:q}"
         " --output {output:q} -- {params.launcher:q} workflow/scripts/train.py --method {params.method:q}"
-        " --model {input.base:q}"
+        " --model {input.base:q} --accelerator {params.accelerator:q}"
         " --adapter-modules {params.adapter_modules:q} 2> {log:q}"
 
 
@@ -72,11 +73,12 @@ rule train:
         adapter_modules=TRAININGS.adapter_modules,
         settings=TRAININGS.settings,
         micro_batch=TRAININGS.micro_batch_options,
+        accelerator=COMPUTE.accelerator,
         checkpoints=f"{RESULTS}/checkpoints/{{method}}/{{model}}/{{recipe}}",
     shell:
         "exec python {params.launcher:q} workflow/scripts/train.py --method {params.method:q} --model {input.base:q}"
         " --tokens {input.tokens:q} --adapter-modules {params.adapter_modules:q} --settings {params.settings:q}"
-        " {params.micro_batch:q}"
+        " {params.micro_batch:q} --accelerator {params.accelerator:q}"
         " --checkpoints {params.checkpoints:q} --curve {log.curve:q} --output {output:q} > {log[0]:q} 2>&1"
 
 

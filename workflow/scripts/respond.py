@@ -46,7 +46,7 @@ from basics.reading import read_jsonl
 from basics.settings import read_settings
 from basics.writing import write_json, write_jsonl
 from data.template import Template, cut_response
-from models import language_models
+from models import device, language_models
 from models.positions import check_positions
 from models.tokenizer import Tokenizer
 
@@ -144,11 +144,16 @@ def main() -> None:
     parser.add_argument("--template", required=True, type=Path, help="prompt template")
     parser.add_argument("--prompts", required=True, nargs="+", type=language_file, metavar="CODE=FILE")
     parser.add_argument("--settings", required=True, metavar="JSON", help="object or file, see above")
+    parser.add_argument("--accelerator", choices=device.ACCELERATORS, help=device.HELP)
     parser.add_argument("--journal", required=True, type=Path, help="JSON lines: answers as they come; not an output")
     parser.add_argument("--output", required=True, type=Path, help="JSON lines: the answers")
     parser.add_argument("--metadata", required=True, type=Path, help="JSON: how they were made")
     arguments = parser.parse_args()
     settings = read_settings(Settings, arguments.settings)
+    if settings.serve:
+        device.check_device_of_server(arguments.accelerator)
+    else:
+        device.use_device(arguments.accelerator)
     template, tokenizer = Template(arguments.template), Tokenizer(arguments.tokenizer)
     tokenizer.check_template(template.with_input + template.without_input, arguments.template)
     rows = read_prompts(arguments.prompts)

@@ -35,7 +35,7 @@ from basics.hashing import item_key, sha256
 from basics.reading import read_json
 from basics.settings import read_settings
 from basics.writing import beside, write_json
-from models import language_models
+from models import device, language_models
 from models.positions import check_positions
 from models.tuned import load_tuned
 from training import checkpoints, ranks, saving
@@ -332,6 +332,7 @@ def main() -> None:
     parser.add_argument(
         "--curve", type=Path, metavar="FILE", help="CSV file of the losses, which grows during training"
     )
+    parser.add_argument("--accelerator", choices=device.ACCELERATORS, help=device.HELP)
     parser.add_argument(
         "--rehearse",
         type=int,
@@ -343,17 +344,17 @@ def main() -> None:
     if not (arguments.tokens or arguments.rehearse):
         parser.error("give --tokens, or --rehearse")
     ranks.follow_launcher()
-    if ranks.RANKS == 1:  # one process uses one GPU: the Trainer would split each micro-batch over all visible ones
-        os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
     try:
         settings = read_settings(Settings, arguments.settings)
+        device.use_device(arguments.accelerator, ranks.RANKS_HERE)
         status = rehearse(arguments, settings) if arguments.rehearse else train(arguments, settings)
     except ranks.RankError:
         raise
     except InputError:
         if ranks.LOCAL_RANK == 0:
             raise
-        sys.exit(1)  # every rank of the node has the same fault, and one line is enough
+        ranks.leave_report_to_first()  # every rank of the node has the same fault, and one line is enough
+        sys.exit(1)
     except RuntimeError as error:
         if ranks.lost_peer(error):
             sys.exit(1)

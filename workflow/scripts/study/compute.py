@@ -17,6 +17,11 @@ class Compute:
         self._billions = {model: entry["billions"] for model, entry in config["models"].items()}
 
     @property
+    def accelerator(self) -> str:
+        """What programs are told to compute with: gpu or cpu."""
+        return self._settings["accelerator"]
+
+    @property
     def cores_of_rank(self) -> int:
         """CPU cores of a rank."""
         return self._settings["cpus_per_rank"]

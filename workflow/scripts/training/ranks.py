@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from typing import TypeVar
 
 from basics.errors import InputError
@@ -13,9 +14,10 @@ from basics.errors import InputError
 Value = TypeVar("Value")
 
 RANK, RANKS = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-LOCAL_RANK = int(os.environ.get("LOCAL_RANK", 0))
+LOCAL_RANK, RANKS_HERE = int(os.environ.get("LOCAL_RANK", 0)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 LAUNCHED = "RANK" in os.environ
 LAUNCHER = "LAUNCHER_PID"  # variable that gives the ranks the process id of launch.py, their parent
+REPORT_WITHIN = 30  # seconds: the time that importing torch may take longer on one rank than on another
 INTERRUPTED = os.EX_TEMPFAIL  # exit status 75, of a training that a signal stopped: nothing is wrong, run it again
 
 
@@ -39,6 +41,13 @@ def launch_id() -> str:
     if not LAUNCHED:
         return f"process {os.getpid()}"
     return " ".join(os.environ[name] for name in ("TORCHELASTIC_RUN_ID", "MASTER_ADDR", "MASTER_PORT"))
+
+
+def leave_report_to_first() -> None:
+    """Wait for the first rank of this node to report a fault that all of them have; torchrun then ends this one. If
+    this one ended before, torchrun would end the first, which might not have reported it yet."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    time.sleep(REPORT_WITHIN)
 
 
 def lost_peer(error: Exception) -> bool:
