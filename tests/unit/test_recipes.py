@@ -98,6 +98,8 @@ def test_each_method_may_have_a_template_of_its_own():
     assert own.folder(run("full/bloom-3b/mono-es")) == "<results>/tokens/bloom/alpaca-no-newline/mono-es"
     assert own.template(wildcards(template="alpaca-no-newline")) == "resources/templates/alpaca-no-newline.json"
     assert own.base_template == "resources/templates/alpaca.json", "LoRA's"
+    used = [own.template_of_run(run(f"{method}/bloom-3b/mono-es")) for method in ("lora", "full")]
+    assert used == ["resources/templates/alpaca.json", "resources/templates/alpaca-no-newline.json"]
 
 
 def test_a_recipe_of_as_many_tokens_as_english_reads_these_first():

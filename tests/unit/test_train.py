@@ -94,17 +94,18 @@ def test_what_is_saved_is_the_checkpoint_with_the_least_validation_loss(house, t
     assert validation_loss(model.eval(), house) == pytest.approx(record["best"]["validation_loss"], abs=1e-5)
 
 
-def test_the_output_holds_safetensors_and_no_path_of_this_machine(house, tmp_path):
+def test_the_output_holds_safetensors_and_what_makes_them_usable(house, tmp_path):
     output = tmp_path / "adapter"
     tune(Training(house, output, family="llama"))
     names = {path.name for path in output.iterdir()}
-    assert names == {"adapter_config.json", "adapter_model.safetensors", "training.json"}
+    beside = {"training.json", "README.md", "tokenizer.json", "tokenizer_config.json"}
+    assert names == {"adapter_config.json", "adapter_model.safetensors", *beside}
     config = read_json(output / "adapter_config.json")
-    assert config["base_model_name_or_path"] == "llama"
+    assert (config["base_model_name_or_path"], config["revision"]) == (str(house / "llama"), None)
     assert config["target_modules"] == ["k_proj", "q_proj", "v_proj"]
     tune(Training(house, tmp_path / "full", "full", "llama"))
     names = {path.name for path in (tmp_path / "full").iterdir()}
-    assert names == {"config.json", "generation_config.json", "model.safetensors", "training.json"}
+    assert names == {"config.json", "generation_config.json", "model.safetensors", *beside}
 
 
 def test_an_adapter_that_lacks_something_or_has_not_learned_is_refused(house, tmp_path):

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scrip
 import train
 from training import labelled_loss, ranks
 
-PATHS = ("model", "tokens", "checkpoints", "output")
+PATHS = ("model", "tokens", "tokenizer", "template", "checkpoints", "output")
 
 for training in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")):
     given = {"micro_batch": None, "curve": None} | training["arguments"]

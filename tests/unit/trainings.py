@@ -67,6 +67,8 @@ class Training(NamedTuple):
             "model": self.house / self.family,
             "tokens": self.house / "tokens",
             "adapter_modules": tiny.MODULES.get(self.family) if self.method == "lora" else [],
+            "tokenizer": self.house / "tokenizer",
+            "template": self.house / "template.json",
             "micro_batch": None,
             "checkpoints": self.checkpoints,
             "curve": None,
@@ -79,6 +81,7 @@ class Training(NamedTuple):
         launcher = [str(tiny.SCRIPTS / "launch.py"), "--ranks", str(ranks)] if ranks > 1 else []
         asked = self.arguments()
         options = {"--method": self.method, "--model": asked.model, "--tokens": asked.tokens, "--output": self.output}
+        options |= {"--tokenizer": asked.tokenizer, "--template": asked.template}
         options |= {"--settings": json.dumps(settings(self.method, **changed)), "--checkpoints": self.checkpoints}
         flat = [str(part) for option in options.items() for part in option]
         script = str(tiny.SCRIPTS / "train.py")

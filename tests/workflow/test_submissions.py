@@ -39,7 +39,7 @@ def house(tmp_path):
 def submissions(house: Path, method: str, model: str, **compute: object) -> list[str]:
     """sbatch's options for the training of a model on one recipe: those of every attempt, in order."""
     family = model.split("-")[0]
-    for folder in (f"bases/{model}", f"tokens/{family}/alpaca/mono-en"):
+    for folder in (f"bases/{model}", f"tokenizers/{family}", f"tokens/{family}/alpaca/mono-en"):
         (house / "results/paper" / folder).mkdir(parents=True)
         (house / f"results/paper/{folder}.sha256").touch()
     found = house / f"results/paper/micro_batches/{method}/{model}.json"

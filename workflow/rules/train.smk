@@ -1,8 +1,10 @@
 # train: a base model tuned on a recipe, with LoRA (PEFT) or all parameters (DeepSpeed ZeRO).
 #
-# in   <results>/bases/{model}/, <results>/tokens/{family}/{template}/{recipe}/
+# in   <results>/bases/{model}/, <results>/tokens/{family}/{template}/{recipe}/, and, to lie beside the weights,
+#      <results>/tokenizers/{family}/ and the prompt template
 # out  <results>/micro_batches/{method}/{model}.json   tokens that fit into GPU memory, with micro_batch_tokens auto
-#      <results>/models/{method}/{model}/{recipe}/     adapter or model (safetensors), training.json
+#      <results>/models/{method}/{model}/{recipe}/     adapter or model (safetensors), tokenizer, model card,
+#                                                      training.json
 # Checkpoints are in <results>/checkpoints/{method}/{model}/{recipe}/ while the training runs: declared outputs are
 # deleted before a job is rerun, these are not. `exec`: a shell in between would be killed by the signal that asks the
 # training to stop, and the job with it. With `train.source: released`, the models come from `released`.
@@ -49,6 +51,9 @@ rule train:
         micro_batch=ancient(TRAININGS.micro_batch),
         tokens=ancient(TOKENS.folder),
         tokens_content=TOKENS.content,
+        # Copied to the output; a change that matters to training is a change of the tokens.
+        tokenizer=ancient(BASES.tokenizer),
+        template=ancient(TOKENS.template_of_run),
     output:
         directory("<results>/models/{method}/{model}/{recipe}"),
     log:
@@ -78,8 +83,9 @@ rule train:
     shell:
         "exec python {params.launcher:q} workflow/scripts/train.py --method {params.method:q} --model {input.base:q}"
         " --tokens {input.tokens:q} --adapter-modules {params.adapter_modules:q} --settings {params.settings:q}"
-        " {params.micro_batch:q} --accelerator {params.accelerator:q}"
-        " --checkpoints {params.checkpoints:q} --curve {log.curve:q} --output {output:q} > {log[0]:q} 2>&1"
+        " --tokenizer {input.tokenizer:q} --template {input.template:q} {params.micro_batch:q}"
+        " --accelerator {params.accelerator:q} --checkpoints {params.checkpoints:q} --curve {log.curve:q}"
+        " --output {output:q} > {log[0]:q} 2>&1"
 
 
 # On several nodes the launcher starts itself on each with srun. `mpi` and `tasks` make Slurm give the job one task per
@@ -121,6 +127,7 @@ rule fetch_tuned:
         base=ancient(BASES.model),
         base_content=BASES.model_content,
         folder=RELEASED.folder,
+        tokenizer=ancient(BASES.tokenizer),
     output:
         directory("<results>/models/{method}/{model}/{recipe}"),
     log:
@@ -135,4 +142,4 @@ rule fetch_tuned:
         source=RELEASED.options,
     shell:
         "python workflow/scripts/fetch_tuned.py --method {wildcards.method:q} --base {input.base:q} {params.source:q}"
-        " --output {output:q} 2> {log:q}"
+        " --tokenizer {input.tokenizer:q} --output {output:q} 2> {log:q}"

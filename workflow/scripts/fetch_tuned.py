@@ -4,8 +4,8 @@ It is checked against the base model: an adapter must adapt --adapter-modules in
 of matching shapes, and must change something; a full model must have the base's architecture. An adapter that names a
 base other than --base-repo is accepted with a warning, since copies of a model have many names.
 
-Its origin and the SHA-256 of every file are recorded in source.json next to the files. A file with a different hash
-from the one given by --sha256 is refused; pickled weights are never accepted.
+Its origin and the SHA-256 of every file that was taken are recorded in source.json next to the files. A file with a
+different hash from the one given by --sha256 is refused; pickled weights are never accepted.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from basics.hashing import sha256
 from basics.reading import read_json
 from basics.writing import beside, write_json
 from models.fetching import MODEL_FILES, check_weights, fetch, parse_pin, print_source
+from models.sharing import Companions
 from study.released import CONFIGS
 
 REMEDY = "fetch or convert it again"
@@ -101,10 +102,12 @@ def main() -> None:
     parser.add_argument("--sha256", action="append", default=[], type=parse_pin, metavar="FILE=HASH", help="of --repo")
     parser.add_argument("--base", required=True, type=Path, help="folder of the base model")
     parser.add_argument("--base-repo", help="repository of the base model, which an adapter should name")
+    parser.add_argument("--tokenizer", type=Path, metavar="FOLDER", help="tokenizer to put beside the weights")
     parser.add_argument("--adapter-modules", nargs="*", default=[], help="modules that LoRA adapts")
     parser.add_argument("--output", required=True, type=Path, help="folder to create")
     arguments = parser.parse_args()
 
+    companions = Companions(arguments.tokenizer)
     patterns, place = FILES[arguments.method], arguments.repo or str(arguments.path)
     with beside(arguments.output) as folder:
         if arguments.path:
@@ -119,6 +122,7 @@ def main() -> None:
             named = str(config.get("base_model_name_or_path"))
             if arguments.base_repo and Path(named).name != Path(arguments.base_repo).name:
                 print(f"warning: {place}: names {named} as its base, not {arguments.base_repo}", file=sys.stderr)
+        companions.save_tokenizer(folder)
         write_json(folder / "source.json", record)
     print_source(arguments.output, record)
 

@@ -37,6 +37,7 @@ from basics.settings import read_settings
 from basics.writing import beside, write_json
 from models import device, language_models
 from models.positions import check_positions
+from models.sharing import Companions, origin_of
 from models.tuned import load_tuned
 from training import checkpoints, ranks, saving
 from training import trainer as training
@@ -233,6 +234,7 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
     """Check the input, train, write the output and verify it; return the exit status."""
     method, modules = arguments.method, arguments.adapter_modules
     check_input(method, settings, modules, arguments.model)
+    companions, origin = Companions(arguments.tokenizer, arguments.template), origin_of(arguments.model)
     lock, waited = locking.hold_for_ranks(Path(f"{arguments.checkpoints}.lock"), ranks.launch_id(), ranks.RANK == 0)
     splits = load_tokens(arguments.tokens)
     longest = max(max(split["length"]) for split in splits.values())
@@ -263,8 +265,9 @@ def train(arguments: argparse.Namespace, settings: Settings) -> int:
             step = f"{trainer.state.global_step:,}"
             print(f"stopped by a signal after step {step}; run it again to go on", file=sys.stderr)
         return ranks.INTERRUPTED
-    made = {"method": method, "identity": identity, "inputs": hashes}
-    write_output(arguments, settings, trainer, validation, made, seconds, resumed)
+    made = {"method": method, "identity": identity, "inputs": hashes, "base": origin}
+    made |= {"recipe": arguments.tokens.name, "languages": sorted(splits["train"].unique("lang"))}
+    write_output(arguments, settings, trainer, validation, made, companions, seconds, resumed)
     if ranks.RANK == 0:
         shutil.rmtree(arguments.checkpoints, ignore_errors=True)
         lock.close()
@@ -277,10 +280,12 @@ def write_output(
     trainer,
     validation: Examples,
     made: dict,
+    companions: Companions,
     seconds: float,
     resumed: Path | None,
 ) -> None:
-    """Write the weights and training.json, which holds `made` and the `training_record`; read the weights back.
+    """Write the weights, training.json, which holds `made` and the `training_record`, and the tokenizer and card that
+    make them usable anywhere; read the weights back.
 
     All ranks must call it; rank 0 writes. The trainer's memory is released.
     """
@@ -301,6 +306,7 @@ def write_output(
         report["reloaded"] = {"validation_loss": reloaded_loss(method, arguments.model, folder, validation, settings)}
         saving.check_reloaded_loss(report["reloaded"]["validation_loss"], kept["validation_loss"], settings.precision)
         write_json(folder / "training.json", report)
+        companions.save(folder, report)
     print(
         f"{arguments.output}: {report['steps']:,} steps, {report['tokens']:,} tokens in {seconds:.1f} s; "
         f"validation loss {kept['validation_loss']:.4f} at step {kept['step']:,}",
@@ -325,6 +331,8 @@ def main() -> None:
     parser.add_argument("--method", required=True, choices=("lora", "full"))
     parser.add_argument("--model", required=True, type=Path, help="folder of the base model")
     parser.add_argument("--tokens", type=Path, help="tokenized recipe, from tokenize_recipe.py")
+    parser.add_argument("--tokenizer", type=Path, metavar="FOLDER", help="tokenizer of the recipe, for the output")
+    parser.add_argument("--template", type=Path, help="prompt template of the recipe, for the output")
     parser.add_argument("--adapter-modules", nargs="*", default=[], metavar="NAME", help="modules that LoRA adapts")
     parser.add_argument("--settings", required=True, metavar="JSON", help="object or file, see above")
     parser.add_argument("--micro-batch", type=Path, metavar="FILE", help="output of micro_batch.py")

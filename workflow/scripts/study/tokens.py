@@ -22,6 +22,10 @@ class Tokens:
         """File of the template after which the folder of tokens is named."""
         return self.templates[wildcards.template]
 
+    def template_of_run(self, wildcards: Wildcards) -> str:
+        """File of the template of the tokens that a run trains on."""
+        return self._template_of[wildcards.method]
+
     @property
     def base_template(self) -> str:
         """File of the template used in making our own tokenizers and base models."""

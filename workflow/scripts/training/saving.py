@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 from basics.errors import InputError
+from models.sharing import origin_of
 from training.examples import NO_LABEL, Examples, collate
 from training.steps import StepSampler
 
@@ -26,10 +27,11 @@ def save_weights(trainer, method: str, modules: list[str], model: Path, folder: 
         trainer.model.save_pretrained(folder, state_dict=state)
         return
     adapter = trainer.model.peft_config["default"]
-    adapter.base_model_name_or_path = model.name  # not a path on this machine
+    origin = origin_of(model)
+    adapter.base_model_name_or_path, adapter.revision = origin["name"], origin["revision"]
     adapter.target_modules = sorted(modules)  # PEFT made it a set, whose order changes from run to run
     trainer.model.save_pretrained(folder, save_embedding_layers=False)
-    (folder / "README.md").unlink(missing_ok=True)  # an empty model card
+    (folder / "README.md").unlink(missing_ok=True)  # a model card without content
 
 
 def check_saved_adapter(folder: Path, parameters: int) -> None:
