@@ -112,7 +112,7 @@ workflow: env # the miniature comes first, and once; the tests after it run in p
 	@$(ACTIVE) $(PYTEST) --dist loadgroup -m "(demo or slurm) and not long" tests/faults tests/slurm tests/workflow
 
 test-real: env $(REAL)/.made $(VLLM_CPU)/.made ## start, use, kill and stop real servers of a real model, ten minutes
-	@$(ACTIVE) pytest -m real tests/real
+	@$(ACTIVE) pytest -m "real or long" tests/real tests/workflow
 
 slurm: env ## run the SLURM profile on a real Slurm and disturb it, half an hour (needs root and Debian packages)
 	@$(ACTIVE) pytest -m slurm tests/slurm
