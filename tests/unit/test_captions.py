@@ -8,9 +8,11 @@ import yaml
 from docutils.core import publish_parts
 from jinja2 import Environment, StrictUndefined
 
+from study.short_forms import expanded
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 REPORT = REPOSITORY / "workflow" / "report"
-CONFIG = yaml.safe_load((REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8"))
+CONFIG = expanded(yaml.safe_load((REPOSITORY / "config" / "config.yaml").read_text(encoding="utf-8")))
 
 
 def caption(name, note="", **wildcards):

@@ -67,8 +67,8 @@ def main() -> None:
         translated = arguments.sampled_from
         translated_ids = list(range(len(read_rows(translated))))
     check_row_count(rows, arguments.input, translated_ids, translated)
-    sample = set(ids)
-    taken = [row for row in take_rows(rows, arguments.input, translated_ids, translated) if row["id"] in sample]
+    sample = set(map(repr, ids))  # as `take_rows` compares them
+    taken = [row for row in take_rows(rows, arguments.input, translated_ids, translated) if repr(row["id"]) in sample]
     write_jsonl(arguments.output, taken)
     print(f"{arguments.output}: {len(taken):,} rows", file=sys.stderr)
 
