@@ -108,8 +108,7 @@ def test_a_second_snakemake_is_told_that_the_folder_is_locked_and_one_at_all_cos
 
     at_all_costs = finished.start("--nolock", "--", SCORES)
     said = [process.communicate()[0] for process in (first, at_all_costs)]
-    # Each may remove what the other is about to read; on a busy machine both have ended for that. None ends otherwise.
-    assert all("Traceback" not in text for text in said), said
-    finished.finish("--", SCORES)
+    assert 0 in (first.returncode, at_all_costs.returncode), said
+    finished.finish("--", SCORES)  # one may have removed what the other was about to read
     assert not differences(finished.artifacts(), before)
     assert sorted_keys(finished) == journals, "nothing was answered or judged twice"

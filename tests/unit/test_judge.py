@@ -701,8 +701,8 @@ def test_the_rate_allowed_holds_for_calls_that_are_repeated_too(job, endpoint):
     server = endpoint(lambda prompt, n: (500, {"Retry-After-Ms": 1}, "oops") if n == 1 else None)
     status, _ = job.run({"base_url": server.url, "requests_per_minute": 600}, questions(4))
     assert status == 0, job.errors
-    # Calls are 0.7 s apart in all, but a busy server notices the first one late. Without the limit it would be 0.3 s.
-    assert len(server.times) == 8 and server.times[-1] - server.times[0] >= 0.5
+    _, second, *_, last = server.times  # not the first, for which the server may still be getting ready
+    assert len(server.times) == 8 and last - second >= 6 * 0.1 - 0.05
 
 
 def test_tokens_of_the_job_before_count_in_the_limit_of_the_next(job, endpoint):
