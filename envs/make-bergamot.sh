@@ -4,16 +4,13 @@
 #
 #   BERGAMOT_PYTHON  the interpreter to use, where none is found or another is wanted
 set -eu
+. "$(dirname "$0")/new-venv.sh"
 
 folder=$1
 main=$2 # the main environment's python, which may bring uv
 lock=$(dirname "$0")/requirements.lock
 
-# A link's folder belongs to somebody else, and --clear below would empty it.
-if [ -L "${folder%/}" ]; then
-    echo "error: $folder is a symbolic link; remove the link, and an environment is made in its place" >&2
-    exit 1
-fi
+refuse_link "$folder"
 
 is_310() {
     [ "$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = 3.10 ]

