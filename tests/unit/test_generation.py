@@ -121,17 +121,7 @@ def test_padding_does_not_penalise_the_end_of_text_of_a_tokenizer_without_a_pad_
     assert {finished for _, finished in alone} == {True, False}, "some answers end, others are cut off"
 
 
-RECURRENT = {
-    "model_type": "recurrent_gemma",
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 2,
-    "lru_width": 32,
-}
-
-
-def test_an_architecture_without_beam_search_is_told_in_one_line(tmp_path):
+def test_an_architecture_without_beam_search_is_named_in_one_line(tmp_path):
     tokenizer = Tokenizer(tiny.tokenizer(tmp_path / "tokenizer"))
     fields = {"model_type": "rwkv", "hidden_size": 32, "num_hidden_layers": 2, "attention_hidden_size": 32}
     model = build_model(fields, tokenizer, 1).eval()
@@ -141,9 +131,9 @@ def test_an_architecture_without_beam_search_is_told_in_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("architecture", [*tiny.ARCHITECTURES, "recurrent_gemma"])
-def test_a_model_that_sees_its_padding_is_found_out(tmp_path, architecture):
+def test_a_model_that_sees_its_padding_is_detected(tmp_path, architecture):
     tokenizer = Tokenizer(tiny.tokenizer(tmp_path / "tokenizer"))
-    fields = (tiny.ARCHITECTURES | {"recurrent_gemma": RECURRENT})[architecture] | {"initializer_range": 0.3}
+    fields = (tiny.ARCHITECTURES | {"recurrent_gemma": tiny.RECURRENT_GEMMA})[architecture] | {"initializer_range": 0.3}
     model = build_model(fields, tokenizer, 1).eval()
     seen = sees_padding(model, tokenizer.encode_prompt("What is it?"), tokenizer)
     assert seen == (architecture == "recurrent_gemma")
@@ -152,7 +142,7 @@ def test_a_model_that_sees_its_padding_is_found_out(tmp_path, architecture):
 def test_prompts_of_equal_length_are_answered_together_and_no_others(tmp_path):
     """Of one to three tokens, in which RecurrentGemma's convolution sees nothing but padding otherwise."""
     tokenizer = Tokenizer(tiny.tokenizer(tmp_path / "tokenizer"))
-    model = build_model(RECURRENT | {"initializer_range": 0.3}, tokenizer, 1).eval()
+    model = build_model(tiny.RECURRENT_GEMMA | {"initializer_range": 0.3}, tokenizer, 1).eval()
     prompts = [[token, token + 1, token + 2][: 1 + token % 3] for token in range(50, 98)]
     alone = [generate(model, [prompt], BEAM, tokenizer)[0] for prompt in prompts]
     assert generate_by_length(model, prompts, BEAM, tokenizer) == alone

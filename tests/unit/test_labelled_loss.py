@@ -22,15 +22,7 @@ ARCHITECTURES = tiny.ARCHITECTURES | {  # and those which bend or scale their lo
         "num_key_value_heads": 1,
         "head_dim": 16,
     },
-    "recurrent_gemma": {
-        "model_type": "recurrent_gemma",
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 2,
-        "lru_width": 32,
-        "logits_soft_cap": 1.0,
-    },
+    "recurrent_gemma": tiny.RECURRENT_GEMMA | {"logits_soft_cap": 1.0},
     "falcon_h1": {
         "model_type": "falcon_h1",
         "hidden_size": 32,

@@ -29,6 +29,14 @@ ARCHITECTURES = {
         "num_attention_heads": 2,
     },
 }
+RECURRENT_GEMMA = {  # which reads the padding of a batch, and caps its logits
+    "model_type": "recurrent_gemma",
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "lru_width": 32,
+}
 MODULES = {
     "gpt_neox": ["query_key_value"],
     "bloom": ["query_key_value"],

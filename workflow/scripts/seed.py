@@ -27,12 +27,12 @@ def main() -> None:
     if arguments.rows and arguments.random_seed is None:
         raise InputError("--rows: a sample needs a --random-seed")
     rows = normalise(read_rows(arguments.input), arguments.input)
+    read = f"{len(rows):,} rows"
     if arguments.rows:
         check_sample(arguments.rows, len(rows), arguments.input)
-    kept = sample_rows(rows, arguments.rows, arguments.random_seed) if arguments.rows else rows
-    write_jsonl(arguments.output, kept)
-    of = f" of {len(rows):,}" if arguments.rows else ""
-    print(f"{arguments.output}: {len(kept):,}{of} rows", file=sys.stderr)
+        rows = sample_rows(rows, arguments.rows, arguments.random_seed)
+    write_jsonl(arguments.output, rows)
+    print(f"{arguments.output}: {f'{len(rows):,} of ' if arguments.rows else ''}{read}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def pad_left(prompts: list[list[int]], pad: int) -> tuple[list[list[int]], list[
 def generate(model, prompts: list[list[int]], settings, tokenizer: Tokenizer) -> list[tuple[list[int], bool]]:
     """Answer prompts: for each, the generated token ids without end of text, and whether end of text was reached.
 
-    Raises InputError if the architecture has no beam search, as RWKV.
+    Raises InputError if the architecture, such as RWKV, has no beam search.
     """
     import torch
     from transformers import GenerationConfig

@@ -84,10 +84,10 @@ class Forecast:
 
     @cached_property
     def seed_rows(self) -> Number:
-        given = place_of(self.config["data"]["seed"], self.config["sources"])
-        made = next((job.output for job in self.jobs if job.rule == "seed" and not job.left), given)
         if isinstance(sample := self.config["data"]["rows"], int):
             return Number(sample, COUNTED)
+        given = place_of(self.config["data"]["seed"], self.config["sources"])
+        made = next((job.output for job in self.jobs if job.rule == "seed" and not job.left), given)
         if made:
             return Number(len(read_rows(Path(made))), COUNTED)
         return Number(self.assumed["seed_rows"], ASSUMED)
