@@ -4,9 +4,10 @@
     make bench-dag BENCH="--turns 1"
 
 The larger matrix has every model ten times, under ten names. The controller is `snakemake --profile profiles/slurm` in
-a checkout of its own where all that is not tuned is there already, as empty files, so that a hundred trainings can be
-submitted; sbatch and squeue are programs that note a submission, and say of all that they run. What it takes from then
-on, for four minutes, is what it takes while trainings run. Writes dag.json and dag.md, and prints it.
+a checkout of its own where everything up to the trainings already exists, as empty files, so that a hundred trainings
+can be submitted. sbatch and squeue are stand-ins that record each submission and report every job as running. The
+controller is then watched for four minutes: this is what it costs while trainings run. Writes dag.json and dag.md, and
+prints the latter.
 """
 
 import argparse
@@ -45,7 +46,7 @@ echo $$ >> {calls}; echo $$""",
 
 
 def larger(times: int) -> dict:
-    """A configuration with every model so many times."""
+    """A configuration with `times` copies of every model."""
     config = read_configs([REPOSITORY / "config" / "config.yaml"])
     copies = {name: [f"{name}-{number}" for number in range(times)] for name in config["models"]}
     return {
@@ -57,7 +58,7 @@ def larger(times: int) -> dict:
 
 
 def checkout(folder: Path) -> Path:
-    """A copy of the workflow with programs of Slurm's names."""
+    """A copy of the workflow, with stand-ins for Slurm's programs."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "bin").mkdir(parents=True)
     for name in ("Snakefile", "workflow", "config", "profiles", "envs", "resources"):
@@ -75,7 +76,7 @@ def checkout(folder: Path) -> Path:
 
 
 def make_all_but_tuned(folder: Path) -> None:
-    """Empty files and folders for all that trainings are made from."""
+    """Create empty files and folders for everything that trainings are made from."""
     program = (
         "import sys; sys.path.insert(0, 'workflow/scripts'); from planning.jobs import read_workflow\n"
         "for job in read_workflow().jobs:\n"
@@ -92,11 +93,13 @@ def make_all_but_tuned(folder: Path) -> None:
 
 
 def controller(folder: Path) -> dict:
-    """What Snakemake takes until trainings run, and while they do: seconds of CPU, those a minute, bytes."""
+    """Snakemake's CPU time in seconds until the trainings run, then its CPU seconds per minute, its peak memory in
+    bytes, and counts.
+    """
     make_all_but_tuned(folder)
     path = f"{folder / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     site = {"SLURM_ACCOUNT": "proj", "SLURM_CPU_PARTITION": "cpu", "SLURM_GPU_PARTITION": "gpu", "PATH": path}
-    # As many as the profile has at a time, at once: it would be kind to a scheduler, which this is not.
+    # All jobs at once: the profile would submit them slowly to spare a real scheduler, and there is none here.
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", "--max-jobs-per-timespan", "100/1m"]
     with (folder / "said").open("w", encoding="utf-8") as said:
         process = subprocess.Popen(
@@ -131,7 +134,7 @@ def lines(path: Path) -> int:
 
 
 def cpu(times) -> float:
-    """Seconds of a process and of those that it waited for."""
+    """CPU seconds of a process and of the children that it waited for."""
     return times.user + times.system + times.children_user + times.children_system
 
 

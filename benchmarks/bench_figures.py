@@ -1,12 +1,13 @@
-"""Measure the way from the scores of the paper's whole matrix to all figures, tables and claims.
+"""Measure how long it takes to get from the scores of the paper's whole matrix to all figures, tables and claims.
 
     make bench-figures                         a minute or two
     make bench-figures BENCH="--turns 3"       medians of three turns
 
-The scores are synthetic (synthetic_scores.py), one file a run as score.py writes them, and so are the records of the
-trainings. *All by Snakemake* runs the workflow's own rules on two cores from there, in a checkout of its own, Snakemake
-included. *Ours* is figure.py, Figures 2 to 4, one after another; *seaborn's bands* are the same lines drawn by
-seaborn.lineplot, which draws the prompts again by itself, as often. Writes figures.json and figures.md, and prints it.
+The scores are synthetic (synthetic_scores.py), one file per run as score.py writes them, and so are the records of the
+trainings. *All by Snakemake* runs the workflow's own rules on two cores from there, in a checkout of its own;
+Snakemake's own time counts. *Ours* is figure.py, Figures 2 to 4, one after another; *seaborn's bands* are the same
+lines drawn by seaborn.lineplot, which bootstraps the prompts itself, with as many resamples. Writes figures.json and
+figures.md, and prints the latter.
 """
 
 import argparse
@@ -59,20 +60,20 @@ def checkout(folder: Path) -> Path:
 
 
 def outputs() -> list[str]:
-    """What a reader looks at, but for what needs the ratings themselves."""
+    """What a reader looks at, except what needs the ratings themselves."""
     figures = [f"figures/{name}.pdf" for name in (*(f"figure{number}" for number in range(2, 8)), "budget")]
     tables = [f"tables/{name}.md" for name in ("table1", "table2", "scores", "languages", "costs")]
     return [f"results/paper/{name}" for name in (*figures, *tables, "claims.md")]
 
 
 def snakemake(folder: Path, *options: str) -> list[str]:
-    """Snakemake in the checkout, held to the rules that follow the scores."""
+    """The command that runs Snakemake in the checkout, restricted to the rules that come after the scores."""
     place = ["--directory", str(folder), "--snakefile", str(folder / "Snakefile")]
     return [sys.executable, "-m", "snakemake", *place, "--allowed-rules", *ALLOWED, *options]
 
 
 def settings_of(folder: Path, number: int) -> dict:
-    """What the rule gives figure.py."""
+    """The settings that the rule passes to figure.py."""
     target = f"results/paper/figures/figure{number}.pdf"
     printed = measure(snakemake(folder, "--dry-run", "--printshellcmds", "--force", "--", target)).output
     command = next(line for line in printed.splitlines() if "figure.py --scores" in line)

@@ -1,18 +1,20 @@
-"""Measure the training on one GPU, unattended and in under nine minutes: tokens a second, MFU, peak memory.
+"""Measure training on one GPU, unattended and in under nine minutes: tokens per second, MFU, peak memory.
 
     make bench-gpu                                       every case
     make bench-gpu BENCH="--cases bloom-7b1/lora"        one
     make bench-gpu BENCH="--tiny"                        the same code at tiny shapes on a CPU, in half a minute
 
 A case is a method and the shape of a published model, with random weights made on the GPU (random_causal.py); settings
-are those of config/config.yaml, rows those of synthetic_tokens.py. Two ways take the same steps of examples. Ours is
-the trainer of train.py. The authors' loop is the Trainer as it comes: so many examples a micro-batch, in random order,
-padded, and the loss on all logits. Their README has micro-batches of 2 for LoRA; for all parameters they give no
-number, and 4 is that of Stanford Alpaca, whose code it is. Two things of theirs are left out: fp16, which is bf16 here,
-and int8 weights, with which activations are computed again. Neither would make it faster.
+are those of config/config.yaml, rows those of synthetic_tokens.py. Two ways take optimizer steps on the same examples.
+Ours is the trainer of train.py. The authors' loop is the Trainer with its defaults: a fixed number of examples per
+micro-batch, in random order, padded, and the loss on all logits. Their README uses micro-batches of 2 for LoRA; for
+full-parameter training it gives no number, and 4 is that of Stanford Alpaca, whose code they use. Two of their settings
+are left out: fp16, which is bf16 here, and int8 weights, which come with activation checkpointing. Neither would make
+their loop faster.
 
-The first WARM_UP steps are not counted. A case has a process of its own, which is ended when its time is over; one that
-fails, as for want of memory, is a line of the table. Writes gpu_training.json and gpu_training.md after each case.
+The first WARM_UP steps are not counted. Each case has a process of its own, which is killed when its time is up; a case
+that fails, for example for lack of memory, becomes a line of the table. Writes gpu_training.json and gpu_training.md
+after each case.
 """
 
 import argparse
@@ -53,11 +55,11 @@ CASES = (
 )
 TINY_CASES = ("tiny-pythia/lora", "tiny-bloom/full")
 OURS, AUTHORS = "ours", "authors' loop"
-WARM_UP = 2  # steps of each way that are not counted
-STEPS = 40  # of each way, at most
+WARM_UP = 2  # steps per way that are not counted
+STEPS = 40  # per way, at most
 SEED = 1
-# Seconds: of a way's training, after which no new step begins; of a case's process; of them all.
-LIMITS = {False: (16, 80, 500), True: (1, 60, 120)}  # by whether it is a try-out
+# Seconds: for one way's training, after which no new step begins; for the process of a case; for all cases.
+LIMITS = {False: (16, 80, 500), True: (1, 60, 120)}  # by whether --tiny is given
 AIM_MFU, AIM_RATIO = 0.45, 3
 
 ADAPTED = ["query_key_value"]
@@ -70,11 +72,11 @@ SETTINGS = {
 MICRO_BATCH_TOKENS = 4096
 TINY = {"batch": 8}
 AUTHORS_MICRO_BATCH = {"lora": 2, "full": 4}  # examples
-AUTHORS_MULTIPLE = {"lora": 8, "full": 1}  # to which they pad
+AUTHORS_MULTIPLE = {"lora": 8, "full": 1}  # lengths are padded to a multiple of it
 
 
 class Case:
-    """A model's shape and a method, `name` shape/method, with the rows and settings that both ways share."""
+    """A model's shape and a method (`name` is shape/method), with the rows and settings that both ways share."""
 
     def __init__(self, name: str, micro_batch_tokens: int):
         self.name = name
@@ -94,11 +96,11 @@ class Case:
         return [[row for micro in step for row in micro if row is not FILLER] for step in micro_batches]
 
     def tokens(self, first: int, end: int) -> int:
-        """Tokens, without padding, of the steps from `first` until `end`."""
+        """Tokens, without padding, in the steps from `first` up to but not including `end`."""
         return sum(self.rows[row]["length"] for step in self.steps()[first:end] for row in step)
 
     def model(self, device: str):
-        """Random weights in the precision that train.py loads them in."""
+        """A model with random weights, in the precision in which train.py loads it."""
         precision = self.settings.precision if self.method == "lora" else "fp32"
         model = random_causal.build_model(self.shape, precision, device)
         model.config.use_cache = False
@@ -106,7 +108,7 @@ class Case:
 
 
 def ours(case: Case, device: str, place: str):
-    """What train.py trains with: the one place that knows how it is made."""
+    """The trainer that train.py uses; no other function here knows how it is made."""
     from datasets import Dataset
 
     model = case.model(device)
@@ -119,7 +121,7 @@ def ours(case: Case, device: str, place: str):
 
 
 def authors(case: Case, device: str, place: str):
-    """The Trainer as it comes, over the same steps; within a step the examples are in random order."""
+    """The Trainer with its defaults, over the same steps; within a step, the examples are in random order."""
     from datasets import Dataset
 
     model = case.model(device)
@@ -144,7 +146,7 @@ WAYS: dict[str, Callable] = {OURS: ours, AUTHORS: authors}
 
 
 def clock_of(loop, seconds: float, device: str):
-    """Give a trainer a clock, which counts the steps after the warm-up and ends the training after `seconds`."""
+    """Give a trainer a clock that counts the steps after the warm-up and ends the training after `seconds`."""
     import torch
     from transformers import TrainerCallback
 
@@ -170,7 +172,7 @@ def clock_of(loop, seconds: float, device: str):
 
 
 def measure_way(case: Case, way: str, device: str, seconds: float) -> dict:
-    """Train for about `seconds`; what it took."""
+    """Train for about `seconds` and return the measurements."""
     import torch
 
     on_gpu = device == "cuda"
@@ -199,7 +201,7 @@ def measure_way(case: Case, way: str, device: str, seconds: float) -> dict:
 
 
 def measure_case(case: Case, device: str, seconds: float) -> None:
-    """Measure both ways, and say each on a line of stdout as it is done."""
+    """Measure both ways, and print a line of JSON for each as soon as it is done."""
     import torch
 
     for way in WAYS:
@@ -207,7 +209,7 @@ def measure_case(case: Case, device: str, seconds: float) -> None:
             seen = measure_way(case, way, device, seconds)
         except torch.OutOfMemoryError:
             seen = {"fault": "not enough memory"}
-        except Exception as error:  # whatever it is, the other way is still to be measured
+        except Exception as error:  # whatever went wrong, the other way is still measured
             seen = {"fault": f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"}
         print(json.dumps({"case": case.name, "way": way} | seen), flush=True)
         gc.collect()
@@ -215,7 +217,7 @@ def measure_case(case: Case, device: str, seconds: float) -> None:
 
 
 def run_case(name: str, options: list, limit: float) -> list[dict]:
-    """Measure a case in a process of its own; both of its lines, whatever becomes of it."""
+    """Measure a case in a process of its own. Returns two lines, one per way, whatever happens to the process."""
     command = [sys.executable, __file__, "--case", name, *map(str, options)]
     fault = ""
     try:
@@ -232,7 +234,7 @@ def run_case(name: str, options: list, limit: float) -> list[dict]:
 
 
 def table_row(line: dict, other: dict) -> list[str]:
-    """A line of the table; `other` is the other way's."""
+    """A row of the table; `other` is the line of the other way."""
     if "fault" in line:
         return [line["case"], line["way"], line["fault"], "", "", "", ""]
     ratio = ""
@@ -250,7 +252,7 @@ def table_row(line: dict, other: dict) -> list[str]:
 
 
 def report(lines: list[dict]) -> str:
-    """The table of all cases so far; two lines each, ours first."""
+    """The table of all cases so far, two lines each, ours first."""
     device = next((line["device"] for line in lines if "device" in line), "no device")
     head = ["case", "way", "tokens/s", "MFU", "peak memory", "steps", "ours is faster by"]
     rows = [table_row(line, lines[place ^ 1]) for place, line in enumerate(lines)]
@@ -259,7 +261,7 @@ def report(lines: list[dict]) -> str:
 
 
 def run_all(names: list[str], options: list, limits: tuple, output: Path) -> None:
-    """Measure the cases one by one, and write what is known after each."""
+    """Measure the cases one by one, and write the results so far after each."""
     _, case_limit, limit = limits
     start, lines = time.monotonic(), []
     for name in names:

@@ -1,13 +1,14 @@
-"""Measure answering in padded batches against one prompt at a time, which is the authors' way, and see that both answer
-the same.
+"""Measure answering in padded batches against one prompt at a time, which is the authors' way, and check that both give
+the same answers.
 
     make bench-responding                         five minutes or so
     make bench-responding BENCH="--turns 3"       medians of three turns
 
-Models have random weights (random_causal.py), fp32, and prompts Alpaca's lengths (synthetic_tokens.py). A token that
-stands in about half of the answers is made the end of text, so that answers end at different places, as real ones do,
-and a batch waits for its longest. Ways are run in turns in this process, on all cores; a third way are batches of
-prompts of exactly one length, which need no padding. Writes responding.json and responding.md, which it also prints.
+Models have random weights (random_causal.py) in fp32, and prompts have Alpaca's lengths (synthetic_tokens.py). A token
+that occurs in about half of the answers is made the end-of-text token, so that answers end at different places, as real
+ones do, and a batch waits for its longest. The ways are run in turns in this process, on all cores; a third way batches
+only prompts of exactly equal length, which need no padding. Writes responding.json and responding.md, and prints the
+latter.
 """
 
 import argparse
@@ -38,7 +39,7 @@ SEARCHES = {
     "greedy": SimpleNamespace(beams=1, no_repeat_ngram=6, repetition_penalty=1.1, max_new_tokens=48),
     "beam 4": SimpleNamespace(beams=4, no_repeat_ngram=6, repetition_penalty=1.1, max_new_tokens=48),
 }
-AIMS = {"greedy": 3.0, "beam 4": 1.5}  # times as fast as one at a time, on two cores
+AIMS = {"greedy": 3.0, "beam 4": 1.5}  # speed-up over one at a time, on two cores
 PROMPTS, BATCH = 64, 16
 OURS, ALONE, EXACT = f"batches of {BATCH}", "one at a time", "of one length"
 
@@ -50,7 +51,7 @@ def prompts_of(words: int) -> list[list[int]]:
 
 
 def groups(way: str, prompts: list[list[int]]) -> list[list[int]]:
-    """Places of prompts that are answered together."""
+    """The positions of the prompts that are answered together."""
     if way == OURS:
         return list(batch_by_length(prompts, BATCH))
     by_length = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
@@ -61,7 +62,7 @@ def groups(way: str, prompts: list[list[int]]) -> list[list[int]]:
 
 
 def answer(way: str, model, prompts: list[list[int]], search, tokenizer) -> list[tuple[list[int], bool]]:
-    """Answers in the order of the prompts."""
+    """The answers, in the order of the prompts."""
     answers = {}
     for places in groups(way, prompts):
         made = generate(model, [prompts[place] for place in places], search, tokenizer)
@@ -70,7 +71,7 @@ def answer(way: str, model, prompts: list[list[int]], search, tokenizer) -> list
 
 
 def often_in_half(model, prompts: list[list[int]], search) -> int:
-    """A token that about half of the answers hold."""
+    """A token that occurs in about half of the answers."""
     never = SimpleNamespace(eos=random_causal.END, pad=random_causal.PADDING)
     asked = {token for prompt in prompts for token in prompt}
     answers = [set(tokens) - asked for tokens, _ in answer(OURS, model, prompts, search, never)]
@@ -79,7 +80,7 @@ def often_in_half(model, prompts: list[list[int]], search) -> int:
 
 
 def compare(notebook: Notebook, architectures: list[str], searches: list[str], turns: int) -> list[list[object]]:
-    """Answer by all ways in turns; rows of the table."""
+    """Answer in all ways, in turns. Returns the rows of the table."""
     import torch
 
     torch.set_num_threads(CORES)

@@ -2,11 +2,11 @@
 
     make bench-serving BENCH="--prompts en=prompts/en.jsonl es=prompts/es.jsonl"
 
-It needs what `make real` has made: the model is the merged LoRA adapter of its multilingual recipe, or a full model
-that --model names. Both engines answer greedily in fp32 on all cores, sixteen prompts at a time. What an engine takes
-for one prompt of each language is taken off as its start-up. Where two answers part, their next tokens are compared by
-Transformers' logits: an engine that sums in another order may choose otherwise where two tokens are almost equally
-likely. Writes serving.json and serving.md, which it also prints.
+It needs the results of `make real`: the model is the merged LoRA adapter of its multilingual recipe, or a full model
+given by --model. Both engines answer greedily in fp32 on all cores, sixteen prompts at a time. The time that an engine
+takes for one prompt of each language is subtracted as its start-up. Where two answers diverge, their next tokens are
+compared by Transformers' logits: an engine that adds floating-point numbers in another order may choose differently
+where two tokens are almost equally likely. Writes serving.json and serving.md, and prints the latter.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def merged(folder: Path) -> Path:
 def respond(
     engine: str, model: Path, tokenizer: Path, prompts: dict[str, Path], folder: Path, tokens: int
 ) -> tuple[Measured, list[dict]]:
-    """Answer the prompts with one engine; what it took, and the rows."""
+    """Answer the prompts with one engine. Returns the measurements and the rows."""
     settings = {"beams": 1, "no_repeat_ngram": 0, "repetition_penalty": 1.0, "max_new_tokens": tokens}
     settings |= {"cut_at": "\n### ", "special_tokens": "drop", "batch": BATCH, "precision": "fp32"}
     settings |= {"serve": SERVE} if engine == VLLM else {}
@@ -66,7 +66,7 @@ def respond(
 
 
 def write_prompts(sources: list[tuple[str, Path]], folder: Path, count: int | None) -> dict[str, Path]:
-    """Files of the first prompts of each language, by language."""
+    """Write the first prompts of each language to a file. Returns the files by language."""
     files = {}
     for lang, path in sources:
         files[lang] = folder / f"{lang}.jsonl"
@@ -76,8 +76,9 @@ def write_prompts(sources: list[tuple[str, Path]], folder: Path, count: int | No
 
 
 def first_difference(model, tokenizer: Tokenizer, prompt: str, one: str, other: str) -> dict:
-    """Where two answers part: the number of tokens they share, and how much likelier (in logits) the first one's next
-    token is than the second's, in Transformers."""
+    """Where two answers diverge: the number of tokens they share, and by how much, in Transformers' logits, the first
+    answer's next token is likelier than the second's.
+    """
     import torch
 
     start = tokenizer.encode_prompt(prompt)
@@ -90,7 +91,7 @@ def first_difference(model, tokenizer: Tokenizer, prompt: str, one: str, other: 
 
 
 def compare(model: Path, tokenizer: Tokenizer, answers: dict[str, list[dict]]) -> list[dict]:
-    """Where the engines' answers part, for each prompt whose answers differ."""
+    """For each prompt whose answers differ, where the engines' answers diverge."""
     from transformers import AutoModelForCausalLM
 
     loaded, template, parted = AutoModelForCausalLM.from_pretrained(model).eval(), Template(TEMPLATE), []

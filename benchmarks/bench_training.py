@@ -1,14 +1,15 @@
-"""Measure the training against other ways to take the same optimizer steps, and the memory of its loss.
+"""Measure the training against other ways of taking the same optimizer steps, and the memory of its loss.
 
     make bench-training                         a quarter of an hour or so
     make bench-training BENCH="--turns 3"       medians of three turns
     make bench-training BENCH="--architecture bloom --loss-on response"
 
 Each way takes one optimizer step on the same examples (synthetic_tokens.py) from the same random weights
-(random_causal.py), on one thread, in float32, all parameters trained; ours is train.py by its command line, the
-others are training_peer.py. Ways are run in turns, a process each. A time is the CPU time of the process, less that of
-the same command on one short row: importing, reading and writing the model, evaluating, one update of the weights.
-The losses of the step are compared as well. Writes training.json and training.md, which it also prints.
+(random_causal.py), on one thread, in float32, training all parameters; ours is train.py, run from its command line, the
+others are training_peer.py. The ways are run in turns, each in a process of its own. A time is the CPU time of the
+process, less that of the same command on one short row: importing, reading and writing the model, evaluating, one
+update of the weights. The losses of the step are compared as well. Writes training.json and training.md, and prints the
+latter.
 """
 
 import argparse
@@ -36,11 +37,11 @@ from basics.writing import write_json, write_text  # noqa: E402
 from measuring import Notebook, measure, processor, table  # noqa: E402
 
 PEERS = {"PYTHONPATH": str(REPOSITORY / ".venv-bench")}  # what envs/bench.lock adds
-EXAMPLES = 96  # of the step
-BUDGET = 512  # tokens of a micro-batch of ours
+EXAMPLES = 96  # in the step
+BUDGET = 512  # tokens per micro-batch of ours
 ARCHITECTURES = ("pythia", "bloom", "llama")
 LOSSES = ("all", "response")
-SAME = 1e-6  # two losses are one within this part of them; float32 tells apart a tenth of it
+SAME = 1e-6  # relative difference up to which two losses count as equal; the resolution of float32 is a tenth of it
 ONE_ROW = "one row"
 
 OURS, AUTHORS, LARGER, GROUPED, PACKED = "ours", "padded, 2", "padded, 8", "grouped by length, 2", "TRL, packed"
@@ -52,12 +53,12 @@ PEER_OPTIONS = {
     PACKED: ("packed", 1),
 }
 PROGRAMS = (OURS, AUTHORS, PACKED)
-START_UP_AS = {LARGER: AUTHORS, GROUPED: AUTHORS}  # one program
-AIMS = {"all": 2.2, "response": 3.8}  # times as fast as the authors' way
+START_UP_AS = {LARGER: AUTHORS, GROUPED: AUTHORS}  # the same program
+AIMS = {"all": 2.2, "response": 3.8}  # speed-up over the authors' way
 
 
 class Case(NamedTuple):
-    """What a step is taken with."""
+    """An architecture, and the tokens that count in the loss."""
 
     architecture: str
     loss_on: str
@@ -68,7 +69,7 @@ class Case(NamedTuple):
 
 
 def our_settings(loss_on: str) -> dict:
-    """One step of all examples, and an evaluation at its end."""
+    """Settings for one step on all examples, with an evaluation at its end."""
     return {
         "batch": EXAMPLES,
         "micro_batch_tokens": BUDGET,
@@ -85,7 +86,7 @@ def our_settings(loss_on: str) -> dict:
 
 
 def take_step(notebook: Notebook, folder: Path, way: str, case: Case, tokens: str, name: str) -> None:
-    """Take a step of `tokens`, a subfolder, and note under `name` what it took and its loss."""
+    """Take a step on `tokens`, a subfolder, and note its measurements and its loss under `name`."""
     model = ["--model", folder / case.architecture, "--tokens", folder / tokens]
     if way == OURS:
         output, checkpoints = folder / "output", folder / "checkpoints"
@@ -103,8 +104,9 @@ def take_step(notebook: Notebook, folder: Path, way: str, case: Case, tokens: st
 
 
 def take_off_start_up(notebook: Notebook, folder: Path, case: Case) -> None:
-    """Measure start-up, which is no shorter than the step, and take it off from here on. Done often: a machine that
-    others share is now faster, now slower."""
+    """Measure start-up, which takes at least as long as the step, and subtract it from now on. Done often, because the
+    speed of a shared machine varies.
+    """
     notebook.start_up.clear()
     for program in PROGRAMS:
         take_step(notebook, folder, program, case, "short", ONE_ROW)
@@ -113,7 +115,7 @@ def take_off_start_up(notebook: Notebook, folder: Path, case: Case) -> None:
 
 
 def speed_table(notebook: Notebook, cases: list[Case], tokens: int) -> str:
-    """How many times as fast ours is."""
+    """How many times faster ours is."""
 
     def row(case: Case) -> list[str]:
         pace = tokens / notebook.median(OURS, case.name, lambda turn: turn.cpu)
@@ -127,13 +129,13 @@ def speed_table(notebook: Notebook, cases: list[Case], tokens: int) -> str:
 
 
 def difference(ours: float, theirs: float) -> str:
-    """How far a loss is from ours, as a part of it; said in words where it is another loss."""
+    """The relative difference of a loss from ours, with a remark where it is a different loss."""
     apart = abs(theirs - ours) / ours
     return f"{apart:.0e}" if apart <= SAME else f"{apart:.0e}: another loss"
 
 
 def loss_table(notebook: Notebook, cases: list[Case]) -> str:
-    """The loss of the step, and how far those of others are from it."""
+    """The loss of the step, and how far the others' losses are from it."""
 
     def row(case: Case) -> list[str]:
         ours, *others = (notebook.turns_of(way, case.name)[0].details["loss"] for way in WAYS)
@@ -186,7 +188,7 @@ def main() -> None:
     )
     parser.add_argument("--output", type=Path, default=REPOSITORY / "results" / "bench", help="folder")
     arguments = parser.parse_args()
-    os.environ["DS_ACCELERATOR"] = "cpu"  # else DeepSpeed says on stdout that it has found no other
+    os.environ["DS_ACCELERATOR"] = "cpu"  # otherwise DeepSpeed prints to stdout that it has found no accelerator
     cases = [Case(architecture, loss_on) for architecture in arguments.architecture for loss_on in arguments.loss_on]
 
     notebook, tables, memory = Notebook(), [], {}

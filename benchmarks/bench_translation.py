@@ -7,7 +7,7 @@
 Every engine has one thread. The weights are random, at the dimensions of the published models (random_model.py); the
 rows, unless they are given, are nonsense in Alpaca's shape (synthetic_rows.py). What is compared is run in turns, each
 in a process of its own; a ratio is the median over the turns. Ratios are given in wall time and in CPU time: on a busy
-machine, trust the second. Writes translation.json and translation.md, the tables, which it also prints.
+machine, trust the latter. Writes translation.json and translation.md, and prints the tables.
 """
 
 import argparse
@@ -36,9 +36,9 @@ ENGINE_PYTHON = REPOSITORY / ".venv-bergamot" / "bin" / "python"
 PEERS = {"PYTHONPATH": str(REPOSITORY / ".venv-bench")}  # what envs/bench.lock adds
 PROGRAMS = ("segment", "translate_shard", "translate")
 
-REPEATED = 0.05  # of the words, on which most is measured; docs/benchmarks.md says why
+REPEATED = 0.05  # share of the words, in the main data; docs/benchmarks.md says why
 OTHER_REPEATED = (0.0, 0.2)
-NUMBERS = 0.11  # of the sentences hold something that must be found again in the translation, in real rows
+NUMBERS = 0.11  # share of real sentences with something that must reappear in the translation
 AUTHORS_CACHE = 50  # sentences, in the authors' script
 BATCH_WORDS = re.search(r"mini-batch-words: (\d+)", random_model.translation_model.CONFIG)[1]
 FEW_ROWS, MANY_ROWS = 5_000, 50_000
@@ -56,7 +56,7 @@ def words(texts: list[str]) -> int:
 
 
 class Data:
-    """Rows in a folder, in the forms that each way of translating starts from."""
+    """Rows in a folder, in the form that each way of translating starts from."""
 
     def __init__(self, folder: Path, name: str, rows: list[dict]):
         folder.mkdir(parents=True)
@@ -77,7 +77,7 @@ def synthetic(count: int, repeated: float, numbers: float = 0.0, length: float =
 
 
 def main_data(folder: Path, given: Path | None, count: int) -> Data:
-    """The rows on which most is measured."""
+    """The rows on which most things are measured."""
     if not given:
         return Data(folder / "main", f"{REPEATED:.0%} repeated", synthetic(count, REPEATED))
     rows = normalise(read_rows(given), given)[:count]
@@ -85,7 +85,7 @@ def main_data(folder: Path, given: Path | None, count: int) -> Data:
 
 
 def sentences_of(segments: list[str]) -> list[str]:
-    """Distinct sentences, none so long that an engine cuts it."""
+    """Distinct sentences, none so long that an engine would cut it."""
     sentences = [sentence for text in segments for sentence in re.split(r"(?<=[.!?])\s+", text)]
     return [sentence for sentence in dict.fromkeys(sentences) if 3 < len(sentence.split()) <= 60]
 
@@ -125,11 +125,11 @@ def raw_engine(model: Path, texts: Path, *options: object) -> list:
 
 
 def one_call(notebook: Notebook, data: Data, model: Path, subject: str) -> None:
-    """The engine alone, all texts in one call. The program's whole time counts, as it does for ours."""
+    """The engine alone, with all texts in one call. The whole time of the program counts, as it does for ours."""
     texts, options = {
         RAW: (data.texts, []),
         RAW_REQUESTS: (data.requests, []),
-        # Every value of every row, code and repetitions and all.
+        # Every value of every row, including code and repetitions.
         AUTHORS: (data.rows, ["--cache", AUTHORS_CACHE]),
         AUTHORS_ANY: (data.rows, ["--cache", AUTHORS_CACHE, "--any-kernels"]),
     }[subject]
@@ -142,7 +142,7 @@ def one_call(notebook: Notebook, data: Data, model: Path, subject: str) -> None:
 
 
 def speed(notebook: Notebook, model: Path, data: Data, repeat: int, others: list[Data], lossy: Data | None) -> str:
-    """Ours, the raw engine's and the authors' way in turns; then on rows that repeat themselves less and more."""
+    """Ours, the raw engine's and the authors' way in turns; then on rows with less and with more repetition."""
     one_row = Data(data.folder / "one", "one row", synthetic(1, 0.0, length=0.05))
     notebook.start_up.clear()
     our_way(notebook, one_row, model)
@@ -241,7 +241,7 @@ def engines(notebook: Notebook, model: Path, data: Data, repeat: int) -> str:
 
 
 def memory(notebook: Notebook, folder: Path, texts: list[str], length: float) -> str:
-    """The peak of each program at few rows and at many, with a model that is quick."""
+    """The peak memory of each program with few rows and with many, using a fast model."""
     model = make_model(notebook, folder, "mite", texts)
     peaks = []
     for count in (FEW_ROWS, MANY_ROWS):
@@ -266,7 +266,7 @@ def memory(notebook: Notebook, folder: Path, texts: list[str], length: float) ->
 def make_model(notebook: Notebook, folder: Path, architecture: str, texts: list[str]) -> Path:
     notebook.log(f"making a model of random weights, {architecture}")
     model = folder / "models" / architecture
-    # Few texts do not bear the vocabulary's 32,000 pieces, and `texts` may be few.
+    # `texts` may be too few for a vocabulary of 32,000 pieces.
     more = [text for row in synthetic_rows.synthetic_rows(1500, 0.0, seed=2) for text in row.values() if text]
     random_model.make_model(model, architecture, texts + more + synthetic_rows.lexicon())
     return model

@@ -1,4 +1,4 @@
-"""Figures 2 to 4 as a few lines of seaborn draw them: lineplot draws the prompts again for each point by itself."""
+"""Figures 2 to 4 as a few lines of seaborn draw them: lineplot bootstraps the prompts at each point separately."""
 
 import argparse
 import json

@@ -1,12 +1,12 @@
-"""Measure the peak of memory of the loss for a large vocabulary: ours (labelled_loss.py) against all logits at once.
+"""Measure the peak memory of the loss for a large vocabulary: ours (labelled_loss.py) against all logits at once.
 
     loss_memory.py                  BLOOM's 250,880 words at 2,048 labelled positions, forward and backward
-    loss_memory.py --width 2048     of a wider model
+    loss_memory.py --width 2048     for a wider model
 
-What is counted is resident memory above that where states, output layer and room for their gradients exist, as after
-the first micro-batch of a step. Where the output layer is trained, a second gradient of it is made, to be added to the
-first: no way to the loss is without it. With LoRA it is frozen. Each way has a process of its own. This is a part of
-`make bench-training`.
+Counted is the resident memory beyond that of the hidden states, the output layer and their gradients, as after the
+first micro-batch of a step. Where the output layer is trained, a second gradient of it is computed and added to the
+first; no implementation of the loss avoids that. With LoRA the output layer is frozen. Each way has a process of its
+own. Part of `make bench-training`.
 """
 
 import argparse
@@ -30,7 +30,7 @@ AIM = 1 / 5
 
 
 def plain_loss(head, states, targets):
-    """The loss as it is written everywhere, on all logits at once."""
+    """The loss as it is usually written, on all logits at once."""
     from torch.nn.functional import cross_entropy
 
     return cross_entropy(head(states).float(), targets, reduction="sum")
@@ -68,7 +68,7 @@ def one(way: str, layer: str, words: int, positions: int, width: int) -> dict:
 
 
 def compare(turns: int, words: int = WORDS, positions: int = POSITIONS, width: int = WIDTH) -> tuple[dict, str]:
-    """What both ways took, and the table of it."""
+    """The measurements of both ways, and a table of them."""
     size = ["--words", words, "--positions", positions, "--width", width]
     seen = {f"{way}, {layer}": [] for layer in LAYERS for way in WAYS}
     for _ in range(turns):

@@ -1,4 +1,4 @@
-"""Running commands to see what they take, keeping what was seen, and tables of it."""
+"""Run commands and measure them, keep the measurements, and make tables of them."""
 
 import os
 import platform
@@ -20,12 +20,12 @@ sys.path.append(str(REPOSITORY / "workflow" / "scripts"))
 
 from basics.errors import InputError  # noqa: E402
 
-SAMPLE = 0.05  # seconds between two looks at a process tree's memory
+SAMPLE = 0.05  # seconds between two readings of a process tree's memory
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
 class Measured(NamedTuple):
-    """What a command took, its children included, and what it printed."""
+    """The time and memory of a command, including its children, and its output."""
 
     wall: float
     cpu: float
@@ -34,7 +34,7 @@ class Measured(NamedTuple):
 
 
 def measure(command: list, **environment: str) -> Measured:
-    """Run a command to its end. Raises InputError with the last line it wrote to stderr when it fails."""
+    """Run a command to its end. Raises InputError with the last line of its stderr if it fails."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     peak = 0
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as messages:
@@ -63,19 +63,19 @@ def measure(command: list, **environment: str) -> Measured:
 
 
 def resident(pid: int) -> int:
-    """Resident bytes of a process and of all below it, now."""
+    """Resident bytes of a process and all its descendants, now."""
     total = 0
     try:
         process = psutil.Process(pid)
         for member in (process, *process.children(recursive=True)):
             total += member.memory_info().rss
-    except psutil.NoSuchProcess:  # gone meanwhile
+    except psutil.NoSuchProcess:  # it has ended in the meantime
         pass
     return total
 
 
 class Turn(NamedTuple):
-    """One measurement: of what, on what data, the seconds, and whatever else was seen."""
+    """One measurement: its subject, the data, the seconds, and whatever else was measured."""
 
     subject: str
     data: str
@@ -85,11 +85,11 @@ class Turn(NamedTuple):
 
 
 class Notebook:
-    """The measurements made so far; says on stderr what it takes down."""
+    """The measurements made so far; each is also logged to stderr."""
 
     def __init__(self) -> None:
         self.turns: list[Turn] = []
-        self.start_up: dict[str, tuple[float, float]] = {}  # by subject: wall and CPU seconds not to be counted
+        self.start_up: dict[str, tuple[float, float]] = {}  # by subject: wall and CPU seconds to subtract
         self.start = time.monotonic()
 
     def log(self, text: str) -> None:
@@ -97,13 +97,13 @@ class Notebook:
         print(f"{minutes:3d}:{seconds:02d}  {text}", file=sys.stderr, flush=True)
 
     def note(self, subject: str, data: str, wall: float, cpu: float, **details: object) -> None:
-        """Take down one measurement, less what the subject needs to start."""
+        """Record one measurement, less the start-up of its subject."""
         start_up = self.start_up.get(subject, (0.0, 0.0))
         self.turns.append(Turn(subject, data, wall - start_up[0], cpu - start_up[1], details))
         self.log(f"{data}: {subject}: {wall:.1f} s, {cpu:.1f} s of CPU")
 
     def take_off_start_up(self, data: str) -> None:
-        """From here on, take off what each subject needed on `data`, which is next to nothing."""
+        """From now on, subtract what each subject took on `data`, which is next to nothing."""
         for turn in self.turns:
             if turn.data == data:
                 self.start_up[turn.subject] = turn.wall, turn.cpu
@@ -117,7 +117,7 @@ class Notebook:
     def ratios(self, fast: str, slow: str, data: str, work: str = "") -> list[str]:
         """How many times as fast `fast` is as `slow`, by wall and by CPU time, turn by turn.
 
-        Each did the same, or else what its detail `work` says.
+        Each did the same amount of work, or the amount that its detail `work` gives.
         """
 
         def pace(turn: Turn, clock: str) -> float:

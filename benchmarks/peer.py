@@ -1,13 +1,13 @@
-"""Translate sentences with another engine, one thread, and say on stdout how long that took.
+"""Translate sentences with another engine, on one thread, and print how long that took.
 
     peer.py make --architecture tiny --vocabulary vocab.spm --output DIR
     peer.py run --engine ctranslate2 --model DIR --vocabulary vocab.spm --sentences S.json --batch-words 1024
 
 The model is a Marian transformer of the same dimensions in Transformers (float32), with random weights, and its
-conversion to CTranslate2 (int8). It differs from Firefox's in one thing: the decoder has self-attention where theirs
-has the cheaper SSRU. Sentences are sorted by length and put into batches of so many padded source pieces; a batch is
-decoded greedily to LENGTH_FACTOR times its longest sentence, no more and no less, as random_model.py makes Bergamot
-do. Times include cutting into pieces and joining them again, as Bergamot's do.
+conversion to CTranslate2 (int8). It differs from Firefox's in one respect: the decoder has self-attention where theirs
+has the cheaper SSRU. Sentences are sorted by length and put into batches limited by the number of source pieces,
+padding included. A batch is decoded greedily to exactly LENGTH_FACTOR times its longest sentence, as random_model.py
+makes Bergamot do. Times include splitting into pieces and joining them again, as Bergamot's do.
 """
 
 import argparse
@@ -25,9 +25,9 @@ import torch
 from random_model import ARCHITECTURES, LENGTH_FACTOR, PIECES
 
 END = 0
-PAD = PIECES  # the piece that Transformers' Marian has beyond the vocabulary
+PAD = PIECES  # a piece beyond the vocabulary, which Transformers' Marian needs
 
-Translate = Callable[[list[list[int]], int], list[list[int]]]  # batch, pieces to decode
+Translate = Callable[[list[list[int]], int], list[list[int]]]  # batch, number of pieces to decode
 
 
 def make(arguments: argparse.Namespace) -> None:
@@ -69,7 +69,7 @@ def make(arguments: argparse.Namespace) -> None:
 
 
 def batches(lengths: list[int], words: int) -> Iterator[list[int]]:
-    """Positions, shortest sentences first, in batches of at most `words` pieces with padding and end tokens."""
+    """Positions, shortest sentences first, in batches of at most `words` pieces, including padding and end tokens."""
     batch: list[int] = []
     for position in sorted(range(len(lengths)), key=lengths.__getitem__):
         if batch and (len(batch) + 1) * (lengths[position] + 1) > words:
@@ -129,7 +129,7 @@ def run(arguments: argparse.Namespace) -> None:
     load = {"ctranslate2": with_ctranslate2, "transformers": with_transformers}[arguments.engine]
     translate = load(arguments.model, vocabulary)
     sentences = json.loads(arguments.sentences.read_text(encoding="utf-8"))
-    translate(vocabulary.encode(sentences[:2]), 4)  # what is done once, at the first call
+    translate(vocabulary.encode(sentences[:2]), 4)  # some work is done once, at the first call
 
     counts = {"sentences": len(sentences), "source_pieces": 0, "target_pieces": 0}
     start, start_cpu = time.perf_counter(), time.process_time()

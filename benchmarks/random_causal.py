@@ -1,4 +1,4 @@
-"""Causal language models in everything but their weights, which are random: for measuring training."""
+"""Causal language models that are real in everything but their weights, which are random: for measuring training."""
 
 import sys
 from pathlib import Path
@@ -42,7 +42,7 @@ def llama(width: int, layers: int, heads: int, words: int) -> dict:
 
 SMALL_WORDS = 16_384
 SMALL = (192, 4, 6, SMALL_WORDS)
-WIDE = {"initializer_range": 0.1}  # weights large enough for a loss to depend on what stands before a token
+WIDE = {"initializer_range": 0.1}  # weights large enough for the loss to depend on the context of a token
 SHAPES = {
     # Four layers, small enough for a step on one core in seconds: 5 to 8 million parameters.
     "small-pythia": pythia(*SMALL) | WIDE,
@@ -53,14 +53,14 @@ SHAPES = {
     "pythia-6.9b": pythia(4096, 32, 32, 50_432),
     "bloom-1b7": bloom(2048, 24, 16, 250_880),
     "bloom-7b1": bloom(4096, 30, 32, 250_880),
-    # For a try-out of what is meant for those.
+    # For trying out benchmarks that are meant for the published shapes.
     "tiny-pythia": pythia(64, 2, 4, 1024),
     "tiny-bloom": bloom(64, 2, 4, 1024),
 }
 
 
 def build_model(shape: dict, precision: str, device: str = "cpu", seed: int = 1):
-    """A model with random weights, made where it is used. `precision` is fp32 or bf16."""
+    """A model with random weights, created on its device. `precision` is fp32 or bf16."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -76,6 +76,6 @@ def build_model(shape: dict, precision: str, device: str = "cpu", seed: int = 1)
 
 
 def write_model(folder: Path, shape: dict) -> None:
-    """Write a folder that language_models.load_model reads."""
+    """Write a model folder that language_models.load_model can read."""
     with beside(folder) as written:
         build_model(shape, "fp32").save_pretrained(written)

@@ -1,9 +1,10 @@
-"""A Firefox Translations model in everything but its weights, which are random: for measuring speed and memory.
+"""A Firefox Translations model that is real in everything but its weights, which are random: for measuring speed and
+memory.
 
 Dimensions, layer types, vocabulary size, shortlist size, file format and engine settings are those of the published
-"tiny" and "base-memory" students; what is translated is gibberish. Two things are arranged so that two engines can
-be made to do the same work: the end token has a bias that it never overcomes, so every sentence is decoded to the
-longest length the settings allow; and that length is set to LENGTH_FACTOR times the source's.
+"tiny" and "base-memory" students; the output is gibberish. Two things ensure that two engines can be made to do the
+same work: the bias of the end token is so low that every sentence is decoded to the longest length the settings allow;
+and that length is set to LENGTH_FACTOR times the source's.
 """
 
 import io
@@ -24,14 +25,14 @@ from marian_format import model_file, shortlist_file  # noqa: E402
 from marian_student import END, Shape, Student  # noqa: E402
 
 PIECES = 32_000
-# dim-emb, transformer-dim-ffn, transformer-heads, enc-depth, dec-depth: of the published models, and of one that is
-# quick enough for many rows
+# dim-emb, transformer-dim-ffn, transformer-heads, enc-depth, dec-depth: of the published models, and of one that is fast
+# enough for many rows
 ARCHITECTURES = {"tiny": (256, 1536, 8, 6, 2), "base-memory": (384, 1536, 8, 6, 4), "mite": (64, 128, 4, 1, 1)}
-LENGTH_FACTOR = 1.2  # target pieces for a source piece
+LENGTH_FACTOR = 1.2  # target pieces per source piece
 MITE_LENGTH_FACTOR = 0.2
 NEVER = -1e4  # bias of the end token
-OFFERED = 34  # target pieces the shortlist offers for a source piece, about as many as the published ones hold
-ALWAYS = 50  # and those it offers to every sentence
+OFFERED = 34  # target pieces that the shortlist offers per source piece, about as many as in the published ones
+ALWAYS = 50  # target pieces that it offers for every sentence
 
 
 def shape(architecture: str) -> Shape:
@@ -40,7 +41,7 @@ def shape(architecture: str) -> Shape:
 
 
 def vocabulary(sentences: list[str]) -> bytes:
-    """A SentencePiece model of exactly PIECES pieces, special pieces where Marian wants them."""
+    """A SentencePiece model of exactly PIECES pieces, with the special pieces where Marian expects them."""
     written = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(sentences),
@@ -60,7 +61,7 @@ def vocabulary(sentences: list[str]) -> bytes:
 
 
 def random_shortlist(draw: random.Random) -> list[list[int]]:
-    """OFFERED target pieces for each source piece, frequent ones (low ids) more often, as in a real dictionary."""
+    """OFFERED target pieces per source piece; frequent ones (low ids) are drawn more often, as in a real dictionary."""
 
     def offered() -> set[int]:
         return {int(PIECES ** draw.random()) for _ in range(OFFERED)}
@@ -69,7 +70,7 @@ def random_shortlist(draw: random.Random) -> list[list[int]]:
 
 
 def model_files(architecture: str, sentences: list[str], seed: int) -> dict[str, bytes]:
-    """model.bin, lex.bin and vocab.spm by name."""
+    """The contents of model.bin, lex.bin and vocab.spm, by name."""
     torch.manual_seed(seed)
     student = Student(shape(architecture))
     with torch.no_grad():
@@ -85,7 +86,7 @@ def model_files(architecture: str, sentences: list[str], seed: int) -> dict[str,
 
 
 def make_model(folder: Path, architecture: str, sentences: list[str], seed: int = 1) -> None:
-    """Write a model's folder as translation_model.py does, but for the length of what it decodes."""
+    """Write a model folder as translation_model.py does, except for the length of its output."""
     with beside(folder) as written:
         written.mkdir()
         for name, content in model_files(architecture, sentences, seed).items():

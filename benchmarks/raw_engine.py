@@ -1,10 +1,10 @@
-"""Translate texts with the Bergamot engine in one call, and say on stdout how long that took.
+"""Translate texts with the Bergamot engine in one call, and print how long that took.
 
-Texts are a JSON list of texts, or of rows, whose values are then the texts. Requests as segment.py makes them
-(JSON lines) are one call each.
+Texts are a JSON list of texts, or of rows, whose values are then the texts. Requests as segment.py makes them (JSON
+lines) are one call each.
 
-This is the engine with nothing around it: no journal, no structure kept, nothing repeatable. It runs, like
-bergamot_engine.py, under CPython 3.10 with no packages but bergamot.
+This is the bare engine: no journal, no preserved structure, nothing repeatable. Like bergamot_engine.py, it runs under
+CPython 3.10 with no packages but bergamot.
 """
 
 import argparse

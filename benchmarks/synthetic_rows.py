@@ -2,12 +2,12 @@
 
     synthetic_rows.py --rows 1000 --repeated 0.05 --numbers 0.08 --output rows.jsonl
 
-The real data may not be passed on. What counts for speed is kept of it, as measured on a thousand real rows: 124
-words of prose a row in 5 to 6 segments; instructions of 10 words, an input in 41 % of the rows, outputs from 8 words
-(first decile) to 280 (ninth); sentences of 15 words; word frequencies after Zipf; numbered and bulleted lists in
-27 % of the rows, several paragraphs in another 25 %, code in 4 %. `--repeated` sets how many of the words stand in
-segments that the rows before have already, `--numbers` how many sentences hold a number, which translate_shard.py
-wants to see again in the translation. The same seed gives the same bytes.
+The real data may not be redistributed. What matters for speed is kept, as measured on a thousand real rows: 124 words
+of prose per row in 5 to 6 segments; instructions of 10 words, an input in 41 % of the rows, outputs from 8 words (first
+decile) to 280 (ninth); sentences of 15 words; word frequencies that follow Zipf's law; numbered and bulleted lists in
+27 % of the rows, several paragraphs in another 25 %, code in 4 %. `--repeated` sets the share of words in segments that
+an earlier row already has, `--numbers` the share of sentences with a number, which translate_shard.py wants to find
+again in the translation. The same seed gives the same bytes.
 """
 
 import argparse
@@ -33,7 +33,9 @@ CLOSINGS = ("", "n", "r", "s", "t", "l", "ng")
 
 
 def lexicon() -> list[str]:
-    """Distinct pronounceable words, always the same, the most frequent first; those are short, as in a language."""
+    """Distinct pronounceable words, always the same, the most frequent first; frequent words are short, as in real
+    languages.
+    """
     draw = random.Random(0)
     words: dict[str, None] = {}
     while len(words) < LEXICON:
@@ -44,7 +46,7 @@ def lexicon() -> list[str]:
 
 
 class Writer:
-    """Writes rows one after another; repeats itself as told."""
+    """Writes rows one after another, and repeats itself as often as told."""
 
     def __init__(self, seed: int, repeated: float, numbers: float, length: float):
         self.draw = random.Random(seed)
@@ -69,7 +71,9 @@ class Writer:
         return " ".join(words) + end
 
     def _segment(self, kind: str, words: int, end: str = ".") -> str:
-        """So many words in sentences, or, at the share asked for, a segment of this kind and length said before."""
+        """Sentences with `words` words or, in the share given by `repeated`, an earlier segment of this kind and about
+        this length.
+        """
         kind = f"{kind} {words.bit_length()}"
         pool = self.said.setdefault(kind, [])
         if pool and self.draw.random() < self.repeated:
@@ -90,7 +94,7 @@ class Writer:
         return "\n".join(["```python", *lines, f"    return {argument}", "```"])
 
     def _parts(self, words: int) -> Iterator[int]:
-        """Cut a number of words into those of each line or paragraph."""
+        """Split a number of words into the numbers for each line or paragraph."""
         while words > 0:
             part = min(words, self.draw.randrange(4, 40))
             yield part

@@ -1,9 +1,10 @@
-"""Scores of the paper's whole matrix that nobody measured, with effects that are known: for tests and benchmarks.
+"""Made-up scores of the paper's whole matrix, with known effects: for tests and benchmarks.
 
-A plan says what a cell (method, family, size, recipe, language) is expected to have: a rating between 1 and 3, and the
-chance that an answer is in the right language. Ratings are drawn so that these are exactly their means over all prompts
-that could have been asked: `1 + Binomial(2, (rating - 1) / 2)`, by a normal that a prompt shares between all cells (its
-difficulty) and one of the answer's own. So runs are correlated by prompt, as real ones are.
+A plan says what is expected of a cell (method, family, size, recipe, language): a mean rating between 1 and 3, and the
+probability that an answer is in the right language. Ratings are `1 + Binomial(2, (rating - 1) / 2)`, so the plan gives
+their exact means over all prompts that could have been asked. They are drawn through a normal variable with one part
+that all cells share for a prompt (its difficulty) and one of the answer's own, so that runs are correlated by prompt,
+as real ones are.
 
 The judge is called "synthetic", and figures of these scores bear the watermark SYNTHETIC.
 """
@@ -28,11 +29,12 @@ from reporting.bootstrap import Cell, PromptScores  # noqa: E402
 JUDGE = "synthetic"
 WATERMARK = "SYNTHETIC"
 NORMAL = NormalDist()
-SHARED = 0.5  # of the variance that is the prompt's
+SHARED = 0.5  # share of the variance that is due to the prompt
 
 
 class Expected(NamedTuple):
-    """What a cell has over all prompts that could be asked: mean rating, and share of answers in the right language."""
+    """The mean rating of a cell, and its share of answers in the right language, over all prompts that could be asked.
+    """
 
     rating: float
     match: float
@@ -43,7 +45,7 @@ Plan = Callable[[str, str, float, str, str], Expected]
 
 
 def paper(method: str, family: str, billions: float, recipe: str, lang: str) -> Expected:
-    """Everything that the paper states is so."""
+    """Everything that the paper states is true."""
     english = recipe == "mono-en" and lang != "en"
     rating = 1.55 + 0.2 * math.log10(10 * billions) - (0.1 if lang in ("bn", "no") else 0)
     if method == "lora":
@@ -61,7 +63,7 @@ def paper(method: str, family: str, billions: float, recipe: str, lang: str) -> 
 
 
 def reverse(method: str, family: str, billions: float, recipe: str, lang: str) -> Expected:
-    """The opposite of everything that the paper states is so."""
+    """The opposite of everything that the paper states is true."""
     english = recipe == "mono-en" and lang != "en"
     rating = 2.4 - 0.2 * math.log10(10 * billions)
     if method == "lora":
@@ -103,7 +105,7 @@ def matrix(config: Mapping) -> list[Cell]:
 
 
 def expected(plan: Plan, cells: Iterable[Cell], config: Mapping) -> list[Expected]:
-    """What a plan says of cells."""
+    """What a plan expects of each cell."""
     models = config["models"]
     return [
         plan(method, models[model]["family"], models[model]["billions"], recipe, lang)
@@ -125,20 +127,20 @@ def drawn(planned: list[Expected], prompts: int, seed: int) -> tuple[np.ndarray,
 
 
 def _quantiles(probabilities: np.ndarray) -> np.ndarray:
-    """Of the normal distribution; infinite at 0 and 1."""
+    """Quantiles of the normal distribution; infinite at 0 and 1."""
     ends = {0.0: -math.inf, 1.0: math.inf}
     return np.vectorize(lambda share: ends[share] if share in ends else NORMAL.inv_cdf(share))(probabilities)
 
 
 def prompt_scores(cells: list[Cell], ratings: np.ndarray, matches: np.ndarray) -> PromptScores:
-    """The same as claims and figures have them, without a table between."""
+    """The scores in the form that claims and figures use, without going through a table."""
     answers = dict.fromkeys(cells, ratings.shape[1])
     rows = {cell: row for row, cell in enumerate(cells)}
     return PromptScores(rows, ratings * matches, ratings * (1 - matches), answers, dict.fromkeys(cells, 0))
 
 
 def planted(cells: list[Cell], planned: list[Expected], prompts: int) -> PromptScores:
-    """Scores that are what is expected at every prompt: what statistics of them come to is what was planted."""
+    """Scores that equal the expectation at every prompt, so that their statistics are the planted effects."""
     rating, match = (np.repeat(column[:, None], prompts, axis=1) for column in np.array(planned).T)
     return prompt_scores(cells, rating, match)
 

@@ -1,7 +1,7 @@
-"""Token ids in Alpaca's lengths, as tokenize_recipe.py writes them: for measuring training.
+"""Token ids with Alpaca's lengths, as tokenize_recipe.py writes them: for measuring training.
 
-Lengths are drawn from a log-normal distribution and held between SHORTEST and LONGEST: 120 tokens in the mean, and one
-row in two hundred cut at the limit. The ids mean nothing: what a step costs depends on how many there are.
+Lengths are drawn from a log-normal distribution and clipped to SHORTEST and LONGEST: 120 tokens on average, and one row
+in two hundred cut at the limit. The ids are meaningless: the cost of a step depends only on how many there are.
 """
 
 import math
@@ -14,14 +14,14 @@ sys.path.append(str(REPOSITORY / "workflow" / "scripts"))
 
 from basics.writing import beside  # noqa: E402
 
-MEAN, SPREAD = 120, 0.65  # tokens of a row before they are held in; the standard deviation of its logarithm
+MEAN, SPREAD = 120, 0.65  # tokens per row before clipping; the standard deviation of their logarithm
 SHORTEST, LONGEST = 24, 512
-PROMPT_SHARE = 0.45  # of a row's tokens
-RESERVED = 2  # ids that no row has: end of text, padding
+PROMPT_SHARE = 0.45  # share of a row's tokens
+RESERVED = 2  # ids that occur in no row: end of text, padding
 
 
 def synthetic_lengths(count: int, seed: int) -> list[int]:
-    """Tokens of `count` rows."""
+    """The numbers of tokens of `count` rows."""
     draw = random.Random(f"lengths {seed}")
     middle = math.log(MEAN) - SPREAD**2 / 2
     return [round(min(max(draw.lognormvariate(middle, SPREAD), SHORTEST), LONGEST)) for _ in range(count)]

@@ -1,12 +1,12 @@
-"""Take optimizer steps the way others do, and say on stdout what the loss was.
+"""Take optimizer steps as other programs do, and print the loss.
 
     training_peer.py --way padded --model DIR --tokens DIR --loss-on response --micro-batch 2
 
-padded: the Trainer as it comes, as Stanford Alpaca, alpaca-lora and the authors of the paper use it: examples in random
-order, a fixed number of them padded to the longest, the loss on all logits. grouped: the same with the Trainer's
-group_by_length. packed: TRL's SFTTrainer with packing, rows of 512 tokens, one a micro-batch, and its own loss.
-All take --steps steps of the whole training split each; first tokens follow nothing and are no labels, as in train.py,
-and the mean is over the labels of the whole step. --model, --tokens: as train.py has them.
+padded: the Trainer with its defaults, as Stanford Alpaca, alpaca-lora and the authors of the paper use it: examples in
+random order, a fixed number of them padded to the longest, the loss on all logits. grouped: the same with the Trainer's
+group_by_length. packed: TRL's SFTTrainer with packing, rows of 512 tokens, one per micro-batch, and its own loss. Each
+of the --steps steps takes the whole training split; the first token of a text is no label, as in train.py, and the mean
+is over the labels of the whole step. --model and --tokens are those of train.py.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from training.examples import NO_LABEL  # noqa: E402
 
 WAYS = ("padded", "grouped", "packed")
 ORDERS = {"padded": "random", "grouped": "group_by_length"}
-ROW = 512  # tokens of a packed row
+ROW = 512  # tokens per packed row
 
 
 def labelled(rows, loss_on: str):
@@ -39,7 +39,7 @@ def labelled(rows, loss_on: str):
 
 
 def padding_collator(multiple: int = 1):
-    """Pads on the right to the longest example, or the next multiple of a length."""
+    """A collator that pads on the right to the longest example, rounded up to a multiple of `multiple`."""
     import torch
 
     def collate(examples: list[dict]) -> dict:
@@ -57,7 +57,7 @@ def padding_collator(multiple: int = 1):
 
 
 def common_arguments(place: str, batch: int, micro_batch: int, steps: int, precision: str, on_cpu: bool) -> dict:
-    """Arguments of the Trainer and of TRL's for steps of `batch` rows, `micro_batch` of them at a time."""
+    """Arguments of both the Trainer and TRL's trainer, for steps of `batch` rows, `micro_batch` of them at a time."""
     return {
         "output_dir": place,
         "per_device_train_batch_size": micro_batch,
@@ -104,7 +104,7 @@ def packed_trainer(model, dataset, common: dict):
         max_length=ROW,
         gradient_checkpointing=False,
     )
-    # It asks for one, and takes from it the ids of padding and end alone: the rows are ids already.
+    # TRL needs a tokenizer, but only for the ids of padding and end of text: the rows are ids already.
     specials = {"unk_token": "0", "eos_token": "0", "pad_token": "1"}
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer(WordLevel({"0": 0, "1": 1}, unk_token="0")), **specials
@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("--micro-batch", type=positive, default=2, help="examples of one, where not packed (default 2)")
     parser.add_argument("--steps", type=positive, default=1)
     arguments = parser.parse_args()
-    os.environ["DS_ACCELERATOR"] = "cpu"  # else DeepSpeed says on stdout that it has found no other
+    os.environ["DS_ACCELERATOR"] = "cpu"  # otherwise DeepSpeed prints to stdout that it has found no accelerator
     with tempfile.TemporaryDirectory() as place:
         print(json.dumps(take_steps(arguments, place)))
 
