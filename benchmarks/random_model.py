@@ -25,8 +25,8 @@ from marian_format import model_file, shortlist_file  # noqa: E402
 from marian_student import END, Shape, Student  # noqa: E402
 
 PIECES = 32_000
-# dim-emb, transformer-dim-ffn, transformer-heads, enc-depth, dec-depth: of the published models, and of one that is fast
-# enough for many rows
+# dim-emb, transformer-dim-ffn, transformer-heads, enc-depth, dec-depth: of the published models, and of one that is
+# fast enough for many rows
 ARCHITECTURES = {"tiny": (256, 1536, 8, 6, 2), "base-memory": (384, 1536, 8, 6, 4), "mite": (64, 128, 4, 1, 1)}
 LENGTH_FACTOR = 1.2  # target pieces per source piece
 MITE_LENGTH_FACTOR = 0.2

@@ -33,8 +33,7 @@ SHARED = 0.5  # share of the variance that is due to the prompt
 
 
 class Expected(NamedTuple):
-    """The mean rating of a cell, and its share of answers in the right language, over all prompts that could be asked.
-    """
+    """A cell's mean rating and share of answers in the right language, over all prompts that could be asked."""
 
     rating: float
     match: float

@@ -1,4 +1,4 @@
-"""The stand-in judge, which notes every call that it answers in the file `calls`: what a judge would be paid for."""
+"""The stand-in judge, but it appends every call that it answers to the file `calls`: what a judge would be paid for."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ class NotingJudge(stand_in_judge.Judge):
     def reply(self, prompt: str) -> str:
         call = hashlib.sha256(prompt.encode()).hexdigest()[:16] + "\n"
         calls = os.open("calls", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(calls, call.encode())  # one write, which no other of this server or the next gets between
+        os.write(calls, call.encode())  # a single write, so that concurrent ones do not mix
         os.close(calls)
         return super().reply(prompt)
 

@@ -1,4 +1,4 @@
-"""The small miniature in a checkout of its own: to be run, broken, gone on with, and compared."""
+"""The small miniature in a checkout of its own: to be run, broken, resumed and compared."""
 
 import json
 import shutil
@@ -12,12 +12,18 @@ from snake import checkout, environment
 
 HERE = Path(__file__).resolve().parent
 RESULTS = "results/broken"
-MARK = "BROKEN_MINIATURE"  # variable by which a checkout's processes are known, whoever their parents are by now
+MARK = "BROKEN_MINIATURE"  # environment variable that identifies a checkout's processes, even orphaned ones
 OPTIONS = ("--profile", "profiles/local", "--configfile", "config/demo.yaml", "miniature.yaml")
 
-# What two unbroken runs differ in, and why. All else is the same to the byte.
-MEASURED = ["seconds", "tokens_per_second", "mfu", "peak_memory", "resumed_from_step"]  # of training.json: how it went
-FROM_MEASURES = [  # made of these, or showing them
+# How two uninterrupted runs differ, and why. Everything else is the same to the byte.
+MEASURED = [
+    "seconds",
+    "tokens_per_second",
+    "mfu",
+    "peak_memory",
+    "resumed_from_step",
+]  # in training.json: how the run went
+FROM_MEASURES = [  # made from these, or showing them
     "tables/costs.md",
     "tables/costs.csv",
     "pages/costs.html",
@@ -28,7 +34,7 @@ FROM_MEASURES = [  # made of these, or showing them
     "figures/budget-column.png",
     "summary.md",
 ]
-NO_ARTIFACTS = ["logs", "benchmarks", "journals", "checkpoints"]  # how a run went: times, and what came in which order
+NO_ARTIFACTS = ["logs", "benchmarks", "journals", "checkpoints"]  # how a run went: times, and the order of events
 
 
 class Checkout:
@@ -40,7 +46,7 @@ class Checkout:
             shutil.copy2(HERE / name, folder / name)
 
     def copy(self, folder: Path) -> "Checkout":
-        """Another with all that this one has made, and with the times of its files."""
+        """A second checkout with everything that this one has made, and with the same file times."""
         shutil.copytree(self.folder, folder, symlinks=True)
         twin = object.__new__(Checkout)
         twin.folder = folder
@@ -54,7 +60,7 @@ class Checkout:
         return environment() | {MARK: str(self.folder)} | more
 
     def start(self, *arguments: str, **more) -> subprocess.Popen:
-        """Start `snakemake ARGUMENTS` on the small miniature; output and errors come back together."""
+        """Start `snakemake ARGUMENTS` on the small miniature; stdout and stderr come back together."""
         return subprocess.Popen(
             [sys.executable, "-m", "snakemake", *OPTIONS, *arguments],
             cwd=self.folder,
@@ -69,13 +75,13 @@ class Checkout:
         return subprocess.CompletedProcess(process.args, process.returncode, said)
 
     def finish(self, *arguments: str) -> str:
-        """Run what must end well; what it said."""
+        """Run a command that must succeed. Returns its output."""
         done = self.run(*(arguments or ("--", "all_figures")))
         assert done.returncode == 0, done.stdout[-4000:]
         return done.stdout
 
     def processes(self) -> list[psutil.Process]:
-        """All that run for this checkout, orphans too."""
+        """All processes that run for this checkout, including orphans."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -86,7 +92,7 @@ class Checkout:
         return found
 
     def outputs(self) -> dict[str, str]:
-        """Every output that the study declares, below its results, by its path: its rule."""
+        """The rule of every output that the study declares, by the path of the output below its results."""
         table = self.run("--summary", "--", "all_figures", stderr=subprocess.DEVNULL).stdout
         rows = [line.split("\t") for line in table.splitlines()[1:]]
         return {path.removeprefix(f"{RESULTS}/"): rule for path, _, rule, *_ in rows}
@@ -95,7 +101,7 @@ class Checkout:
         return list((self.results / "checkpoints").rglob("checkpoint-*"))
 
     def artifacts(self) -> dict[str, object]:
-        """Every file of the results by its path: its bytes, or what of it is the same in every run."""
+        """The bytes of every file of the results, by its path, or the part of it that is the same in every run."""
         found = {}
         for path in sorted(self.results.rglob("*")):
             name = path.relative_to(self.results)
@@ -105,14 +111,14 @@ class Checkout:
         return found
 
     def journals(self) -> dict[str, list[str]]:
-        """The keys in each journal, as they stand in it."""
+        """The keys in each journal, in the order of the file."""
         return {
             str(path.relative_to(self.results)): [json.loads(line)["key"] for line in path.read_bytes().splitlines()]
             for path in sorted((self.results / "journals").rglob("*.jsonl"))
         }
 
     def calls(self) -> list[str]:
-        """What the judge was asked, call by call."""
+        """Identifiers of the prompts that the judge was asked, call by call."""
         return (self.folder / "calls").read_text().split()
 
 

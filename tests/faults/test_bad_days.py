@@ -1,4 +1,4 @@
-"""A disk that is read-only, a clock that was set back, two Snakemakes at once: one line, or the same bytes."""
+"""A read-only disk, a clock that was set back, two Snakemakes at once: each gives one line or the same bytes."""
 
 import ast
 import os
@@ -24,7 +24,7 @@ def finished(unbroken, tmp_path) -> Checkout:
 
 
 def lose(checkout: Checkout) -> None:
-    """Remove what one run made, from its training to its scores, and what was paid for."""
+    """Remove what one run made, from its training to its scores, including what was paid for."""
     for path in (f"models/{RUN}", f"responses/{RUN}.jsonl", f"responses/{RUN}.json", f"ratings/stand-in/{RUN}.jsonl"):
         whole = checkout.results / path
         shutil.rmtree(whole) if whole.is_dir() else whole.unlink()
@@ -34,12 +34,12 @@ def lose(checkout: Checkout) -> None:
 
 
 def sorted_keys(checkout: Checkout) -> dict[str, list[str]]:
-    """What is in each journal; replies come in any order."""
+    """The keys in each journal, sorted, because replies come in any order."""
     return {name: sorted(keys) for name, keys in checkout.journals().items()}
 
 
 def refusal(checkout: Checkout) -> str:
-    """The one line that refuses a start."""
+    """The one line with which a start is refused."""
     refused = checkout.run("--", "all_figures")
     lines = [line for line in refused.stdout.splitlines() if line.startswith("error: ")]
     assert refused.returncode == 1 and len(lines) == 1 and "Traceback" not in refused.stdout, refused.stdout[-3000:]
@@ -47,7 +47,7 @@ def refusal(checkout: Checkout) -> str:
 
 
 @pytest.mark.demo
-def test_results_that_are_read_only_are_refused_at_the_start(tmp_path):
+def test_read_only_results_are_refused_at_the_start(tmp_path):
     checkout = Checkout(tmp_path / "checkout")
     checkout.results.mkdir(parents=True)
     mounted = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(checkout.results)]
@@ -61,7 +61,7 @@ def test_results_that_are_read_only_are_refused_at_the_start(tmp_path):
 
 @pytest.mark.demo
 @pytest.mark.parametrize("days", [-1, 1])
-def test_files_that_all_have_another_date_are_not_made_again(finished, days):
+def test_files_whose_dates_all_shift_are_not_made_again(finished, days):
     moment = time.time() + days * 86400
     for path in (path for path in finished.folder.rglob("*") if not path.is_symlink()):
         os.utime(path, (moment, moment))
@@ -69,8 +69,8 @@ def test_files_that_all_have_another_date_are_not_made_again(finished, days):
 
 
 @pytest.mark.demo
-def test_a_clock_that_was_set_back_is_one_line_whose_remedy_costs_nothing(finished):
-    """The early stages are dated tomorrow. Snakemake would make what follows again, and remove it in the end."""
+def test_after_a_clock_is_set_back_one_line_names_a_remedy_that_costs_nothing(finished):
+    """The early stages are dated tomorrow. Snakemake would make everything after them again, and remove it in the end."""
     tomorrow = time.time() + 86400
     for early in EARLY:
         for path in [finished.results / early, *(finished.results / early).rglob("*")]:
@@ -82,20 +82,22 @@ def test_a_clock_that_was_set_back_is_one_line_whose_remedy_costs_nothing(finish
     assert NOTHING in finished.finish()
 
 
-def test_no_duration_is_measured_by_a_clock_that_can_be_set():
-    """It is asked for the date of a reply, for dates that a server names, and for those of files."""
+def test_no_duration_is_measured_with_a_clock_that_can_be_set():
+    """Such a clock is only read for the date of a reply, for dates that a server gives, and for the dates of files."""
     asking = set()
     for path in (REPOSITORY / "workflow" / "scripts").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
             if name in ("time.time", "time.time_ns") or name.endswith(("datetime.now", ".utcnow", ".today")):
                 asking.add(path.stem)
-            assert not (isinstance(node, ast.ImportFrom) and node.module == "time"), f"{path.name}: import time, whole"
+            assert not (isinstance(node, ast.ImportFrom) and node.module == "time"), (
+                f"{path.name}: import the whole module time"
+            )
     assert asking == {"judge", "endpoint", "client", "start"}
 
 
 @pytest.mark.demo
-def test_a_second_snakemake_is_told_that_the_folder_is_locked_and_one_at_all_costs_ends_with_the_same_bytes(finished):
+def test_a_second_snakemake_stops_at_the_lock_and_one_that_ignores_it_ends_with_the_same_bytes(finished):
     before, journals = finished.artifacts(), sorted_keys(finished)
     lose(finished)
     first = finished.start("--", SCORES)
@@ -109,6 +111,6 @@ def test_a_second_snakemake_is_told_that_the_folder_is_locked_and_one_at_all_cos
     at_all_costs = finished.start("--nolock", "--", SCORES)
     said = [process.communicate()[0] for process in (first, at_all_costs)]
     assert 0 in (first.returncode, at_all_costs.returncode), said
-    finished.finish("--", SCORES)  # one may have removed what the other was about to read
+    finished.finish("--", SCORES)  # one of the two may have removed what the other was about to read
     assert not differences(finished.artifacts(), before)
     assert sorted_keys(finished) == journals, "nothing was answered or judged twice"

@@ -1,9 +1,10 @@
-"""Whatever a disk, a kill or an editor does to a file, the program that reads it says so in one line and makes nothing.
+"""Whatever a disk, a kill or an editor does to a file, the program that reads it says so in one line and writes
+nothing.
 
-A house with one artifact of every kind is made once, by the programs themselves. Then each file is damaged in each way,
-one at a time, and every program that reads it is run: it ends with status 1 and one line, `error: ...`, that names the
-file and what to do; what it had made before stays. Journals and checkpoints are no inputs: what is damaged of them is
-passed over, and made again.
+The programs themselves first make a house with one artifact of every kind. Then each file is damaged in each way, one
+at a time, and every program that reads it is run: it ends with status 1 and one line, `error: ...`, that names the file
+and the remedy; its earlier outputs stay. Journals and checkpoints are not inputs: their damaged parts are ignored and
+made again.
 """
 
 import csv
@@ -28,7 +29,7 @@ from training import checkpoints
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEMO = REPOSITORY / "resources" / "demo"
 BERGAMOT = REPOSITORY / ".venv-bergamot" / "bin" / "python"
-OTHER = {"another": ["kind"]}  # of another kind than any field is
+OTHER = {"another": ["kind"]}  # of a type that no field has
 JUDGE = {
     "name": "j",
     "model": "stand-in",
@@ -79,7 +80,7 @@ CLAIMS = {
 }
 
 
-# ---- what can happen to a file
+# ---- ways of damaging a file
 
 Damage = Callable[[Path], object]
 
@@ -88,7 +89,7 @@ def cut_at(share: float) -> Damage:
     def cut(path: Path) -> None:
         content = path.read_bytes()
         kept = content[: max(1, int(len(content) * share))]
-        at_end = len(kept) - kept.rfind(b"\n") < 9  # of a line, which would be torn off without a trace
+        at_end = len(kept) - kept.rfind(b"\n") < 9  # of a line, where the cut would leave no trace
         path.write_bytes(kept[:-20] if at_end else kept)
 
     return cut
@@ -101,7 +102,7 @@ def torn_last_line(path: Path) -> None:
 
 def in_latin_1(path: Path) -> None:
     content = path.read_bytes()
-    place = content.find(b'"') + 1  # within the first string, or at the beginning
+    place = content.find(b'"') + 1  # inside the first string, or at the beginning
     path.write_bytes(content[:place] + "né".encode("latin-1") + content[place:])
 
 
@@ -124,7 +125,7 @@ TEXT = ANY | {"latin-1": in_latin_1, "UTF-16": in_utf_16}
 
 
 def rows_changed(change: Callable[[dict], object]) -> Damage:
-    """The last row changed: what comes before it is sound."""
+    """Change the last row; the rows before it stay sound."""
 
     def spoil(path: Path) -> None:
         rows = read_jsonl(path)
@@ -149,7 +150,7 @@ def value_changed(change: Callable[[dict], object]) -> Damage:
 
 
 def of_each(fields: str, changed: Callable) -> dict[str, Damage]:
-    """Each of the fields missing, and of another kind."""
+    """For each of the fields: it is missing, or has the wrong type."""
     found = {}
     for name in fields.split():
         found[f"without {name}"] = changed(lambda row, name=name: row.pop(name))
@@ -187,7 +188,7 @@ def replaced(old: str, new: str) -> Damage:
 
 
 def table(*columns: str, number: str) -> dict[str, Damage]:
-    """Comma-separated values."""
+    """CSV."""
     found = TEXT | BYTES | {"torn": torn_last_line, "no rows": lambda path: path.write_text("a,b\n")}
     for name in columns:
         found[f"without {name}"] = replaced(name, f"{name}-no-more")
@@ -212,17 +213,17 @@ WEIGHTS = BYTES | {
 }
 
 
-# ---- what reads them
+# ---- the programs that read the files
 
 
 class Reader(NamedTuple):
-    """A program, its options, what it makes below `out`, and what is damaged of what it reads, by file."""
+    """A program, its options, its outputs below `out`, and the ways to damage each file that it reads."""
 
     program: str
     options: str
     makes: str
     reads: dict[str, dict[str, Damage]]
-    patched: dict[str, str] = {}  # constants that name files, by module  # noqa: RUF012
+    patched: dict[str, str] = {}  # constants that name files, with their modules  # noqa: RUF012
 
 
 SEED = "id instruction input output"
@@ -264,7 +265,7 @@ RECORD = document(
     "method recipe languages settings best final steps inputs",
     **{"another base": value_changed(lambda value: value.update(base=OTHER))},
 )
-COMPANIONS = {  # of an adapter; without them, it is one that was released
+COMPANIONS = {  # beside a trained adapter; a released one has none
     "training.json": {name: damage for name, damage in RECORD.items() if name != "nothing"},
     "tokenizer.json": document("model"),
     "tokenizer_config.json": document("eos_token"),
@@ -626,7 +627,7 @@ CASES = [
 
 
 def run(program: str, options: str, **patched: Path) -> str | int | None:
-    """Run a program in this process; what it exits with, which is the line where it fails."""
+    """Run a program in this process. Returns its exit status, or its error line if it fails."""
     module = importlib.import_module(program)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [f"{program}.py", *options.split()])
@@ -653,7 +654,7 @@ def rows_of(path: Path, count: int) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory) -> Path:
-    """One artifact of every kind."""
+    """A folder with one artifact of every kind."""
     h = trainings.make_house(tmp_path_factory.mktemp("house"))
     resources = REPOSITORY / "resources"
     for source in (
@@ -716,7 +717,7 @@ def house(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def out(tmp_path) -> Path:
-    """Where programs write, with something there already."""
+    """The folder that programs write to, with earlier outputs in it."""
     for name in {name for reader in READERS for name in reader.makes.split()}:
         (tmp_path / name).write_text("made before")
     return tmp_path
@@ -724,7 +725,7 @@ def out(tmp_path) -> Path:
 
 @pytest.fixture
 def whole(house) -> Iterator[Callable[[str], Path]]:
-    """A file of the house to be damaged; it is whole again when the test ends."""
+    """A function that lends a file of the house to be damaged; the file is restored when the test ends."""
     kept = house / "kept"
     kept.mkdir()
     lent = []
@@ -742,27 +743,27 @@ def whole(house) -> Iterator[Callable[[str], Path]]:
 
 
 @pytest.mark.parametrize("reader", READERS, ids=[reader.program for reader in READERS])
-def test_of_sound_files_every_program_makes_what_it_should(reader, house, out):
+def test_from_sound_files_every_program_makes_its_outputs(reader, house, out):
     assert read(reader, house, out) in (None, 0)
     for name in reader.makes.split():
         assert (out / name).is_dir() or (out / name).read_bytes() != b"made before"
 
 
 @pytest.mark.parametrize(("reader", "file", "damage"), CASES)
-def test_a_damaged_file_is_named_in_one_line_and_nothing_is_made_of_it(reader, file, damage, house, out, whole, capfd):
+def test_a_damaged_file_is_named_in_one_line_and_earlier_outputs_stay(reader, file, damage, house, out, whole, capfd):
     path = whole(file)
     damage(path)
     line = read(reader, house, out)
     assert isinstance(line, str), "it was read as if it were sound"
     assert line.startswith("error: ") and "\n" not in line
-    assert capfd.readouterr().err == ""  # but for the line, which Python prints
+    assert capfd.readouterr().err == ""  # the line itself is printed by Python on exit
     within = [path, *(house / parent for parent in path.relative_to(house).parents if parent.name)]
     assert any(str(place) in line for place in within) or line.startswith(("error: --", "error: settings"))
     assert "; " in line, "no remedy"
     assert all((out / name).read_bytes() == b"made before" for name in reader.makes.split())
 
 
-# ---- what is passed over
+# ---- damage that is ignored
 
 
 JOURNAL = jsonl("key value", **{"a value of another kind": rows_changed(lambda row: row.update(value=[["text"]]))})
@@ -771,7 +772,7 @@ PAID_FOR = {reader.program: reader for reader in READERS if "{out}/journal" in r
 
 
 @pytest.mark.parametrize("program", PAID_FOR)
-def test_what_is_damaged_of_a_journal_is_made_again_and_the_output_is_the_same(program, house, out):
+def test_damaged_journal_entries_are_made_again_and_the_output_is_the_same(program, house, out):
     reader = PAID_FOR[program]
     assert read(reader, house, out) is None
     wanted, journal = (out / "o").read_bytes(), out / "journal"
@@ -802,12 +803,12 @@ def checkpoint(tmp_path) -> Path:
 
 
 @pytest.mark.parametrize("name", document("sizes seconds"))
-def test_a_checkpoint_whose_list_of_sizes_is_damaged_is_not_gone_on_from(name, checkpoint):
+def test_a_checkpoint_whose_list_of_sizes_is_damaged_is_not_resumed(name, checkpoint):
     document("sizes seconds")[name](checkpoint / checkpoints.WHOLE)
     assert checkpoints.find_resumable(checkpoint.parent, "this run") is None
 
 
 @pytest.mark.parametrize("name", document(""))
-def test_checkpoints_of_nobody_knows_which_run_are_not_gone_on_from(name, checkpoint):
+def test_checkpoints_of_an_unknown_run_are_not_resumed(name, checkpoint):
     document("")[name](checkpoint.parent / "run.json")
     assert checkpoints.find_resumable(checkpoint.parent, "this run") is None

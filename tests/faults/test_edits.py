@@ -1,4 +1,4 @@
-"""The code is edited in a finished study: jobs are planned for what their programs now do otherwise, and no others."""
+"""The code of a finished study is edited: jobs are planned for programs that now behave differently, and for no others."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ from small import Checkout
 
 pytestmark = pytest.mark.demo
 
-# The rules that make files from scores.parquet, each with its number of jobs; the pages show the tables.
+# The rules that make files from scores.parquet, with their numbers of jobs; the pages show the tables.
 FROM_SCORES = Counter(
     {"budget": 1, "claims": 1, "language_table": 1, "score_table": 1, "table2": 1}
     | {f"page_{name}": 1 for name in ("claims", "table2", "scores", "languages")}
@@ -30,7 +30,7 @@ def finished(unbroken, tmp_path) -> Checkout:
 
 
 def planned(checkout: Checkout, target: str = "all_figures") -> Counter:
-    """How many jobs of each rule Snakemake would run; without the target itself, which does nothing."""
+    """The number of jobs of each rule that Snakemake would run, without the target itself, which does nothing."""
     said = checkout.run("--dry-run", "--", target)
     assert said.returncode == 0, said.stdout[-3000:]
     table = re.search(r"^Job stats:\n.*?\n-.*?\n(.*?)^total", said.stdout, flags=re.MULTILINE | re.DOTALL)
@@ -71,23 +71,23 @@ CHANGES = {
 
 
 @pytest.mark.parametrize(("edit", "jobs"), CHANGES.values(), ids=CHANGES)
-def test_a_changed_constant_plans_the_jobs_that_rest_on_it(finished, edit, jobs):
+def test_a_changed_constant_plans_the_jobs_that_depend_on_it(finished, edit, jobs):
     module, old, new = edit
     change(finished.folder / "workflow" / "scripts" / module, old, new)
     assert planned(finished) == jobs
 
 
 def test_translations_that_come_out_the_same_start_no_training(finished):
-    """Snakemake plans what follows from a job before it knows what that makes: data are made first."""
+    """Snakemake plans everything after a job before it knows what the job makes, so the data are made first."""
     change(finished.folder / "workflow/scripts/flag_translation.py", "BATCH = 1000", "BATCH = 500")
-    assert planned(finished)["train"] == 2, "all but the one on English"
+    assert planned(finished)["train"] == 2, "all but the training on English"
     assert planned(finished, "all_tokens") == {"flag_translation": 1, "recipe": 1, "tokenize": 1}
     finished.finish("--", "all_tokens")
     assert not planned(finished)
 
 
 def test_tokens_that_come_out_the_same_start_no_training(finished):
-    """They are a folder, which Snakemake knows by its date; its checksums are a file beside it."""
+    """Tokens are a folder, which Snakemake knows only by its date; its checksums are a file beside it."""
     change(
         finished.folder / "workflow/scripts/tokenize_recipe.py",
         '"train", "validation")',

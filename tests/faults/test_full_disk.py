@@ -1,4 +1,4 @@
-"""A disk that fills up at any stage: one line says so; with room the same command goes on."""
+"""A disk that fills up in any stage: one line says so, and once there is room the same command resumes."""
 
 import os
 import re
@@ -23,7 +23,7 @@ class Job(NamedTuple):
     command: str
 
     def run(self, checkout: Checkout) -> subprocess.CompletedProcess:
-        """Run its command as Snakemake does, but for the log."""
+        """Run its command as Snakemake does, except for the log."""
         return subprocess.run(
             ["bash", "-c", f"set -euo pipefail; {self.command} 2>&1"],
             cwd=checkout.folder,
@@ -33,7 +33,7 @@ class Job(NamedTuple):
         )
 
     def half(self, checkout: Checkout) -> int:
-        """Half the bytes of what it writes into one file: of its journal, if it has one, else of its largest output."""
+        """Half the size of the file it writes: of its journal, if it has one, or else of its largest output."""
         journal = re.search(r"--journal (\S+)", self.command)
         files = [Path(path) for path in ([journal[1]] if journal else self.outputs)]
         found = [path for file in files for path in [checkout.folder / file, *(checkout.folder / file).rglob("*")]]
@@ -53,7 +53,7 @@ def jobs_of(checkout: Checkout) -> list[Job]:
 
 
 class SmallDisk:
-    """A disk of its own, in memory, for a folder, whose free space is as it is told."""
+    """A disk in memory for a folder, with a given amount of free space."""
 
     def __init__(self, folder: Path):
         self.folder, before = folder, folder.with_name("before")
@@ -73,7 +73,7 @@ class SmallDisk:
         subprocess.run(["mount", *options, str(self.folder)], check=True, capture_output=True)
 
     def leave(self, free: int) -> None:
-        """Leave so many bytes of it free, down to whole pages."""
+        """Leave that many bytes free, rounded down to whole pages."""
         disk = os.statvfs(self.folder)
         used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
         self._mount("-o", f"remount,size={used + free // disk.f_frsize * disk.f_frsize}")
@@ -94,7 +94,7 @@ def disk(checkout) -> Iterator[SmallDisk]:
     disk.remove()
 
 
-def test_in_every_stage_a_full_disk_is_one_line_spoils_nothing_and_is_gone_on_from(unbroken, checkout, disk):
+def test_in_every_stage_a_full_disk_gives_one_line_spoils_nothing_and_can_be_resumed_from(unbroken, checkout, disk):
     jobs, before = jobs_of(checkout), checkout.artifacts()
     assert len(jobs) > 35, "every rule, some in both methods"
     halves = [job.half(checkout) for job in jobs]
@@ -108,7 +108,7 @@ def test_in_every_stage_a_full_disk_is_one_line_spoils_nothing_and_is_gone_on_fr
         assert failed.returncode == 1 and len(errors) == 1, f"{job.rule}: {failed.stdout[-3000:]}"
         assert any(reason in errors[0] for reason in TOO_FULL) and RESULTS in errors[0], f"{job.rule}: {errors[0]}"
         assert "Traceback" not in failed.stdout, f"{job.rule}: {failed.stdout[-3000:]}"
-    assert not differences(checkout.artifacts(), before), "earlier files stay whole, and nothing lies beside them"
+    assert not differences(checkout.artifacts(), before), "earlier files stay whole, and nothing is left beside them"
 
     disk.leave(2**30)
     for job in jobs:

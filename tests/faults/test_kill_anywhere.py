@@ -1,6 +1,6 @@
-"""Whatever is killed, and whenever: the same command goes on, nothing is lost, and nothing is paid for twice.
+"""Whatever is killed, and whenever: the same command resumes, nothing is lost, and nothing is paid for twice.
 
-KILLS and KILL_SEED, variables of the environment, say how often and which: 3 times, or 20 by `make kill-anywhere`.
+The environment variables KILLS and KILL_SEED say how many kills there are, and which: 3, or 20 in `make kill-anywhere`.
 """
 
 import os
@@ -19,9 +19,9 @@ from small import Checkout, differences
 pytestmark = pytest.mark.demo
 KILLS = int(os.environ.get("KILLS", 3))
 SEED = int(os.environ.get("KILL_SEED", time.time_ns() % 10**6))
-CONCURRENCY = 8  # calls of a judge under way at a time, its default
-PATIENCE = 600  # seconds without an end, after which something hangs
-SOON = 0.1  # seconds after which at the latest what has not been killed yet is, once it is there: engines are gone soon
+CONCURRENCY = 8  # calls that a judge has under way at a time, the default
+PATIENCE = 600  # seconds after which a run that has not ended counts as hanging
+SOON = 0.1  # seconds within which a kind not killed before is killed once it appears: engines do not live long
 
 
 class Victim(NamedTuple):
@@ -31,7 +31,7 @@ class Victim(NamedTuple):
 
 
 def kind_of(words: list[str]) -> str:
-    """What a process is, by its command line."""
+    """The kind of a process, from its command line."""
     script = next((Path(word).name for word in words[:4] if word.endswith(".py")), "")
     if script in ("bergamot_engine.py", "noting_judge.py"):
         return {"bergamot_engine.py": "engine", "noting_judge.py": "judge server"}[script]
@@ -53,12 +53,12 @@ def victims(checkout: Checkout) -> list[Victim]:
 
 
 class Killer:
-    """Kills one process after another, at random instants, and the rarest kind first that is there."""
+    """Kills one process after another, at random moments, preferring the kind that has been killed least."""
 
     def __init__(self, checkout: Checkout, kills: int, seconds: float, seed: int):
         self.checkout, self.left, self.random = checkout, kills, random.Random(seed)
-        self.most = 1 + kills // 3  # of one kind; controllers, jobs and ranks can always be had
-        self.longest = 1.4 * seconds / (kills + 1)  # between two kills, so that most fall within the run
+        self.most = 1 + kills // 3  # of one kind; there are always controllers, jobs and ranks to kill
+        self.longest = 1.4 * seconds / (kills + 1)  # seconds between two kills, so that most fall within the run
         self.killed: list[Victim] = []
         self.began = time.monotonic()
         self._set_out()
@@ -78,7 +78,7 @@ class Killer:
             return
         times = Counter(victim.kind for victim in self.killed)
         rarest = min(times[victim.kind] for victim in there)
-        if rarest >= self.most:  # of that kind there were enough
+        if rarest >= self.most:  # enough of that kind have been killed
             return self._set_out()
         kind = self.random.choice(sorted({victim.kind for victim in there if times[victim.kind] == rarest}))
         victim = self.random.choice([victim for victim in there if victim.kind == kind])
@@ -94,13 +94,13 @@ class Killer:
 
 
 def once(checkout: Checkout, killer: Killer, log: Path) -> int:
-    """Give the command once, and the killer its chances; the status it ends with."""
+    """Give the command once, and the killer its chances. Returns the exit status."""
     with log.open("a") as said:
         process = checkout.start("--", "all_figures", stdout=said)
         deadline = time.monotonic() + PATIENCE
         while process.poll() is None:
             killer.look()
-            time.sleep(0.05)  # a look at every process of the machine takes some milliseconds
+            time.sleep(0.05)  # looking at every process of the machine takes some milliseconds
             assert time.monotonic() < deadline, f"no end after {PATIENCE} s: {victims(checkout)}"
     return process.returncode
 
@@ -113,7 +113,7 @@ def paid_twice(checkout: Checkout) -> int:
     return sum(times - 1 for times in Counter(checkout.calls()).values())
 
 
-def test_killed_anywhere_again_and_again_it_ends_with_the_bytes_of_an_unbroken_run(unbroken, tmp_path, capfd):
+def test_a_run_killed_anywhere_again_and_again_ends_with_the_bytes_of_an_uninterrupted_one(unbroken, tmp_path, capfd):
     checkout, log = Checkout(tmp_path / "killed"), tmp_path / "log"
     starts = 0
     with capfd.disabled():
@@ -121,8 +121,8 @@ def test_killed_anywhere_again_and_again_it_ends_with_the_bytes_of_an_unbroken_r
         killer = Killer(checkout, KILLS, unbroken.seconds, SEED)
         while (status := once(checkout, killer, log)) or killer.left:
             starts += 1
-            assert starts <= 3 * KILLS + 3, f"it does not come to an end: {log.read_text()[-4000:]}"
-            if not status:  # all is made, before the last kill: make some of it again
+            assert starts <= 3 * KILLS + 3, f"the run does not come to an end: {log.read_text()[-4000:]}"
+            if not status:  # everything was made before the last kill: make some of it again
                 shutil.rmtree(checkout.results / "models" / "full")
             elif locked(checkout):
                 done = checkout.run("--unlock")
@@ -143,4 +143,4 @@ def test_killed_anywhere_again_and_again_it_ends_with_the_bytes_of_an_unbroken_r
     assert paid_twice(checkout) <= CONCURRENCY * len(judging), "only calls under way at a kill may be lost"
     if KILLS >= 20:
         kinds = {victim.kind for victim in killer.killed}
-        assert kinds >= {"controller", "job", "rank", "judge server"}, "an engine may be gone before its turn"
+        assert kinds >= {"controller", "job", "rank", "judge server"}, "an engine may have ended before it is killed"

@@ -1,4 +1,4 @@
-"""A training that is stopped, at any step and in any way, ends with the bytes of an unbroken one."""
+"""A training that is stopped, at any step and in any way, ends with the bytes of an uninterrupted one."""
 
 import os
 import random
@@ -17,7 +17,7 @@ from trainings import LORA, Training, make_house, trajectory, weights
 
 EPOCH = 3  # steps
 SETTINGS = {"epochs": 30, "evaluate_every": 2, "micro_batch_tokens": 150}
-METHODS = {  # two ranks each; dropout draws from a generator that a checkpoint must bring back
+METHODS = {  # two ranks each; dropout draws from a generator whose state a checkpoint must restore
     "lora": {"lora": LORA | {"dropout": 0.1}, "learning_rate": 1e-2},
     "full": {"zero_stage": 2, "learning_rate": 1e-3},
 }
@@ -30,7 +30,7 @@ def house(tmp_path_factory) -> Path:
 
 
 class Stopped:
-    """One training, started again and again."""
+    """One training, started over and over."""
 
     def __init__(self, training: Training, **changed):
         self.training, self.changed = training, changed
@@ -38,12 +38,12 @@ class Stopped:
 
     def start(self) -> subprocess.Popen:
         self.began_at = max(map(checkpoints.step_of, self.whole()), default=0)
-        # Nice, for its steps are quick: the test that waits for one is to see it in time on a machine with more to do.
+        # Steps are quick: `nice` lets the test that waits for one notice it in time, even on a busy machine.
         command = ["nice", "-n", "19", *self.training.command(ranks=2, **self.changed)]
         return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
     def reaches(self, process: subprocess.Popen, step: int) -> None:
-        """Wait until this start of it has made a checkpoint, of `step` or a later one."""
+        """Wait until the training has, since this start, made a checkpoint at `step` or later."""
         deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline:
             assert process.poll() is None, f"it ended before it could be stopped: {process.stderr.read()[-2000:]}"
@@ -55,12 +55,12 @@ class Stopped:
     def whole(self) -> list[Path]:
         try:
             found = checkpoints.list_checkpoints(self.training.checkpoints)
-        except FileNotFoundError:  # the training removes and makes the folder, perhaps in this very moment
+        except FileNotFoundError:  # the training removes and recreates the folder, perhaps at this very moment
             return []
         return [path for path in found if checkpoints.is_whole(path)]
 
     def kill_at(self, step: int, whom: str) -> None:
-        """SIGKILL to the launcher, and to all ranks at once or to none, some time after `step`."""
+        """Send SIGKILL to the launcher, and to all ranks at once or to none, some time after `step`."""
         process = self.start()
         self.reaches(process, step)
         time.sleep(random.uniform(0, 0.1))
@@ -73,7 +73,7 @@ class Stopped:
         assert not self.training.output.exists()
 
     def ask_at(self, step: int, number: signal.Signals, whom: str) -> int:
-        """A signal to the launcher alone, or to it and all ranks as a cluster sends it; the status it ends with."""
+        """Send a signal to the launcher alone, or to it and all ranks as a cluster does. Returns the exit status."""
         process = self.start()
         self.reaches(process, step)
         family = psutil.Process(process.pid)
@@ -97,13 +97,13 @@ class Stopped:
         return before
 
 
-def test_a_disk_that_fills_up_at_a_checkpoint_is_said_in_one_line_and_costs_nothing_before(house, tmp_path):
+def test_a_disk_that_fills_up_at_a_checkpoint_is_reported_in_one_line_and_earlier_steps_are_kept(house, tmp_path):
     training = Training(house, tmp_path / "full-disk", "full")
     changed = SETTINGS | {"learning_rate": 1e-3}
     process = subprocess.Popen(training.command(**changed), stderr=subprocess.PIPE, text=True)
     run = Stopped(training, **changed)
     run.reaches(process, 4)
-    psutil.Process(process.pid).rlimit(psutil.RLIMIT_FSIZE, (10_000, 10_000))  # bytes of any file from now on
+    psutil.Process(process.pid).rlimit(psutil.RLIMIT_FSIZE, (10_000, 10_000))  # bytes per file from now on
     _, messages = process.communicate(timeout=DEADLINE)
     errors = [line for line in messages.splitlines() if "error: " in line]
     assert process.returncode == 1 and len(errors) == 1, messages[-2000:]
@@ -118,19 +118,19 @@ def test_a_disk_that_fills_up_at_a_checkpoint_is_said_in_one_line_and_costs_noth
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_stopped_in_every_way_it_ends_with_the_bytes_of_an_unbroken_run(house, tmp_path, method):
+def test_a_training_stopped_in_every_way_ends_with_the_bytes_of_an_uninterrupted_one(house, tmp_path, method):
     """Killed in the first epoch and in a later one, asked to stop by either signal, its newest checkpoint torn."""
     changed = SETTINGS | METHODS[method]
     unbroken, run = (Stopped(Training(house, tmp_path / name, method), **changed) for name in ("unbroken", "stopped"))
     plain = unbroken.finish()
     assert plain["resumed_from_step"] is None
 
-    run.kill_at(2, "all")  # of three steps
+    run.kill_at(2, "all")  # of the first three steps
     assert run.ask_at(random.randrange(EPOCH + 1, 3 * EPOCH), signal.SIGTERM, "all") == INTERRUPTED
     run.kill_at(random.randrange(4 * EPOCH, 6 * EPOCH), "launcher")
     assert run.ask_at(random.randrange(8 * EPOCH, 10 * EPOCH), signal.SIGUSR1, "launcher") == INTERRUPTED
     before = run.tear_newest()
-    checkpoints.mark_whole(before, seconds=1000.0)  # as if it had taken so long up to there
+    checkpoints.mark_whole(before, seconds=1000.0)  # as if it had taken that long to get there
     record = run.finish()
 
     assert 1000 < record["seconds"] < 1000 + DEADLINE, "the seconds before the interruption count as well"

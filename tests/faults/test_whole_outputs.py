@@ -1,4 +1,4 @@
-"""Every output appears whole, as the file system itself tells it: nobody ever sees half of one at its place."""
+"""Every output appears whole, by the testimony of the file system: nobody ever sees half of one in its place."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def test_nothing_changes_in_a_folder_once_it_is_in_place(unbroken):
     assert not [path for path in unbroken.events if any(path.startswith(f"{folder}/") for folder in folders)]
 
 
-def test_the_watch_sees_a_file_that_is_written_at_its_place(tmp_path):
+def test_the_watch_sees_a_file_that_is_written_in_place(tmp_path):
     with Watch(tmp_path) as watch:
         (tmp_path / "in-place").write_text("text")
         write_text(tmp_path / "moved", "text")

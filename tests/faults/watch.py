@@ -1,4 +1,4 @@
-"""What happens to the files below a folder, as Linux tells it (inotify)."""
+"""What happens to the files below a folder, as reported by Linux (inotify)."""
 
 import ctypes
 import os
@@ -12,8 +12,8 @@ HEAD = struct.Struct("iIII")  # watch, event, cookie, length of the name that fo
 
 
 class Watch:
-    """Notes events from `with` to its end, of `folder` and of folders in it as they come. Those whose names begin with
-    a dot, in which files are made before they are moved into place, are left alone.
+    """Notes the events of `folder`, and of folders that appear in it, for the length of a `with` block. Names that
+    begin with a dot are ignored: there files are made before they are moved into place.
 
     >>> with Watch(folder) as watch:
     ...     use(folder)
@@ -34,7 +34,7 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        (self.folder / "end-of-watch").touch()  # a read that waits is not ended by closing
+        (self.folder / "end-of-watch").touch()  # closing the stream would not end a pending read
         self._thread.join()
         os.close(self._stream)
         (self.folder / "end-of-watch").unlink()

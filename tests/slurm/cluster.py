@@ -1,9 +1,9 @@
 """A real Slurm on this machine, for tests to hurt: munge, MariaDB, slurmdbd, slurmctld and three slurmd on loopback.
 
-Everything lies in one folder and listens on free ports of 127.0.0.1 or on sockets in that folder, so that a Slurm that
-the machine already has is not touched; `SLURM_CONF` says which one a command means. There are no cgroups: a job over
-its memory is killed by Slurm's own accounting, looked at every second. Nodes say that they have more cores than the
-machine, and the GPUs of the nodes g1 and g2 are device files that every machine has.
+Everything is in one folder and listens on free ports of 127.0.0.1 or on sockets in that folder, so that a Slurm already
+on the machine is not touched; `SLURM_CONF` says which one a command means. There are no cgroups: a job that exceeds its
+memory is killed by Slurm's own accounting, which checks every second. Nodes claim more cores than the machine has, and
+the GPUs of the nodes g1 and g2 are device files that every machine has.
 
   python tests/slurm/cluster.py /tmp/slurm     start one and wait; Ctrl-C stops it
 """
@@ -23,7 +23,7 @@ import psutil
 PACKAGES = ["slurm-wlm", "slurmdbd", "munge", "mariadb-server"]
 PROGRAMS = ["munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch", "sacct"]
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
-NODES = {"c1": 0, "g1": 4, "g2": 4}  # GPUs of each
+NODES = {"c1": 0, "g1": 4, "g2": 4}  # GPUs per node
 GPU_FILES = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random"]
 
 DATABASE_CONF = """\
@@ -106,7 +106,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def install() -> None:
-    """Have the programs on this machine, from the distribution's packages if need be.
+    """Make sure that the programs are on this machine, if need be from the distribution's packages.
 
     Raises:
         CannotRun: without root or apt, or when apt fails.
@@ -126,7 +126,7 @@ def install() -> None:
 
 
 def wait_until(what: str, is_so: Callable[[], bool], seconds: float = 60) -> None:
-    """Ask again and again until the answer is yes."""
+    """Check repeatedly until the condition holds."""
     end = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > end:
@@ -185,8 +185,9 @@ class Cluster:
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
 
     def write_srun(self) -> None:
-        """Put an srun on the path that knows this Slurm: the plugin takes SLURM_CONF, as all of SLURM_*, from the
-        environment of the srun in a job (snakemake-executor-plugin-slurm-jobstep 0.6.1)."""
+        """Put an srun on the path that knows this Slurm: the plugin takes SLURM_CONF, like all of SLURM_*, from the
+        environment of the srun in a job (snakemake-executor-plugin-slurm-jobstep 0.6.1).
+        """
         srun = self.folder / "bin" / "srun"
         srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
         srun.chmod(0o755)
@@ -256,8 +257,9 @@ class Cluster:
         return self.ask("sinfo", "--noheader", "--nodes", node, "--format", "%t").split()[0]
 
     def takes_jobs(self, node: str) -> bool:
-        """Whether a job runs there. The state that sinfo gives of a node may stand still for minutes when it is asked
-        for several times a second (Slurm 22.05)."""
+        """Whether a job runs there. The state of a node that sinfo reports may be minutes old if it is asked several
+        times a second (Slurm 22.05).
+        """
         partition = "gpu" if NODES[node] else "cpu"
         where = [f"--partition={partition}", f"--nodelist={node}", "--account=proj"]
         return self.answers("srun", *where, "--immediate=5", "true")
@@ -272,7 +274,7 @@ class Cluster:
             process.wait()
 
     def crash_node(self, node: str) -> None:
-        """As when its power goes: slurmd and everything of its jobs is gone at once, and nobody is told."""
+        """As in a power failure: slurmd and all processes of its jobs are gone at once, and nobody is told."""
         jobs = set(self.ask("squeue", "--noheader", "--nodelist", node, "--format", "%A").split())
         self.stop_process(node, signal.SIGKILL)
         for daemon in psutil.process_iter(["cmdline"]):

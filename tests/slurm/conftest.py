@@ -7,20 +7,21 @@ from controller import HERE, RESULTS, TARGET, WEIGHTS
 from edits import change
 from snake import REPOSITORY, checkout, run
 
-MADE_BEFORE = ["corpus", "seed", "tokenizers", "bases", "recipes", "tokens"]  # by the miniature, and the same
+MADE_BEFORE = ["corpus", "seed", "tokenizers", "bases", "recipes", "tokens"]  # the miniature makes the same
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    """A real Slurm, for the whole session, and a checkout to run on it; without root or packages these tests are
-    skipped."""
+    """A real Slurm for the whole session, with a checkout to run on it; without root or packages, these tests are
+    skipped.
+    """
     try:
         install()
     except CannotRun as reason:
         pytest.skip(f"no Slurm: {reason}")
     cluster = Cluster(tmp_path_factory.mktemp("slurm"))
     cluster.checkout = checkout(tmp_path_factory.mktemp("house"))
-    # Slurm counts its GPUs, but torch sees none: programs that were told of them would stop.
+    # Slurm counts GPUs, but torch sees none: programs that were told to use them would stop.
     compute = cluster.checkout / "workflow/scripts/study/compute.py"
     change(compute, 'return self._settings["accelerator"]\n', 'return "cpu"\n')
     try:
@@ -32,7 +33,7 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def unbroken(cluster) -> bytes:
-    """Weights of the drills' training where nothing disturbs it; what it is made of is there from now on."""
+    """The weights of the drills' training when nothing disturbs it; its inputs exist from then on."""
     for stage in MADE_BEFORE:
         made = REPOSITORY / "results" / "demo" / stage
         if made.exists():

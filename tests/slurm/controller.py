@@ -9,7 +9,7 @@ from cluster import Cluster
 from snake import DEMO
 
 SITE = {"SLURM_ACCOUNT": "proj", "SLURM_CPU_PARTITION": "cpu", "SLURM_GPU_PARTITION": "gpu"}
-IMPATIENT = [  # the profile is kind to a scheduler that others use as well
+IMPATIENT = [  # the profile spares a scheduler that others use too
     *("--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"),
     *("--max-jobs-per-timespan", "100/1s", "--latency-wait", "5"),
 ]
@@ -44,7 +44,7 @@ def start(
 
 
 def run(cluster: Cluster, config: str, *arguments: str, **changes: dict) -> tuple[int, str]:
-    """The status that it ends with, and what it said."""
+    """Run to the end. Returns the exit status and the output."""
     process = start(cluster, config, *arguments, **changes)
     said, _ = process.communicate()
     return process.returncode, said

@@ -1,5 +1,6 @@
-"""The bad days of a cluster, on a real Slurm: whatever happens to a training, it ends with the weights of an unbroken
-one, and goes on where it was."""
+"""The bad days of a cluster, on a real Slurm: whatever happens to a training, it resumes where it was and ends with the
+weights of an uninterrupted one.
+"""
 
 import os
 import shutil
@@ -15,7 +16,7 @@ from controller import RESULTS, RUN, SITE, TARGET, WEIGHTS, accounts, start
 
 pytestmark = pytest.mark.slurm
 SMALL = {"up_to": 1, "ranks": 1, "memory": "2GB", "runtime": "30m"}
-NO_SIGNAL = ("--set-resources", "train:slurm_partition=gpu")  # replaces the profile's, and its signal with it
+NO_SIGNAL = ("--set-resources", "train:slurm_partition=gpu")  # replaces the profile's setting, which asks for a signal
 
 
 class Drill:
@@ -40,25 +41,25 @@ class Drill:
         self.process = start(self.cluster, "drills.yaml", *options, "--", TARGET, compute=compute)
 
     def under_way(self) -> str:
-        """Wait until the training has a checkpoint; its job."""
+        """Wait until the training has a checkpoint. Returns the id of its job."""
         wait_until("a checkpoint", lambda: any(self.checkpoints.glob("checkpoint-*")), 120)
         return self.cluster.ask("squeue", "--noheader", "--states=R", "--partition=gpu", "--format=%A").split()[0]
 
     def stall(self) -> None:
-        """Let the training stand still, as one that waits for a disk. Slurm wakes it when its time is over."""
+        """Suspend the training, as if it waited for a disk. Slurm wakes it when its time is up."""
         for process in psutil.process_iter(["cmdline"]):
             trains = "workflow/scripts/train.py" in (process.info["cmdline"] or [])
             if trains and process.cwd() == str(self.cluster.checkout):
                 process.suspend()
 
     def finish(self) -> str:
-        """Wait for the controller, which must end well; what it said."""
+        """Wait for the controller, which must succeed. Returns its output."""
         said, _ = self.process.communicate(timeout=400)
         assert self.process.returncode == 0, said[-4000:]
         return said
 
     def states(self) -> list[str]:
-        """How its jobs ended, in order; the cluster has others, too."""
+        """How the jobs of this training ended, in order; the cluster has run others, too."""
         rows = self.cluster.ask(
             "sacct", "--allocations", "--duplicates", "--noheader", "--parsable2", "--format=JobID,State,Comment"
         )
@@ -79,7 +80,7 @@ def drill(cluster, unbroken):
 
 
 @pytest.mark.long
-def test_a_job_over_its_memory_gets_more_at_the_next_attempt(drill, unbroken):
+def test_a_job_that_exceeds_its_memory_gets_more_at_the_next_attempt(drill, unbroken):
     drill.start(compute={"lora": [SMALL | {"memory": "300MB"}]})
     drill.finish()
     assert drill.states()[0] in ("FAILED", "OUT_OF_MEMORY") and drill.states()[-1] == "COMPLETED"
@@ -90,7 +91,7 @@ def test_a_job_over_its_memory_gets_more_at_the_next_attempt(drill, unbroken):
 
 
 @pytest.mark.long
-def test_a_job_over_its_time_goes_on_in_the_next(drill, unbroken):
+def test_a_training_that_exceeds_its_time_is_resumed_by_the_next_job(drill, unbroken):
     drill.start(*NO_SIGNAL, compute={"lora": [SMALL | {"runtime": "1m"}]})
     drill.under_way()
     drill.stall()
@@ -99,7 +100,7 @@ def test_a_job_over_its_time_goes_on_in_the_next(drill, unbroken):
     assert drill.went_on() and drill.weights() == unbroken
 
 
-def test_a_cancelled_job_goes_on_in_the_next(drill, unbroken):
+def test_a_cancelled_training_is_resumed_by_the_next_job(drill, unbroken):
     drill.start()
     drill.cluster.ask("scancel", drill.under_way())
     drill.finish()
@@ -121,7 +122,7 @@ def test_a_training_whose_node_crashes_goes_on_elsewhere(drill, unbroken):
 
 
 @pytest.mark.long
-def test_slurms_controller_may_be_away_for_a_while(drill, unbroken):
+def test_slurms_controller_may_be_down_for_a_while(drill, unbroken):
     drill.start()
     drill.under_way()
     drill.cluster.stop_process("slurmctld")
@@ -131,7 +132,7 @@ def test_slurms_controller_may_be_away_for_a_while(drill, unbroken):
     assert drill.states() == ["COMPLETED"] and drill.weights() == unbroken
 
 
-def test_after_a_killed_snakemake_the_next_waits_for_the_job_that_still_runs(drill, unbroken):
+def test_after_snakemake_is_killed_the_next_one_waits_for_the_job_that_still_runs(drill, unbroken):
     drill.start()
     drill.under_way()
     drill.process.kill()
@@ -146,7 +147,7 @@ def test_after_a_killed_snakemake_the_next_waits_for_the_job_that_still_runs(dri
 
 
 @pytest.mark.long
-def test_interrupted_snakemake_cancels_its_jobs_and_the_next_goes_on(drill, unbroken):
+def test_an_interrupted_snakemake_cancels_its_jobs_and_the_next_one_resumes(drill, unbroken):
     drill.start()
     drill.under_way()
     os.kill(drill.process.pid, signal.SIGINT)
@@ -169,7 +170,7 @@ def test_a_preempted_training_goes_on_when_the_urgent_job_is_done(drill, unbroke
 
 
 @pytest.mark.long
-def test_a_full_disk_is_one_line_and_with_room_the_training_goes_on(drill, unbroken):
+def test_a_full_disk_is_reported_and_with_room_the_training_goes_on(drill, unbroken):
     drill.checkpoints.mkdir(parents=True)
     mounted = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(drill.checkpoints)]
     if subprocess.run(mounted, capture_output=True).returncode:

@@ -20,7 +20,7 @@ SAME = ["recipes", "translated", "responses", "ratings", "langid", "scores"]
 
 @pytest.fixture(scope="module")
 def finished(cluster):
-    """The jobs that the cluster had before; the local run's results are made before, as a rule."""
+    """The jobs that the cluster had run before; makes the local run's results first, if they are missing."""
     run_here("--", *[f"results/demo/scores/stand-in/{run}.parquet" for run in RUNS])
     before = {job for [job] in accounts(cluster, "JobID")}
     status, said = run(cluster, "miniature.yaml", "--", "all_figures")
@@ -30,12 +30,12 @@ def finished(cluster):
 
 @pytest.fixture
 def on_slurm(cluster, finished):
-    """The results."""
+    """The folder of the results made on Slurm."""
     return cluster.checkout / "results/slurm"
 
 
 def content(path: Path) -> bytes:
-    """A file's bytes, but for the hash of an adapter's configuration, which names a base of its own experiment."""
+    """A file's bytes, without the hash of an adapter's configuration, which names the base of its own experiment."""
     return re.sub(rb'"adapter_config.json": "[0-9a-f]{64}"', b"", path.read_bytes())
 
 
@@ -70,9 +70,9 @@ def test_slurm_gave_each_job_what_its_rule_asks_for(finished, cluster):
     assert given["tokenize"] == given["pretrain"] == {("cpu", "1", "4000M", "0", "1", "240")}
 
 
-def test_language_identification_and_scoring_take_a_submission_for_many_runs(finished, cluster):
+def test_language_identification_and_scoring_of_many_runs_share_a_submission(finished, cluster):
     grouped = [comment for [comment] in accounts(cluster, "Comment") if "scoring" in comment]
-    assert 0 < len(grouped) <= 4, "24 jobs"
+    assert 0 < len(grouped) <= 4, "there are 24 such jobs"
 
 
 def test_full_parameter_training_on_two_nodes_gives_the_same_answers(on_slurm, cluster):

@@ -1,4 +1,4 @@
-"""What a user may get wrong on a cluster is told in one line, before anything is submitted."""
+"""What a user may get wrong on a cluster is reported in one line, before anything is submitted."""
 
 import shutil
 import subprocess
@@ -21,7 +21,7 @@ MISTAKES = {
 
 
 def told(cluster, **changes: dict) -> str:
-    """The one line that a run of the training ends with, whose inputs are made."""
+    """The one line that a run of the training ends with; its inputs already exist."""
     shutil.rmtree(cluster.checkout / TARGET, ignore_errors=True)
     before = accounts(cluster, "JobID")
     status, said = run(cluster, "drills.yaml", "--", TARGET, **changes)
@@ -32,13 +32,13 @@ def told(cluster, **changes: dict) -> str:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_slurms_refusal_is_one_line_with_its_remedy(cluster, unbroken, mistake):
+def test_slurms_refusal_is_reported_in_one_line_with_its_remedy(cluster, unbroken, mistake):
     changes, reason, remedy = MISTAKES[mistake]
     line = told(cluster, **changes)
     assert line.startswith("error: Slurm would refuse a job of train (") and reason in line and remedy in line
 
 
-def test_results_that_cannot_be_written_are_one_line(cluster):
+def test_results_that_cannot_be_written_are_reported_in_one_line(cluster):
     results = cluster.checkout / RESULTS
     results.mkdir(parents=True, exist_ok=True)
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(results)], capture_output=True).returncode:

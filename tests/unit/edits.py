@@ -1,4 +1,4 @@
-"""Edits of our own programs and modules."""
+"""Edits to the project's own programs and modules."""
 
 import ast
 import textwrap
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def edit(path: Path) -> None:
-    """Change what changes no result: another docstring, a comment, and a helper that nobody calls."""
+    """Change what affects no result: another docstring, a comment, and a helper that nobody calls."""
     text = path.read_text(encoding="utf-8")
     docstring = ast.parse(text).body[0]
     helper = textwrap.dedent('''
@@ -20,7 +20,7 @@ def edit(path: Path) -> None:
 
 
 def change(path: Path, old: str, new: str) -> None:
-    """Replace the one place where `old` stands."""
+    """Replace the only occurrence of `old`."""
     text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1, f"{path}: {old!r}"
     path.write_text(text.replace(old, new), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A disk that fills up, for one process: it may write no file beyond a size."""
+"""A full disk for a single process: it may write no file beyond a size."""
 
 import resource
 import signal

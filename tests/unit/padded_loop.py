@@ -1,4 +1,4 @@
-"""A training as textbooks have it, to compare with."""
+"""A training loop as in a textbook, to compare with."""
 
 import random
 from pathlib import Path
@@ -7,8 +7,10 @@ from training.examples import load_tokens
 
 
 def padded_loop(house: Path, family: str, modules: list[str], wanted: dict) -> list[float]:
-    """The loss of each step of a training in a house of trainings.py: with the settings `wanted`, random pairs, padded,
-    the whole logits, the mean by labels. LoRA adapts the `modules`; without any, all parameters are trained."""
+    """The loss of each step of a training in a house of trainings.py, with the settings `wanted`: random pairs, padded,
+    the loss on the full logits, averaged over the labels. LoRA adapts the `modules`; without any, all parameters are
+    trained.
+    """
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import (

@@ -1,4 +1,4 @@
-"""A reader of the PDFs of one page that matplotlib writes: the fonts that they carry, and the glyphs that they show."""
+"""A reader for the one-page PDFs that matplotlib writes: the fonts that they embed, and the glyphs that they show."""
 
 import io
 import re
@@ -9,12 +9,12 @@ from pathlib import Path
 from fontTools.ttLib import TTFont
 
 TOKEN = re.compile(rb"\(((?:[^\\()]|\\.)*)\)|([^\s\[\]()]+)", re.DOTALL)  # a string, or a number, name or operator
-ESCAPES = {b"\\n": b"\n", b"\\r": b"\r"}  # in a string; any other sign means itself behind a backslash
+ESCAPES = {b"\\n": b"\n", b"\\r": b"\r"}  # in a string; any other character after a backslash stands for itself
 
 
 @dataclass(frozen=True)
 class Font:
-    """A font of a PDF: its name without the tag of the subset, how it is embedded, its file, the glyph of each code."""
+    """A font in a PDF: its name without the subset tag, how it is embedded, its file, and the glyph of each code."""
 
     name: str
     kinds: tuple[str, str]  # of the font and of its descendant
@@ -28,7 +28,7 @@ class Font:
 
 @dataclass(frozen=True)
 class Shown:
-    """A glyph on the page: its font, its number in the font's file, and how far right of its text's start it stands."""
+    """A glyph on the page: its font, its number in the font's file, and its distance from the start of its text."""
 
     font: Font
     glyph: int
@@ -36,7 +36,7 @@ class Shown:
 
 
 class Pdf:
-    """A PDF's objects, by their number, as its cross-reference table places them."""
+    """The objects of a PDF by their number, located by its cross-reference table."""
 
     def __init__(self, path: Path):
         data = path.read_bytes()
@@ -49,12 +49,12 @@ class Pdf:
         self._page = next(number for number in places if re.search(rb"/Type /Page\s", self._dictionary(number)))
 
     def fonts(self) -> dict[str, Font]:
-        """The fonts, by what the page calls them."""
+        """The fonts, by the names that the page uses."""
         listed = self._dictionary(self._reference(self._reference(self._page, "Resources"), "Font"))
         return {name.decode(): self._font(int(number)) for name, number in re.findall(rb"/(F\d+) (\d+) 0 R", listed)}
 
     def shown(self) -> list[Shown]:
-        """The glyphs of the page in the order in which they are drawn."""
+        """The glyphs of the page, in the order in which they are drawn."""
         fonts, shown, operands = self.fonts(), [], []
         font, size, start, x = None, 0.0, 0.0, 0.0
         for match in TOKEN.finditer(self._stream(self._reference(self._page, "Contents"))):
@@ -68,7 +68,7 @@ class Pdf:
                     start = x = 0.0
                 case [*_, name, points, "Tf"]:
                     font, size = fonts[name.removeprefix("/")], float(points)
-                case [*_, right, _, "Td"]:  # from where the line before started
+                case [*_, right, _, "Td"]:  # relative to the start of the previous line
                     start = x = start + float(right)
                 case [*items, "TJ"]:
                     for item in items:
@@ -99,7 +99,7 @@ class Pdf:
         return re.search(rf"/{key}\s+/([^\s/>]+)".encode(), self._dictionary(number))[1].decode()
 
     def _reference(self, number: int, key: str) -> int:
-        """The number of the object that a key refers to, by itself or as a list of one."""
+        """The number of the object that a key refers to, given alone or as a list of one."""
         return int(re.search(rf"/{key}\s+(?:\[ )?(\d+) 0 R".encode(), self._dictionary(number))[1])
 
     def _stream(self, number: int) -> bytes:
@@ -108,7 +108,7 @@ class Pdf:
 
 
 def unescaped(sign: re.Match) -> bytes:
-    """What a sign behind a backslash means."""
+    """The character that an escape sequence stands for."""
     return ESCAPES.get(sign[0], sign[0][1:])
 
 

@@ -1,4 +1,4 @@
-"""The authors' prompts, where they lie beside this repository; a test that needs them is skipped elsewhere."""
+"""The authors' prompts, if they lie beside this repository; otherwise a test that needs them is skipped."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Tokenizers as SentencePiece models alone, like OpenLLaMA's, trained on a few lines."""
+"""Tokenizers that consist of a SentencePiece model only, like that of OpenLLaMA, trained on a few lines."""
 
 import io
 import json
@@ -21,8 +21,9 @@ CONFIG = {
 
 
 def make(folder: Path, config: dict | None = None, **options) -> Path:
-    """A folder with tokenizer.model, trained with such options, and tokenizer_config.json. By default, spaces are
-    merged and bytes stand for unknown characters, as in OpenLLaMA's."""
+    """A folder with tokenizer.model, trained with the given options, and tokenizer_config.json. By default, runs of
+    spaces are merged and unknown characters are split into bytes, as in OpenLLaMA's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     written = io.BytesIO()
     options = {"model_type": "bpe", "normalization_rule_name": "identity", "byte_fallback": True} | options

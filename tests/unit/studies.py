@@ -13,7 +13,7 @@ LANGUAGES = read_table(REPOSITORY / "resources" / "languages.yaml")
 
 
 def paper(**changes) -> dict:
-    """The paper's configuration, with changes laid over it."""
+    """The paper's configuration, overlaid with changes."""
     return expanded(merge(read_configs([CONFIG / "config.yaml"]), changes))
 
 
@@ -31,5 +31,5 @@ def wildcards(**values: str) -> SimpleNamespace:
 
 
 def run(path: str) -> Run:
-    """The wildcards of a run, of its path: method/model/recipe."""
+    """The wildcards of a run, from its path: method/model/recipe."""
     return Run(*path.split("/"))
