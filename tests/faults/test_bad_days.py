@@ -70,7 +70,7 @@ def test_files_whose_dates_all_shift_are_not_made_again(finished, days):
 
 @pytest.mark.demo
 def test_after_a_clock_is_set_back_one_line_names_a_remedy_that_costs_nothing(finished):
-    """The early stages are dated tomorrow. Snakemake would make everything after them again, and remove it in the end."""
+    """The early stages are dated tomorrow. Snakemake would make the later ones again, and remove them in the end."""
     tomorrow = time.time() + 86400
     for early in EARLY:
         for path in [finished.results / early, *(finished.results / early).rglob("*")]:

@@ -119,7 +119,7 @@ def a_folder(path: Path) -> None:
     path.mkdir()
 
 
-ANY = {"nothing": Path.unlink, "a folder": a_folder}
+ANY = {"missing": Path.unlink, "a folder": a_folder}
 BYTES = ANY | {"empty": lambda path: path.write_bytes(b""), "cut in the middle": cut_at(0.5)}
 TEXT = ANY | {"latin-1": in_latin_1, "UTF-16": in_utf_16}
 
@@ -154,7 +154,7 @@ def of_each(fields: str, changed: Callable) -> dict[str, Damage]:
     found = {}
     for name in fields.split():
         found[f"without {name}"] = changed(lambda row, name=name: row.pop(name))
-        found[f"another {name}"] = changed(lambda row, name=name: row.update({name: OTHER}))
+        found[f"{name} of the wrong type"] = changed(lambda row, name=name: row.update({name: OTHER}))
     return found
 
 
@@ -172,7 +172,7 @@ def parquet(columns: str) -> dict[str, Damage]:
     found = BYTES | {"UTF-16": in_utf_16, "no rows": lambda path: pl.read_parquet(path).clear().write_parquet(path)}
     for name in columns.split():
         found[f"without {name}"] = lambda path, name=name: pl.read_parquet(path).drop(name).write_parquet(path)
-        found[f"another {name}"] = lambda path, name=name: (
+        found[f"{name} of the wrong type"] = lambda path, name=name: (
             pl.read_parquet(path).with_columns(pl.lit(b"another kind").alias(name)).write_parquet(path)
         )
     return found
@@ -192,7 +192,7 @@ def table(*columns: str, number: str) -> dict[str, Damage]:
     found = TEXT | BYTES | {"torn": torn_last_line, "no rows": lambda path: path.write_text("a,b\n")}
     for name in columns:
         found[f"without {name}"] = replaced(name, f"{name}-no-more")
-    return found | {"no number": no_number(number)}
+    return found | {"not a number": no_number(number)}
 
 
 def no_number(column: str) -> Damage:
@@ -235,7 +235,7 @@ LANGUAGES = TEXT | {
     "empty": lambda path: path.write_bytes(b""),
     "cut in the middle": cut_at(0.5),
     "without labels": replaced("labels:", "label:"),
-    "another kind": replaced("labels: [", "labels: [{a: b}, "),
+    "wrong type": replaced("labels: [", "labels: [{a: b}, "),
     "an unquoted no": replaced('\n"no":', "\nno:"),
 }
 LABELS = TEXT | {
@@ -243,13 +243,13 @@ LABELS = TEXT | {
     "cut in the middle": cut_at(0.5),
     "without labels": replaced("labels:", "label:"),
     "without normalise": replaced("normalise:", "normalize:"),
-    "another normalise": replaced("none", "lower"),
-    "another kind": replaced("[eng_Latn]", "[{a: b}]"),
+    "an unknown normalise": replaced("none", "lower"),
+    "wrong type": replaced("[eng_Latn]", "[{a: b}]"),
     "an unquoted no": replaced('"no":', "no:"),
 }
 ADAPTER = "models/lora/bloom/multilingual"
 BASE = {
-    "bloom/config.json": document("", **{"no model": value_changed(lambda value: value.pop("model_type"))}),
+    "bloom/config.json": document("", **{"without model_type": value_changed(lambda value: value.pop("model_type"))}),
     "bloom/model.safetensors": WEIGHTS,
 }
 TOKENIZER = {
@@ -263,10 +263,10 @@ ADAPTED = {
 }
 RECORD = document(
     "method recipe languages settings best final steps inputs",
-    **{"another base": value_changed(lambda value: value.update(base=OTHER))},
+    **{"base of the wrong type": value_changed(lambda value: value.update(base=OTHER))},
 )
 COMPANIONS = {  # beside a trained adapter; a released one has none
-    "training.json": {name: damage for name, damage in RECORD.items() if name != "nothing"},
+    "training.json": {name: damage for name, damage in RECORD.items() if name != "missing"},
     "tokenizer.json": document("model"),
     "tokenizer_config.json": document("eos_token"),
 }
@@ -336,7 +336,7 @@ READERS = [
         " --picture {out}/r.png",
         "o r.md r.png",
         {
-            "rows.jsonl": jsonl(SEED, **{"another flags": rows_changed(lambda row: row.update(flags=OTHER))}),
+            "rows.jsonl": jsonl(SEED, **{"flags of the wrong type": rows_changed(lambda row: row.update(flags=OTHER))}),
             "languages.yaml": LANGUAGES,
             "labels.yaml": LABELS,
             "identifier.bin": BYTES,
@@ -349,7 +349,9 @@ READERS = [
         "o",
         {
             "seed.jsonl": jsonl(SEED, **{"an id twice": same_id}),
-            "flagged.jsonl": jsonl(SEED, **{"another flags": rows_changed(lambda row: row.update(flags=OTHER))}),
+            "flagged.jsonl": jsonl(
+                SEED, **{"flags of the wrong type": rows_changed(lambda row: row.update(flags=OTHER))}
+            ),
         },
     ),
     Reader(
@@ -361,7 +363,8 @@ READERS = [
             "recipe/train.parquet": parquet("id lang instruction input output"),
             "recipe/validation.parquet": parquet("id lang instruction input output"),
             "tokens/counts.json": document(
-                "train", **{"another tokens": value_changed(lambda value: value["train"]["en"].update(tokens="9"))}
+                "train",
+                **{"tokens of the wrong type": value_changed(lambda value: value["train"]["en"].update(tokens="9"))},
             ),
             **TOKENIZER,
             **TEMPLATE,
@@ -423,7 +426,9 @@ READERS = [
         {
             "responses.jsonl": IDS,
             "judge.txt": TEXT | BYTES,
-            "judge.json": document("name model", **{"another serve": value_changed(lambda v: v.update(serve=OTHER))}),
+            "judge.json": document(
+                "name model", **{"serve of the wrong type": value_changed(lambda v: v.update(serve=OTHER))}
+            ),
         },
     ),
     Reader(
@@ -469,9 +474,7 @@ READERS = [
                 RATED.replace("explanation ", ""),
                 **{"usage of text": rows_changed(lambda row: row["usage"].update(prompt_tokens="7"))},
             ),
-            "prices.json": document(
-                "", **{"another price": value_changed(lambda value: value.update(j={"prompt": 1}))}
-            ),
+            "prices.json": document("", **{"half a price": value_changed(lambda value: value.update(j={"prompt": 1}))}),
         },
     ),
     Reader(
@@ -482,7 +485,7 @@ READERS = [
             f"{ADAPTER}/training.json": {
                 name: damage
                 for name, damage in document("tokens device ranks seconds flops mfu peak_memory steps").items()
-                if name != "nothing"  # a released model has none
+                if name != "missing"  # a released model has none
             }
         },
     ),
@@ -517,7 +520,7 @@ READERS = [
             "claims.yaml": TEXT
             | BYTES
             | {
-                "another kind": replaced("compare: ", "compare: 7 # "),
+                "wrong type": replaced("compare: ", "compare: 7 # "),
                 "without it": replaced("statistic:", "statistics:"),
             },
             "claims.json": document("figures models languages names prompts uncertainty"),
@@ -601,7 +604,7 @@ READERS = [
             | BYTES
             | {
                 "without it": replaced("revision:", "revisions:"),
-                "another kind": replaced("\npickled:", "\npickled: {}\nx:"),
+                "wrong type": replaced("\npickled:", "\npickled: {}\nx:"),
             },
         },
         {"study.references.LANGUAGES": "languages.yaml", "study.released.REGISTRY": "released-models.yaml"},
@@ -612,7 +615,7 @@ READERS = [
         "",
         {
             "translation-models.json": document(
-                "index models", **{"of models": value_changed(lambda v: v["models"][0].pop("files"))}
+                "index models", **{"a model without files": value_changed(lambda v: v["models"][0].pop("files"))}
             )
         },
         {"study.origins.REGISTRY": "translation-models.json"},
@@ -766,7 +769,7 @@ def test_a_damaged_file_is_named_in_one_line_and_earlier_outputs_stay(reader, fi
 # ---- damage that is ignored
 
 
-JOURNAL = jsonl("key value", **{"a value of another kind": rows_changed(lambda row: row.update(value=[["text"]]))})
+JOURNAL = jsonl("key value", **{"a value of the wrong type": rows_changed(lambda row: row.update(value=[["text"]]))})
 del JOURNAL["a folder"]
 PAID_FOR = {reader.program: reader for reader in READERS if "{out}/journal" in reader.options}
 

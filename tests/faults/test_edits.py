@@ -1,4 +1,4 @@
-"""The code of a finished study is edited: jobs are planned for programs that now behave differently, and for no others."""
+"""The code of a finished study is edited: jobs are planned for programs that now behave differently, and no others."""
 
 import re
 from collections import Counter

@@ -54,7 +54,7 @@ def test_an_adapter_stays_beside_its_base(papers):
     assert papers.weights(answering) == "<results>/models/lora/bloom-3b/mono-es"
 
 
-def test_an_engine_that_is_served_takes_whole_models():
+def test_a_served_engine_gets_whole_models():
     served = answers(preset("vllm"))
     adapter, whole = run("lora/bloom-3b/mono-es"), run("full/bloom-3b/mono-es")
     assert (served.is_merged(adapter), served.is_merged(whole)) == (True, False)
@@ -67,7 +67,7 @@ def test_a_method_answers_with_its_own_template_or_that_of_its_training(papers):
     assert papers.template(run("full/bloom-3b/mono-es")) == "resources/templates/alpaca.json"
     own = answers(preset("authors-code"))
     assert own.template(run("full/bloom-3b/mono-es")) == "resources/templates/alpaca-indented.json"
-    assert "template" not in json.loads(own.settings(run("full/bloom-3b/mono-es"))), "it is an input"
+    assert "template" not in json.loads(own.settings(run("full/bloom-3b/mono-es"))), "the template is an input"
 
 
 def test_a_method_decodes_as_the_configuration_says(papers):
@@ -91,7 +91,7 @@ def test_the_first_judge_is_the_one_that_figures_show():
     assert several.first["label"] == "Called"
 
 
-def test_the_prices_that_are_known_are_told():
+def test_known_prices_are_passed_on():
     assert json.loads(judges(CALLED, SERVED | {"price": {"prompt": 1, "completion": 2}}).prices) == {
         "served": {"prompt": 1, "completion": 2}
     }
@@ -111,7 +111,7 @@ def test_a_server_sees_no_judges_key():
     assert several.secrets({"base_url": "https://judge.example/v1"}) == {}
 
 
-def test_what_a_judge_is_called_and_what_its_job_holds_is_none_of_its_settings():
+def test_a_judges_settings_exclude_its_label_and_the_resources_of_its_job():
     served = SERVED | {"files": ["a"], "gpus": 2, "memory": "1GB", "runtime": "1h"}
     made = judges(served)
     assert json.loads(made.settings(wildcards(judge="served"))) == {

@@ -1,4 +1,4 @@
-"""Architectures that need nothing but configuration: training, answering and merging do what simpler code does."""
+"""Architectures that need only configuration: training, answering and merging do what simpler code does."""
 
 import gc
 import re
@@ -29,7 +29,7 @@ LIKE_LLAMA = {"intermediate_size": 64, "num_hidden_layers": 2, "num_attention_he
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
     folder = make_house(tmp_path_factory.mktemp("house"))
-    gc.freeze()  # trainings collect what they leave, and would look at all that is imported each time
+    gc.freeze()  # trainings collect garbage, and would scan every imported object each time
     for name, entry in TABLE.items():
         like = LIKE_LLAMA if entry.get("like") else {}
         fields = {"model_type": name, "hidden_size": 32, "initializer_range": 0.3, **like, **entry.get("config", {})}
@@ -40,7 +40,7 @@ def house(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tuned(house):
-    """A function that trains a model, once: the folder with what it leaves."""
+    """A function that trains a model once and returns its output folder."""
 
     @cache
     def tune(method: str, name: str) -> Path:
@@ -57,7 +57,7 @@ def wanted(method: str) -> dict:
 
 
 def answers(method: str, base: Path, folder: Path, tokenizer: Tokenizer, batch: int) -> list:
-    """The answers to PROMPTS, so many at a time."""
+    """The answers to PROMPTS, `batch` at a time."""
     prompts = [tokenizer.encode_prompt(prompt) for prompt in PROMPTS]
     with loaded_model(method, base, folder, SimpleNamespace(**vars(DECODING), batch=batch), tokenizer) as answer:
         batches = [answer(prompts[start : start + batch]) for start in range(0, len(prompts), batch)]
@@ -66,7 +66,7 @@ def answers(method: str, base: Path, folder: Path, tokenizer: Tokenizer, batch: 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", TABLE)
-def test_a_training_takes_the_steps_of_the_padded_loop_and_what_it_saves_loads(house, tuned, name, method):
+def test_a_training_takes_the_steps_of_the_padded_loop_and_its_output_can_be_loaded(house, tuned, name, method):
     record = read_json(tuned(method, name) / "training.json")
     modules = TABLE[name]["modules"] if method == "lora" else []
     losses = [loss for _, loss in record["losses"]["train"]]
@@ -91,7 +91,7 @@ def test_merged_weights_answer_as_the_adapter_does(house, tuned, name, tmp_path)
     assert answers("full", house / name, tmp_path, tokenizer, batch=16) == adapter
 
 
-def test_the_page_lists_the_architectures_that_are_tried_and_those_of_the_preset_of_todays_bases():
+def test_the_page_lists_the_tested_architectures_and_those_of_the_modern_preset():
     page = (tiny.REPOSITORY / "docs" / "bring-your-own.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| (\w+) \| (.*?) \| ✓ \| ✓ \| ✓(?: \*)? \| ✓ \|$", page, flags=re.MULTILINE))
     assert list(rows) == sorted(TABLE.keys() | tiny.ARCHITECTURES.keys())

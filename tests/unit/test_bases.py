@@ -1,4 +1,4 @@
-"""Tokenizers and base models: a folder of the user's, a repository, or made from a corpus."""
+"""Tokenizers and base models: a user's folder, a repository, or made from a corpus."""
 
 import json
 
@@ -28,10 +28,10 @@ def test_the_paper_fetches_all_tokenizers_and_models(fetched):
 
 def test_the_miniature_makes_all_of_its_own(made):
     assert made.tokenizers_with("vocabulary") == r"tiny\-pythia|tiny\-bloom|tiny\-llama|tiny\-open\-llama"
-    assert made.models_with("architecture").count("|") == 5, "of the paper's, which come with it, none has one"
+    assert made.models_with("architecture").count("|") == 5, "none of the paper's models has one"
 
 
-def test_the_family_is_asked_for_or_that_of_a_model(fetched):
+def test_the_family_is_given_or_follows_from_the_model(fetched):
     assert fetched.family(wildcards(family="llama")) == "llama"
     assert fetched.family(run("lora/open-llama-7b/mono-es")) == "open-llama"
 
@@ -48,7 +48,7 @@ def test_a_model_and_its_tokenizer_are_fetched_by_a_pinned_revision(fetched):
     assert fetched.tokenizer_source(wildcards(family="bloom"))["repo"] == "bigscience/bloom-560m"
 
 
-def test_a_folder_of_the_user_is_taken_as_it_is():
+def test_a_users_folder_is_used_as_it_is():
     bases = Bases(
         paper(
             families={"mine": {"label": "Mine", "adapter_modules": ["q"], "tokenizer": {"path": "my/tokenizer"}}},
@@ -61,14 +61,14 @@ def test_a_folder_of_the_user_is_taken_as_it_is():
     assert bases.models_with("path") == r"mine\-1b"
 
 
-def test_what_is_made_has_a_corpus_in_every_language_of_the_study(made):
+def test_models_made_here_have_a_corpus_in_every_language_of_the_study(made):
     assert made.corpus == {lang: f"<results>/corpus/{lang}.txt" for lang in LANGUAGES}
     files = [f"{lang}.txt" for lang in LANGUAGES]
     assert made.corpus_options(wildcards(), wildcards(corpus=files))[-1] == "no=no.txt"
     assert (made.grammar, made.corpus_characters) == ("resources/demo/grammar.yaml", 60000)
 
 
-def test_without_a_corpus_its_missing_input_says_which_key_to_set(fetched):
+def test_without_a_corpus_the_missing_input_names_the_key_to_set(fetched):
     assert (fetched.grammar, fetched.corpus_characters) == ("config.corpus.grammar", None)
 
 

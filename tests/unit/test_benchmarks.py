@@ -1,4 +1,4 @@
-"""The benchmarks' data and model are what docs/benchmarks.md says of them."""
+"""The benchmarks' data and models are as docs/benchmarks.md describes them."""
 
 import json
 import subprocess
@@ -33,7 +33,7 @@ def prose_of(rows: list[dict]) -> list[str]:
     return [segment for row in rows for text in row.values() for segment in prose_segments(text)]
 
 
-def test_the_larger_matrix_is_a_valid_study_with_every_model_so_many_times():
+def test_the_larger_matrix_is_a_valid_study_with_several_copies_of_every_model():
     paper = read_configs([REPOSITORY / "config" / "config.yaml"])
     large = merge(read_configs([REPOSITORY / "config" / "config.yaml"]), bench_dag.larger(3))
     check_configuration(large)
@@ -54,7 +54,7 @@ def test_rows_repeat_themselves_as_much_as_asked_and_are_as_long_as_alpacas(shar
     assert words(segments) / 1000 == pytest.approx(124, rel=0.1)
 
 
-def test_rows_hold_something_to_be_kept_only_when_asked():
+def test_rows_contain_something_to_keep_only_on_request():
     assert not any(kept_texts(segment) for segment in prose_of(list(synthetic_rows(100, 0.0))))
     assert any(kept_texts(segment) for segment in prose_of(list(synthetic_rows(100, 0.0, numbers=0.1))))
 
@@ -74,7 +74,7 @@ def test_a_model_of_random_weights_decodes_as_many_pieces_as_its_length_factor_s
     assert len(json.loads(output.read_text(encoding="utf-8"))) == 1
 
 
-def test_token_rows_have_alpacas_lengths_and_repeat_from_their_seed():
+def test_token_rows_have_alpacas_lengths_and_depend_on_their_seed_alone():
     lengths = synthetic_lengths(20_000, seed=1)
     assert sum(lengths) / len(lengths) == pytest.approx(120, rel=0.02)
     assert min(lengths) == SHORTEST
@@ -99,7 +99,7 @@ def test_the_peers_batches_are_padded_to_a_multiple_and_padding_has_no_label():
     assert batch["labels"].tolist() == [[NO_LABEL, 6, 7, NO_LABEL], [NO_LABEL] * 4]
 
 
-def test_a_loss_that_is_another_one_is_said_to_be():
+def test_a_different_loss_is_reported_as_such():
     assert bench_training.difference(9.741728, 9.741729) == "1e-07"
     assert "another loss" in bench_training.difference(9.74, 9.75)
 
@@ -131,12 +131,12 @@ def test_a_case_that_failed_is_a_line_of_the_table():
     assert "| b/lora | ours | not enough memory |  |  |  |  |" in rows
 
 
-def test_a_case_that_is_over_its_time_is_ended_and_said_to_be(tmp_path):
+def test_a_case_that_exceeds_its_time_is_killed_and_reported(tmp_path):
     lines = bench_gpu.run_case("tiny-pythia/lora", ["--tiny"], limit=0.2)
     assert [line["fault"] for line in lines] == ["over its 0 s"] * 2
 
 
-def test_both_ways_of_a_case_take_steps_of_the_same_loss():
+def test_both_ways_of_a_case_take_steps_with_the_same_loss():
     ours, authors = bench_gpu.run_case("tiny-bloom/full", ["--tiny"], limit=120)
     assert ours["steps"] >= 1
     assert authors["steps"] >= 1

@@ -19,18 +19,18 @@ WHOLE = by_prompt(TABLE, 50)
 
 
 def answers(lang, id, **run):
-    """Which rows are answers to a prompt: those of all runs, or of some."""
+    """A filter for the rows that answer a prompt, of all runs or of the given one."""
     return pl.all_horizontal(pl.col(name) == value for name, value in ({"lang": lang, "id": id} | run).items())
 
 
-def test_values_are_by_prompt_in_the_order_of_the_language():
+def test_values_are_in_the_order_of_the_languages_prompts():
     asked = TABLE.filter(pl.col("method") == ROW[0], pl.col("model") == ROW[1], pl.col("recipe") == ROW[2])
     spanish = asked.filter(pl.col("lang") == "es")
     assert WHOLE.values((*ROW, "es")).tolist() == spanish["score"].to_list()
     assert WHOLE.values((*ROW, "es"), "lost").tolist() == (spanish["rating"] - spanish["score"]).to_list()
 
 
-def test_a_run_that_lacks_an_answer_is_left_out_and_moves_no_prompt_of_another():
+def test_a_run_that_lacks_an_answer_is_left_out_and_shifts_no_prompt_of_another():
     first = TABLE.filter(pl.col("lang") == "es").select("method", "model", "recipe").row(0, named=True)
     scores = by_prompt(TABLE.filter(~answers("es", "prompt-02", **first)), 50)
     cell = (*first.values(), "es")
@@ -44,7 +44,7 @@ def test_a_prompt_that_no_run_answered_leaves_its_language_out():
     assert {cell[3] for cell in WHOLE.rows} - {cell[3] for cell in scores.rows} == {"es"}
 
 
-def test_an_id_that_differs_in_one_language_moves_no_prompt():
+def test_an_id_that_differs_in_one_language_shifts_no_prompt():
     other = pl.when(answers("zh", "prompt-12")).then(pl.lit("an id of its own")).otherwise("id").alias("id")
     scores = by_prompt(TABLE.with_columns(other), 50)
     assert (scores.score == WHOLE.score).all() and scores.rows == WHOLE.rows
@@ -58,7 +58,7 @@ def test_a_missing_rating_counts_0_in_both_measures():
     assert sum(scores.unrated.values()) == scores.unrated[(*ROW, "es")] == 1
 
 
-def test_a_draw_is_of_one_prompt_fewer_scaled_to_all_so_that_its_variance_is_that_of_the_sum():
+def test_a_resample_has_one_prompt_fewer_and_is_scaled_up_so_that_its_variance_is_that_of_the_sum():
     drawn = draw_resamples(50, 20_000, 1)
     assert (drawn.sum(0) == 49).all()
     values = np.random.default_rng(2).normal(size=50)

@@ -16,7 +16,7 @@ CONFIG = expanded(yaml.safe_load((REPOSITORY / "config" / "config.yaml").read_te
 
 
 def caption(name, note="", **wildcards):
-    """The caption as HTML; a warning of docutils is an error."""
+    """The caption as HTML; a warning from docutils counts as an error."""
     job = SimpleNamespace(config=CONFIG | {"note": note}, wildcards=SimpleNamespace(**wildcards))
     source = (REPORT / name).read_text(encoding="utf-8")
     text = Environment(undefined=StrictUndefined).from_string(source).render(snakemake=job)

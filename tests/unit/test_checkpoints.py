@@ -1,4 +1,4 @@
-"""Which checkpoints are whole, gone on from, and kept."""
+"""Which checkpoints are whole, which are resumed, and which are kept."""
 
 import os
 from pathlib import Path
@@ -26,7 +26,7 @@ def steps(folder: Path) -> list[int]:
     return [checkpoints.step_of(path) for path in checkpoints.list_checkpoints(folder)]
 
 
-def test_the_newest_whole_one_is_gone_on_from_and_torn_ones_are_removed(folder):
+def test_the_newest_whole_checkpoint_is_resumed_and_torn_ones_are_removed(folder):
     assert checkpoints.find_resumable(folder, "mine").name == "checkpoint-11"
     (folder / "checkpoint-11" / checkpoints.WHOLE).unlink()  # killed before it was done
     os.truncate(folder / "checkpoint-10" / "global" / "rank0", 3)  # lost when the node died
@@ -34,29 +34,29 @@ def test_the_newest_whole_one_is_gone_on_from_and_torn_ones_are_removed(folder):
     assert steps(folder) == [8, 9]
 
 
-def test_a_whole_one_knows_the_seconds_that_led_to_it(folder):
+def test_a_whole_checkpoint_knows_the_seconds_that_led_to_it(folder):
     assert checkpoints.seconds_of(checkpoints.find_resumable(folder, "mine")) == 110.0
 
 
-def test_one_that_does_not_know_them_is_not_gone_on_from(folder):
+def test_a_checkpoint_without_its_seconds_is_not_resumed(folder):
     unaware = folder / "checkpoint-11"
     write_json(unaware / checkpoints.WHOLE, checkpoints.file_sizes(unaware))
     assert checkpoints.find_resumable(folder, "mine").name == "checkpoint-10"
 
 
-def test_those_of_another_run_are_removed(folder):
+def test_checkpoints_of_another_run_are_removed(folder):
     assert checkpoints.find_resumable(folder, "another") is None
     assert steps(folder) == []
     assert checkpoints.find_resumable(folder, "another") is None
 
 
 @pytest.mark.parametrize(("best", "left"), [(None, [10, 11]), (8, [8, 10, 11]), (10, [10, 11])])
-def test_the_newest_two_and_the_best_are_kept(folder, best, left):
+def test_the_two_newest_checkpoints_and_the_best_are_kept(folder, best, left):
     checkpoints.prune(folder, best and str(folder / f"checkpoint-{best}"))
     assert steps(folder) == left
 
 
-def test_ranks_but_the_first_do_not_look_at_a_folder_that_may_be_half_removed(folder, monkeypatch):
+def test_only_the_first_rank_looks_at_a_folder_that_may_be_half_removed(folder, monkeypatch):
     monkeypatch.setattr(ranks, "RANK", 1)
     monkeypatch.setattr(ranks, "broadcast", lambda value: value)
     with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""The checksums of a folder: another file when its content is another, and only then."""
+"""The checksums of a folder: they change when its content does, and only then."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ def test_dates_and_snakemakes_own_file_do_not_count(tmp_path):
     assert (tmp_path / "after").read_bytes() == (tmp_path / "before").read_bytes()
 
 
-def test_a_file_more_or_under_another_name_counts(tmp_path):
+def test_a_renamed_file_counts(tmp_path):
     folder = folder_in(tmp_path)
     checksums(folder, tmp_path / "before")
     (folder / "counts.json").rename(folder / "count.json")
@@ -46,7 +46,7 @@ def test_a_file_more_or_under_another_name_counts(tmp_path):
     assert (tmp_path / "after").read_bytes() != (tmp_path / "before").read_bytes()
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path):
+def test_a_missing_folder_is_named(tmp_path):
     ended = checksums(tmp_path / "tokens", tmp_path / "tokens.sha256")
     assert (ended.returncode, ended.stderr) == (1, f"error: {tmp_path}/tokens: no such folder; make it first\n")
     assert not (tmp_path / "tokens.sha256").exists()

@@ -43,7 +43,7 @@ DRAWN = draw_resamples(PROMPTS, 1000, 42)
 
 
 def asked(scores, wanted=CLAIMS, selection=SELECTION):
-    """Verdict on each claim, and its parts."""
+    """The overall verdict on each claim, and its parts."""
     found = claims.group_by_claim(claims.answer_claims("judge", wanted, scores, DRAWN, selection))
     return {
         name: (claim_rules.overall_verdict([part.verdict for part in parts]), parts) for name, parts in found.items()
@@ -93,7 +93,7 @@ def make(folder, table, rules=RULES, selection=SELECTION):
         (-6, 6, {"above": -3, "below": 3}, "cannot tell"),
     ],
 )
-def test_a_verdict_is_where_the_interval_lies(low, high, expect, verdict):
+def test_a_verdict_depends_on_where_the_interval_lies(low, high, expect, verdict):
     assert claim_rules.interval_verdict(low, high, expect) == verdict
 
 
@@ -103,7 +103,7 @@ def test_a_claim_holds_if_all_its_parts_do_and_fails_if_one_does():
     assert claim_rules.overall_verdict(["cannot tell", "does not hold", "holds"]) == "does not hold"
 
 
-def test_where_all_the_paper_says_is_planted_every_claim_holds():
+def test_where_everything_the_paper_says_is_planted_every_claim_holds():
     assert {name: verdict for name, verdict in verdicts(synthetic_scores.paper).items() if verdict != "holds"} == {}
 
 
@@ -114,12 +114,14 @@ def test_where_the_opposite_is_planted_no_claim_holds():
 
 def test_where_nothing_is_planted_nobody_can_tell():
     found = verdicts(synthetic_scores.nothing)
-    no_difference = {name: found.pop(name) for name in ("lora-small", "lora-english")}  # what these two claim
+    no_difference = {
+        name: found.pop(name) for name in ("lora-small", "lora-english")
+    }  # the two that claim no difference
     assert set(no_difference.values()) <= {"holds", "cannot tell"}
     assert set(found.values()) == {"cannot tell"}
 
 
-def test_where_nothing_is_planted_something_is_found_as_seldom_as_the_level_says():
+def test_where_nothing_is_planted_something_is_found_as_rarely_as_the_level_says():
     directed = {name: claim for name, claim in CLAIMS.items() if list(claim["expect"].values()) == [0]}
     found = [
         part.verdict
@@ -130,7 +132,7 @@ def test_where_nothing_is_planted_something_is_found_as_seldom_as_the_level_says
     assert 0.03 <= 1 - found.count("cannot tell") / len(found) <= 0.07
 
 
-def test_the_claims_have_what_the_paper_has_in_bold():
+def test_the_claims_cover_what_the_paper_prints_in_bold():
     bold = {claim["section"] for claim in CLAIMS.values() if claim["bold"] == "yes"}
     assert {section for sections in bold for section in sections.split(", ")} == {"4.1", "4.2", "4.3", "4.4", "4.5"}
     assert len(list(asked(simulated(synthetic_scores.paper, 1))["budget"][1])) == 5
@@ -139,7 +141,7 @@ def test_the_claims_have_what_the_paper_has_in_bold():
 # --- effects and intervals -------------------------------------------------------------------------------------------
 
 
-def test_effects_are_those_that_one_reads_off_the_scores():
+def test_effects_are_those_read_off_the_scores():
     scores = simulated(synthetic_scores.paper, 5)
     found = {name: parts for name, (_, parts) in asked(scores).items()}
     by_hand = [
@@ -181,7 +183,7 @@ def test_intervals_cover_what_was_planted_in_93_to_97_of_100_simulations():
         )
     }
     covered = dict.fromkeys(true, 0)
-    simulations = 2000  # the share of one claim is known to 0.005
+    simulations = 2000  # a standard error of 0.005 for the share of one claim
     for seed in range(simulations):
         drawn = draw_resamples(PROMPTS, 500, 1000 + seed)
         for part in claims.answer_claims("judge", smooth, simulated(synthetic_scores.paper, seed), drawn, SELECTION):
@@ -199,7 +201,7 @@ def test_a_count_of_cases_lies_within_its_interval_and_so_does_what_was_planted(
             assert part.low <= 100 * 22 / 24 + 1e-6 <= part.high + 1e-6
 
 
-# --- what is absent --------------------------------------------------------------------------------------------------
+# --- what is missing -------------------------------------------------------------------------------------------------
 
 
 def test_without_a_model_its_cases_are_left_out_and_counted(tmp_path):
@@ -216,7 +218,7 @@ def test_without_a_language_no_claim_about_every_language_holds(tmp_path):
     assert "**cannot tell** (1 of 5 parts cannot be compared)" in text
 
 
-def test_without_any_run_nobody_can_tell_and_the_reason_is_told(tmp_path):
+def test_without_any_run_nobody_can_tell_and_the_reason_is_given(tmp_path):
     _, text = make(tmp_path, synthetic_scores.full_matrix().filter(pl.col("method") == "lora"))
     assert "**cannot tell** (no scores to compare)" in text
     _, text = make(tmp_path, synthetic_scores.full_matrix(), selection=only("figure2"))
@@ -258,7 +260,7 @@ def test_a_reader_sees_what_was_expected_and_how_the_verdict_on_all_parts_comes_
     assert {row["whole"] for row in budget.values()} == {"does not hold"}
 
 
-def test_series_that_are_compared_one_by_one_are_called_after_those_that_differ():
+def test_series_that_are_compared_one_by_one_are_named_after_those_that_differ():
     names = {
         ("monolingual", "multilingual"): {"monolingual"},
         ("multilingual", ("downsampled", "English")): {"downsampled", "English"},
@@ -330,7 +332,7 @@ def test_the_same_scores_give_the_same_bytes(tmp_path):
         ({"expect": {"at_least": 3, "below": -3}}, "mine.expect: the range from 3 to -3 is empty"),
     ],
 )
-def test_a_bad_claim_is_told_in_one_line_with_file_claim_and_key(tmp_path, change, complaint):
+def test_a_bad_claim_is_reported_in_one_line_with_file_claim_and_key(tmp_path, change, complaint):
     claim = CLAIMS["full-monolingual"] | change
     path = tmp_path / "claims.yaml"
     path.write_text(json.dumps({"mine": {key: value for key, value in claim.items() if value is not None}}))
@@ -352,7 +354,7 @@ def test_a_file_that_is_missing_or_not_yaml_is_named(tmp_path):
             claim_rules.read_claims(tmp_path / "bad.yaml")
 
 
-def test_a_selection_that_lacks_a_key_is_told():
+def test_a_claims_selection_that_lacks_a_key_is_reported():
     lacking = {key: value for key, value in SELECTION.items() if key != "uncertainty"}
     with pytest.raises(InputError, match="'uncertainty' is missing"):
         claims.check_selection(lacking, "--selection", claims.KEYS)
