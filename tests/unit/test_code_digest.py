@@ -53,7 +53,7 @@ SHAPES = "WIDTH = 3 if EMPTY is None else 4\nHEIGHT = 4\nEMPTY = None\n"
 
 
 def forget() -> None:
-    """Have files read again."""
+    """Clear the caches, so that files are read again."""
     for known in (digests.code_digest, digests.module_at, digests._file, digests._imported_names, digests._reach):
         known.cache_clear()
 
@@ -90,22 +90,22 @@ def house(tmp_path, monkeypatch) -> House:
 SAME = {
     "a comment": ("room/sums.py", "START = 1", "START = 1  # not 0"),
     "a docstring": ("room/sums.py", '"""The sum of the first numbers."""', '"""Sum."""'),
-    "a docstring that was not there": ("room/sums.py", "def part(row):\n", 'def part(row):\n    """As it is."""\n'),
+    "a new docstring": ("room/sums.py", "def part(row):\n", 'def part(row):\n    """As it is."""\n'),
     "the docstring of a program": ("add.py", '"""Add up."""', '"""Add numbers up."""'),
     "help": ("add.py", 'help="how many"', 'help="number of rows"'),
     "layout": ("room/sums.py", "sum(floor(part(row)) for row", "sum(\n        floor(part(row))\n        for row"),
-    "the words of an error": ("add.py", "too many; ask for fewer", "at most {LIMIT}"),
-    "what is printed for a reader": ("add.py", 'f"{rows} rows"', 'f"{rows} rows read"'),
+    "the wording of an error": ("add.py", "too many; ask for fewer", "at most {LIMIT}"),
+    "a message on stderr": ("add.py", 'f"{rows} rows"', 'f"{rows} rows read"'),
     "an unused helper": ("room/sums.py", "def unused():", "def helper():\n    return LIMIT\n\ndef unused():"),
     "an unused constant": ("room/sums.py", "UNUSED = 5", "UNUSED = 6"),
-    "a constant of the module that is used by others": ("room/shapes.py", "HEIGHT = 4", "HEIGHT = 5"),
+    "an unused constant of a module that is used": ("room/shapes.py", "HEIGHT = 4", "HEIGHT = 5"),
     "a type checker's import": ("room/sums.py", "import os", "import os\nif TYPE_CHECKING:\n    import polars"),
 }
 OTHER = {
     "a constant": ("room/sums.py", "LIMIT = 10", "LIMIT = 11"),
     "a constant that a function uses": ("room/sums.py", "START = 1", "START = 2"),
-    "a constant that is nothing": ("room/sums.py", "START = 1", "START = 0"),
-    "which nothing a constant is": ("room/shapes.py", "EMPTY = None", "EMPTY = False"),
+    "a constant that becomes 0": ("room/sums.py", "START = 1", "START = 0"),
+    "a constant that was None and is False": ("room/shapes.py", "EMPTY = None", "EMPTY = False"),
     "a constant of a module": ("room/shapes.py", "WIDTH = 3", "WIDTH = 5"),
     "a function that a function uses": ("room/sums.py", "    return row  # as it is", "    return row + 1"),
     "a default": ("add.py", "type=int, help", "type=int, default=3, help"),
@@ -117,7 +117,7 @@ OTHER = {
 
 
 @pytest.mark.parametrize("edit", SAME.values(), ids=SAME)
-def test_what_changes_no_result_leaves_the_digest_as_it_is(house, edit):
+def test_what_changes_no_result_does_not_change_the_digest(house, edit):
     before = house.digest()
     house.change(*edit)
     assert house.digest() == before
@@ -130,7 +130,7 @@ def test_what_may_change_a_result_changes_the_digest(house, edit):
     assert house.digest() != before
 
 
-def test_a_module_may_move_and_its_functions_to_other_modules(house):
+def test_a_module_may_move_and_so_may_its_functions(house):
     before = house.digest()
     house.write(
         "hall/numbers.py", SUMS.replace("def part(row):\n    return row  # as it is\n", "from room.parts import part\n")
@@ -142,7 +142,7 @@ def test_a_module_may_move_and_its_functions_to_other_modules(house):
     assert house.digest() == before
 
 
-def test_of_two_functions_with_one_name_the_one_that_is_imported_counts(house):
+def test_of_two_functions_with_the_same_name_the_imported_one_counts(house):
     house.write("room/other.py", "def part(row):\n    return -row\n")
     before = house.digest()
     house.change("room/sums.py", "def part(row):\n    return row  # as it is\n", "from room.other import part\n")
@@ -157,14 +157,14 @@ def test_an_import_within_a_function_counts_too(house):
     assert house.digest() != before
 
 
-def test_a_module_that_is_handed_on_counts_as_a_whole(house):
+def test_a_module_that_is_passed_on_counts_as_a_whole(house):
     house.change("add.py", "shapes.WIDTH", "getattr(shapes, chosen)")
     before = house.digest()
     house.change("room/shapes.py", "HEIGHT = 4", "HEIGHT = 5")
     assert house.digest() != before
 
 
-def test_two_programs_of_one_job_have_a_digest_together(house):
+def test_two_programs_of_one_job_share_a_digest(house):
     house.write("launch.py", "RANKS = 2\nprint(RANKS)\n")
     before = house.digest("add", "launch")
     assert before not in (house.digest("add"), house.digest("launch"))
@@ -172,13 +172,13 @@ def test_two_programs_of_one_job_have_a_digest_together(house):
     assert house.digest("add", "launch") != before
 
 
-def test_a_program_that_is_not_there_is_named(house):
+def test_a_missing_program_is_named(house):
     with pytest.raises(FileNotFoundError, match="nothing"):
         house.digest("nothing")
 
 
 def test_in_our_own_programs_and_modules_a_comment_a_docstring_and_an_unused_helper_change_no_digest(house):
-    """Of all at once: a job that any of them would have planned would be seen."""
+    """All files are edited at once: if any of the edits planned a job, it would show."""
     shutil.copytree(SCRIPTS, house.folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     programs = sorted(path.stem for path in SCRIPTS.glob("*.py"))
     before = {program: house.digest(program) for program in programs}

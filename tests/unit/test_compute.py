@@ -31,7 +31,7 @@ def test_the_order_of_the_rows_does_not_matter():
     assert Compute(config).request(of("full", SMALL))["up_to"] == 1.5
 
 
-def test_a_method_of_ones_own_asks_for_what_its_base_asks_for():
+def test_a_derived_method_asks_for_what_its_base_asks_for():
     config = paper(methods={"lora-r64": {"of": "lora", "train": {"rank": 64}}})
     assert Compute(config).request(of("lora-r64", LARGE))["ranks"] == 4
 
@@ -45,7 +45,7 @@ def test_a_method_of_ones_own_asks_for_what_its_base_asks_for():
         ("full", LARGE, 8, 64, 8, "36h"),
     ],
 )
-def test_a_training_on_one_node(compute, method, model, ranks, cores, gpus, runtime):
+def test_a_training_on_one_node_asks_for_its_ranks(compute, method, model, ranks, cores, gpus, runtime):
     training = of(method, model)
     assert compute.ranks_of_node(training) == ranks
     assert compute.nodes(training) == 1
@@ -54,7 +54,7 @@ def test_a_training_on_one_node(compute, method, model, ranks, cores, gpus, runt
     assert compute.runtime(training) == runtime
 
 
-def test_memory_is_half_as_much_again_at_each_further_attempt_up_to_what_a_node_has(compute):
+def test_each_attempt_adds_half_of_the_memory_up_to_what_a_node_has(compute):
     assert [compute.memory_of_node(of("lora", SMALL), attempt) for attempt in (1, 2, 3)] == [64_000, 96_000, 128_000]
     assert [compute.memory_of_node(of("lora", LARGE), attempt) for attempt in (1, 2, 3, 4)] == [
         240_000,
@@ -73,28 +73,28 @@ def test_the_paper_needs_no_second_node_where_nodes_have_eight_gpus(compute):
     assert compute.models_on_several_nodes() == []
 
 
-def test_where_nodes_have_four_the_largest_models_take_two_each():
+def test_where_nodes_have_four_gpus_the_largest_models_take_two_nodes_each():
     compute = Compute(paper(compute={"node": {"gpus": 4, "memory": "500GB"}}))
     training = of("full", LARGE)
     assert compute.models_on_several_nodes() == ["pythia-6.9b", "pythia-12b", "bloom-7b1", "llama-7b", "open-llama-7b"]
     assert (compute.nodes(training), compute.ranks_of_node(training)) == (2, 4)
-    assert compute.cores_of_node(training) == 32, "of each node"
-    assert compute.gpus_of_training(training) == 8, "of both nodes"
+    assert compute.cores_of_node(training) == 32, "cores of each node"
+    assert compute.gpus_of_training(training) == 8, "GPUs of both nodes"
     assert compute.memory_of_rank(training) == 120 * 10**9
     assert compute.launcher(training) == ["workflow/scripts/launch.py", "--ranks", 4, "--nodes", 2]
     assert compute.nodes(of("full", MIDDLE)) == 1
 
 
-def test_a_model_that_full_parameter_training_has_no_row_for_is_on_no_node():
+def test_a_model_without_a_row_for_full_parameter_training_takes_no_nodes():
     config = paper(compute={"node": {"gpus": 4, "memory": "500GB"}})
     config["compute"]["full"] = [row for row in config["compute"]["full"] if row["up_to"] < 13]
     assert Compute(config).models_on_several_nodes() == []
 
 
-def test_one_process_of_lora_needs_no_launcher(compute):
+def test_lora_in_one_process_needs_no_launcher(compute):
     assert compute.launcher(of("lora", SMALL)) == []
     assert compute.launcher(of("lora", LARGE)) == ["workflow/scripts/launch.py", "--ranks", 4]
-    assert compute.launcher(of("full", SMALL)) == ["workflow/scripts/launch.py", "--ranks", 1], "ZeRO wants one"
+    assert compute.launcher(of("full", SMALL)) == ["workflow/scripts/launch.py", "--ranks", 1], "ZeRO needs one"
 
 
 def test_the_miniature_asks_for_no_gpu():

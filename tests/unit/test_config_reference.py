@@ -1,4 +1,4 @@
-"""The page of every key says what the schema and config.yaml say now."""
+"""The page of configuration keys says what the schema and config.yaml say now."""
 
 import subprocess
 import sys
@@ -58,12 +58,12 @@ def test_the_page_has_a_section_for_each_key_of_the_first_level_in_the_order_of_
         ("{ $defs: { a: { type: integer } }, type: array, items: { $ref: '#/$defs/a' } }", "list of whole number"),
     ],
 )
-def test_a_kind_is_in_words(schema, words):
+def test_a_type_is_given_in_words(schema, words):
     parsed = schema_of(schema)
     assert rows(parsed)["key"].kind == words
 
 
-def test_what_stands_beside_a_reference_goes_before_what_it_leads_to():
+def test_what_is_written_beside_a_reference_overrides_what_it_refers_to():
     schema = schema_of(
         "{ $defs: { a: { type: integer, description: any } }, $ref: '#/$defs/a', description: this one }"
     )
@@ -107,11 +107,11 @@ def test_a_value_is_shown_as_yaml_writes_it_if_entries_agree_on_it(values, shown
     assert default_of(rows(schema_of("{ type: string }"), *values)["key"]) == shown
 
 
-def test_a_schema_that_holds_itself_comes_to_an_end():
+def test_a_schema_that_contains_itself_comes_to_an_end():
     schema = schema_of("{ type: object, properties: { a: { type: string }, again: { $ref: '#' } } }")
     assert list(rows(schema)) == ["key", "key.a", "key.again"]
 
 
-def test_angle_brackets_are_no_html_outside_of_code():
+def test_angle_brackets_outside_code_are_not_html():
     schema = schema_of("{ type: string, description: 'Below results/<experiment>/, as `<name>`.' }")
     assert rows(schema)["key"].meaning == r"Below results/\<experiment>/, as `<name>`."

@@ -1,4 +1,4 @@
-"""A real GGUF file becomes a model and a tokenizer that give what the file holds."""
+"""A real GGUF file becomes a model and a tokenizer that match it."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ SCRIPT = REPOSITORY / "workflow" / "scripts" / "convert_gguf.py"
 
 
 def convert(kind, folder, file=SMOLLM2, sha256=SMOLLM2_SHA256):
-    """Run the program; its output folder, or its error."""
+    """Run the program. Returns its output folder, or its error."""
     command = [sys.executable, SCRIPT, kind, "--input", file, "--sha256", sha256, "--output", folder / kind]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     return done.stderr if done.returncode else folder / kind
@@ -57,7 +57,7 @@ def test_the_model_knows_a_capital(model):
 
 @real_parts
 def test_the_tokenizer_splits_numbers_before_spaces_as_in_pre_training(model):
-    # GPT-2's pre-tokenizer alone would take one of the two line breaks for the number's.
+    # GPT-2's pre-tokenizer alone would attach one of the two line breaks to the number.
     tokenizer = Tokenizer(model)
     ids = tokenizer.encode_prompt("so:\n\n12 eggs")
     assert [tokenizer.decode([id]) for id in ids] == ["so", ":", "\n\n", "1", "2", " eggs"]
@@ -89,7 +89,7 @@ def test_a_damaged_file_is_refused_in_one_line(tmp_path):
 
 
 @real_parts
-def test_a_pre_tokenizer_that_is_not_known_is_refused_in_one_line(tmp_path):
+def test_an_unknown_pre_tokenizer_is_refused_in_one_line(tmp_path):
     name = b"tokenizer.ggml.pre" + struct.pack("<IQ", 8, 6)  # a string of six bytes follows
     content = SMOLLM2.read_bytes()
     assert content.count(name + b"smollm") == 1

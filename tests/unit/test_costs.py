@@ -52,7 +52,7 @@ SELECTION = {
 
 
 def trained(folder, run, **changes):
-    """A tuned model's folder with its record; without one where `changes` is record=None."""
+    """A tuned model's folder with its record, or without one if record=None is given."""
     path = folder / "models" / run
     path.mkdir(parents=True)
     if "record" not in changes:
@@ -75,7 +75,7 @@ def test_hours_are_those_of_all_devices(tmp_path):
     assert (row["device_hours"], row["tokens"], row["peak_memory_gib"]) == ("4.0", "36000000", "3.0")
 
 
-def test_a_training_that_went_on_is_told_from_one_that_was_not_interrupted(tmp_path):
+def test_a_resumed_training_is_distinguished_from_an_uninterrupted_one(tmp_path):
     went_on = trained(tmp_path, "lora/bloom-s/mono-es", resumed_from_step=900, seconds=7200.0)
     rows, text = cost_rows(tmp_path, trained(tmp_path, "lora/bloom-s/mono-en"), went_on)
     assert [(row["seconds"], row["device_hours"]) for row in rows] == [("3600.0", "4.0"), ("7200.0", "8.0")]
@@ -104,7 +104,7 @@ def test_models_that_were_not_trained_here_are_not_measured_and_totals_say_so(tm
     assert re.search(r"\| all .* 1 of 2 \| NVIDIA A100-SXM4-80GB +\| +4 \| +36 M \|", text)
 
 
-def test_rows_stand_by_method_model_and_recipe_in_the_order_asked_for(tmp_path):
+def test_rows_are_sorted_by_method_model_and_recipe_in_the_order_asked_for(tmp_path):
     runs = ["full/a/mono-es", "lora/b/downsampled", "lora/b/mono-en", "lora/a/multilingual", "lora/b/mono-es"]
     models = [str(trained(tmp_path, run)) for run in runs]
     costs.main(
@@ -141,7 +141,7 @@ def test_a_record_that_lacks_a_key_and_a_folder_that_is_missing_are_named(tmp_pa
 
 
 def table(ratings):
-    """Two answers a cell: {(model, recipe, lang): rating}."""
+    """Two answers per cell: {(model, recipe, lang): rating}."""
     return pl.DataFrame(
         [
             {"judge": "judge", "method": "lora", "model": model, "recipe": recipe, "lang": lang, "id": str(number)}
@@ -186,7 +186,7 @@ def test_monolingual_tuning_costs_a_training_for_each_language_and_the_others_on
     assert found["bloom-s", "monolingual"].score == (2 * 1 + 2 * 2) / 2, "mono-en in English, mono-es in Spanish"
 
 
-def test_the_frontier_is_what_no_other_beats_at_its_cost():
+def test_the_frontier_is_the_points_that_no_other_beats_at_their_cost():
     best = budget.frontier(list(bought().values()), "tokens")
     assert [point.tokens for point in best] == sorted(point.tokens for point in best)
     assert [point.score for point in best] == sorted({point.score for point in best})
@@ -232,7 +232,7 @@ def test_the_figure_says_what_is_missing_and_its_csv_has_every_number(tmp_path, 
     assert [axes.get_xlabel() for axes in shown.axes] == ["tokens trained on", "GPU-hours"]
 
 
-def test_names_on_the_frontier_do_not_lie_over_one_another():
+def test_names_on_the_frontier_do_not_overlap():
     set_up_drawing(FONTS)
     config = synthetic_scores.read_config()
     cells = synthetic_scores.matrix(config)
@@ -258,7 +258,7 @@ def test_names_on_the_frontier_do_not_lie_over_one_another():
     assert not any(box.contains(*place) for box in boxes for place in axes.transData.transform(marked))
 
 
-def test_a_series_that_the_study_does_not_have_of_a_model_is_no_missing_point():
+def test_a_series_that_the_study_lacks_for_a_model_is_not_a_missing_point():
     few = SELECTION | {"runs": {"lora": {"bloom-s": ["multilingual"], "bloom-m": list(SERIES)}}}
     found = budget.points_of(few, by_prompt(table(RATINGS), 2), COSTS)
     assert [point.series for point in found if point.model == "bloom-s"] == ["multilingual"]
@@ -274,12 +274,12 @@ def test_a_figure_of_models_that_were_not_trained_here_says_so_and_has_no_points
     assert all(axes.get_position().width > 0.3 for axes in canvas.axes), "the panels are there"
 
 
-def test_a_selection_without_a_model_is_told_in_one_line():
+def test_a_selection_without_a_model_is_reported_in_one_line():
     with pytest.raises(InputError, match="--selection: 'runs' has no model"):
         budget.check_budget(SELECTION | {"runs": {"lora": {}}})
 
 
 @pytest.mark.parametrize("key", ["runs", "langs", "uncertainty", "judge"])
-def test_a_selection_that_lacks_a_key_is_told_in_one_line(key):
+def test_a_selection_that_lacks_a_key_is_reported_in_one_line(key):
     with pytest.raises(InputError, match=re.escape(f"--selection: {key!r} is missing")):
         budget.check_budget({name: value for name, value in SELECTION.items() if name != key})

@@ -1,4 +1,4 @@
-"""The text of the miniature: what is shipped is what the script makes, and it is fit for its use."""
+"""The texts of the miniature: what is shipped is what the script makes, and it is fit for purpose."""
 
 import json
 import re
@@ -84,7 +84,7 @@ def test_seed_has_at_least_150_rows_numbered_from_0_and_none_twice():
         ("two sentences in a line", lambda row: re.search(r"\. [A-Z]", row["output"]), 20),
     ],
 )
-def test_seed_has_rows_with(shape, holds, at_least):
+def test_seed_has_rows_of_every_shape(shape, holds, at_least):
     assert sum(bool(holds(row)) for row in shipped_seed()) >= at_least
 
 
@@ -103,7 +103,7 @@ def test_thirty_concepts_of_which_six_are_held_out():
 
 @pytest.mark.parametrize("language", TRAINED)
 def test_held_out_concepts_occur_nowhere_in_the_seed(language):
-    """Looked for as whole words; as any run of characters in Chinese, which writes no spaces."""
+    """Searched for as whole words, but as substrings in Chinese, which has no spaces."""
     text = json.dumps(demo_text.seed(GRAMMAR, language), ensure_ascii=False).lower()
     held = set(GRAMMAR["concepts"]) - set(demo_text.seen_concepts(GRAMMAR))
     for concept in held:
@@ -115,7 +115,7 @@ def test_held_out_concepts_occur_nowhere_in_the_seed(language):
 # ---- Prompts and their answers
 
 
-def test_prompts_have_equal_ids_in_all_eight_languages():
+def test_prompts_have_the_same_ids_in_all_eight_languages():
     ids = [row["id"] for row in prompts("en")]
     assert len(ids) == len(set(ids)) == 10
     assert all([row["id"] for row in prompts(language)] == ids for language in TESTED)
@@ -159,7 +159,7 @@ def test_every_translatable_segment_of_the_seed_has_a_pair(language):
 
 
 @pytest.mark.parametrize("language", TARGETS)
-def test_pairs_are_one_to_a_segment_and_in_two_languages(language):
+def test_every_segment_has_one_pair_in_two_languages(language):
     pairs = demo_text.parallel_pairs(GRAMMAR, language)
     assert len({source for source, _ in pairs}) == len(pairs)
     for source, target in pairs:
@@ -203,12 +203,12 @@ def test_corpus_is_written_in_its_language_with_every_slot_filled(language):
         assert re.search(f"[{SCRIPTS[language]}]", text)
 
 
-def test_corpus_holds_the_characters_asked_for():
+def test_corpus_has_as_many_characters_as_asked_for():
     text = "".join(demo_text.corpus(GRAMMAR, "en", 20_000))
     assert 20_000 <= len(text) < 20_600
 
 
-def test_corpus_holds_as_much_content_in_every_language():
+def test_corpus_has_equally_much_content_in_every_language():
     sizes = [len(list(demo_text.corpus(GRAMMAR, language, 60_000))) for language in TESTED]
     assert max(sizes) < 1.1 * min(sizes)
 

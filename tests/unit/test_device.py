@@ -1,4 +1,4 @@
-"""A job that was promised a GPU stops if there is none, before it has done anything; one that wants none takes none."""
+"""A job that was promised a GPU stops at once if there is none; a job that asks for none uses none."""
 
 import json
 import os
@@ -68,10 +68,10 @@ def run(command: list[str], accelerator: str, **environment: str) -> subprocess.
 def test_without_the_gpu_that_it_was_promised_a_job_stops_at_once(house, tmp_path, program):
     done = run(PROGRAMS[program](house, tmp_path / "output"), "gpu", **HIDDEN)
     assert done.returncode == 1
-    (line,) = [line for line in done.stderr.splitlines() if "torch/distributed/elastic" not in line]  # of torchrun
+    (line,) = [line for line in done.stderr.splitlines() if "torch/distributed/elastic" not in line]  # from torchrun
     assert line.startswith("error: ") and "a GPU is asked for (--accelerator gpu; compute.accelerator" in line
     assert "built for CPUs only; make the environment again" in line or "CUDA_VISIBLE_DEVICES is ''" in line
-    assert not list(tmp_path.iterdir()), "neither output nor journal, lock or checkpoint"
+    assert not list(tmp_path.iterdir()), "no output, journal, lock or checkpoint"
 
 
 @pytest.mark.parametrize("program", ["train", "train on two ranks", "respond"])

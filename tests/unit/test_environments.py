@@ -1,4 +1,4 @@
-"""The pins are written once: the conda environments repeat the lock file's, and nothing else."""
+"""Pins are written once: the conda environments repeat those of the lock file, and nothing else."""
 
 import ast
 import os
@@ -32,7 +32,7 @@ def test_a_lock_pins_every_package_to_a_version_and_to_hashes(name):
 
 def test_what_is_installed_is_what_the_lock_says():
     for package, wanted in LOCK.items():
-        if package != "bergamot":  # in an environment of its own
+        if package != "bergamot":  # it has an environment of its own
             assert version(package).partition("+")[0] == wanted, package
 
 
@@ -42,7 +42,7 @@ def test_the_lock_names_all_that_its_packages_need():
 
 
 def test_pytest_and_its_workers_agree_on_groups(tmp_path):
-    """Where they do not, nothing fails, but each worker makes for itself what tests/conftest.py has them share."""
+    """Otherwise nothing would fail, but each worker would make for itself what tests/conftest.py has them share."""
     (tmp_path / "test_it.py").write_text(
         "import pytest\n@pytest.mark.xdist_group('shared')\ndef test_it(): pass\n", encoding="utf-8"
     )
@@ -70,7 +70,7 @@ def test_a_conda_environment_has_the_pins_of_the_lock(environment):
 
 
 def imported(path: Path) -> set[str]:
-    """Every package that a program imports, anywhere in it, and that its modules import."""
+    """Every package that a program imports, anywhere in it, directly or through its modules."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = [alias.name for alias in node.names] if isinstance(node, (ast.Import, ast.ImportFrom)) else []
@@ -84,7 +84,7 @@ def imported(path: Path) -> set[str]:
 
 
 def required(packages: Iterable[str]) -> set[str]:
-    """The packages, and all that they bring along."""
+    """The packages and all their dependencies."""
     found: set[str] = set()
     left = [Requirement(package) for package in packages]
     while left:
@@ -97,7 +97,7 @@ def required(packages: Iterable[str]) -> set[str]:
 
 def test_the_conda_environment_has_all_that_its_programs_import():
     rules = "".join(path.read_text(encoding="utf-8") for path in (SCRIPTS.parent / "rules").glob("*.smk"))
-    programs = set(re.findall(r"workflow/scripts/(\w+)\.py", rules)) - {"bergamot_engine"}  # of the other environment
+    programs = set(re.findall(r"workflow/scripts/(\w+)\.py", rules)) - {"bergamot_engine"}  # it has another environment
     wanted = set().union(*(imported(SCRIPTS / f"{program}.py") for program in programs)) - sys.stdlib_module_names
     distributions = packages_distributions()
     described = yaml.safe_load((ENVS / "main.yaml").read_text())["dependencies"]
@@ -186,9 +186,9 @@ class Checkout:
         bergamot.touch()
 
     def make(self, *arguments: str) -> list[str]:
-        """Run make; the lines of pip's arguments in which torch is asked for."""
+        """Run make. Returns those lines of pip's arguments that ask for torch."""
         (self.folder / "installed").write_text("")
-        ours = ("PIP_", "MAKE", "TORCH")  # of the make that runs this test
+        ours = ("PIP_", "MAKE", "TORCH")  # variables of the make that runs this test
         environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         command = ["make", "--no-print-directory", f"PYTHON={self.python}", *arguments]
         result = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
@@ -205,10 +205,10 @@ def made_for_cpus(tmp_path) -> Checkout:
     return checkout
 
 
-def test_make_env_replaces_a_torch_of_another_index_by_that_of_pypi(made_for_cpus):
+def test_make_env_replaces_a_torch_from_another_index_with_that_of_pypi(made_for_cpus):
     (asked,) = made_for_cpus.make("env")
     assert "--index-url" not in asked and "--require-hashes" in asked and "torch.lock" in asked
-    assert made_for_cpus.make("env") == [], "it is made"
+    assert made_for_cpus.make("env") == [], "it is already made"
 
 
 def test_other_targets_keep_the_torch_that_is_there(made_for_cpus):
@@ -226,7 +226,7 @@ def test_any_target_makes_the_environment_again_for_the_index_that_it_is_given(m
     assert made_for_cpus.make("status") == []
 
 
-def test_an_environment_that_was_not_finished_is_made_again_with_the_same_torch(made_for_cpus):
+def test_an_unfinished_environment_is_made_again_with_the_same_torch(made_for_cpus):
     (made_for_cpus.folder / ".venv" / ".made").unlink()
     (asked,) = made_for_cpus.make("plan")
     assert f"--index-url {CPU}" in asked

@@ -81,14 +81,14 @@ def table(rows):
 
 
 def drawn(settings, rows=(), width=6.3):
-    """The figure as matplotlib has it, from rows of a score table."""
+    """The figure as a matplotlib object, drawn from rows of a score table."""
     set_up_drawing(FONTS)
     scores = by_prompt(table(rows or answers("lora", "none", "none", "en", (1, True))), settings["maximum"] // 3)
     return figure.draw_figure(settings, list(figure.points_of(settings, scores)), width)
 
 
 def make(folder, rows, settings, name="figure3"):
-    """Draw the figure; return its csv as rows by (panel, series, model), and the prefix of its files."""
+    """Draw the figure. Returns its CSV's rows by (panel, series, model), and the prefix of its files."""
     scores = folder / "scores.parquet"
     config = folder / "config.yaml"
     config.write_text("experiment: test\n", encoding="utf-8")
@@ -134,14 +134,14 @@ def test_a_value_is_the_sum_of_rating_times_match_over_the_prompts(tmp_path):
     assert points["Spanish", "monolingual", "bloom-m"]["recipe"] == "mono-es"
 
 
-def test_a_missing_rating_counts_0_and_is_told_in_the_csv(tmp_path):
+def test_a_missing_rating_counts_0_and_is_noted_in_the_csv(tmp_path):
     rows = replaced(whole(), "lora", "bloom-m", "multilingual", "es", (3, True), (None, True))
     points, _ = make(tmp_path, rows, selection())
     assert points["Spanish", "multilingual", "bloom-m"]["value"] == "3"
     assert points["Spanish", "multilingual", "bloom-m"]["unrated"] == "1"
 
 
-def test_means_of_repeats_add_up_as_they_are(tmp_path):
+def test_means_of_repeats_are_added_without_rounding(tmp_path):
     rows = replaced(whole(), "lora", "bloom-m", "multilingual", "es", (7 / 3, True), (2.5, True))
     points, _ = make(tmp_path, rows, selection())
     assert points["Spanish", "multilingual", "bloom-m"]["value"] == "4.833333"
@@ -157,7 +157,7 @@ def test_the_english_panel_shows_the_english_model_once_as_monolingual(tmp_path)
     assert points["English", "monolingual", "bloom-s"]["recipe"] == "mono-en"
 
 
-def test_models_stand_by_size_whatever_their_order_in_the_selection(tmp_path):
+def test_models_are_sorted_by_size_whatever_their_order_in_the_selection(tmp_path):
     points, _ = make(tmp_path, whole(), selection(runs={"lora": ["bloom-m", "bloom-s"]}))
     assert [model for panel, series, model in points if (panel, series) == ("Spanish", "English")] == [
         "bloom-s",
@@ -177,7 +177,7 @@ def test_a_missing_run_is_a_gap_and_one_line_says_which(tmp_path, capsys):
     assert Path(f"{prefix}.pdf").exists()
 
 
-def test_an_incomplete_run_is_missing_too_for_its_sum_would_be_too_low(tmp_path):
+def test_an_incomplete_run_is_missing_too_because_its_sum_would_be_too_low(tmp_path):
     rows = replaced(whole(), "lora", "bloom-m", "multilingual", "es", (3, True))
     points, _ = make(tmp_path, rows, selection())
     assert points["Spanish", "multilingual", "bloom-m"]["value"] == ""
@@ -228,7 +228,7 @@ def test_a_consistency_point_that_lacks_one_language_is_missing(tmp_path):
     assert points["LoRA, BLOOM", "downsampled", "bloom-s"]["value"] == "0"
 
 
-def test_families_stand_in_the_order_of_the_selection(tmp_path):
+def test_families_are_in_the_order_of_the_selection(tmp_path):
     settings = selection("family", runs={"lora": ["pythia-m", "bloom-s"]})
     points, _ = make(tmp_path, whole(models=["bloom-s", "pythia-m"]), settings)
     assert [key[2] for key in points if key[:2] == ("Spanish", "downsampled")] == ["pythia-m", "bloom-s"]
@@ -279,13 +279,13 @@ def test_the_same_input_gives_the_same_bytes_in_another_process_and_at_another_t
         ({"uncertainty": {"level": 0.95, "seed": 7}}, "'uncertainty' is incomplete: 'resamples' is missing"),
     ],
 )
-def test_a_bad_selection_is_told_in_one_line(changes, complaint):
+def test_a_bad_selection_is_reported_in_one_line(changes, complaint):
     with pytest.raises(InputError, match=re.escape(complaint)) as error:
         figure.check_figure(selection(**changes))
     assert "\n" not in str(error.value)
 
 
-def test_scores_that_hold_nothing_of_the_selection_or_too_much_stop_it(tmp_path):
+def test_scores_with_nothing_of_the_selection_or_too_much_stop_the_program(tmp_path):
     with pytest.raises(InputError, match="none of the figure's points can be drawn"):
         make(tmp_path, whole(models=["pythia-m"]), selection())
     with pytest.raises(InputError, match="two judges"):
@@ -295,7 +295,7 @@ def test_scores_that_hold_nothing_of_the_selection_or_too_much_stop_it(tmp_path)
     assert not (tmp_path / "figures").exists()
 
 
-def test_a_figure_leads_back_to_its_configuration_code_judge_and_seeds(tmp_path):
+def test_a_figure_can_be_traced_back_to_its_configuration_code_judge_and_seeds(tmp_path):
     points, prefix = make(tmp_path, whole(), selection())
     origin = json.loads(Path(f"{prefix}.json").read_text(encoding="utf-8"))
     sha256 = hashlib.sha256((tmp_path / "config.yaml").read_bytes()).hexdigest()
@@ -311,7 +311,7 @@ def test_a_figure_leads_back_to_its_configuration_code_judge_and_seeds(tmp_path)
     assert keywords.encode() in Path(f"{prefix}.png").read_bytes()
 
 
-def test_a_figure_is_drawn_for_the_page_and_for_a_column_with_the_same_sizes_of_type(tmp_path):
+def test_a_figure_is_drawn_for_the_page_and_for_a_column_in_the_same_type_size(tmp_path):
     _, prefix = make(tmp_path, whole(), selection())
     widths = [Image.open(f"{prefix}{added}.png").width / 300 for added in ("", "-column")]
     assert widths == pytest.approx([6.3, 3.03], abs=0.01)
@@ -319,7 +319,7 @@ def test_a_figure_is_drawn_for_the_page_and_for_a_column_with_the_same_sizes_of_
     assert page.axes[0].title.get_fontsize() == column.axes[0].title.get_fontsize()
 
 
-def test_bands_are_wider_where_answers_differ_more_and_none_where_they_agree(tmp_path):
+def test_bands_are_wider_where_answers_differ_more_and_vanish_where_they_agree(tmp_path):
     rows = []
     for recipe, ratings in (("multilingual", [2] * 10), ("mono-es", [1, 2, 3, 2, 2] * 2), ("downsampled", [1, 3] * 5)):
         rows += answers("lora", "bloom-s", recipe, "es", *((rating, True) for rating in ratings))
@@ -349,7 +349,7 @@ def test_labels_of_sizes_do_not_touch_one_another(width):
     assert not any(left.overlaps(right) for left, right in pairwise(boxes))
 
 
-def test_panels_bear_what_a_language_calls_itself_where_a_font_can_show_it(tmp_path):
+def test_panels_show_a_languages_own_name_where_a_font_has_its_characters(tmp_path):
     own = {"en": "English", "es": "español", "zh": "中文", "bn": "বাংলা"}
     settings = selection("unseen", panels=["bn", "zh", "en"], own=own | {"en": "ไทย"})
     rows = whole(langs=["bn", "zh", "en"])
@@ -359,7 +359,7 @@ def test_panels_bear_what_a_language_calls_itself_where_a_font_can_show_it(tmp_p
         "Chinese\u00a0·\u00a0中文",
         "English",
     ]
-    assert drawn(selection(own=own), whole()).axes[0].get_title() == "English", "not twice"
+    assert drawn(selection(own=own), whole()).axes[0].get_title() == "English", "a name is not shown twice"
     _, prefix = make(tmp_path, rows, settings)
     pdf = Path(f"{prefix}.pdf").read_bytes()
     for font in (b"DejaVuSans", b"NotoSansBengali", b"NotoSansSC"):
@@ -411,7 +411,7 @@ def test_the_csv_of_a_sweep_has_the_value_of_each_point(tmp_path):
     ]
 
 
-def test_a_recipe_that_the_paper_has_not_is_drawn_beside_those_that_it_has(tmp_path):
+def test_a_recipe_that_is_not_in_the_paper_is_drawn_beside_those_that_are(tmp_path):
     rows = whole() + [row | {"recipe": "my-mix"} for row in whole() if row["recipe"] == "multilingual"]
     settings = selection(series=["multilingual", "my-mix"], labels={"my-mix": "My mix"})
     points, _ = make(tmp_path, rows, settings)

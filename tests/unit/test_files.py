@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and a broken one is named with its line."""
+"""Files appear whole or not at all, and an error about a broken one names its line."""
 
 import errno
 import os
@@ -72,8 +72,8 @@ def test_equal_values_give_equal_bytes(tmp_path):
     assert sha256(tmp_path / "a.json") == sha256(tmp_path / "b.json")
 
 
-def test_what_is_written_can_be_read_by_whom_the_umask_lets(tmp_path):
-    """Also where a library has made it for its owner alone, as safetensors does."""
+def test_what_is_written_can_be_read_by_everyone_whom_the_umask_allows(tmp_path):
+    """Even where a library has created a file for its owner alone, as safetensors does."""
     umask = os.umask(0o027)
     try:
         with beside(tmp_path / "model") as folder:
@@ -88,7 +88,7 @@ def test_what_is_written_can_be_read_by_whom_the_umask_lets(tmp_path):
     assert modes == {"weights": 0o640, "program": 0o740, "file": 0o640}
 
 
-def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
+def test_what_a_killed_process_left_is_removed_but_not_what_a_running_one_writes(tmp_path):
     left = tmp_path / ".model.abcd_123"
     left.mkdir()
     (left / "weights").touch()
@@ -98,7 +98,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
         with beside(tmp_path / "model") as other:
             other.mkdir()
         assert folder.exists()
-    (tmp_path / ".model.json.abcd_123").mkdir()  # of another output
+    (tmp_path / ".model.json.abcd_123").mkdir()  # belongs to another output
     with beside(tmp_path / "model") as folder:
         folder.mkdir()
     assert sorted(path.name for path in tmp_path.iterdir()) == [".model.json.abcd_123", "model"]
@@ -116,7 +116,7 @@ command_line(main)
 
 
 def test_a_job_waits_for_the_one_that_writes_the_same_log(tmp_path):
-    """The same job of a Snakemake that was killed; its children count as well."""
+    """As after a kill of Snakemake, whose jobs keep running; children of such a job count as well."""
 
     def start(name: str, seconds: float) -> subprocess.Popen:
         with (tmp_path / "log").open("w") as log:
@@ -135,7 +135,7 @@ def test_a_job_waits_for_the_one_that_writes_the_same_log(tmp_path):
     ]
 
 
-def test_a_full_disk_is_told_in_one_way_whoever_meets_it(tmp_path):
+def test_a_full_disk_is_the_same_error_whichever_library_meets_it(tmp_path):
     with pytest.raises(OSError, match="No space left") as told, beside(tmp_path / "table.parquet"):
         raise ValueError("parquet: underlying IO error: No space left on device (os error 28)")
     assert told.value.errno == errno.ENOSPC and told.value.filename == str(tmp_path / "table.parquet")

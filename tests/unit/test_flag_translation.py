@@ -1,4 +1,4 @@
-"""Rows of a translation that look bad are flagged, whatever made it; sound ones are not."""
+"""Rows that look badly translated are flagged, whatever translated them; sound ones are not."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def test_a_sound_row_has_no_flag(translation):
     ],
     ids=["whole", "most", "in a list", "beside code"],
 )
-def test_prose_that_came_through_untranslated_is_copied(source, translation):
+def test_prose_that_was_left_untranslated_counts_as_copied(source, translation):
     assert flags(row("Go on.", output=source), row("Sigue.", output=translation)) == ["copied"]
 
 
@@ -59,22 +59,22 @@ def test_prose_that_came_through_untranslated_is_copied(source, translation):
     "text",
     ["OK", "Yes", "42", "Barack Obama, Angela Merkel, Nelson Mandela, Mahatma Gandhi", "The Lord of the Rings", CODE],
 )
-def test_what_needs_no_translation_is_not_copied(text):
+def test_what_needs_no_translation_does_not_count_as_copied(text):
     assert flags(row("Go on.", output=text), row("Sigue.", output=text)) == []
 
 
-def test_a_short_copied_line_in_a_translated_text_is_not_copied():
+def test_a_short_copied_line_in_a_translated_text_does_not_count_as_copied():
     source, translation = f"{ENGLISH}\nas it is said here", f"{SPANISH}\nas it is said here"
     assert flags(row("Go on.", output=source), row("Sigue.", output=translation)) == []
 
 
-def test_an_output_that_became_the_input_is_flagged():
+def test_an_output_that_became_equal_to_the_input_is_flagged():
     source = row("Correct it.", "The teacher read a book yesterday's.", "The teacher read a book yesterday.")
     same = "El maestro leyó un libro ayer."
     assert flags(source, row("Corrígelo.", same, f" {same}\n")) == ["output_is_input"]
 
 
-def test_an_output_that_is_the_input_in_the_seed_too_is_not_flagged():
+def test_an_output_that_equals_the_input_in_the_seed_too_is_not_flagged():
     source = row("Correct it if need be.", "It is fine.", "It is fine.")
     assert flags(source, row("Corrígelo.", "Está bien.", "Está bien.")) == []
     assert flags(row("Say nothing.", "", ""), row("No digas nada.", "", "")) == []
@@ -83,7 +83,7 @@ def test_an_output_that_is_the_input_in_the_seed_too_is_not_flagged():
 @pytest.mark.parametrize(
     ("source", "translation"),
     [(row("Go on.", "", "Yes."), row("Sigue.", "", " ")), (row("Go on.", "", "Yes."), row("Sigue.", "x", "Sí."))],
-    ids=["lost", "from nowhere"],
+    ids=["lost", "out of nowhere"],
 )
 def test_a_field_that_is_empty_on_one_side_is_blank(source, translation):
     assert flags(source, translation) == ["blank"]
@@ -100,7 +100,7 @@ def test_a_field_that_is_empty_on_one_side_is_blank(source, translation):
         "esosososososososo",
     ],
 )
-def test_a_stretch_that_stands_many_times_in_a_row_is_a_repetition(text):
+def test_a_stretch_of_text_that_occurs_many_times_in_a_row_is_a_repetition(text):
     assert flags(row("Go on.", output="The book and so on."), row("Sigue.", output=text)) == ["repetition"]
 
 
@@ -117,17 +117,17 @@ def test_a_stretch_that_stands_many_times_in_a_row_is_a_repetition(text):
     ],
     ids=["in the seed too", "too few", "digits", "counted", "long in the seed", "punctuation", "code"],
 )
-def test_what_repeats_in_the_seed_or_is_no_text_is_no_repetition(source, translation):
+def test_what_is_repeated_in_the_seed_too_or_is_not_text_is_no_repetition(source, translation):
     assert flags(row("Go on.", output=source), row("Sigue.", output=translation)) == []
 
 
-def test_repeats_gives_the_stretch_and_how_often_it_stands():
+def test_the_most_repeated_stretch_is_given_with_its_count():
     assert most_repeated("uno dos, uno dos; UNO DOS") == (3, "unodos")
     assert most_repeated("uno dos tres") == (1, "")
     assert most_repeated("") == (1, "")
 
 
-def test_a_long_row_takes_time_in_proportion():
+def test_a_long_row_takes_time_in_proportion_to_its_length():
     def seconds(times):
         source = row("Go on.", output=f"{ENGLISH}\n" * times)
         start = time.perf_counter()
@@ -159,7 +159,7 @@ def test_flags_have_one_order_and_no_other_names():
         sorted_flags(["pieced", "copyed"])
 
 
-def test_the_documentation_lists_every_flag_sorted_flags():
+def test_the_documentation_lists_every_flag_in_order():
     text = (REPOSITORY / "config" / "README.md").read_text(encoding="utf-8")
     section = text[text.index("## Flags") :].split("\n## ")[0]
     assert re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE) == list(FLAGS)
@@ -179,13 +179,13 @@ zh: {name: Chinese, labels: [zho_Hans]}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A language table, and an identifier that can tell four languages by the words used here."""
+    """A language table, and an identifier that knows four languages by the words used here."""
     folder = tmp_path_factory.mktemp("flags")
     (folder / "languages.yaml").write_text(TABLE)
     corpora = []
     for code, text in TEXTS.items():
         words = re.findall(r"\w{1,7}", text)
-        # Every rotation of the sentence: the words tell the language, in any order.
+        # Every rotation of the sentence, so that the words identify the language in any order.
         lines = [" ".join(words[n:] + words[:n]) for n in range(len(words))] * 20
         (folder / f"{code}.txt").write_text("\n".join(lines), encoding="utf-8")
         corpora.append(f"{code}={folder / code}.txt")
@@ -196,7 +196,7 @@ def folder(tmp_path_factory):
 
 
 def run(folder, seed, rows, language="es", name="es", options=()):
-    """Flag rows; return the error line, or the rows with their flags and the report."""
+    """Flag rows. Returns the error line, or the rows with their flags and the report."""
     for file, content in (("seed", seed), ("rows", rows)):
         write_jsonl(folder / f"{file}.jsonl", content)
     outputs = {kind: folder / f"{name}.{kind}" for kind in ("jsonl", "md", "png")}
@@ -238,7 +238,7 @@ def test_flags_are_added_to_those_that_a_row_has_and_nothing_else_changes(folder
     assert list(flagged[0]) == ["id", "instruction", "input", "output", "flags"]
 
 
-def test_lengths_are_held_against_the_languages_own_median(folder):
+def test_lengths_are_compared_with_the_languages_own_median(folder):
     seed, rows = sample(CHINESE)
     rows[3]["output"] = CHINESE * 3  # as long as the English source
     flagged, report = run(folder, seed, rows, "zh", "zh")
@@ -279,13 +279,13 @@ def test_the_report_counts_every_flag_and_shows_the_first_rows_of_each(folder):
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_language_in_which_nothing_can_be_judged_has_a_report_too(folder, count):
     seed = [row("Go on.", "", "Yes.") | {"id": n} for n in range(count)]
-    rows = [row("Sigue.", "", "Sí.") | {"id": n} for n in range(count)]  # no flags yet, as in data of the user's
+    rows = [row("Sigue.", "", "Sí.") | {"id": n} for n in range(count)]  # no flags yet, as in a user's own data
     flagged, report = run(folder, seed, rows)
     assert all(one["flags"] == [] for one in flagged)
     assert "no length is tested" in report
 
 
-def test_examples_are_cut_and_shown_by_markdown_as_they_are():
+def test_examples_are_cut_and_escaped_for_markdown():
     assert excerpt("one\n\n two") == "one two"
     assert excerpt("a_b *c* `d` <b> [e](f)") == r"a\_b \*c\* \`d\` \<b> \[e\](f)"
     assert len(excerpt("é" * 500)) == 120 and excerpt("é" * 500).endswith("…")
@@ -309,7 +309,7 @@ def test_examples_are_cut_and_shown_by_markdown_as_they_are():
     ],
     ids=["fewer", "more", "another order", "an id of another type", "no text", "an unknown flag", "a missing field"],
 )
-def test_rows_that_are_not_those_of_the_seed_are_refused_in_one_line(folder, spoil, named):
+def test_rows_that_do_not_match_the_seed_are_refused_in_one_line(folder, spoil, named):
     seed, rows = sample()
     (folder / "refused.jsonl").unlink(missing_ok=True)
     errors = run(folder, seed, spoil(rows), name="refused")

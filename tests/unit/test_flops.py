@@ -5,7 +5,7 @@ import pytest
 from training.flops import peak_flops, training_flops, utilisation
 
 
-def test_full_parameter_training_is_six_for_a_parameter_and_token_and_an_adapters_four():
+def test_full_parameter_training_takes_six_flops_per_parameter_and_token_and_an_adapter_four():
     assert training_flops(1000, 1000, 10) == 6 * 1000 * 10
     assert training_flops(1000, 8, 10) == 4 * 1000 * 10 + 2 * 8 * 10
 
@@ -20,7 +20,7 @@ def test_full_parameter_training_is_six_for_a_parameter_and_token_and_an_adapter
         ("cpu", None),
     ],
 )
-def test_a_device_is_known_by_a_part_of_its_name(device, peak):
+def test_a_device_is_recognised_by_a_part_of_its_name(device, peak):
     assert peak_flops(device) == peak
 
 
