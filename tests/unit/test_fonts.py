@@ -1,4 +1,4 @@
-"""Figures are written in fonts that come along: every language's texts are shown, on any machine, and embedded."""
+"""Figures use fonts that come with the workflow: every language's texts are shown, on any machine, and embedded."""
 
 import hashlib
 import json
@@ -38,12 +38,12 @@ DANDA = "।"  # ends a sentence in both Indian scripts, and comes from the firs
 sys.path.insert(0, str(FOLDER))
 import subset  # noqa: E402  resources/fonts/subset.py
 
-pytestmark = pytest.mark.filterwarnings("error::UserWarning")  # matplotlib warns of a character that no font has
+pytestmark = pytest.mark.filterwarnings("error::UserWarning")  # matplotlib warns about a character that no font has
 
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
-    """The shipped fonts, and after the test what matplotlib was before, for tests that register none."""
+    """The shipped fonts, with matplotlib restored after the test for tests that register none."""
     from matplotlib.backends import backend_pdf
     from matplotlib.font_manager import fontManager
 
@@ -61,7 +61,7 @@ def texts(code):
 
 
 def draw(lines, path, **settings):
-    """Write lines of text in the fonts at hand, to a .pdf or a .png."""
+    """Write lines of text in the registered fonts, to a .pdf or a .png."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -76,7 +76,7 @@ def draw(lines, path, **settings):
 
 
 def outline(file, glyph):
-    """The strokes of a glyph of a font, by its number; a compound one's are those of its parts."""
+    """The strokes of a glyph, by its number in the font, with the parts of a compound glyph."""
     glyphs = file.getGlyphSet()
     pen = DecomposingRecordingPen(glyphs)
     glyphs[file.getGlyphName(glyph)].draw(pen)
@@ -87,7 +87,7 @@ def outline(file, glyph):
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_a_pdf_carries_the_fonts_of_a_languages_texts_as_truetype(code, tmp_path):
+def test_a_pdf_embeds_the_fonts_of_a_languages_texts_as_truetype(code, tmp_path):
     carried = Pdf(draw([f"{LANGUAGES[code]['name']}, {text}" for text in texts(code)], tmp_path / "drawn.pdf")).fonts()
     names = {font.name for font in carried.values()}
     danda = {BENGALI} if any(DANDA in text for text in texts(code)) else set()
@@ -100,13 +100,13 @@ def test_a_pdf_carries_the_fonts_of_a_languages_texts_as_truetype(code, tmp_path
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_no_text_is_drawn_as_an_empty_box(code, tmp_path):
     shown = Pdf(draw(texts(code), tmp_path / "drawn.pdf")).shown()
-    assert len(shown) >= len(LANGUAGES[code]["own"]) // 2  # Indian letters join to fewer glyphs than characters
+    assert len(shown) >= len(LANGUAGES[code]["own"]) // 2  # Indic letters combine into fewer glyphs than characters
     assert all(drawn.glyph for drawn in shown)
-    draw(texts(code), tmp_path / "drawn.png")  # warns, were there one
+    draw(texts(code), tmp_path / "drawn.png")  # would warn about an empty box
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_a_name_is_ink_in_a_png_too(code, tmp_path):
+def test_a_name_is_visible_in_a_png_too(code, tmp_path):
     from matplotlib.image import imread
 
     assert imread(draw([LANGUAGES[code]["own"]], tmp_path / "drawn.png"))[..., :3].min() < 0.3
@@ -125,7 +125,7 @@ def test_the_authors_prompts_are_drawn_without_an_empty_box(code, tmp_path):
 
 
 def drawn_glyphs(text, path):
-    """The outlines of the glyphs that a text is drawn with, in their order."""
+    """The outlines of the glyphs that a text is drawn with, in order."""
     return [outline(drawn.font.file, drawn.glyph) for drawn in Pdf(draw([text], path)).shown()]
 
 
@@ -147,7 +147,7 @@ def test_a_vowel_sign_that_begins_a_bengali_word_has_a_form_of_its_own(tmp_path)
     assert drawn_glyphs("রহে", tmp_path / "drawn.pdf")[1:] == [vowel, letter]
 
 
-def test_a_vowel_sign_of_hindi_is_drawn_before_its_letter_as_wide_as_that(tmp_path):
+def test_a_hindi_vowel_sign_is_drawn_before_its_letter_in_a_width_that_fits_it(tmp_path):
     letter, vowel = outlines_of("हि", "NotoSansDevanagari.ttf")
     first, *rest = drawn_glyphs("हि", tmp_path / "drawn.pdf")
     assert rest == [letter] and first not in (letter, vowel)
@@ -158,7 +158,7 @@ def test_a_conjunct_of_three_characters_is_one_glyph(text, tmp_path):
     assert len(drawn_glyphs(text, tmp_path / "drawn.pdf")) == 1
 
 
-def test_a_joiner_shapes_its_letters_and_is_not_seen(tmp_path):
+def test_a_joiner_shapes_its_letters_and_is_invisible(tmp_path):
     plain, joined = (drawn_glyphs(text, tmp_path / "drawn.pdf") for text in ("র্যা", "র\u200d্যা"))
     assert plain != joined
     assert joined[0] == outlines_of("র", "NotoSansBengali.ttf")[0]
@@ -168,7 +168,7 @@ def test_a_joiner_shapes_its_letters_and_is_not_seen(tmp_path):
 
 
 def places(text):
-    """How far right of a text's start its glyphs stand, in points, where they are drawn without a PDF."""
+    """The distances of the glyphs from the start of a text, in points, when it is drawn without a PDF."""
     from matplotlib.font_manager import findfont, get_font
     from matplotlib.textpath import text_to_path
 
@@ -177,9 +177,9 @@ def places(text):
     return [x * SIZE / text_to_path.FONT_SCALE for _, x, *_ in text_to_path.get_glyphs_with_font(font, text)[0]]
 
 
-@pytest.mark.parametrize("post_script", [3, 42])  # by which matplotlib splits a PDF's font into parts as well
+@pytest.mark.parametrize("post_script", [3, 42])  # matplotlib also splits a PDF's fonts by this setting
 @pytest.mark.parametrize("text", ["কিছু? টি, (স্টে)", "স্টেশনের", "हूँ? कृपया, (हिन्दी)", "РА, Та. AV: Тé", "中文？AV"])
-def test_a_glyph_in_another_font_than_the_one_before_it_stands_where_it_belongs(text, post_script, tmp_path):
+def test_a_glyph_from_another_font_than_the_one_before_it_is_placed_where_it_belongs(text, post_script, tmp_path):
     shown = Pdf(draw([text], tmp_path / "drawn.pdf", **{"ps.fonttype": post_script})).shown()
     assert [drawn.x for drawn in shown] == pytest.approx(places(text), abs=SIZE / 50)
 
@@ -229,7 +229,7 @@ canvas.savefig({path!r}, metadata={{"CreationDate": None}})
 
 
 def draw_at_home(home, path, before="", **variables):
-    """Draw in a program of its own, with a home folder; what it says is an error."""
+    """Draw in a process of its own, with a home folder; any output is an error."""
     environment = {name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR"}
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROGRAM.format(before=before, folder=str(FOLDER), path=str(path))],
@@ -244,7 +244,7 @@ def draw_at_home(home, path, before="", **variables):
 
 @pytest.fixture
 def home(tmp_path):
-    """The home of a user who has other fonts by our names, and another taste."""
+    """The home of a user who has other fonts under the same names, and other settings."""
     home = tmp_path / "home"
     for folder in (home / ".local/share/fonts", home / ".config/matplotlib"):
         folder.mkdir(parents=True)
@@ -267,17 +267,17 @@ def test_fonts_and_settings_of_the_machine_make_no_difference(home, tmp_path):
     assert list(bare.iterdir()) == []
 
 
-def test_fonts_of_the_machine_that_matplotlib_knows_already_are_forgotten(home, tmp_path):
+def test_fonts_of_the_machine_that_matplotlib_already_knows_are_forgotten(home, tmp_path):
     before = "from matplotlib.font_manager import findfont; assert '.local' in findfont('Noto Sans SC')"
     draw_at_home(home, path := tmp_path / "drawn.pdf", before, XDG_DATA_HOME=str(home / ".local/share"))
     assert {font.name for font in Pdf(path).fonts().values()} == {LATIN, BENGALI, CHINESE}
 
 
-def test_a_home_that_is_not_there_is_not_missed(tmp_path):
+def test_a_missing_home_does_no_harm(tmp_path):
     assert draw_at_home(tmp_path / "nowhere", tmp_path / "drawn.pdf")
 
 
-def test_registering_twice_is_registering_once():
+def test_registering_twice_is_the_same_as_registering_once():
     from matplotlib.font_manager import fontManager
 
     known = list(fontManager.ttflist)
@@ -300,7 +300,7 @@ def test_a_folder_without_fonts_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no font"])
-def test_a_file_that_is_no_font_is_named(content, tmp_path):
+def test_a_file_that_is_not_a_font_is_named(content, tmp_path):
     (tmp_path / "x.ttf").write_bytes(content)
     with pytest.raises(InputError, match=r"x\.ttf: not a font that matplotlib can read; replace or remove it"):
         fonts.register(tmp_path)
@@ -333,7 +333,7 @@ def test_a_shipped_font_is_the_one_that_its_readme_describes(path):
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
-def test_a_shipped_font_has_a_free_licence_and_its_copyright_is_told(path):
+def test_a_shipped_font_has_a_free_licence_and_its_copyright_is_stated(path):
     named = TTFont(path)["name"]
     assert "SIL Open Font License, Version 1.1" in named.getDebugName(13)
     owner = "Adobe" if "Adobe" in named.getDebugName(0) else named.getDebugName(0).split("Authors")[1].strip(" ()")
@@ -342,7 +342,7 @@ def test_a_shipped_font_has_a_free_licence_and_its_copyright_is_told(path):
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
-def test_cutting_a_font_again_gives_the_same_bytes(path):
+def test_subsetting_a_font_again_gives_the_same_bytes(path):
     font = subset.FONTS[path.name]
     assert subset.subset_of(path.read_bytes(), font.characters, font.shaped) == path.read_bytes()
 
@@ -357,7 +357,7 @@ def test_the_first_level_of_gb_2312_has_its_3755_characters():
     assert (chr(level[0]), chr(level[-1])) == ("啊", "座")
 
 
-def test_a_package_that_is_not_there_is_one_line(tmp_path):
+def test_a_missing_package_gives_one_line(tmp_path):
     command = [sys.executable, FOLDER / "subset.py", tmp_path, "--output", tmp_path / "made"]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 1

@@ -1,4 +1,4 @@
-"""A batch answers as one prompt at a time does: on the authors' prompts, for every architecture."""
+"""A batch gives the same answers as one prompt at a time: on the authors' prompts, for every architecture."""
 
 import json
 from collections import Counter
@@ -19,7 +19,7 @@ BEAM = SimpleNamespace(beams=4, no_repeat_ngram=6, repetition_penalty=1.1, max_n
 
 
 def in_batches(model, prompts, settings, tokenizer, size):
-    """Answers in the order of the prompts, made with those of nearly the same length."""
+    """Answers in the order of the prompts, made in batches of nearly equal length."""
     order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
     answers = {}
     for start in range(0, len(order), size):
@@ -57,7 +57,7 @@ def prompts_by_language():
 
 @real_prompts
 @pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
-def test_the_authors_prompts_are_answered_by_beam_search_in_batches_as_one_by_one(tokenizer, architecture):
+def test_beam_search_answers_the_authors_prompts_in_batches_as_one_by_one(tokenizer, architecture):
     model = build_model(tiny.ARCHITECTURES[architecture] | {"initializer_range": 0.3}, tokenizer, 1).eval()
     template = Template(tiny.ALPACA)
     prompts = [
@@ -95,7 +95,7 @@ def test_a_batch_that_the_gpu_has_no_memory_for_is_answered_in_parts(tmp_path, c
             generate_in_memory(model, prompts, BEAM, tokenizer)
 
 
-def test_padding_stands_on_the_left_and_is_masked():
+def test_padding_is_on_the_left_and_masked():
     ids, mask = pad_left([[7, 8, 9], [5, 6], [4]], pad=1)
     assert ids == [[7, 8, 9], [1, 5, 6], [1, 1, 4]]
     assert mask == [[1, 1, 1], [0, 1, 1], [0, 0, 1]]
@@ -104,7 +104,7 @@ def test_padding_stands_on_the_left_and_is_masked():
 @pytest.mark.parametrize("beams", [1, 4])
 @pytest.mark.parametrize("architecture", tiny.ARCHITECTURES)
 def test_padding_does_not_penalise_the_end_of_text_of_a_tokenizer_without_a_pad_token(tmp_path, architecture, beams):
-    """As LLaMA's. A token that many answers hold is made the end of text, so that a penalty on it would show."""
+    """Such as LLaMA's. A token that many answers contain is made the end of text, so that a penalty on it shows."""
     tokenizer = Tokenizer(tiny.tokenizer(tmp_path / "tokenizer"))
     model = build_model(tiny.ARCHITECTURES[architecture] | {"initializer_range": 0.3}, tokenizer, 1).eval()
     settings = SimpleNamespace(beams=beams, no_repeat_ngram=3, repetition_penalty=4.0, max_new_tokens=12)
@@ -140,7 +140,7 @@ def test_a_model_that_sees_its_padding_is_detected(tmp_path, architecture):
 
 
 def test_prompts_of_equal_length_are_answered_together_and_no_others(tmp_path):
-    """Of one to three tokens, in which RecurrentGemma's convolution sees nothing but padding otherwise."""
+    """With one to three tokens; padded, they would leave RecurrentGemma's convolution nothing but padding to see."""
     tokenizer = Tokenizer(tiny.tokenizer(tmp_path / "tokenizer"))
     model = build_model(tiny.RECURRENT_GEMMA | {"initializer_range": 0.3}, tokenizer, 1).eval()
     prompts = [[token, token + 1, token + 2][: 1 + token % 3] for token in range(50, 98)]

@@ -1,5 +1,6 @@
-"""How long a file and a function may be, and that rule files hold rules alone: what no linter checks. `make lint` runs
-these tests by themselves."""
+"""Limits on the length of files and functions, and rule files with nothing but rules: what no linter checks. `make
+lint` runs these tests by themselves.
+"""
 
 import ast
 import re

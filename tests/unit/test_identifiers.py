@@ -1,4 +1,4 @@
-"""The labels of language identifiers, what a text is normalised to, and a real identifier on real prompts."""
+"""The labels of language identifiers, the normalisation of text, and a real identifier on real prompts."""
 
 import json
 import re
@@ -68,13 +68,13 @@ def test_a_label_counts_as_one_language(name):
 
 
 @pytest.mark.parametrize("name", DIFFERENCES)
-def test_a_table_differs_from_openlids_where_it_is_published_to_differ(name):
+def test_a_table_differs_from_openlids_exactly_where_it_should(name):
     expected = {code: DIFFERENCES[name].get(code, labels) for code, labels in OPENLID.items()}
     found = {code: sorted(labels) for code, labels in TABLES[name].labels.items()}
     assert found == {code: sorted(labels) for code, labels in expected.items() if labels}
 
 
-def test_openlid_wants_clean_lines_from_its_second_version_on():
+def test_openlid_expects_clean_lines_from_its_second_version_on():
     wanted = {name: table.normalise for name, table in TABLES.items()}
     assert wanted == {"openlid-v2": "clean-line", "openlid-v3": "clean-line", "glotlid": "none", "lid176": "none"}
 
@@ -139,7 +139,7 @@ def prompts_of(lang: str) -> list[str]:
 
 
 def identify(folder: Path, responses: list[tuple[str, str]], *options: str) -> list[dict] | str:
-    """What langid.py makes of (language, response) with lid.176 and its labels, or its error."""
+    """The rows of langid.py for (language, response) pairs with lid.176 and its labels, or its error."""
     rows = [{"lang": lang, "id": str(n), "response": text} for n, (lang, text) in enumerate(responses)]
     (folder / "responses.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     command = [sys.executable, SCRIPTS / "langid.py", "--responses", folder / "responses.jsonl", "--model", LID176]

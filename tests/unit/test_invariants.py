@@ -1,4 +1,4 @@
-"""Set-ups that differ in ranks, micro-batches, method of sharing or memory take the steps of the plain padded loop."""
+"""Set-ups that differ in ranks, micro-batches, sharding or memory take the steps of the plain padded loop."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from trainings import LORA, SETTINGS, Training, make_house, tune
 
 STEPS = 12  # 22 rows in steps of 8, 8 and 6, four times
 BUDGETS = (512, 2048)
-CHUNK = 40_000  # logits at once, by which ranks come to different numbers of chunks
+CHUNK = 40_000  # logits at once; ranks then have different numbers of chunks
 LEARNING_RATE = {"lora": 1e-2, "full": 1e-3}
 
 
@@ -26,7 +26,7 @@ def house(tmp_path_factory) -> Path:
 
 
 def settings(method: str, **changed) -> dict:
-    """As the paper has them, each method with its own loss."""
+    """The paper's settings, with each method's own loss."""
     method_s = {"lora": {"lora": LORA, "loss_on": "all"}, "full": {"loss_on": "response", "schedule": "cosine"}}[method]
     return SETTINGS | {"epochs": 4, "learning_rate": LEARNING_RATE[method]} | method_s | changed
 
@@ -66,7 +66,7 @@ TOGETHER = {
 
 @pytest.fixture(scope="module", params=TOGETHER)
 def together(request, house, tmp_path_factory) -> dict[tuple[str, str], dict]:
-    """training.json of two ranks, by method and family."""
+    """training.json of trainings on two ranks, by method and family."""
     folder = tmp_path_factory.mktemp(request.param)
     trainings, outputs = [], {}
     for method, stage in TOGETHER[request.param]:
@@ -89,7 +89,7 @@ def together(request, house, tmp_path_factory) -> dict[tuple[str, str], dict]:
 
 
 def test_two_nodes_take_the_steps_of_the_padded_loop(house, plain, tmp_path):
-    """A launcher each, as on a cluster; they meet at an address."""
+    """Each has its launcher, as on a cluster; they meet at an address."""
     training = Training(house, tmp_path / "model", "lora")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -107,7 +107,7 @@ def test_two_nodes_take_the_steps_of_the_padded_loop(house, plain, tmp_path):
 
 
 def test_two_ranks_take_the_steps_of_the_padded_loop(together, plain):
-    """DDP for both methods; ZeRO-2 and ZeRO-3 of DeepSpeed, which share out optimizer, gradients and weights."""
+    """DDP for both methods; DeepSpeed's ZeRO-2 and ZeRO-3, which shard optimizer, gradients and weights."""
     for run, record in together.items():
         assert (record["ranks"], record["accumulation"]) == (2, 2)
         assert train_losses(record) == pytest.approx(plain[run], abs=1e-5), run

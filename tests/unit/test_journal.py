@@ -1,4 +1,4 @@
-"""A journal keeps what was done through any kill, and never hands out a torn entry."""
+"""A journal keeps what was done through any kill, and never returns a torn entry."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ def test_a_key_depends_on_every_determinant_and_not_on_their_order():
     assert key != item_key(model="m", texts="t")
 
 
-def test_a_damaged_line_costs_its_own_entry_alone(tmp_path):
+def test_a_damaged_line_costs_only_its_own_entry(tmp_path):
     path = tmp_path / "journal.jsonl"
     with Journal(path) as journal:
         for key in "abc":
@@ -61,7 +61,7 @@ def test_a_damaged_line_costs_its_own_entry_alone(tmp_path):
 
 
 def test_a_full_disk_is_named_and_what_was_written_before_stays(tmp_path):
-    """In a process of its own, that may write files of 100 bytes at most."""
+    """In a process that may write files of at most 100 bytes."""
     path = tmp_path / "journal.jsonl"
     script = f"""
 from basics.journal import Journal

@@ -1,4 +1,4 @@
-"""The loss on labelled positions alone is that of the whole logits: value, gradients, any chunk, any family."""
+"""The loss computed on labelled positions alone is that on all logits: value, gradients, any chunk, any family."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from training import labelled_loss
 from training.examples import NO_LABEL
 from training.labelled_loss import can_be_fused, give_summed_loss
 
-ARCHITECTURES = tiny.ARCHITECTURES | {  # and those which bend or scale their logits after the output layer
+ARCHITECTURES = tiny.ARCHITECTURES | {  # and some that cap or scale their logits after the output layer
     "gemma2": {
         "model_type": "gemma2",
         "hidden_size": 32,
@@ -49,7 +49,7 @@ def model_of(family: str):
 
 
 def batch(labelled: float) -> dict[str, torch.Tensor]:
-    """Three rows of 12, 9 and 5 tokens, padded on the right, with labels on about that share of them."""
+    """Three rows of 12, 9 and 5 tokens, padded on the right, with labels on about the given share of them."""
     draw = torch.Generator().manual_seed(1)
     ids = torch.randint(1, WORDS, (3, 12), generator=draw)
     mask = (torch.arange(12) < torch.tensor([[12], [9], [5]])).long()
@@ -73,7 +73,7 @@ def plain_loss(model, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
 @pytest.mark.parametrize("chunk", [labelled_loss.CHUNK, 4 * WORDS])
 @pytest.mark.parametrize("labelled", [1.0, 0.4])
 @pytest.mark.parametrize("family", ARCHITECTURES)
-def test_it_is_the_loss_of_the_whole_logits(monkeypatch, family, labelled, chunk):
+def test_the_loss_and_its_gradients_are_those_on_all_logits(monkeypatch, family, labelled, chunk):
     monkeypatch.setattr(labelled_loss, "CHUNK", chunk)
     model, inputs = model_of(family), batch(labelled)
     value, gradients = loss_and_gradients(model, plain_loss(model, inputs))
@@ -85,15 +85,15 @@ def test_it_is_the_loss_of_the_whole_logits(monkeypatch, family, labelled, chunk
 
 
 @pytest.mark.parametrize("family", ARCHITECTURES)
-def test_without_labels_it_is_nothing_and_every_parameter_has_a_gradient(family):
-    """So that a rank without examples takes part in the step."""
+def test_without_labels_the_loss_is_0_and_every_parameter_has_a_gradient(family):
+    """So that a rank without examples can take part in the step."""
     model = model_of(family)
     give_summed_loss(model)
     value, gradients = loss_and_gradients(model, model(**batch(0.0)).loss)
     assert value == 0 and not any(gradient.any() for gradient in gradients)
 
 
-def test_without_targets_the_model_is_as_it_was():
+def test_without_targets_the_model_computes_what_it_did():
     model, inputs = model_of("bloom"), batch(1.0)
     del inputs["targets"]
     logits = model(**inputs).logits
@@ -119,8 +119,8 @@ print(loss.item(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-def test_with_the_vocabulary_of_bloom_it_holds_one_chunk_of_logits():
-    """Here a sixth of them; the plain loss holds the logits, their softmax and its gradient at once."""
+def test_with_blooms_vocabulary_one_chunk_of_logits_is_held_at_a_time():
+    """A sixth of them here; the plain loss holds the logits, their softmax and its gradient at once."""
     (value, peak), (plain_value, plain_peak) = (
         map(
             float,
@@ -139,10 +139,10 @@ def test_with_the_vocabulary_of_bloom_it_holds_one_chunk_of_logits():
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("family", ARCHITECTURES)
-def test_logits_are_left_out_exactly_where_they_are_of_the_output_layer_alone(family, precision):
+def test_logits_are_skipped_exactly_where_they_come_from_the_output_layer_alone(family, precision):
     model = model_of(family).to(precision)
     before = torch.random.get_rng_state()
     assert can_be_fused(model) == (family in FUSED)
-    assert torch.equal(torch.random.get_rng_state(), before), "adapters are drawn next"
+    assert torch.equal(torch.random.get_rng_state(), before), "adapters are initialised next"
     inputs = {name: value for name, value in batch(1.0).items() if name != "targets"}
-    assert model(**inputs).logits.shape == (3, 12, WORDS), "it is itself again"
+    assert model(**inputs).logits.shape == (3, 12, WORDS), "the model is restored"

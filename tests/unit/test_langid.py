@@ -29,13 +29,13 @@ OPENLID = dict(line.split(" ", 1) for line in beside_this("openlid_labels.txt").
 TABLE = read_table(LANGUAGES)
 SCHEMA = yaml.safe_load((REPOSITORY / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
 CODES = SCHEMA["$defs"]["language"]["pattern"]
-# OpenLID spells two names in a way of its own; Dari is the Persian of Afghanistan.
+# OpenLID spells two names in its own way; Dari is the Persian of Afghanistan.
 NAMED_OTHERWISE = {"plt_Latn": "Plateau Malagasy", "pbt_Arab": "Southern Pashto", "prs_Arab": "Dari Persian"}
-ANOTHER_LANGUAGE = {"yue_Hant": "Chinese", "crh_Latn": "Tatar"}  # for all that its name ends so
+ANOTHER_LANGUAGE = {"yue_Hant": "Chinese", "crh_Latn": "Tatar"}  # although OpenLID's name for it ends in this one
 
 
 def program(name, *arguments):
-    """Run a script; return its exit status and its stderr."""
+    """Run a script. Returns its exit status and its stderr."""
     command = [sys.executable, str(SCRIPTS / f"{name}.py"), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     return done.returncode, done.stderr
@@ -47,7 +47,7 @@ def folder(tmp_path_factory):
 
 
 def train(folder, output, sentences, repeat=20):
-    """Train on the sentences of each label, enough of them by repetition; every label is a language of its own here."""
+    """Train on the sentences of each label, repeated to be enough; here every label is a language of its own."""
     table = folder / "labels.yaml"
     table.write_text(yaml.safe_dump({label: {"labels": [label]} for label in sentences}), encoding="utf-8")
     corpora = []
@@ -67,7 +67,7 @@ def model(folder):
 
 @pytest.fixture(scope="module")
 def judged(folder, model):
-    """The rows of the answers of answers.yaml, in their order."""
+    """The rows for the answers in answers.yaml, in their order."""
     return identify(folder, model, *((answer["asked"], answer["answer"]) for answer in ANSWERS))
 
 
@@ -123,13 +123,13 @@ def counts_without_code(answer):
 
 
 @pytest.mark.parametrize("number", range(len(ANSWERS)), ids=lambda number: f"{number}-{ANSWERS[number]['asked']}")
-def test_an_answer_is_what_a_right_identifier_says(judged, number):
+def test_an_answer_is_identified_as_it_should_be(judged, number):
     row, answer = judged[number], ANSWERS[number]
     assert outcome(row) == outcome(answer)
     assert row["code_decides"] == (counts_without_code(answer) != answer["match"])
 
 
-def test_code_is_removed_first_where_that_is_asked_for(folder, model, judged):
+def test_code_is_removed_first_on_request(folder, model, judged):
     answers = [answer for answer in ANSWERS if "without_code" in answer]
     asked = [(answer["asked"], answer["answer"]) for answer in answers]
     rows = identify(folder, model, *asked, options=["--code", "drop"])
@@ -160,18 +160,18 @@ def test_a_row_says_what_was_found_and_how_sure_it_is(judged):
     assert {row["probability"] for row in judged if row["label"] is None} == {0.0}
 
 
-def test_lines_are_counted_that_were_judged(folder, model):
+def test_the_lines_that_were_judged_are_counted(folder, model):
     long = "Los niños están en la casa."
     (row,) = identify(folder, model, ("es", f"{long}\nGracias\n\n```\n{long}\n```\n{long}\r\n{long}"))
     assert row["lines"] == 3
 
 
-def test_line_breaks_do_not_matter_to_the_whole(folder, model):
+def test_line_breaks_do_not_matter_for_the_whole_response(folder, model):
     one, lines = identify(folder, model, ("es", "El pan es bueno."), ("es", "El pan\r\n\n  es\nbueno.\n"))
     assert (one["label"], one["probability"]) == (lines["label"], lines["probability"])
 
 
-def test_fenced_code_is_dropped_and_what_stands_around_it_is_kept():
+def test_fenced_code_is_dropped_and_the_text_around_it_is_kept():
     response = "Este es el código:\n```python\nfor word in the_house:\n    print(word)\n```\nTodos saben\nque es bueno."
     assert text_to_identify(response, "drop") == "Este es el código: Todos saben que es bueno."
     assert text_to_identify("Primero `x = 1`, luego\n```\ny = 2", "drop") == "Primero `x = 1`, luego"
@@ -196,7 +196,7 @@ def test_fenced_code_is_dropped_and_what_stands_around_it_is_kept():
         *("tildes in prose", "struck out", "indented"),
     ],
 )
-def test_code_is_what_stands_between_markdowns_fences(response, left):
+def test_code_is_what_is_between_markdown_fences(response, left):
     assert text_to_identify(response, "drop") == left
 
 
@@ -227,17 +227,17 @@ def test_numbers_and_signs_are_not_prose_but_any_letter_is():
     assert text_to_identify("1.5 + 2 = 3.5 🎉") == "" and text_to_identify("1 ы") == "1 ы"
 
 
-def test_an_unknown_language_is_one_line(folder, model):
+def test_an_unknown_language_is_named_in_one_line(folder, model):
     errors = identify(folder, model, ("xx", "text"))
     assert errors == f"error: {LANGUAGES}: the language 'xx' is missing; add it with its name and labels\n"
 
 
-def test_a_model_that_cannot_tell_a_language_is_one_line(folder, model):
+def test_a_language_that_the_model_cannot_identify_is_named_in_one_line(folder, model):
     errors = identify(folder, model, ("de", "text"))
     assert errors.count("\n") == 1 and "cannot identify 'de': it has none of the labels deu_Latn" in errors
 
 
-def test_a_file_that_is_no_model_is_one_line(folder):
+def test_a_file_that_is_not_a_model_is_named_in_one_line(folder):
     errors = identify(folder, LANGUAGES, ("en", "text"))
     assert errors == f"error: {LANGUAGES}: not a fastText model; fetch or train it again\n"
 
@@ -281,8 +281,9 @@ def test_every_label_of_openlid_counts_as_exactly_one_language():
 
 @pytest.mark.parametrize("code", TABLE)
 def test_a_language_has_the_labels_that_openlid_gives_its_name(code):
-    """Its name begins or ends OpenLID's names of them, as Malay ends Standard Malay, and of no others; a code with a
-    script has those in that script."""
+    """OpenLID's names for its labels, and for no others, begin or end with its name, as Standard Malay ends with Malay;
+    a code with a script has only the labels in that script.
+    """
     name, _, script = TABLE[code]["name"].partition(" (")
     named = {
         label
@@ -299,7 +300,7 @@ def test_a_language_has_the_labels_that_openlid_gives_its_name(code):
 def test_a_code_is_one_that_a_configuration_may_use(code):
     language, _, script = code.partition("-")
     assert re.fullmatch(CODES, code)
-    if len(language) == 3:  # ISO 639-3, as OpenLID's
+    if len(language) == 3:  # ISO 639-3, like OpenLID's codes
         assert {label[:3] for label in TABLE[code]["labels"]} == {language}
     if script:
         assert {label[4:] for label in TABLE[code]["labels"]} == {script}
@@ -322,7 +323,7 @@ def test_openlid_has_201_labels_and_a_language_may_have_two():
 
 
 @pytest.mark.skipif(not AUTHORS.is_dir(), reason="the authors' prompts are not on this machine")
-def test_the_authors_prompts_are_told_apart_when_one_in_five_is_held_out(folder):
+def test_held_out_prompts_of_the_authors_are_identified_by_a_model_trained_on_the_others(folder):
     languages = {
         code: TABLE[code]["labels"][0] for code in ("bg", "bn", "cs", "en", "es", "fi", "fr", "no", "ru", "zh")
     }

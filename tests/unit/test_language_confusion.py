@@ -12,7 +12,7 @@ ENGLISH, RUSSIAN = ["eng_Latn"], ["rus_Cyrl"]
     [
         "one two three four five",
         "- а, б, в, г: д",
-        "क्या आप मुझे बता सकते",  # vowel signs are no letters, and end no word
+        "क्या आप मुझे बता सकते",  # vowel signs are not letters, but do not end a word
         "我们喜欢读这本书。",  # eight characters, which a segmenter cuts into five
         "我們 Python 三個人都喜歡",
     ],
@@ -28,7 +28,7 @@ def test_a_line_of_fewer_words_is_left_out(line):
     assert lines_to_judge(f"{line}\nNow here are five words") == ["Now here are five words"]
 
 
-def test_a_line_ends_at_any_line_break_and_its_blanks_are_single():
+def test_a_line_ends_at_any_line_break_and_runs_of_blanks_are_merged():
     text = "one  two three\tfour five\r\nsix seven eight nine ten\u2028 a b c d e "
     assert lines_to_judge(text) == ["one two three four five", "six seven eight nine ten", "a b c d e"]
 
@@ -40,14 +40,14 @@ def test_a_line_ends_at_any_line_break_and_its_blanks_are_single():
         ("我们学习programming，很重要。", ["programming"]),
         ("Слово (word), «también» и même!", ["word", "también", "même"]),
         ("Для Python, HTML и iPhone", []),  # names are not lower-case
-        ("Это 5 cm или 3 min, а не the end", []),  # short ones
+        ("Это 5 cm или 3 min, а не the end", []),  # too short
         ("На https://example.org/some/page и www.example.org", []),
         ("В файле notes.txt, /usr/local и me@example.org", []),
         ("Метод `print the words` и file_name, well-known, print(слово)", []),
         ("Все слова русские.", []),
     ],
 )
-def test_a_foreign_word_is_a_lower_case_one_of_four_latin_letters(line, found):
+def test_a_foreign_word_is_in_lower_case_with_at_least_four_latin_letters(line, found):
     assert foreign_words(line) == found
 
 
@@ -63,11 +63,11 @@ def test_every_line_must_be_in_a_language_asked_for():
 
 
 @pytest.mark.parametrize(("probability", "passes"), [(0.3, False), (0.31, True)])
-def test_a_label_of_little_probability_is_no_label(probability, passes):
+def test_a_label_with_a_low_probability_does_not_count(probability, passes):
     assert confusion(["a line"], [("eng_Latn", probability)], ENGLISH, in_latin=True)["lines_match"] is passes
 
 
-def test_words_are_asked_only_of_lines_that_pass_in_another_script():
+def test_words_are_judged_only_in_lines_that_pass_and_in_scripts_other_than_latin():
     with_a_word = ["Мы читаем books"]
     assert confusion(with_a_word, [("rus_Cyrl", 1.0)], RUSSIAN, in_latin=False)["words_match"] is False
     assert confusion(with_a_word, [("bul_Cyrl", 1.0)], RUSSIAN, in_latin=False)["words_match"] is None

@@ -1,4 +1,4 @@
-"""The ranks of a program are started by torchrun, and how they end is how the launcher ends."""
+"""The ranks of a program are started by torchrun, and the launcher ends as they end."""
 
 import subprocess
 import sys
@@ -14,11 +14,11 @@ def launch(program: str, *options: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize(("ending", "status"), [("pass", 0), ("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", 128 + 9)])
-def test_the_status_is_that_of_the_rank_that_failed_and_its_words_are_the_last(tmp_path, ending, status):
+def test_the_exit_status_is_that_of_the_rank_that_failed_and_there_is_no_traceback(tmp_path, ending, status):
     program = tmp_path / "rank.py"
     program.write_text(
         "import os, sys, time\n"
-        'os.write(2, f\'rank {os.environ["RANK"]} of {os.environ["WORLD_SIZE"]}\\n\'.encode())\n'  # in one piece
+        'os.write(2, f\'rank {os.environ["RANK"]} of {os.environ["WORLD_SIZE"]}\\n\'.encode())\n'  # a single write
         f"if os.environ['RANK'] == '1': {ending}\n"
         f"elif {status}: time.sleep(60)\n"  # stopped by the launcher when the other fails
     )
@@ -41,7 +41,7 @@ def test_ranks_share_the_threads_of_the_job(tmp_path, monkeypatch, of_the_job, o
     assert launch(str(program), "--ranks", "2").stdout.split() == [of_a_rank] * 4
 
 
-def test_several_nodes_are_for_a_slurm_job(tmp_path, monkeypatch):
+def test_several_nodes_need_a_slurm_job(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     run = launch("rank.py", "--ranks", "1", "--nodes", "2")
     assert run.returncode == 1

@@ -13,13 +13,13 @@ def matrix() -> Matrix:
     return Matrix(paper())
 
 
-def test_the_paper_is_160_trainings_and_510_decodes(matrix):
+def test_the_paper_has_160_trainings_and_510_decodes(matrix):
     assert len(matrix.runs) == 160
     assert Counter(run.method for run in matrix.runs) == {"lora": 120, "full": 40}
     assert sum(map(len, matrix.runs.values())) == 510, "one decode is one run that answers the prompts of one language"
 
 
-def test_languages_are_tested_where_they_were_seen_in_training_and_where_not(matrix):
+def test_languages_seen_in_training_are_tested_and_so_are_unseen_ones(matrix):
     assert matrix.trained == ["en", "es", "fr", "bg", "ru", "zh", "cs", "de", "fi"]
     assert matrix.seen == ["en", "es", "fr", "bg", "ru", "zh"]
     assert matrix.unseen == ["bn", "no"]
@@ -34,7 +34,7 @@ def test_a_run_has_the_path_of_its_files():
     ("figure", "runs"),
     [("figure2", 64), ("figure3", 40), ("figure4", 40), ("figure5", 30), ("figure6", 144), ("figure7", 32)],
 )
-def test_a_figure_compares_so_many_runs(matrix, figure, runs):
+def test_a_figure_compares_the_expected_number_of_runs(matrix, figure, runs):
     assert len(matrix.runs_of(figure)) == runs
 
 
@@ -42,7 +42,9 @@ def test_a_monolingual_model_answers_its_language_and_others_answer_all(matrix):
     runs = matrix.runs_of("figure2")
     assert runs[run("lora/pythia-70m/mono-bg")] == ["bg"]
     assert runs[run("lora/pythia-70m/multilingual")] == ["en", "es", "fr", "bg", "ru", "zh"]
-    assert runs[run("lora/pythia-70m/mono-en")] == ["en", "es", "fr", "bg", "ru", "zh"], "English-only, in any language"
+    assert runs[run("lora/pythia-70m/mono-en")] == ["en", "es", "fr", "bg", "ru", "zh"], (
+        "English-only tuning is tested in every language"
+    )
     assert matrix.runs_of("figure5")[run("full/bloom-3b/multilingual")] == ["bn", "no"]
 
 
@@ -96,6 +98,6 @@ def test_with_runs_scored_a_run_is_shown_once_every_judge_has_scored_it(tmp_path
     assert len(matrix.runs_of("figure3")) == 2 * 6, "what a figure compares does not depend on scores"
 
 
-def test_without_it_every_run_is_shown(matrix):
+def test_without_runs_scored_every_run_is_shown(matrix):
     assert matrix.is_shown(run("lora/pythia-12b/mono-zh"))
     assert matrix.shown_in("figure4") == matrix.runs_of("figure4")
