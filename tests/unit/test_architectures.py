@@ -75,7 +75,7 @@ def test_a_training_takes_the_steps_of_the_padded_loop_and_its_output_can_be_loa
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_a_batch_answers_as_one_prompt_at_a_time(house, tuned, name):
+def test_a_batch_gives_the_same_answers_as_one_prompt_at_a_time(house, tuned, name):
     tokenizer = Tokenizer(house / "tokenizer")
     alone = answers("lora", house / name, tuned("lora", name), tokenizer, batch=1)
     assert answers("lora", house / name, tuned("lora", name), tokenizer, batch=16) == alone

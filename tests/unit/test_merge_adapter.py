@@ -1,4 +1,4 @@
-"""A merged model is the base with its adapter, whole."""
+"""A merged model is the base model with its adapter merged in, as plain weights."""
 
 import subprocess
 import sys
@@ -56,14 +56,14 @@ def test_weights_are_stored_as_asked(house, tmp_path):
     }
 
 
-def test_an_adapter_without_tokenizer_and_record_leaves_weights_alone(house, tmp_path):
-    """One that was released; test_sharing.py has one that was trained here."""
+def test_an_adapter_without_tokenizer_and_record_gives_nothing_but_weights(house, tmp_path):
+    """As with a released adapter; test_sharing.py has one that was trained here."""
     assert merge(house, tmp_path / "merged").returncode == 0
     names = {path.name for path in (tmp_path / "merged").iterdir()}
     assert names <= {"config.json", "generation_config.json", "model.safetensors"}
 
 
-def test_a_folder_that_is_no_adapter_is_one_line(house, tmp_path):
+def test_a_folder_that_is_not_an_adapter_is_refused_in_one_line(house, tmp_path):
     done = merge(house, tmp_path / "merged", adapter="base")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "no adapter_config.json in it" in done.stderr

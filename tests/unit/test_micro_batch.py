@@ -15,9 +15,8 @@ from trainings import LORA, SETTINGS, Training, make_house
 
 
 @given(st.integers(0, 300), st.integers(1, 40), st.integers(1, 2000), st.integers(1, 64))
-def test_what_is_found_fits_and_is_close_to_the_most(fixed, a_row, limit, upper):
-    """Memory that grows with the rows: what one more than the found number takes is over the limit, or beyond
-    `upper`."""
+def test_the_size_found_fits_and_one_row_more_would_not(fixed, a_row, limit, upper):
+    """Memory grows with the rows; one row more would exceed the limit, or `upper`."""
     tried = []
 
     def rehearse(rows: int) -> int:
@@ -31,9 +30,9 @@ def test_what_is_found_fits_and_is_close_to_the_most(fixed, a_row, limit, upper)
     assert most == upper or fixed + a_row * (most + 1) > limit
 
 
-def test_one_that_runs_out_of_memory_is_not_the_end():
+def test_running_out_of_memory_does_not_end_the_search():
     fit = Fit(lambda rows: 10 * rows if rows <= 12 else None, lambda: 1_000)
-    assert fit.largest(64) == 9, "16 did not fit, nor 15, against which nothing spoke; 9 is half-way"
+    assert fit.largest(64) == 9, "neither 16 nor 15 fitted, though both were expected to; 9 is half-way"
     assert fit.peaks == {1: 10, 4: 40, 16: None, 15: None, 9: 90}
 
 
@@ -63,7 +62,7 @@ def test_a_real_training_is_tried_until_the_memory_is_full(house, tmp_path):
     assert f"{found['tokens']:,} tokens per micro-batch" in run.stderr.splitlines()[-1]
 
 
-def test_what_cannot_be_is_one_line_with_a_remedy(house, tmp_path):
+def test_what_cannot_fit_is_reported_in_one_line_with_a_remedy(house, tmp_path):
     output = tmp_path / "found.json"
     run = find(house, output, "--length", "512", "--memory", "1000000")
     assert run.returncode == 1

@@ -1,4 +1,4 @@
-"""What rules take beside the objects of matrix.smk: constraints, digests of code, the configuration as text."""
+"""What rules use besides the objects of matrix.smk: constraints, digests of code, the configuration as text."""
 
 import re
 
@@ -11,24 +11,24 @@ from study.configuration import read_configs, text_of
 from study.wildcards import one_of
 
 
-def test_a_constraint_is_a_regular_expression_of_the_names_alone():
+def test_a_constraint_is_a_regular_expression_that_matches_only_the_names():
     constraint = one_of(["bloom-3b", "pythia-1.4b"])
     assert re.fullmatch(constraint, "pythia-1.4b")
     assert not re.fullmatch(constraint, "pythia-1x4b")
 
 
-def test_a_constraint_without_names_lets_nothing_of_a_study_through():
+def test_a_constraint_without_names_matches_nothing_in_a_study():
     assert one_of([]) == "none"
 
 
-def test_a_digest_of_programs_is_worked_out_when_it_is_asked_for():
+def test_a_digest_of_programs_is_computed_only_on_demand():
     asked = code_digest.code_of("no_such_program")
     with pytest.raises(FileNotFoundError):
         asked(wildcards())
     assert code_digest.code_of("train", "launch")(wildcards()) == code_digest.code_digest("train", "launch")
 
 
-def test_the_configuration_is_kept_as_it_was_given_but_for_what_a_plan_assumes():
+def test_the_configuration_is_kept_as_it_was_given_except_for_what_a_plan_assumes():
     config = read_configs([CONFIG / "config.yaml"])
     kept = yaml.safe_load(text_of(config))
     assert "plan" not in kept

@@ -1,4 +1,4 @@
-"""A model with a table of positions takes no more tokens than the table has: one line, before the work."""
+"""A model with a table of positions takes no more tokens than the table has: one line says so, before the work."""
 
 import json
 import subprocess
@@ -56,7 +56,7 @@ def logits(model, tokens: int):
 
 
 @pytest.mark.parametrize("kind", TABLES)
-def test_a_table_is_refused_exactly_where_it_ends(house, tmp_path, kind):
+def test_tokens_are_refused_exactly_where_a_table_ends(house, tmp_path, kind):
     model = made(house, tmp_path / "model", kind, TABLES[kind])
     check_positions(tmp_path / "model", 40, "a row has", "shorten it")
     assert logits(model, 40).shape[1] == 40
@@ -68,7 +68,7 @@ def test_a_table_is_refused_exactly_where_it_ends(house, tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ENDLESS)
-def test_positions_without_an_end_are_gone_beyond_with_a_warning(house, tmp_path, capsys, kind):
+def test_a_model_without_a_table_may_exceed_its_positions_with_a_warning(house, tmp_path, capsys, kind):
     model = made(house, tmp_path / "model", kind, ENDLESS[kind])
     check_positions(tmp_path / "model", 60, "a row has", "shorten it")
     assert logits(model, 60).isfinite().all()
@@ -86,7 +86,7 @@ def test_a_training_is_refused_before_it_begins(house, tmp_path):
     assert not training.output.exists() and not training.checkpoints.exists()
 
 
-def test_a_micro_batch_is_not_looked_for(house, tmp_path):
+def test_no_micro_batch_is_searched_for(house, tmp_path):
     made(house, tmp_path / "gpt2", "gpt2", TABLES["gpt2"])
     wanted = json.dumps(SETTINGS | {"micro_batch_tokens": "auto", "lora": LORA})
     options = ["--length", "41", "--memory", "1000000000", "--settings", wanted, "--output", tmp_path / "found.json"]

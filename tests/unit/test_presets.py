@@ -86,7 +86,7 @@ def load(preset: str) -> dict:
 
 
 def expected(column: str) -> dict[tuple[str, str], str]:
-    """What SETTINGS says in a column, by setting and method."""
+    """The values of a column of SETTINGS, by setting and method."""
     return {
         (setting, method): value
         for setting, values in SETTINGS.items()
@@ -95,7 +95,7 @@ def expected(column: str) -> dict[tuple[str, str], str]:
 
 
 def effective(preset: str) -> dict[tuple[str, str], str]:
-    """What counts under a preset, by setting and method."""
+    """The values in effect under a preset, by setting and method."""
     settings = {method: effective_settings(load(preset), method) for method in METHODS}
     names = dict.fromkeys(name for values in settings.values() for name in values)
     return {
@@ -106,11 +106,11 @@ def effective(preset: str) -> dict[tuple[str, str], str]:
 
 
 @pytest.mark.parametrize("preset", ["paper", "authors-code", "harmonised"])
-def test_a_preset_sets_what_it_is_said_to(preset):
+def test_a_preset_sets_the_values_in_its_column(preset):
     assert effective(preset) == expected(preset)
 
 
-def test_authors_code_does_what_the_authors_code_does_but_for_what_is_not_reproduced():
+def test_authors_code_does_what_the_authors_code_does_except_what_is_not_reproduced():
     columns = {"authors' code": expected("authors' code")} | {preset: effective(preset) for preset in COLUMNS[1:]}
     heads = {f"{column}, {method}": (column, method) for column in columns for method in METHODS}
     rows = [
@@ -122,7 +122,7 @@ def test_authors_code_does_what_the_authors_code_does_but_for_what_is_not_reprod
     assert {key for key in theirs if theirs[key] != ours[key]} == NOT_REPRODUCED.keys()
 
 
-def test_harmonised_methods_differ_in_adapter_and_learning_rate_alone():
+def test_harmonised_methods_differ_only_in_adapter_and_learning_rate():
     config = load("harmonised")
     assert config["respond"]["lora"] == config["respond"]["full"]
     own = {"rank", "alpha", "dropout", "learning_rate"}
@@ -147,13 +147,13 @@ def leaves(mapping: Mapping, keys: tuple = ()) -> Iterator[tuple[tuple, object]]
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
-def test_a_preset_says_nothing_that_the_default_says(preset):
+def test_a_preset_repeats_nothing_of_the_default(preset):
     default = dict(leaves(load("paper")))
     idle = [key_path(keys) for keys, value in leaves(read_configs([preset])) if default.get(keys, ...) == value]
     assert idle == []
 
 
-def test_the_page_of_settings_shows_what_counts_now():
+def test_the_page_of_settings_shows_the_values_in_effect():
     files = ["config.yaml", "presets/authors-code.yaml", "presets/harmonised.yaml"]
     command = [sys.executable, "workflow/scripts/effective_settings.py", *(f"config/{file}" for file in files)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
