@@ -1,4 +1,4 @@
-"""Test prompts are read with their defects named; the authors' own files among them."""
+"""Test prompts are read and their defects named, those in the authors' own files included."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def test_prompts_keep_their_ids_and_order():
 
 @real_prompts
 @pytest.mark.parametrize("lang", ["en", "es", "fr", "bg", "ru", "zh", "bn", "no"])
-def test_the_authors_prompts_are_fifty_a_language(lang):
+def test_the_authors_have_fifty_prompts_per_language(lang):
     path = AUTHORS / f"test_{lang}.jsonl"
     assert len(check_prompts(read_jsonl(path, fields=("id", "prompt")), path, 50)) == 50
 
@@ -32,7 +32,7 @@ def test_the_broken_line_of_the_authors_hindi_file_is_named():
 
 
 @real_prompts
-def test_a_file_with_49_prompts_says_so():
+def test_a_file_with_49_prompts_is_reported():
     path = AUTHORS / "test_en.jsonl"
     with pytest.raises(InputError, match=r"test_en.jsonl: 49 prompts, expected 50; correct the file or data"):
         check_prompts(read_jsonl(path)[1:], path, 50)
@@ -44,7 +44,7 @@ def run(*options):
 
 
 @real_prompts
-def test_of_the_authors_languages_one_has_an_id_of_its_own_which_is_warned_of(tmp_path):
+def test_there_is_a_warning_about_the_one_id_that_differs_among_the_authors_languages(tmp_path):
     warned = {}
     for path in sorted(set(AUTHORS.glob("test_*.jsonl")) - {AUTHORS / "test_hi.jsonl"}):
         options = ("--input", path, "--expected", 50, "--reference", AUTHORS / "test_en.jsonl")
@@ -56,7 +56,7 @@ def test_of_the_authors_languages_one_has_an_id_of_its_own_which_is_warned_of(tm
     assert set(map(tuple, warned.values())) == {()}
 
 
-def test_ids_that_are_one_as_text_are_one():
+def test_ids_that_are_equal_as_text_are_equal():
     rows = [{"id": 1, "prompt": "Why?"}, {"id": "1", "prompt": "How?"}]
     with pytest.raises(InputError, match="prompt 2: the id '1' occurs twice"):
         check_prompts(rows, Path("en.jsonl"), 2)
@@ -72,7 +72,7 @@ def test_windows_line_ends_make_no_difference(tmp_path):
     assert (tmp_path / "unix.jsonl").read_bytes() == (tmp_path / "windows.jsonl").read_bytes()
 
 
-def test_the_first_prompts_alone_are_kept_when_asked(tmp_path):
+def test_only_the_first_prompts_are_kept_on_request(tmp_path):
     prompts = [f'{{"id": "{number}", "prompt": "Why {number}?"}}\n' for number in range(5)]
     (tmp_path / "en.jsonl").write_text("".join(prompts))
     options = ("--input", tmp_path / "en.jsonl", "--expected", 5, "--output", tmp_path / "used.jsonl")

@@ -1,4 +1,4 @@
-"""Recipes: one budget, held-out rows apart in every language, the same draw every time; flagged rows left out."""
+"""Recipes: one budget, the same rows held out in every language, the same draw every time; flagged rows left out."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ def languages(rows: int = 40) -> dict[str, dict[int, dict]]:
     }
 
 
-def test_multilingual_holds_every_row_of_every_language_but_the_held_out():
+def test_multilingual_has_every_row_of_every_language_except_the_held_out_ones():
     train, validation = recipe.assemble(languages(), "all", 5, seed=1)
     assert len(train) == 3 * 35
     assert len(validation) == 3 * 5
@@ -75,11 +75,11 @@ def test_a_language_that_lost_a_row_is_named(tmp_path):
         recipe.read_rows_by_language({"en": tmp_path / "en.jsonl", "es": tmp_path / "es.jsonl"})
 
 
-def test_a_split_by_rows_holds_out_so_many_of_the_mix_and_trains_on_their_translations():
+def test_a_split_by_rows_holds_out_rows_of_the_mix_and_trains_on_their_translations():
     train, validation = recipe.assemble(languages(), "all", 5, seed=1, hold_out="rows")
     assert (len(train), len(validation)) == (3 * 40 - 5, 5)
     assert not pairs(train) & pairs(validation)
-    assert {row["id"] for row in validation} <= {row["id"] for row in train}, "the leak that holding out ids avoids"
+    assert {row["id"] for row in validation} <= {row["id"] for row in train}, "the leak that holding out ids prevents"
 
 
 def test_a_split_by_rows_keeps_the_budget_of_one_language():
@@ -121,13 +121,13 @@ def pairs(rows: list[dict]) -> set[tuple[str, int]]:
     return {(row["lang"], row["id"]) for row in rows}
 
 
-def test_flags_leave_nothing_out_unless_they_are_named():
+def test_flagged_rows_are_left_out_only_if_the_flag_is_named():
     flags = {"es": {n: ["copied", "language"] for n in range(40)}}
     assert recipe.assemble(with_flags(flags), "all", 5, 1) == recipe.assemble(languages(), "all", 5, 1)
     assert recipe.assemble(with_flags(flags), "all", 5, 1, ["repetition"]) == recipe.assemble(languages(), "all", 5, 1)
 
 
-def test_a_row_with_a_named_flag_is_left_out_of_its_language_alone():
+def test_a_row_with_a_named_flag_is_left_out_only_in_its_language():
     whole, _ = recipe.assemble(languages(), "all", 5, seed=1)
     row_id = whole[0]["id"]
     flags = {"es": {row_id: ["pieced", "copied"]}, "zh": {row_id: ["pieced"]}}
@@ -136,7 +136,7 @@ def test_a_row_with_a_named_flag_is_left_out_of_its_language_alone():
     assert set(train[0]) == {"id", "lang", "instruction", "input", "output"}
 
 
-def test_held_out_ids_stay_held_out_and_flagged_ones_measure_nothing():
+def test_held_out_ids_stay_held_out_and_flagged_ones_are_not_evaluated_on():
     _, whole = recipe.assemble(languages(), "all", 5, seed=1)
     held = {row["id"] for row in whole}
     flags = {"es": {min(held): ["copied"]}}
@@ -152,14 +152,14 @@ def test_the_fixed_budget_is_that_of_a_language_without_flags():
     assert not {("es", n) for n in range(20)} & pairs(train)
 
 
-def test_a_budget_that_flags_put_out_of_reach_is_said_so():
+def test_a_budget_that_flags_put_out_of_reach_is_refused():
     spanish = {"es": with_flags({"es": {n: ["copied"] for n in range(20)}})["es"]}
     refusal = r"35 rows are requested, but its languages have \d+, as 20 are left out for their flags"
     with pytest.raises(InputError, match=refusal):
         recipe.assemble(spanish, "one-language", 5, 1, ["copied"])
 
 
-def test_a_recipe_of_which_nothing_is_left_is_refused():
+def test_a_recipe_without_any_row_left_is_refused():
     spanish = {"es": with_flags({"es": {n: ["copied"] for n in range(40)}})["es"]}
     with pytest.raises(InputError, match="no row is left"):
         recipe.assemble(spanish, "all", 5, 1, ["copied"])
@@ -227,10 +227,10 @@ def test_languages_may_have_the_same_share():
     assert counts(train) == {"en": 12, "es": 12, "zh": 12}
 
 
-def test_weights_are_shares_and_the_largest_remainder_has_the_odd_row():
+def test_weights_are_shares_and_the_largest_remainder_gets_the_odd_row():
     share_rule = recipe.ShareRule(weights={"en": 4, "es": 2, "zh": 1})
     train, _ = recipe.assemble(languages(), "20", 5, 1, share_rule=share_rule)
-    assert counts(train) == {"en": 11, "es": 6, "zh": 3}, "of 11.4, 5.7 and 2.9"
+    assert counts(train) == {"en": 11, "es": 6, "zh": 3}, "from 11.4, 5.7 and 2.9"
 
 
 def test_all_rows_by_weight_are_as_many_as_the_scarcest_language_allows():
@@ -273,7 +273,7 @@ def test_a_pinch_of_all_rows_is_refused():
         recipe.assemble(languages(), "all", 5, 1, share_rule=recipe.ShareRule(others=6))
 
 
-def test_a_share_that_a_language_has_not_the_rows_for_is_told():
+def test_a_share_larger_than_a_language_is_refused():
     with pytest.raises(InputError, match="50 rows of en are requested, but there are 35"):
         recipe.assemble(languages(), "52", 5, 1, share_rule=recipe.ShareRule(weights={"en": 50, "es": 1, "zh": 1}))
 

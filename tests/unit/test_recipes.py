@@ -1,4 +1,4 @@
-"""Recipes of a configuration, as the options of recipe.py, and what of them is tokens' matter."""
+"""The recipes of a configuration as options of recipe.py, and what tokenization takes from them."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def recipe(name: str):
 
 
 def mixed(**mix) -> Recipes:
-    """The paper's recipes, and one named `mine` of these settings."""
+    """The paper's recipes, and one named `mine` with these settings."""
     return Recipes(paper(recipes={"mine": {"languages": ["en", "es"], "rows": "one-language"} | mix}))
 
 
@@ -31,7 +31,7 @@ def test_there_is_a_monolingual_recipe_for_each_language_seen_and_those_of_the_c
 def test_monolingual_recipes_have_a_budget_in_tokens_where_the_configuration_says_so():
     mixes = Recipes(preset("equal-tokens")).mixes
     assert mixes["mono-bg"] == {"languages": ["bg"], "tokens": "one-language"}
-    assert mixes["mono-en"] == {"languages": ["en"], "rows": "all"}, "which the others are measured by"
+    assert mixes["mono-en"] == {"languages": ["en"], "rows": "all"}, "it is the measure for the others"
 
 
 def test_english_rows_are_the_seed_and_others_are_translated(recipes):
@@ -53,7 +53,7 @@ def test_a_recipe_has_a_number_of_rows(recipes, name, rows):
     assert recipes.rows(recipe(name)) == rows
 
 
-def test_a_budget_in_tokens_is_kept_later_so_all_rows_are_drawn():
+def test_a_budget_in_tokens_applies_later_so_all_rows_are_drawn():
     assert Recipes(preset("equal-tokens")).rows(recipe("equal-tokens")) == "all"
 
 
@@ -85,7 +85,7 @@ def tokens(config: dict) -> Tokens:
     return Tokens(config, Bases(config), Recipes(config))
 
 
-def test_methods_of_one_template_share_their_tokens():
+def test_methods_with_the_same_template_share_their_tokens():
     shared = tokens(paper())
     assert shared.templates == {"alpaca": "resources/templates/alpaca.json"}
     folders = {shared.folder(run(f"{method}/bloom-3b/mono-es")) for method in ("lora", "full")}
@@ -97,12 +97,12 @@ def test_each_method_may_have_a_template_of_its_own():
     assert own.folder(run("lora/bloom-3b/mono-es")) == "<results>/tokens/bloom/alpaca/mono-es"
     assert own.folder(run("full/bloom-3b/mono-es")) == "<results>/tokens/bloom/alpaca-no-newline/mono-es"
     assert own.template(wildcards(template="alpaca-no-newline")) == "resources/templates/alpaca-no-newline.json"
-    assert own.base_template == "resources/templates/alpaca.json", "LoRA's"
+    assert own.base_template == "resources/templates/alpaca.json", "LoRA's template"
     used = [own.template_of_run(run(f"{method}/bloom-3b/mono-es")) for method in ("lora", "full")]
     assert used == ["resources/templates/alpaca.json", "resources/templates/alpaca-no-newline.json"]
 
 
-def test_a_recipe_of_as_many_tokens_as_english_reads_these_first():
+def test_a_recipe_with_as_many_tokens_as_english_reads_the_english_ones_first():
     equal = tokens(preset("equal-tokens"))
     assert equal.english(recipe("mono-bg")) == ["<results>/tokens/{family}/{template}/mono-en"]
     assert equal.budget_options(recipe("mono-bg"), wildcards(english="tokens/mono-en")) == [

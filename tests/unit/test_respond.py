@@ -71,14 +71,14 @@ def run(house: Path, output: Path, monkeypatch, method="full", base="bloom", mod
 
 
 @pytest.mark.parametrize("family", tiny.ARCHITECTURES)
-def test_a_batch_answers_as_one_prompt_at_a_time(house, tmp_path, monkeypatch, family):
+def test_a_batch_gives_the_same_answers_as_one_prompt_at_a_time(house, tmp_path, monkeypatch, family):
     together = run(house, tmp_path / "together.jsonl", monkeypatch, base=family)
     alone = run(house, tmp_path / "alone.jsonl", monkeypatch, base=family, batch=1)
     assert together == alone
     assert len({row["response"] for row in alone}) > len(alone) / 2, "the answers are too alike to tell"
 
 
-def test_a_batch_has_prompts_of_nearly_one_length_the_longest_first():
+def test_a_batch_has_prompts_of_nearly_equal_length_the_longest_first():
     prompts = [[1] * length for length in (3, 5, 3, 3, 7, 5)]
     assert list(respond.batch_by_length(prompts, 2)) == [[4, 1], [5, 0], [2, 3]]
 
@@ -90,8 +90,8 @@ def test_rows_come_in_the_order_of_the_prompts(house, tmp_path, monkeypatch):
     assert list(rows[0]) == ["lang", "id", "prompt", "response", "tokens", "finish"]
 
 
-def test_a_job_that_goes_on_forms_the_batches_of_the_whole(house, tmp_path, monkeypatch):
-    """So that an answer in bf16, which may depend on its batch, is the one of the unbroken job."""
+def test_a_resumed_job_forms_the_batches_of_an_uninterrupted_one(house, tmp_path, monkeypatch):
+    """So that bf16 answers, which may depend on their batch, are those of the uninterrupted job."""
     formed = []
     asked = respond.generation.generate
     monkeypatch.setattr(
@@ -162,7 +162,7 @@ def test_the_adapter_is_in_use(house, tmp_path, monkeypatch):
     assert [row["response"] for row in adapted] != [row["response"] for row in base]
 
 
-def test_a_broken_job_answers_nothing_twice(house, tmp_path, monkeypatch):
+def test_an_interrupted_job_answers_nothing_twice(house, tmp_path, monkeypatch):
     whole = run(house, tmp_path / "whole.jsonl", monkeypatch)
     journal = tmp_path / "journal.jsonl"
     lines = (tmp_path / "whole.journal").read_bytes().splitlines(keepends=True)
@@ -184,7 +184,7 @@ def test_with_all_answers_in_the_journal_no_model_is_loaded(house, tmp_path, mon
     assert again == first
 
 
-def test_other_settings_or_weights_are_other_answers(house, tmp_path, monkeypatch):
+def test_other_settings_or_weights_need_new_answers(house, tmp_path, monkeypatch):
     journal = tmp_path / "journal"
     asked = len({text for texts in PROMPTS.values() for text in texts})
     for number, changed in enumerate(
@@ -219,7 +219,7 @@ def test_bad_input_is_named_in_one_line(house, tmp_path, monkeypatch, changed, c
     assert complaint in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_prompt_and_an_answer_that_need_more_positions_than_there_are_is_one_line(house, tmp_path, monkeypatch):
+def test_a_prompt_and_an_answer_that_need_too_many_positions_are_refused_in_one_line(house, tmp_path, monkeypatch):
     tiny.model(tmp_path / "gpt2", "bloom", house / "tokenizer", model_type="gpt2", n_positions=64)
     template = Template(house / "template.json")
     prompts = [template.prompt(prompt) for prompts in PROMPTS.values() for prompt in prompts]

@@ -39,7 +39,7 @@ def responses():
 
 
 def ratings(*values):
-    """Rows of a ratings file: for each response one rating, or a list of them, one a repeat."""
+    """Rows of a ratings file: for each response a rating, or a list with one per repeat."""
     keys = [("es", "1"), ("es", "2"), ("zh", "1")]
     rows = [
         {
@@ -55,7 +55,7 @@ def ratings(*values):
         for (lang, id), value in zip(keys, values, strict=True)
         for repeat, rating in enumerate(value if isinstance(value, list) else [value], start=1)
     ]
-    return rows[::-1]  # in another order than the responses, the last repeat first: rows are joined by what they say
+    return rows[::-1]  # not in the order of the responses, and the last repeat first: rows are joined by their keys
 
 
 def langid():
@@ -69,14 +69,14 @@ def langid():
 
 
 def program(name, *arguments):
-    """Run a script; return its exit status and its stderr."""
+    """Run a script. Returns its exit status and its stderr."""
     command = [sys.executable, str(SCRIPTS / f"{name}.py"), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     return done.returncode, done.stderr
 
 
 def score(folder, rated, answers=None, identified=None, options=(), **run):
-    """Write the three inputs, run score.py; return the path of the table and what was said."""
+    """Write the three inputs and run score.py. Returns the path of the table and the messages."""
     inputs = {"responses": answers or responses(), "ratings": rated, "langid": identified or langid()}
     arguments = list(options)
     for name, rows in inputs.items():
@@ -134,7 +134,7 @@ def test_without_a_record_of_the_decoding_it_is_unknown(tmp_path):
         ('{"decoding": ["beam", 4]}', "the key 'decoding' is a list, not text"),
     ],
 )
-def test_a_record_that_does_not_tell_the_decoding_is_refused_in_one_line(tmp_path, record, fault):
+def test_a_record_without_the_decoding_is_refused_in_one_line(tmp_path, record, fault):
     (tmp_path / "decoding.json").write_text(record)
     path, said = score(tmp_path, ratings(3, 3, 2), options=("--decoding", tmp_path / "decoding.json"))
     assert path is None and said.count("\n") == 1
@@ -145,7 +145,9 @@ def test_the_rating_is_the_mean_of_the_repeats_that_gave_one(tmp_path):
     path, said = score(tmp_path, ratings([3, 2], [None, 1], [None, None]))
     table = pl.read_parquet(path)
     assert table["rating"].to_list() == [2.5, 1.0, None]
-    assert table["ratings"].to_list() == [[3, 2], [None, 1], [None, None]], "in order of repeat, the missing kept"
+    assert table["ratings"].to_list() == [[3, 2], [None, 1], [None, None]], (
+        "in the order of the repeats, missing ones included"
+    )
     assert table["score"].to_list() == [2.5, 0.0, 0.0]
     assert table.schema["ratings"] == pl.List(pl.Int8)
     assert said.splitlines() == [
@@ -155,7 +157,7 @@ def test_the_rating_is_the_mean_of_the_repeats_that_gave_one(tmp_path):
     ]
 
 
-def test_explanation_model_and_fingerprint_are_of_the_first_repeat_that_gave_a_rating_or_of_the_last(tmp_path):
+def test_explanation_model_and_fingerprint_are_those_of_the_first_repeat_with_a_rating_or_else_of_the_last(tmp_path):
     path, _ = score(tmp_path, ratings([3, 2], [None, 1], [None, None]))
     assert pl.read_parquet(path).select("explanation", "judge_model", "fingerprint").rows() == [
         ("1: Rating: [[3]]", "j-1", "fp_1"),
@@ -204,7 +206,7 @@ def test_equal_inputs_give_equal_bytes(tmp_path):
         ({"rated": [{"lang": "es", "id": "1", "rating": 3}]}, "ratings.jsonl, line 1: the field 'repeat' is missing"),
     ],
 )
-def test_files_that_do_not_fit_together_are_one_line(tmp_path, change, message):
+def test_files_that_do_not_fit_together_are_refused_in_one_line(tmp_path, change, message):
     path, said = score(tmp_path, **({"rated": ratings(3, 3, 2)} | change))
     assert path is None and said.count("\n") == 1
     assert said.startswith(f"error: {tmp_path}/{message.format(tmp_path)}")
@@ -226,7 +228,7 @@ def test_score_tables_are_collected_in_the_order_of_their_coordinates(tmp_path):
     assert coordinates == sorted(coordinates) and len(set(coordinates)) == 9
 
 
-def test_collected_answers_stay_in_the_order_of_the_prompts_by_which_languages_belong_together(tmp_path):
+def test_collected_answers_stay_in_the_order_of_the_prompts_by_which_languages_are_matched(tmp_path):
     path, _ = score(tmp_path, ratings(1, 2, 3))
     table = pl.read_parquet(path).with_columns(id=pl.Series(["b", "c", "a"]))
     table.write_parquet(tmp_path / "unsorted.parquet")
@@ -234,7 +236,7 @@ def test_collected_answers_stay_in_the_order_of_the_prompts_by_which_languages_b
     assert pl.read_parquet(tmp_path / "all.parquet")["id"].to_list() == ["b", "c", "a"]
 
 
-def test_collecting_refuses_a_run_given_twice_and_files_of_another_kind(tmp_path):
+def test_collecting_refuses_a_run_given_twice_and_files_that_are_not_score_tables(tmp_path):
     path, _ = score(tmp_path, ratings(1, 2, 3))
     output = tmp_path / "scores.parquet"
     status, said = program("collect_scores", "--scores", path, path, "--output", output)

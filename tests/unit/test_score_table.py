@@ -37,7 +37,7 @@ def make(folder, rows=ROWS, note=""):
         return list(csv.DictReader(stream))
 
 
-def test_the_csv_has_a_row_a_run_and_language_with_its_interval(tmp_path):
+def test_the_csv_has_a_row_per_run_and_language_with_its_interval(tmp_path):
     rows = make(tmp_path)
     assert [(row["model"], row["recipe"], row["lang"], row["score"]) for row in rows] == [
         ("bloom", "multilingual", "es", "2.0"),
@@ -51,7 +51,7 @@ def test_the_csv_has_a_row_a_run_and_language_with_its_interval(tmp_path):
     assert rows[3]["unrated"] == "1"
 
 
-def test_answers_that_are_missing_leave_no_interval_and_a_star(tmp_path):
+def test_where_answers_are_missing_there_is_a_star_and_no_interval(tmp_path):
     rows = make(tmp_path)
     assert (rows[0]["prompts"], rows[0]["low"], rows[0]["high"]) == ("2", "", "")
     lines = (tmp_path / "scores.md").read_text(encoding="utf-8").splitlines()
@@ -61,7 +61,7 @@ def test_answers_that_are_missing_leave_no_interval_and_a_star(tmp_path):
     assert "star" not in (tmp_path / "scores.md").read_text(encoding="utf-8")
 
 
-def test_latex_is_a_booktabs_table_that_may_go_over_pages(tmp_path):
+def test_latex_is_a_booktabs_table_that_may_span_pages(tmp_path):
     make(tmp_path, note="50% & more_of {it} ~ a\\b.")
     text = (tmp_path / "scores.tex").read_text(encoding="utf-8")
     for command in ("\\begin{longtable}{lllrr}", "\\toprule", "\\midrule", "\\bottomrule", "\\label{tab:scores}"):

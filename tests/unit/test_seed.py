@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "workflow" / "scripts" / "seed.py
 
 
 def seed(folder, *options):
-    """Run the program on 100 rows; the rows it wrote, or its error."""
+    """Run the program on 100 rows. Returns the rows it wrote, or its error."""
     rows = [{"instruction": f"Count to {n}.", "output": str(n)} for n in range(100)]
     (folder / "source.json").write_text(json.dumps(rows))
     command = [sys.executable, SCRIPT, "--input", folder / "source.json", "--output", folder / "seed.jsonl", *options]

@@ -41,7 +41,7 @@ def test_a_chunk_without_anything_new_makes_no_request():
     assert [request["chunk"] for request in make_requests([row(0, "Hello"), row(1, "Hello\n42")], chunk_rows=1)] == [0]
 
 
-def test_the_program_writes_a_request_a_line(tmp_path):
+def test_the_program_writes_one_request_per_line(tmp_path):
     write_jsonl(tmp_path / "seed.jsonl", [row(0, "A dog", "```\ncode\n```"), row(130, "A dog", "- It barks.")])
     command = [sys.executable, SCRIPT, "--seed", tmp_path / "seed.jsonl", "--output", tmp_path / "segments.jsonl"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)

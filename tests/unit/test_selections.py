@@ -1,4 +1,4 @@
-"""What figures, tables, the figure of budgets and claims are told to show, and the files that a reader looks at."""
+"""What figures, tables, the budget figure and claims are told to show, and the files that a reader looks at."""
 
 import json
 
@@ -92,7 +92,7 @@ def test_series_have_the_papers_names_or_those_of_the_configuration():
     }
 
 
-# The figure of budgets
+# The budget figure
 
 
 def test_the_budget_shows_series_that_answer_every_language_seen(papers):
@@ -104,7 +104,7 @@ def test_the_budget_shows_series_that_answer_every_language_seen(papers):
     )
 
 
-def test_the_budget_shows_recipes_of_ones_own_after_the_papers_series():
+def test_the_budget_shows_a_users_recipes_after_the_papers_series():
     shown = selections(preset("equal-tokens")).budget_runs
     assert shown["lora"]["bloom-3b"] == ["multilingual", "monolingual", "English", "equal-tokens"]
 
@@ -149,12 +149,12 @@ def test_table_1_has_the_hyperparameters_of_every_method_and_what_lora_adapts(pa
     assert (told["lora"]["rank"], told["full"]["batch"]) == (8, 256)
 
 
-def test_table_1_has_ones_own_methods_after_those_they_are_like():
+def test_table_1_has_derived_methods_after_the_papers():
     told = json.loads(selections(preset("seeds")).hyperparameters())
     assert list(told) == ["lora", "full", "lora-seed-1", "lora-seed-2", "lora-seed-3"]
     assert (told["lora-seed-2"]["label"], told["lora-seed-2"]["like"]) == ("LoRA, seed 2", "lora")
     assert told["lora-seed-2"]["seed"] == 2
-    assert list(told["lora"]["modules"]) == ["BLOOM"], "of the families that are trained"
+    assert list(told["lora"]["modules"]) == ["BLOOM"], "only of the families that are trained"
 
 
 def test_the_table_of_scores_names_its_languages(papers):
@@ -200,7 +200,7 @@ def test_figures_are_those_that_are_drawn_and_the_budget_where_it_has_something_
     assert artifacts(paper(draw=["figure5"])).figures == figure_files("figure5")
 
 
-def test_every_run_has_a_model_answers_and_of_each_judge_ratings_and_scores():
+def test_every_run_has_a_model_answers_and_each_judges_ratings_and_scores():
     config = paper()
     config["judges"] = [*config["judges"], config["judges"][0] | {"name": "second"}]
     files = artifacts(config)
@@ -224,7 +224,7 @@ def test_tables_claims_and_judges_are_pages_and_numbers(monkeypatch):
     assert (markdown_of("costs"), markdown_of("claims")) == ("<results>/tables/costs.md", "<results>/claims.md")
 
 
-def test_figures_depend_on_the_fonts_that_come_along(tmp_path, monkeypatch):
+def test_figures_depend_on_the_shipped_fonts(tmp_path, monkeypatch):
     (tmp_path / "resources" / "fonts").mkdir(parents=True)
     for name in ("b.ttf", "a.ttf", "README.md"):
         (tmp_path / "resources" / "fonts" / name).touch()

@@ -1,4 +1,4 @@
-"""A SentencePiece model alone becomes a tokenizer that gives its ids, or none."""
+"""A folder with only a SentencePiece model becomes a tokenizer with the same ids, or none."""
 
 import subprocess
 import sys
@@ -61,14 +61,14 @@ def test_any_text_gets_the_ids_of_sentencepiece(open_llama, text):
     assert ids(tokenizer, text) == model.processor.encode(text)
 
 
-def test_runs_of_spaces_are_merged_where_the_model_has_them_merged(open_llama):
+def test_runs_of_spaces_are_merged_where_the_model_merges_them(open_llama):
     tokenizer = convert(open_llama)
     assert ids(tokenizer, "a    b") == ids(tokenizer, "a b")
-    assert tokenizer.encode("a b").ids[0] == tokenizer.token_to_id("<s>"), "which stands before every text"
+    assert tokenizer.encode("a b").ids[0] == tokenizer.token_to_id("<s>"), "the token before every text"
 
 
 def test_a_conversion_without_the_models_normalizer_is_refused(open_llama):
-    """As Transformers' own is."""
+    """Such as Transformers' own."""
     tokenizer = convert(open_llama)
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     with pytest.raises(
@@ -91,10 +91,18 @@ def test_a_folder_whose_two_files_differ_is_refused(open_llama, tmp_path):
 REFUSED = {
     "unigram": ({"model_type": "unigram"}, {}, "it is not BPE"),
     "another class": ({}, {"tokenizer_class": "XGLMTokenizer"}, "its tokenizer_class is 'XGLMTokenizer'"),
-    "no first space, it says": ({}, {"add_prefix_space": False}, "adds no first space"),
+    "a config without a first space": ({}, {"add_prefix_space": False}, "adds no first space"),
     "symbols of its own": ({"user_defined_symbols": ["<x>"]}, {}, "SentencePiece gives 'a <x> b<x>' other ids"),
-    "a start that is not named": ({}, {"bos_token": None}, "puts bos_token around a text, but has none; name it there"),
-    "a start that is no token": ({}, {"bos_token": "<start>"}, "puts '<start>' around a text, which is not a token"),
+    "a first token that is not named": (
+        {},
+        {"bos_token": None},
+        "puts bos_token around a text, but has none; name it there",
+    ),
+    "a first token that is not in the vocabulary": (
+        {},
+        {"bos_token": "<start>"},
+        "puts '<start>' around a text, which is not a token",
+    ),
 }
 
 
@@ -118,7 +126,7 @@ def program(tokenizer, output) -> subprocess.CompletedProcess:
     return subprocess.run(list(map(str, command)), capture_output=True, text=True)
 
 
-def test_the_program_makes_a_folder_that_can_be_named_as_path(open_llama, tmp_path):
+def test_the_program_makes_a_folder_that_can_be_used_as_path(open_llama, tmp_path):
     done = program(open_llama, tmp_path / "fast")
     assert done.returncode == 0, done.stderr
     tokenizer = Tokenizer(tmp_path / "fast")
@@ -126,7 +134,7 @@ def test_the_program_makes_a_folder_that_can_be_named_as_path(open_llama, tmp_pa
     assert program(open_llama, tmp_path / "fast").stderr.startswith(f"error: {tmp_path / 'fast'}: is there already")
 
 
-def test_the_program_writes_nothing_for_one_that_it_refuses(tmp_path):
+def test_the_program_writes_nothing_for_a_tokenizer_that_it_refuses(tmp_path):
     done = program(sentencepieces.make(tmp_path / "mine", {"eos_token": "<end>"}), tmp_path / "fast")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
     assert "eos_token is '<end>', which is not a token" in done.stderr

@@ -1,4 +1,4 @@
-"""What is left in a model's folder can be loaded by one line, without this repository, and says what it is."""
+"""A model's folder can be loaded in one line, without this repository, and says what the model is."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def test_one_line_loads_each_kind_of_folder(folders, kind):
     ours = load_tuned("lora" if kind == "lora" else "full", folders["base"], folders[kind], "fp32")
     assert torch.equal(logits(model), logits(ours))
     base = AutoModelForCausalLM.from_pretrained(folders["base"])
-    assert not torch.allclose(logits(model), logits(base), atol=1e-3), "it is not the base that was loaded"
+    assert not torch.allclose(logits(model), logits(base), atol=1e-3), "more than the base was loaded"
 
 
 def test_transformers_alone_finds_the_base_of_an_adapter(folders):
@@ -109,7 +109,7 @@ def test_the_card_says_what_the_model_is(folders, kind):
 
 @pytest.fixture(scope="module")
 def from_hub(house, tmp_path_factory) -> tuple[Path, dict[str, str]]:
-    """An adapter of a base that was fetched from the hub, and the environment of somebody who fetched that base too."""
+    """An adapter for a base fetched from the hub, and the environment of a colleague who has fetched that base too."""
     folder = tmp_path_factory.mktemp("hub")
     shutil.copytree(house / "bloom", folder / "there" / REPO)
     with serving(folder / "there", hub.HubHandler) as server:
@@ -121,7 +121,7 @@ def from_hub(house, tmp_path_factory) -> tuple[Path, dict[str, str]]:
     for name in ("tokenizer", "tokens", "template.json"):
         (folder / "house" / name).symlink_to(house / name)
     tune(Training(folder / "house", folder / "adapter"))
-    shutil.move(folder / "house" / "bloom", folder / "gone")  # the folder of the training is not needed
+    shutil.move(folder / "house" / "bloom", folder / "gone")  # loading must not need the folder of the training
     return folder / "adapter", environment
 
 
@@ -133,7 +133,7 @@ def test_an_adapter_names_its_base_on_the_hub_and_the_commit(from_hub):
     assert f"`{REPO}` (revision `{hub.commit_of(REPO)}`), tuned with LoRA" in card.text
 
 
-def test_one_line_loads_an_adapter_where_its_base_is_in_the_cache_of_the_hub(from_hub, tmp_path):
+def test_one_line_loads_an_adapter_if_its_base_is_in_the_cache_of_the_hub(from_hub, tmp_path):
     adapter, environment = from_hub
     load = (
         "from peft import AutoPeftModelForCausalLM as Auto; import sys;"
@@ -157,7 +157,7 @@ def changed_tokenizer(house: Path, folder: Path, **settings: object) -> Path:
     return folder
 
 
-def test_neither_code_nor_paths_nor_another_prompt_come_with_a_tokenizer(house, tmp_path):
+def test_a_tokenizer_is_saved_without_code_paths_or_another_prompt(house, tmp_path):
     other = {"auto_map": {"AutoTokenizer": ["x.py", None]}, "name_or_path": "/home/me", "chat_template": "<|user|>"}
     source = changed_tokenizer(
         house, tmp_path / "source", **other, tokenizer_class="LlamaTokenizer", model_max_length=9
@@ -173,7 +173,7 @@ def test_neither_code_nor_paths_nor_another_prompt_come_with_a_tokenizer(house, 
     }
 
 
-@pytest.mark.parametrize("eos", ["<eos>", "<s>"])  # OPT's two tokens are one
+@pytest.mark.parametrize("eos", ["<eos>", "<s>"])  # in OPT, they are the same token
 def test_a_chat_begins_with_the_token_that_begins_every_text(tmp_path, eos):
     tiny.tokenizer(tmp_path / "source", bos=True)
     settings = tmp_path / "source" / "tokenizer_config.json"
@@ -187,7 +187,7 @@ def test_a_chat_begins_with_the_token_that_begins_every_text(tmp_path, eos):
     assert ids[0] == tokenizer.convert_tokens_to_ids("<s>") and tokenizer("Hello.").input_ids[0] == ids[0]
 
 
-def test_a_tokenizer_that_cannot_give_the_prompt_of_training_has_no_chat_template(tmp_path):
+def test_a_tokenizer_that_cannot_reproduce_the_prompt_of_training_has_no_chat_template(tmp_path):
     """LLaMA's puts a space before a text, in some versions of its file only at the very beginning."""
     from tokenizers import Tokenizer as Fast
     from tokenizers import pre_tokenizers
@@ -203,7 +203,7 @@ def test_a_tokenizer_that_cannot_give_the_prompt_of_training_has_no_chat_templat
 # ---- mistakes
 
 
-def test_what_is_to_lie_beside_the_weights_is_looked_at_before_the_training(house, tmp_path):
+def test_what_is_saved_beside_the_weights_is_checked_before_the_training(house, tmp_path):
     training = Training(house, tmp_path / "out")
     for option, file in (("--tokenizer", "tokenizer"), ("--template", "template.json")):
         command = training.command()
@@ -224,4 +224,4 @@ def test_a_damaged_record_of_the_base_is_named(house, tmp_path, record, fault):
         (tmp_path / "house" / name).symlink_to(house / name)
     with pytest.raises(InputError, match=rf"bloom/source\.json: .*{fault}.*; fetch the model again"):
         tune(Training(tmp_path / "house", tmp_path / "out"))
-    assert not list(tmp_path.glob("out*")), "neither output nor checkpoints"
+    assert not list(tmp_path.glob("out*")), "no output and no checkpoints"
