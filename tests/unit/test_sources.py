@@ -28,7 +28,7 @@ def test_a_source_with_an_address_is_downloaded(sources):
     assert sources.reference_prompts == "<results>/downloads/openassistant/test_en.jsonl"
 
 
-def test_a_source_with_a_path_and_a_path_in_its_place_are_read_where_they_are():
+def test_a_source_with_a_path_and_a_bare_path_are_read_in_place():
     sources = Sources(miniature())
     assert sources.seed == "resources/demo/seed.jsonl"
     assert sources.prompts(wildcards(lang="bg")) == "resources/demo/prompts/bg.jsonl"
@@ -54,7 +54,7 @@ def test_a_download_has_its_address_and_the_hash_of_its_language(sources):
     ]
 
 
-def test_a_file_with_both_hashes_is_held_to_both_and_is_unpacked():
+def test_a_file_with_both_hashes_is_checked_against_both_and_unpacked():
     config = paper(sources={"openlid": {"url": "https://example.org/lid.bin.gz", "sha256": "1" * 64}})
     config["sources"]["openlid"]["git_blob"] = "2" * 40
     sources = Sources(config)
@@ -142,7 +142,7 @@ def test_an_identifier_has_the_labels_of_its_table_and_texts_are_normalised_for_
     assert identification(paper(**asked)).normalise == "none"
 
 
-def test_an_identifier_may_have_a_table_of_ones_own(tmp_path):
+def test_an_identifier_may_have_a_users_own_table(tmp_path):
     path = tmp_path / "labels.yaml"
     path.write_text("normalise: none\nlabels: {fi: [finnish]}\n")
     own = identification(paper(sources={"openlid": {"labels": str(path)}}))

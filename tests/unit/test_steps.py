@@ -30,7 +30,7 @@ def test_an_epoch_takes_every_example_once_and_every_step_but_the_last_is_full(l
 
 @settings(deadline=None)
 @given(LENGTHS, LAYOUTS)
-def test_the_ranks_have_equally_many_micro_batches_and_together_all_of_them(lengths, layout):
+def test_the_ranks_have_equally_many_micro_batches_and_all_examples_between_them(lengths, layout):
     samplers = [sampler(lengths, layout, rank=rank) for rank in range(layout[2])]
     parts = [list(one) for one in samplers]
     assert all(len(part) == len(one) for part, one in zip(parts, samplers, strict=True))
@@ -39,8 +39,8 @@ def test_the_ranks_have_equally_many_micro_batches_and_together_all_of_them(leng
 
 @settings(deadline=None)
 @given(LENGTHS, LAYOUTS)
-def test_every_step_of_every_epoch_has_as_many_micro_batches_but_the_last_one_of_an_epoch(lengths, layout):
-    """The Trainer accumulates over a number that is settled before it starts."""
+def test_every_step_but_the_last_of_an_epoch_has_the_same_number_of_micro_batches(lengths, layout):
+    """The Trainer needs the number to accumulate over before it starts."""
     drawn = sampler(lengths, layout, epochs=3)
     whole, rest = divmod(len(lengths), layout[0])
     wanted = [drawn.accumulation] * whole + [drawn.last_accumulation] * (rest > 0)
@@ -53,7 +53,7 @@ def test_every_step_of_every_epoch_has_as_many_micro_batches_but_the_last_one_of
 
 @settings(deadline=None)
 @given(LENGTHS, LAYOUTS)
-def test_a_micro_batch_keeps_to_the_budget_unless_one_example_is_over_it(lengths, layout):
+def test_a_micro_batch_keeps_to_the_budget_unless_a_single_example_exceeds_it(lengths, layout):
     drawn = sampler(lengths, layout, epochs=2)
     for step in (step for epoch in range(2) for step in drawn.epoch_steps(epoch)):
         for micro_batch in step:
@@ -64,13 +64,13 @@ def test_a_micro_batch_keeps_to_the_budget_unless_one_example_is_over_it(lengths
 
 @settings(deadline=None)
 @given(LENGTHS, LAYOUTS)
-def test_a_step_takes_the_same_examples_however_it_is_laid_out(lengths, layout):
+def test_a_step_takes_the_same_examples_however_it_is_divided(lengths, layout):
     plain = StepSampler(lengths, layout[0], 10_000, seed=7, epochs=2)
     for one, other in zip(plain.epoch_steps(1), sampler(lengths, layout, epochs=2).epoch_steps(1), strict=True):
         assert sorted(examples_of(one)) == sorted(examples_of(other))
 
 
-def test_epochs_and_seeds_have_orders_of_their_own():
+def test_each_epoch_and_each_seed_has_its_own_order():
     def order(seed: int, epoch: int) -> list:
         return [examples_of(step) for step in StepSampler([9] * 40, 8, 36, seed).epoch_steps(epoch)]
 
@@ -79,7 +79,7 @@ def test_epochs_and_seeds_have_orders_of_their_own():
     assert order(1, 0) != order(2, 0)
 
 
-def test_there_is_little_padding_and_the_ranks_have_as_much_to_do():
+def test_there_is_little_padding_and_the_ranks_share_the_work_evenly():
     lengths = [20 + 13 * number % 400 for number in range(512)]
     drawn = StepSampler(lengths, 128, 3000, seed=1, ranks=4)
     assert sum(lengths) / drawn.padded_tokens() > 0.9
@@ -88,7 +88,7 @@ def test_there_is_little_padding_and_the_ranks_have_as_much_to_do():
         assert max(work) < 1.1 * min(work)
 
 
-def test_nothing_is_left_over_for_a_last_micro_batch_of_one():
-    """Nine of a length, for which a budget holds eight: five and four rather than eight and one."""
+def test_no_single_example_is_left_over_for_a_last_micro_batch():
+    """Nine examples of a length of which the budget holds eight are split into five and four, not eight and one."""
     (step,) = StepSampler([10] * 9, 9, 80, seed=1).epoch_steps(0)
     assert sorted(map(len, step)) == [4, 5]

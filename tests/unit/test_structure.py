@@ -1,4 +1,4 @@
-"""What of a text goes to the translation engine, what comes through as it was, and what stands inside a segment."""
+"""Which parts of a text go to the translation engine, which are copied, and what must survive inside a segment."""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ hard_rows = pytest.mark.parametrize("row", [pytest.param(row, id=row["name"]) fo
 
 
 def positions(spans: Iterable[str], text: str) -> Iterator[range]:
-    """Where spans stand in a text, one after the other."""
+    """The positions of spans in a text, one after the other."""
     end = 0
     for span in spans:
         start = text.find(span, end)
@@ -40,8 +40,8 @@ def test_the_prose_of_a_hard_row_goes_to_the_engine(row):
 
 
 @hard_rows
-def test_what_must_stand_in_a_hard_row_is_kept(row):
-    """Spans may be kept in parts or with what hangs on them; no other word is kept."""
+def test_what_must_survive_in_a_hard_row_is_kept(row):
+    """A span may be kept in parts, or with whatever is attached to it; no other word is kept."""
     segments = "\n".join(row["prose"])
     found = [span for segment in row["prose"] for span in kept_texts(segment)]
     covered = {place for places in positions(found, segments) for place in places}
@@ -55,7 +55,7 @@ def test_what_must_stand_in_a_hard_row_is_kept(row):
 
 
 @hard_rows
-def test_the_pieces_of_a_hard_row_join_to_it(row):
+def test_the_pieces_of_a_hard_row_add_up_to_it(row):
     assert "".join(piece.text for piece in cut(row["text"])) == row["text"]
 
 
@@ -66,7 +66,7 @@ def test_nothing_but_the_prose_of_a_hard_row_changes(row):
     assert len(rebuilt) == len(row["text"]) + 2 * len(row["prose"])
 
 
-def test_the_hard_rows_are_many_and_told_apart_by_name():
+def test_the_hard_rows_are_many_and_have_distinct_names():
     assert len({row["name"] for row in HARD_ROWS}) == len(HARD_ROWS) >= 45
 
 
@@ -167,7 +167,7 @@ def test_indented_prose_is_translated(line):
     ]
 
 
-def test_two_spaces_between_words_are_a_slip_and_columns_are_not():
+def test_two_spaces_between_words_are_a_typo_but_columns_are_separate_segments():
     assert prose_segments("The cat  sat on the mat.") == ["The cat  sat on the mat."]
     assert prose_segments("First one.  Second one.") == ["First one.", "Second one."]
     assert prose_segments("apple pie   pear cake") == ["apple pie", "pear cake"]
@@ -178,7 +178,7 @@ def test_latin_letters_with_marks_are_letters(word):
     assert prose_segments(word) == [word]
 
 
-def test_a_url_among_words_does_not_keep_its_line_from_translation():
+def test_a_line_with_words_beside_a_url_is_translated():
     assert prose_segments("See https://example.org for more.") == ["See https://example.org for more."]
 
 
@@ -200,7 +200,7 @@ def test_a_fenced_code_block_passes_through_with_its_fences():
         "```\r\ncode\r\n```\r\nsome prose\r\n",
     ],
 )
-def test_a_fence_is_closed_by_its_like_alone(text):
+def test_a_fence_is_closed_only_by_a_matching_one(text):
     assert prose_segments(text) == ["some prose"]
 
 
@@ -215,7 +215,7 @@ TEXTS = st.lists(LAYOUT | st.text(max_size=5)).map("".join)
 
 @given(TEXTS)
 @example(CODE)
-def test_pieces_join_to_the_text_and_prose_has_letters_and_no_space_around_it(text):
+def test_pieces_add_up_to_the_text_and_prose_has_letters_and_no_space_around_it(text):
     pieces = cut(text)
     assert "".join(piece.text for piece in pieces) == text
     assert rebuild(text, {segment: segment for segment in prose_segments(text)}) == text
@@ -226,13 +226,13 @@ def test_pieces_join_to_the_text_and_prose_has_letters_and_no_space_around_it(te
 
 
 @given(TEXTS)
-def test_what_is_kept_of_a_segment_stands_in_it_in_order(text):
+def test_what_is_kept_of_a_segment_occurs_in_it_in_order(text):
     for segment in prose_segments(text):
         list(positions(kept_texts(segment), segment))
 
 
 @given(TEXTS | st.sampled_from([segment for row in HARD_ROWS for segment in row["prose"]]))
-def test_the_first_look_never_misses_anything_that_is_kept(text):
+def test_the_quick_check_never_misses_anything_that_is_kept(text):
     assert structure.MAY_KEEP.search(text) or not structure.KEPT.search(text)
 
 
@@ -295,11 +295,11 @@ UNITS = [
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_text_of_100_000_characters_is_cut_without_delay(unit):
-    """No pattern may go back and forth over a long line. A process of its own, because a pattern cannot be stopped."""
+    """No pattern may backtrack over a long line. It runs in another process, because a pattern cannot be stopped."""
     subprocess.run([sys.executable, "-c", LONG, unit], cwd=SCRIPTS, timeout=15, check=True)
 
 
-def test_a_segment_that_comes_twice_is_replaced_twice():
+def test_a_segment_that_occurs_twice_is_replaced_twice():
     assert rebuild("Yes\nNo\nYes", {"Yes": "Да", "No": "Нет"}) == "Да\nНет\nДа"
 
 

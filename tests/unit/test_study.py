@@ -1,4 +1,4 @@
-"""The short forms of a configuration, written out: sweeps, methods of one's own, mixtures, values by language."""
+"""The short forms of a configuration, written out: sweeps, derived methods, mixtures, values by language."""
 
 from pathlib import Path
 
@@ -22,12 +22,12 @@ def load(**changes) -> dict:
     return merge(read_configs([CONFIG / "config.yaml"]), changes)
 
 
-def test_all_languages_are_those_of_training():
+def test_languages_all_stands_for_the_training_languages():
     config = load()
     assert short_forms.expanded(config)["recipes"]["multilingual"]["languages"] == config["languages"]["train"]
 
 
-def test_a_sweep_of_recipes_stands_for_a_recipe_each():
+def test_a_sweep_of_recipes_stands_for_one_recipe_per_value():
     config = load(recipes={"some": {"languages": ["en", "es", "fr"], "rows": "all", "sweep": {"first": [1, 3]}}})
     recipes = short_forms.expanded(config)["recipes"]
     assert recipes["some-1"] == {"languages": ["en"], "rows": "all"}
@@ -35,16 +35,16 @@ def test_a_sweep_of_recipes_stands_for_a_recipe_each():
     assert "some" not in recipes
 
 
-def test_a_method_is_another_with_some_settings_changed():
+def test_a_derived_method_is_another_one_with_some_settings_changed():
     config = load(methods={"lora-r64": {"of": "lora", "train": {"rank": 64}, "respond": {"beams": 1}}})
     made = short_forms.expanded(config)
     assert made["train"]["lora-r64"] == config["train"]["lora"] | {"rank": 64}
     assert made["respond"]["lora-r64"] == config["respond"]["lora"] | {"beams": 1}
     assert made["compute"]["lora-r64"] == config["compute"]["lora"]
-    assert config["train"].keys() == {"source", "lora", "full"}, "what was given is not changed"
+    assert config["train"].keys() == {"source", "lora", "full"}, "the input is not changed"
 
 
-def test_a_sweep_of_methods_stands_for_a_method_each():
+def test_a_sweep_of_methods_stands_for_one_method_per_value():
     config = load(methods={"lr": {"of": "full", "label": "Full", "sweep": {"learning_rate": [1e-5, 0.5]}}})
     made = short_forms.expanded(config)
     assert {name: entry["label"] for name, entry in made["methods"].items() if name.startswith("lr")} == {
@@ -55,7 +55,7 @@ def test_a_sweep_of_methods_stands_for_a_method_each():
     assert made["sweeps"]["lr"] == ("learning_rate", {1e-5: "lr-1e-05", 0.5: "lr-0.5"}, "full")
 
 
-def test_a_method_of_ones_own_is_trained_where_others_are_released():
+def test_a_derived_method_is_trained_even_where_others_are_released():
     config = load(methods={"mine": {"of": "full"}}, train={"source": "released"})
     assert short_forms.expanded(config)["train"]["source"] == {
         "lora": "released",
@@ -64,7 +64,7 @@ def test_a_method_of_ones_own_is_trained_where_others_are_released():
     }
 
 
-def test_a_value_for_some_languages_stands_beside_one_for_the_others():
+def test_some_languages_may_have_a_value_beside_the_default():
     config = load(translation={"source": {"default": "firefox", "fi": "my-data/fi.jsonl"}})
     sources = short_forms.expanded(config)["translation"]["source"]
     assert sources["fi"] == "my-data/fi.jsonl" and set(sources) == set(config["languages"]["train"][1:])
@@ -97,8 +97,8 @@ LR = {"lr": {"of": "lora", "sweep": {"learning_rate": [0.25, 0.5]}}}
 MINE = {"models": {"mine": {"family": "bloom", "billions": 1, "path": "my-models/mine"}}, "select": {"bloom": ["mine"]}}
 JUDGE = {"name": "mine", "label": "Mine", "model": "a-model"}
 FAULTS = {
-    "a base model that is not there": (MINE, "models.mine.path: my-models/mine/config.json does not exist; correct"),
-    "a base model of no family": (
+    "a missing base model": (MINE, "models.mine.path: my-models/mine/config.json does not exist; correct"),
+    "a base model of an unknown family": (
         {"models": {"mine": MINE["models"]["mine"] | {"family": "blom"}}},
         "models.mine.family: 'blom' is not an entry of `families`: add it there; did you mean 'bloom'?",
     ),
@@ -106,7 +106,7 @@ FAULTS = {
         {"languages": {"train": ["en", "sw"], "seen": ["en"]}},
         "translation.source: there is no Firefox model for 'sw'",
     ),
-    "prompts that are not there": (
+    "missing prompts": (
         {"data": {"prompts": {"default": "openassistant", "bn": "my-data/bn.jsonl"}}},
         "data.prompts.bn: my-data/bn.jsonl does not exist; correct the path or put the file there",
     ),
@@ -114,8 +114,8 @@ FAULTS = {
         {"judges": [JUDGE]},
         "judges[0]: give exactly one of base_url or serve",
     ),
-    "a seed data set that is not there": ({"data": {"seed": "./mine.json"}}, "data.seed: ./mine.json does not exist"),
-    "a sample that is held out whole": (
+    "a missing seed data set": ({"data": {"seed": "./mine.json"}}, "data.seed: ./mine.json does not exist"),
+    "a sample that is held out entirely": (
         {"data": {"rows": 1000}},
         "data.rows: 1000 rows, and recipe.validation_rows holds out 1000; use more",
     ),
@@ -127,7 +127,7 @@ FAULTS = {
         {"data": {"prompts_used": 51}},
         "data.prompts_used: 51, but data.prompts_expected is 50; use fewer, or all",
     ),
-    "a hash that nothing compares": (
+    "a hash that is never checked": (
         {"models": {"pythia-70m": {"sha256": "0" * 64}}},
         "models.pythia-70m.sha256: goes with gguf; add that, or remove it",
     ),
@@ -145,7 +145,7 @@ FAULTS = {
         {"recipes": {"mix": MIX | {"weights": {"en": 1, "es": 1, "fr": 1}}}},
         "recipes.mix.weights: 'fr' is not one of its languages",
     ),
-    "others of no budget": ({"recipes": {"mix": MIX | {"others": 7}}}, "recipes.mix.others: is a part of rows"),
+    "others without a budget": ({"recipes": {"mix": MIX | {"others": 7}}}, "recipes.mix.others: is a part of rows"),
     "more others than rows": (
         {"recipes": {"mix": MIX | {"rows": 5, "others": 7}}},
         "recipes.mix.others: is 7, more than the 5 rows of the recipe",
@@ -158,8 +158,11 @@ FAULTS = {
         {"recipes": {"mix": MIX | {"sweep": {"label": [1]}}}},
         "recipes.mix.sweep.label: unknown key",
     ),
-    "a method of none": ({"methods": {"mine": {"train": {}}}}, "methods.mine.of: missing; The method whose settings"),
-    "an adapter's setting in full": (
+    "a method without a base": (
+        {"methods": {"mine": {"train": {}}}},
+        "methods.mine.of: missing; The method whose settings",
+    ),
+    "an adapter's setting for full-parameter training": (
         {"methods": {"mine": {"of": "full", "train": {"rank": 4}}}},
         "methods.mine: rank is a setting of LoRA",
     ),
@@ -167,7 +170,7 @@ FAULTS = {
         {"methods": {"mine": {"of": "lora", "train": {"ranc": 4}}}},
         "methods.mine.train.ranc: unknown key; did you mean 'rank'?",
     ),
-    "a method by a built-in name": (
+    "a method with a built-in name": (
         {"methods": {"lora": {"of": "full"}}},
         "methods.lora: there is already a lora; choose another name",
     ),
@@ -180,16 +183,16 @@ FAULTS = {
         "figures.figure2.series[0]: 'multilingal' is not monolingual, English or a recipe: add it there; did you mean"
         " 'multilingual'?",
     ),
-    "a figure to draw that there is not": ({"draw": ["figure12"]}, "draw[0]: 'figure12' is not an entry of `figures`"),
-    "a sweep that there is not": (
+    "an unknown figure to draw": ({"draw": ["figure12"]}, "draw[0]: 'figure12' is not an entry of `figures`"),
+    "an unknown sweep": (
         {"figures": {"figure9": FIGURE}, "draw": ["figure9"]},
         "figures.figure9.sweep: 'lr' is not a sweep of `recipes` or `methods`",
     ),
-    "a sweep of one method shown of another": (
+    "a sweep of one method shown for another": (
         {"methods": LR, "figures": {"figure9": FIGURE | {"runs": {"full": ["bloom"]}}}, "draw": ["figure9"]},
         "figures.figure9.runs: lr changes lora; write runs: { lora: [...] }",
     ),
-    "a sweep without one": (
+    "a sweep figure without a sweep": (
         {"figures": {"figure2": {"kind": "sweep"}}},
         "figures.figure2.sweep: goes with kind: sweep; give both or neither",
     ),

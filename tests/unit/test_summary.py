@@ -64,7 +64,7 @@ def text(tmp_path_factory):
     return summarise(tmp_path_factory.mktemp("run"), SCORES, *order, *files, "--note", "A stand-in judged.")
 
 
-def test_the_score_table_has_a_row_a_run_and_a_column_a_language(text):
+def test_the_score_table_has_a_row_per_run_and_a_column_per_language(text):
     assert tables(text)[0] == [
         ["method", "model", "recipe", "en", "es", "zh"],
         ["lora", "tiny", "multilingual", "–", "2*", "–"],
@@ -130,7 +130,7 @@ def test_english_alone_needs_no_consistency_table(tmp_path):
 
 
 def trainings(folder, *hours):
-    """The csv of costs.py of as many models as hours are given, None for one that was not trained here."""
+    """The CSV of costs.py for one model per value of `hours`, where None is a model that was not trained here."""
     record = dict.fromkeys((*RECORDED, "peak_memory"), 1) | {"device": "NVIDIA H100", "ranks": 2}
     models = [folder / f"models/lora/big/{number}" for number in range(len(hours))]
     for model, spent in zip(models, hours, strict=True):
@@ -143,7 +143,7 @@ def trainings(folder, *hours):
 
 
 def judges(folder, **money):
-    """The csv of judge_report.py, as far as it tells of money."""
+    """The CSV of judge_report.py, as far as it is about money."""
     rows = [{"judge": judge, "attempts": 9, "US dollars": dollars} for judge, dollars in money.items()]
     judge_report.write_csv(folder / "judges.csv", {"cost": rows})
     return ["--judge-costs", folder / "judges.csv"]
@@ -155,7 +155,7 @@ def test_it_says_what_all_trainings_and_each_judge_cost(tmp_path):
     assert "Judges: dear 12.30 US dollars; own, price unknown.\n" in text
 
 
-def test_models_that_were_not_trained_here_cost_nothing_that_is_known(tmp_path):
+def test_the_cost_of_models_that_were_not_trained_here_is_unknown(tmp_path):
     assert "None of the trainings was measured." in summarise(tmp_path, SCORES, *trainings(tmp_path, None, None))
 
 

@@ -38,7 +38,7 @@ def rows_of(path):
         return list(csv.DictReader(stream))
 
 
-def test_table_1_is_the_papers_from_the_papers_settings(tmp_path):
+def test_table_1_is_that_of_the_paper_under_the_papers_settings(tmp_path):
     done = run("table1.py", "--settings", json.dumps(PAPER), "--output-prefix", tmp_path / "table1")
     assert done.returncode == 0, done.stderr
     assert [tuple(row.values()) for row in rows_of(tmp_path / "table1.csv")] == [
@@ -89,7 +89,7 @@ def test_small_numbers_are_written_as_powers_of_ten():
     ]
 
 
-def test_an_unknown_method_is_told_in_one_line(tmp_path):
+def test_an_unknown_method_is_reported_in_one_line(tmp_path):
     done = run("table1.py", "--settings", '{"qlora": {"rank": 8}}', "--output-prefix", tmp_path / "table1")
     assert done.returncode == 1
     assert done.stderr == "error: --settings: unknown method 'qlora'; choose from lora, full, or give its label\n"
@@ -139,14 +139,14 @@ def test_equal_ratings_take_turns_by_language_the_clearest_case_first():
     assert shown(*rows) == [("es", "a"), ("zh", "c"), ("es", "b"), ("zh", "d")]
 
 
-def test_what_is_still_equal_stands_in_the_order_of_the_key_whatever_the_order_of_the_rows():
+def test_remaining_ties_are_in_the_order_of_the_key_whatever_the_order_of_the_rows():
     rows = [answer(lang, id, 3) for lang in ("es", "zh") for id in ("1", "2", "3")]
     expected = [("es", "1"), ("zh", "1"), ("es", "2"), ("zh", "2"), ("es", "3"), ("zh", "3")]
     assert shown(*rows, count=6) == expected
     assert shown(*rows[::-1], count=6) == expected
 
 
-def test_answers_without_a_rating_or_without_text_are_no_examples():
+def test_answers_without_a_rating_or_without_text_are_not_examples():
     rows = [answer("es", "a", None), answer("es", "b", 3, label=None, probability=0.0, response="")]
     assert shown(*rows) == []
 
@@ -160,7 +160,7 @@ def test_table_2_gives_the_exact_text_and_the_judges_words(tmp_path):
     [row] = rows_of(tmp_path / "table2.csv")
     assert (row["response"], row["rating"], row["label"]) == (response, "3", "eng_Latn")
     text = (tmp_path / "table2.md").read_text(encoding="utf-8")
-    assert f"````text\n{response}\n````" in text  # a longer fence: the answer cannot leave it
+    assert f"````text\n{response}\n````" in text  # a longer fence, which the answer cannot close
     assert "Asked in es, answered in eng_Latn (0.9)" in text
     assert "LoRA, bloom-s, mono-en, prompt a" in text
     assert "Polite and friendly." in text
@@ -184,7 +184,7 @@ def test_without_any_example_table_2_says_so_in_a_sentence(tmp_path):
 
 
 def identified(lang, *answers, **run):
-    """Score rows with what was found of each answer, in the order of `names`."""
+    """Score rows with what was identified for each answer, in the order of `names`."""
     names = ("label", "probability", "match", "code_decides", "lines_match", "words_match")
     return [answer(lang, str(id), 2) | dict(zip(names, found, strict=True)) | run for id, found in enumerate(answers)]
 
@@ -227,7 +227,7 @@ def test_an_answer_that_several_judges_rated_counts_once():
     )
 
 
-def test_the_language_table_stands_in_the_order_of_methods_models_recipes_and_languages():
+def test_the_language_table_is_in_the_order_of_methods_models_recipes_and_languages():
     rows = [
         row
         for method, model, recipe, lang in [
@@ -270,7 +270,7 @@ def test_the_language_table_is_written_for_a_reader_and_for_a_program(tmp_path):
     ]
 
 
-def test_a_file_that_is_no_score_table_is_named_in_one_line(tmp_path):
+def test_a_file_that_is_not_a_score_table_is_named_in_one_line(tmp_path):
     (tmp_path / "scores.parquet").write_text("no parquet")
     done = run("table2.py", "--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "table2")
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""Translations from elsewhere are taken as the seed's rows, or refused where nobody can tell which row is which."""
+"""Translations from elsewhere become the seed's rows, or are refused where it is unclear which row is which."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ WITH_IDS = [{"id": n} | row for n, row in enumerate(SPANISH)]
 
 
 def run(folder, content, name="es.jsonl"):
-    """Take a file; return the error line, or the rows."""
+    """Take a file. Returns the error line, or the rows."""
     write_jsonl(folder / "seed.jsonl", SEED)
     path, output = folder / name, folder / "rows.jsonl"
     if isinstance(content, str):
@@ -37,11 +37,11 @@ def run(folder, content, name="es.jsonl"):
 
 @pytest.mark.parametrize("name", ["es.jsonl", "es.json"])
 @pytest.mark.parametrize("content", [SPANISH, WITH_IDS], ids=["by position", "by id"])
-def test_rows_come_under_the_ids_of_the_seed(tmp_path, name, content):
+def test_rows_get_the_ids_of_the_seed(tmp_path, name, content):
     assert run(tmp_path, content, name) == [row | {"flags": []} for row in WITH_IDS]
 
 
-def test_a_missing_input_is_empty_and_other_keys_are_passed_over(tmp_path):
+def test_a_missing_input_is_empty_and_other_keys_are_ignored(tmp_path):
     rows = [{"output": row["output"], "instruction": row["instruction"], "score": 1, "flags": "x"} for row in SPANISH]
     assert run(tmp_path, rows) == [row | {"flags": []} for row in WITH_IDS]
 
@@ -85,7 +85,7 @@ def test_what_cannot_be_matched_with_the_seed_is_refused_in_one_line(tmp_path, k
 
 
 def take_sample(folder, translation):
-    """Take rows 1 and 3, of four, from a file; return the rows, or the error line."""
+    """Take rows 1 and 3, of four, from a file. Returns the rows, or the error line."""
     write_jsonl(folder / "whole.jsonl", SEED)
     write_jsonl(folder / "seed.jsonl", [SEED[1], SEED[3]])
     write_jsonl(folder / "es.jsonl", translation)

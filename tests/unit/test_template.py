@@ -1,4 +1,4 @@
-"""Prompts by the template, and answers cut where the template would go on."""
+"""Prompts made from the template, and answers cut where the template would continue."""
 
 import json
 

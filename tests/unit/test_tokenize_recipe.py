@@ -24,7 +24,7 @@ def run(monkeypatch, recipe, tokenizer, output, *options, max_length=512):
     return load_from_disk(str(output))
 
 
-def test_a_row_is_prompt_and_response_and_end_of_text(tmp_path, monkeypatch):
+def test_a_row_is_prompt_response_and_end_of_text(tmp_path, monkeypatch):
     recipe, folder = tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer")
     dataset = run(monkeypatch, recipe, folder, tmp_path / "tokens")
     tokenizer, template = Tokenizer(folder), Template(tiny.ALPACA)
@@ -39,7 +39,7 @@ def test_a_row_is_prompt_and_response_and_end_of_text(tmp_path, monkeypatch):
         assert row["length"] == len(row["input_ids"])
 
 
-def test_what_the_tokenizer_puts_before_a_text_stays_and_stands_there_once(tmp_path, monkeypatch):
+def test_the_token_that_the_tokenizer_puts_before_a_text_is_kept_exactly_once(tmp_path, monkeypatch):
     folder = tiny.tokenizer(tmp_path / "tokenizer", bos=True)
     dataset = run(monkeypatch, tiny.recipe(tmp_path / "recipe"), folder, tmp_path / "tokens")
     for row in dataset["train"]:
@@ -85,7 +85,7 @@ def test_the_same_recipe_gives_the_same_bytes(tmp_path, monkeypatch):
     assert filecmp.cmpfiles(one, other, files, shallow=False)[0] == files
 
 
-def test_a_response_that_would_melt_into_the_prompt_is_encoded_alone(tmp_path):
+def test_a_response_that_would_merge_with_the_prompt_is_encoded_by_itself(tmp_path):
     """With a merge of line break and space, the joint text would change the prompt's last token."""
     folder = tiny.tokenizer(tmp_path / "tokenizer")
     definition = json.loads((folder / "tokenizer.json").read_text())
@@ -123,7 +123,7 @@ def test_the_name_of_a_special_token_in_a_text_is_text(tmp_path, monkeypatch, bo
 
 
 def test_the_token_before_every_text_may_be_the_end_of_text(tmp_path):
-    """As OPT's is."""
+    """As in OPT's tokenizer."""
     folder = tiny.tokenizer(tmp_path / "tokenizer", bos=True)
     (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<s>"}))
     tokenizer = Tokenizer(folder)
@@ -133,7 +133,7 @@ def test_the_token_before_every_text_may_be_the_end_of_text(tmp_path):
 
 
 def test_rows_in_which_a_tokenizer_reads_special_tokens_are_counted(tmp_path, monkeypatch, capsys):
-    """One that makes <s> up of ordinary tokens, by its merges."""
+    """Here, a tokenizer whose merges build <s> from ordinary tokens."""
     recipe, folder = tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer", bos=True)
     definition = json.loads((folder / "tokenizer.json").read_text())
     definition["model"]["vocab"]["<s"] = len(definition["model"]["vocab"])
@@ -203,10 +203,10 @@ def test_a_budget_of_tokens_keeps_the_first_rows_that_fit(tmp_path, monkeypatch)
     counts = json.loads((tmp_path / "some" / "counts.json").read_text())
     assert sum(language["tokens"] for language in counts["train"].values()) == sum(lengths[:7]) <= budget
     whole = json.loads((tmp_path / "whole" / "counts.json").read_text())
-    assert counts["validation"] == whole["validation"], "what is measured on stays"
+    assert counts["validation"] == whole["validation"], "the validation split does not change"
 
 
-def test_a_budget_may_be_what_another_recipe_has(tmp_path, monkeypatch, capsys):
+def test_a_budget_may_be_the_tokens_of_another_recipe(tmp_path, monkeypatch, capsys):
     common = made(tmp_path)
     run(monkeypatch, *common, tmp_path / "small", "--tokens", 500)
     run(monkeypatch, *common, tmp_path / "same", "--tokens-of", tmp_path / "small")
@@ -220,7 +220,7 @@ def test_a_budget_may_be_what_another_recipe_has(tmp_path, monkeypatch, capsys):
     assert "all of them are taken" in capsys.readouterr().err
 
 
-def test_a_budget_that_cannot_be_met_is_told(tmp_path, monkeypatch):
+def test_a_budget_that_cannot_be_met_is_refused(tmp_path, monkeypatch):
     common = made(tmp_path)
     with pytest.raises(
         InputError, match=r"1,000,000 training tokens are asked for, but its rows have .*; ask for fewer"

@@ -1,6 +1,7 @@
-"""Training: equal set-ups give equal bytes, the best checkpoint is kept and read again, bad input is one line.
+"""Training: equal set-ups give equal bytes, the best checkpoint is kept and read back, bad input gives one line.
 
-That ranks and micro-batches do not change the steps is test_invariants.py's, that a stop does not is tests/faults'.
+That ranks and micro-batches do not change the steps is tested in test_invariants.py; that interruptions do not, in
+tests/faults.
 """
 
 import gc
@@ -37,7 +38,7 @@ def house(tmp_path_factory) -> Path:
 
 
 def attempt(training: Training, **changed) -> InputError:
-    """The one line that refuses a training, in this process."""
+    """The one line with which a training in this process is refused."""
     with pytest.raises(InputError) as error:
         tune(training, **changed)
     assert "\n" not in str(error.value)
@@ -45,7 +46,7 @@ def attempt(training: Training, **changed) -> InputError:
     return error.value
 
 
-def test_checkpoints_of_other_settings_are_not_gone_on_from(house, tmp_path):
+def test_checkpoints_of_other_settings_are_not_resumed(house, tmp_path):
     output = tmp_path / "model"
     stale = Training(house, output).checkpoints / "checkpoint-4"
     stale.mkdir(parents=True)
@@ -78,7 +79,7 @@ def validation_loss(model, house: Path) -> float:
 
 
 @pytest.mark.parametrize(("method", "learning_rate"), [("lora", 50.0), ("full", 3.0)])
-def test_what_is_saved_is_the_checkpoint_with_the_least_validation_loss(house, tmp_path, method, learning_rate):
+def test_what_is_saved_is_the_checkpoint_with_the_lowest_validation_loss(house, tmp_path, method, learning_rate):
     """The learning rate rises until it does harm."""
     output = tmp_path / "model"
     record = tune(Training(house, output, method), learning_rate=learning_rate, warmup=9, evaluate_every=1, epochs=3)
@@ -94,7 +95,7 @@ def test_what_is_saved_is_the_checkpoint_with_the_least_validation_loss(house, t
     assert validation_loss(model.eval(), house) == pytest.approx(record["best"]["validation_loss"], abs=1e-5)
 
 
-def test_the_output_holds_safetensors_and_what_makes_them_usable(house, tmp_path):
+def test_the_output_has_safetensors_and_what_is_needed_to_use_them(house, tmp_path):
     output = tmp_path / "adapter"
     tune(Training(house, output, family="llama"))
     names = {path.name for path in output.iterdir()}
@@ -123,7 +124,7 @@ def test_an_adapter_that_lacks_something_or_has_not_learned_is_refused(house, tm
         saving.check_saved_adapter(output, trained)
 
 
-def test_training_json_says_what_it_took(house, tmp_path):
+def test_training_json_says_what_the_training_cost(house, tmp_path):
     record = tune(Training(house, tmp_path / "model"))
     assert record["flops"] == (4 * record["parameters"] + 2 * record["trained_parameters"]) * record["tokens"]
     assert record["tokens_per_second"] > 0 and record["peak_memory"] > 1e7
@@ -135,12 +136,12 @@ def test_training_json_counts_what_was_trained_on(house, tmp_path):
     lengths = load_tokens(house / "tokens")["train"]["length"]
     assert record["examples"] == 2 * 22
     assert record["tokens"] == 2 * sum(lengths) <= record["padded_tokens"]
-    assert record["trained_parameters"] == 2 * 4 * (32 + 96)  # two layers, rank 4, a map of 32 to 3 × 32
+    assert record["trained_parameters"] == 2 * 4 * (32 + 96)  # two layers, rank 4, a projection from 32 to 3 × 32
     assert set(record["inputs"]["weights"]) == {"config.json", "model.safetensors"}
     assert len(record["losses"]["train"]) == 6
 
 
-def test_only_the_response_has_labels_and_padding_never_has(house):
+def test_only_the_response_has_labels_and_padding_never_does(house):
     rows = load_tokens(house / "tokens")["train"]
     responses = Examples(rows, "response")
     batch = collate([responses[0], responses[1], responses[FILLER]])
@@ -169,7 +170,7 @@ def test_only_the_response_has_labels_and_padding_never_has(house):
         ({"learning_rate": 1e30}, "the loss is nan"),
     ],
 )
-def test_settings_that_cannot_be_are_refused_in_one_line(house, tmp_path, changed, complaint):
+def test_impossible_settings_are_refused_in_one_line(house, tmp_path, changed, complaint):
     assert complaint in str(attempt(Training(house, tmp_path / "model"), **changed))
 
 
@@ -180,12 +181,12 @@ def test_settings_that_cannot_be_are_refused_in_one_line(house, tmp_path, change
         ({"offload": "all", "zero_stage": 2}, "settings: offload all needs zero_stage 3"),
     ],
 )
-def test_only_what_zero_divides_is_moved_to_the_host(house, tmp_path, changed, complaint):
+def test_only_what_zero_shards_can_be_offloaded(house, tmp_path, changed, complaint):
     assert complaint in str(attempt(Training(house, tmp_path / "model", "full"), **changed))
 
 
 def poisoned(house: Path, folder: Path) -> tuple[Namespace, int, str]:
-    """A training whose model has no number for one token, which stands in one row; the step and name of that row."""
+    """A training whose model has NaN weights for one token, which occurs in one row; the step and name of that row."""
     import torch
 
     unused, step = 5, 2
@@ -243,7 +244,7 @@ def test_weights_that_are_not_those_of_the_best_step_are_refused(house, tmp_path
     assert complaint.startswith("the weights as saved have a validation loss of ")
 
 
-def test_activations_computed_again_change_no_byte(house, tmp_path, monkeypatch):
+def test_recomputed_activations_change_no_byte(house, tmp_path, monkeypatch):
     from transformers.models.gpt_neox.modeling_gpt_neox import GPTNeoXMLP
 
     calls, plain = dict.fromkeys(("keep", "recompute"), 0), GPTNeoXMLP.forward
@@ -261,7 +262,7 @@ def test_activations_computed_again_change_no_byte(house, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_in_bf16_the_losses_are_those_of_fp32_to_its_precision(house, tmp_path, method):
+def test_in_bf16_the_losses_are_those_of_fp32_within_its_precision(house, tmp_path, method):
     changed = {"learning_rate": 1e-3}
     exact = tune(Training(house, tmp_path / "fp32", method), **changed)
     record = tune(Training(house, tmp_path / "bf16", method), precision="bf16", **changed)
@@ -269,8 +270,8 @@ def test_in_bf16_the_losses_are_those_of_fp32_to_its_precision(house, tmp_path, 
     assert trajectory(record) == pytest.approx(trajectory(exact), rel=2e-2)
 
 
-def test_what_a_training_held_is_given_up_before_its_output_is_read_again(house, tmp_path, monkeypatch):
-    """On a GPU the model would stand there twice, and its optimizer beside it."""
+def test_a_training_releases_its_memory_before_its_output_is_read_again(house, tmp_path, monkeypatch):
+    """Otherwise a GPU would hold the model twice, and its optimizer as well."""
     held, plain = [], train.training.release_memory
 
     def release(trainer):
@@ -305,10 +306,10 @@ def test_the_losses_can_be_followed_in_a_file(house, tmp_path):
     assert rows["loss"].drop_nulls().to_list() == [loss for _, loss in record["losses"]["train"]]
     assert rows["validation_loss"].drop_nulls().to_list() == [loss for _, loss in record["losses"]["validation"]]
     Curve(curve, from_step=3)
-    assert pl.read_csv(curve)["step"].to_list() == [1, 2, 3, 3], "what is done again is written again"
+    assert pl.read_csv(curve)["step"].to_list() == [1, 2, 3, 3], "repeated steps are written again"
 
 
-def test_another_architecture_needs_nothing_but_the_names_of_its_modules(house, tmp_path):
+def test_another_architecture_needs_only_the_names_of_its_modules(house, tmp_path):
     model = tiny.model(tmp_path / "qwen2", "llama", house / "tokenizer", model_type="qwen2", num_key_value_heads=2)
     asked = Training(house, tmp_path / "model").arguments(model=model, adapter_modules=["q_proj", "o_proj"])
     assert train.train(asked, train.Settings(**settings())) == 0
@@ -329,7 +330,7 @@ def test_zero_without_ranks_says_how_to_launch(house, tmp_path):
     assert "start it by launch.py" in str(attempt(Training(house, tmp_path / "model", "full"), zero_stage=2))
 
 
-def test_an_adapter_module_that_is_not_there_is_named_with_those_that_are(house, tmp_path):
+def test_an_unknown_adapter_module_is_named_with_the_known_ones(house, tmp_path):
     asked = Training(house, tmp_path / "model", family="llama").arguments(adapter_modules=["query_key_value"])
     with pytest.raises(InputError) as error:
         train.train(asked, train.Settings(**settings()))
@@ -381,7 +382,7 @@ def test_rows_without_a_whole_prompt_teach_nothing_and_do_no_harm(house):
     assert step_loss(nothing, None, torch.tensor(0)).item() == 0
 
 
-def test_on_the_command_line_a_fault_is_one_line_and_help_is_at_hand(house, tmp_path):
+def test_on_the_command_line_a_fault_gives_one_line_and_help_appears_at_once(house, tmp_path):
     faulty = Training(house, tmp_path / "model").command(rows=3)
     run = subprocess.run(faulty, capture_output=True, text=True)
     assert run.returncode == 1

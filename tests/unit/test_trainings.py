@@ -1,4 +1,4 @@
-"""What each method trains with, and the released models that are taken in place of a training."""
+"""What each method trains with, and the released models that can replace a training."""
 
 import json
 
@@ -22,13 +22,13 @@ def settings(config: dict, path: str) -> dict:
     return json.loads(trainings(config).settings(run(path)))
 
 
-def test_a_method_of_ones_own_is_like_lora_or_full():
+def test_a_derived_method_is_like_lora_or_full():
     own = trainings(paper(methods=WIDE))
     assert (own.methods_like("lora"), own.methods_like("full")) == (["lora", "lora-wide"], ["full"])
     assert own.base_method(run("lora-wide/bloom-3b/mono-es")) == "lora"
 
 
-def test_each_method_is_trained_or_released_and_ones_own_is_always_trained():
+def test_each_method_is_trained_or_released_and_a_derived_one_is_always_trained():
     released = trainings(paper(methods=WIDE, train={"source": "released"}))
     assert released.methods_from("released") == ["lora", "full"]
     assert released.methods_from("trained") == ["lora-wide"]
@@ -42,14 +42,14 @@ def test_lora_adapts_the_methods_own_modules_or_those_of_the_family():
     assert own.adapter_modules(run("lora/llama-7b/mono-es")) == ["q_proj", "k_proj", "v_proj"]
 
 
-def test_loras_own_settings_stand_apart_and_modules_are_no_setting():
+def test_loras_own_settings_are_separate_and_modules_are_not_a_setting():
     made = settings(paper(methods=WIDE), "lora-wide/bloom-7b1/mono-es")
     assert made["lora"] == {"rank": 64, "alpha": 16, "dropout": 0.05, "adapter": "dora"}
     assert not {"rank", "alpha", "dropout", "adapter", "modules"} & made.keys()
     assert (made["seed"], made["learning_rate"], made["batch"], made["epochs"]) == (42, 3e-4, 128, 5)
 
 
-def test_larger_models_ask_for_what_saves_memory():
+def test_larger_models_have_settings_that_save_memory():
     small, large = (settings(paper(), f"full/{model}/mono-es") for model in ("bloom-560m", "bloom-7b1"))
     assert (small["zero_stage"], "activations" in small) == (2, False)
     assert (large["zero_stage"], large["activations"]) == (3, "recompute")
@@ -61,7 +61,7 @@ def test_a_method_may_have_a_seed_of_its_own():
     assert [settings(config, f"lora-seed-{seed}/bloom-3b/mono-es")["seed"] for seed in (1, 2)] == [1, 2]
 
 
-def test_a_micro_batch_is_looked_for_where_its_size_is_left_open():
+def test_a_micro_batch_is_searched_for_where_its_size_is_left_open():
     training, given = run("full/bloom-3b/mono-es"), run("full/tiny-bloom-s/mono-es")
     assert trainings(paper()).micro_batch(training) == ["<results>/micro_batches/full/bloom-3b.json"]
     assert trainings(miniature()).micro_batch(given) == []
@@ -91,7 +91,7 @@ def test_a_released_model_is_fetched_from_the_authors_repository_by_its_pin():
     ]
 
 
-def test_a_hash_that_is_not_known_is_not_asked_for(monkeypatch):
+def test_an_unknown_hash_is_not_checked(monkeypatch):
     pin = {"revision": "1" * 40, "sha256": {"model.safetensors": None}}
     registry = {"models": {"HPLT/sft-fpft-es-bloom-3b": pin}, "pickled": []}
     monkeypatch.setattr("study.released.read_released_registry", lambda: registry)
@@ -99,7 +99,7 @@ def test_a_hash_that_is_not_known_is_not_asked_for(monkeypatch):
     assert options == ["--repo", "HPLT/sft-fpft-es-bloom-3b", "--revision", "1" * 40]
 
 
-def test_a_folder_of_the_user_goes_before_the_repository_and_an_adapter_must_fit_its_base():
+def test_a_users_folder_comes_before_the_repository_and_an_adapter_must_fit_its_base():
     mine = released(lora={"path": "my/{model}/{recipe}"})
     assert mine.folder(run("lora/llama-7b/mono-es")) == "my/llama-7b/mono-es"
     assert mine.options(run("lora/llama-7b/mono-es")) == [
