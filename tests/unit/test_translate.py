@@ -1,4 +1,4 @@
-"""Rows are put together from translated segments: the seed's ids, all of them, in its order; or there is none."""
+"""Rows are assembled from translated segments, with all of the seed's ids in its order, or not at all."""
 
 import subprocess
 import sys
@@ -56,8 +56,8 @@ def test_a_row_whose_segment_was_never_made_is_named(tmp_path):
     assert result.stderr.startswith("error: ") and "row 3: 'A bee' has no translation" in result.stderr
 
 
-def test_a_full_disk_is_one_line(tmp_path):
-    """SQLite's temporary database fills it first; segment.py has one as well, and ends at its output."""
+def test_a_full_disk_is_reported_in_one_line(tmp_path):
+    """SQLite's temporary database fills it first; segment.py has one as well, but fails at its output."""
     texts = [f"The word {'abcdefghij'[n % 10] * (n % 97 + 2)} and {'klmnopqrst'[n % 9] * n}" for n in range(700)]
     rows = [{"id": n, "instruction": text, "input": "", "output": ""} for n, text in enumerate(texts)]
     write_jsonl(tmp_path / "seed.jsonl", rows)
@@ -85,7 +85,7 @@ def test_a_full_disk_is_one_line(tmp_path):
         ([answer(0, "a", "b", "c")], [answer(2, "c")], "0.jsonl: chunk 0 has 3 translations, .* has 2 segments"),
     ],
 )
-def test_the_shard_that_is_not_the_translation_of_the_segments_is_named(tmp_path, monkeypatch, first, second, named):
+def test_a_shard_that_does_not_match_the_segments_is_named(tmp_path, monkeypatch, first, second, named):
     monkeypatch.chdir(tmp_path)
     write_jsonl("segments.jsonl", SEGMENTS)
     write_jsonl("0.jsonl", first)

@@ -38,7 +38,7 @@ real_engine = pytest.mark.skipif(not ENGINE.exists(), reason="no Bergamot enviro
 
 
 def answer_of(*sentences: str) -> list[Sentence]:
-    """An engine's answer to "A. B." from "A.>X.", " B.>Y.": each sentence with what stands before it."""
+    """An engine's answer to "A. B." from "A.>X.", " B.>Y.": each sentence with the space before it."""
     parts = (sentence.split(">") for sentence in sentences)
     return [Sentence(" " * (len(source) - len(source.lstrip())), source.lstrip(), target) for source, target in parts]
 
@@ -87,7 +87,7 @@ def test_chinese_sentences_are_joined_without_a_space(before, after, text):
     assert join_translations(before, " ", after) == text
 
 
-def test_sentences_are_one_where_a_span_crosses_from_one_to_the_other():
+def test_sentences_are_joined_where_a_span_crosses_from_one_into_the_next():
     assert group_sentences(
         "Type `a. B` now. Go.", answer_of("Type `a.>Tipp `a.", " B` now.>B` jetzt.", " Go.>Los.")
     ) == [
@@ -97,7 +97,7 @@ def test_sentences_are_one_where_a_span_crosses_from_one_to_the_other():
 
 
 def test_a_sentence_that_lost_something_is_translated_again_around_it():
-    """Only that one; and what follows the last sentence is kept."""
+    """Only that sentence, and the space after the last one is kept."""
     answers = {
         "Pay $3.50 to me@a.org now. Go. ": answer_of("Pay $3.50 to me@a.org now.>Zahl.", " Go.>Los."),
         "Pay": answer_of("Pay>Zahl"),
@@ -123,8 +123,8 @@ def test_a_sentence_without_words_stays_and_one_that_comes_back_empty_is_not_los
     )
 
 
-def test_a_processor_without_avx2_is_told_from_one_that_has_it(tmp_path):
-    """On one without, the kernels would fall back to others, which round differently."""
+def test_a_processor_without_avx2_is_recognised(tmp_path):
+    """Without it, the engine would fall back to other kernels, which round differently."""
     (tmp_path / "old").write_text("flags\t: fpu sse4_2 avx\nbugs\t:\n")
     (tmp_path / "new").write_text("flags\t: fpu avx avx2\nbugs\t:\n")
     assert has_avx2(tmp_path / "new") and not has_avx2(tmp_path / "old")
@@ -162,13 +162,13 @@ def requests_file(path: Path, requests: list[list[str]]) -> Path:
 
 @pytest.fixture
 def segments(tmp_path) -> Path:
-    """Sixty requests, with numbers that the model loses, so that there are pieces to be asked for as well."""
+    """Sixty requests, with numbers that the model loses, so that sentences are translated in pieces as well."""
     texts = [f"Tell me about the horse {n}. The sea is big and {n * 7} birds sing." for n in range(180)]
     return requests_file(tmp_path / "segments.jsonl", [texts[n : n + 3] for n in range(0, 180, 3)])
 
 
 def arguments(segments: Path, model: Path, output: Path, **changed: object) -> list[object]:
-    """Arguments of translate_shard.py, and where they are changed (`shard=1`)."""
+    """Arguments of translate_shard.py, with changes such as `shard=1`."""
     options = {
         "segments": segments,
         "model": model,
@@ -186,7 +186,7 @@ def translate(segments: Path, model: Path, output: Path, **changed: object) -> b
 
 
 def one_line(ended: subprocess.CompletedProcess, output: Path) -> str:
-    """The one line that a run ends with that must fail."""
+    """The one line of a run that must fail."""
     assert ended.returncode == 1 and not output.exists()
     errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and "Traceback" not in ended.stderr
@@ -204,7 +204,7 @@ def translations(path: Path) -> list[str]:
 @real_engine
 @pytest.mark.parametrize("language", ["es", "zh"])
 def test_the_demo_models_translate_the_whole_seed_data_as_the_grammar_does(models, grammar, tmp_path, language):
-    """Lists, code, numbers, inputs and line breaks come through; `make demo-models` mends a changed grammar."""
+    """Lists, code, numbers, inputs and line breaks survive. After a change to the grammar, run `make demo-models`."""
     write_jsonl(tmp_path / "seed.jsonl", seed(grammar))
     run("segment.py", "--seed", tmp_path / "seed.jsonl", "--chunk-rows", 16, "--output", tmp_path / "segments.jsonl")
     translate(tmp_path / "segments.jsonl", models[language], tmp_path / "shard.jsonl")
@@ -237,8 +237,8 @@ def journal_keys(path: Path) -> list[str]:
 
 
 @real_engine
-def test_killed_at_ten_instants_it_goes_on_and_ends_with_the_same_bytes(models, segments, tmp_path):
-    """And nothing that the journal had by then is asked for again: its entries are the unbroken run's, each once."""
+def test_a_shard_killed_at_ten_moments_resumes_and_ends_with_the_same_bytes(models, segments, tmp_path):
+    """Nothing in the journal is asked for again: its entries are those of the uninterrupted run, each once."""
     whole = translate(segments, models["es"], tmp_path / "whole.jsonl")
     unbroken = len(journal_keys(tmp_path / "whole.journal"))
 
@@ -288,7 +288,7 @@ def test_another_model_does_not_take_answers_from_the_journal(models, tmp_path):
 
 
 @real_engine
-def test_an_engine_that_dies_in_mid_shard_is_started_again(models, segments, tmp_path):
+def test_an_engine_that_dies_during_a_shard_is_started_again(models, segments, tmp_path):
     """The engine alone is killed, three times; the shard goes on."""
     whole = translate(segments, models["es"], tmp_path / "whole.jsonl")
     engines = tmp_path / "engines"
@@ -315,7 +315,7 @@ def test_an_engine_that_dies_in_mid_shard_is_started_again(models, segments, tmp
 
 
 @real_engine
-def test_a_full_disk_ends_it_with_one_line_and_loses_nothing(models, segments, tmp_path):
+def test_a_full_disk_ends_a_shard_with_one_line_and_loses_nothing(models, segments, tmp_path):
     whole = translate(segments, models["es"], tmp_path / "whole.jsonl")
     out, journal = tmp_path / "out.jsonl", tmp_path / "out.journal"
 
@@ -333,7 +333,7 @@ def test_a_full_disk_ends_it_with_one_line_and_loses_nothing(models, segments, t
 @pytest.mark.parametrize("language", ["es", "zh"])
 @pytest.mark.parametrize("text", ["Tell me about the sea. ", "The sea ", "sea", "Take 3. ", "👩‍👩‍👧", "7 "])
 def test_a_segment_of_100_000_characters_is_translated(models, tmp_path, language, text):
-    """As is a row that is all sentences, one sentence that never ends, and one word."""
+    """Whether it is made of sentences, or is one endless sentence or one word."""
     long = (text * (100_000 // len(text))).strip()
     segments = requests_file(tmp_path / "segments.jsonl", [[long, "The dog"]])
     translate(segments, models[language], tmp_path / "out.jsonl")
@@ -345,7 +345,7 @@ def test_a_segment_of_100_000_characters_is_translated(models, tmp_path, languag
             {"Cuéntame", "algo", "sobre", "el", "mar."} if language == "es" else {translated}
         )
     if language == "zh" and text == "The sea ":
-        assert " " not in translated  # no space where the engine cut
+        assert " " not in translated  # no space where the engine split the text
 
 
 def broken_model(sound: Path, folder: Path, content: bytes, in_manifest: bool) -> Path:
@@ -370,7 +370,7 @@ def test_a_truncated_model_is_found_before_the_engine_starts(models, segments, t
 
 
 @real_engine
-def test_a_model_the_engine_cannot_bear_is_named(models, segments, tmp_path):
+def test_a_model_that_the_engine_cannot_load_is_named(models, segments, tmp_path):
     model = broken_model(models["es"], tmp_path / "model", b"no model at all" * 99, in_manifest=True)
     assert str(model / "model.bin") in complaint(segments, model, tmp_path / "out.jsonl")
 
@@ -388,7 +388,7 @@ def test_a_missing_engine_is_named(models, segments, tmp_path):
 
 
 @real_engine
-def test_a_line_of_the_segments_that_is_none_is_named(models, tmp_path):
+def test_an_invalid_line_of_the_segments_is_named(models, tmp_path):
     path = tmp_path / "segments.jsonl"
     path.write_text('{"chunk": 0, "segments": ["A dog"]}\n{"chunk": 1}\n')
     error = complaint(path, models["es"], tmp_path / "out.jsonl", engine_python=tmp_path / "none")
@@ -396,5 +396,5 @@ def test_a_line_of_the_segments_that_is_none_is_named(models, tmp_path):
 
 
 @real_engine
-def test_a_shard_that_is_not_there_is_refused(models, segments, tmp_path):
+def test_a_shard_number_out_of_range_is_refused(models, segments, tmp_path):
     assert "--shard 3" in complaint(segments, models["es"], tmp_path / "out.jsonl", shard=3, shards=3)

@@ -1,4 +1,4 @@
-"""A translation model's folder holds checked files or does not come to be."""
+"""A translation model's folder contains checked files, or is not created."""
 
 import gzip
 import hashlib
@@ -31,13 +31,13 @@ def command(output: Path, *arguments: object) -> list[str]:
 
 
 def make(output: Path, *arguments: object, largest_file: int = -1) -> subprocess.CompletedProcess:
-    """Run the script, on a disk that takes no file of more than `largest_file` bytes."""
+    """Run the script on a disk that takes no file of more than `largest_file` bytes."""
     limit = files_up_to(largest_file)
     return subprocess.run(command(output, *arguments), capture_output=True, text=True, preexec_fn=limit)
 
 
 def complaint(output: Path, *arguments: object, **limits: int) -> str:
-    """The one line of a run that must fail and leave nothing half done, in plain sight or hidden."""
+    """The one line of a run that must fail and leave nothing half done, whether visible or hidden."""
     ended = make(output, *arguments, **limits)
     assert ended.returncode == 1, ended.stderr
     assert not output.exists() and not list(output.parent.rglob(".*"))
@@ -70,7 +70,7 @@ def test_a_packed_model_is_unpacked_with_its_config_and_manifest(tmp_path, langu
     assert all(f"- {name}\n" in config for name in names - {"config.yml", "manifest.json"})
 
 
-def test_the_demo_models_are_those_of_the_checksums_and_small():
+def test_the_demo_models_match_their_checksums_and_are_small():
     checksums = read_json(PACKED / "checksums.json")
     assert checksums == {path.name: sha256(path) for path in PACKED.glob("*.tar.gz")}
     assert {"enes.tar.gz", "enfr.tar.gz", "enbg.tar.gz", "enru.tar.gz", "enzh.tar.gz"} <= set(checksums)
@@ -145,7 +145,7 @@ def test_half_a_model_is_refused(tmp_path):
     assert str(path) in complaint(tmp_path / "model", "--packed", path)
 
 
-def test_a_packed_model_that_is_not_there_is_named(tmp_path):
+def test_a_missing_packed_model_is_named(tmp_path):
     assert str(tmp_path / "none.tar.gz") in complaint(tmp_path / "model", "--packed", tmp_path / "none.tar.gz")
 
 
@@ -174,7 +174,7 @@ class Publisher:
         files = {KINDS[kind]: {"path": f"models/en-es/{name}"} for kind, name in names.items()}
         files["model"]["uncompressedHash"] = DIGEST
         older = {"model": {"path": "models/en-es/old/" + names["model"], "uncompressedHash": "0" * 64}}
-        # As db/updater.py of mozilla/translations writes it, but for scores and sizes.
+        # As db/updater.py of mozilla/translations writes it, without scores and sizes.
         self.index = {
             "generated": "2026-01-01T00:00:00Z",
             "baseUrl": address,
@@ -203,13 +203,13 @@ def published(tmp_path):
 
 @pytest.fixture
 def cache(tmp_path) -> Path:
-    """The folder in which the files of the tiny model are looked for, empty."""
+    """The folder in which the tiny model's files are looked for, still empty."""
     folder = tmp_path / "cache" / "tiny"
     folder.mkdir(parents=True)
     return folder
 
 
-def test_a_published_model_is_downloaded_checked_and_named_as_the_engine_wants(published, tmp_path):
+def test_a_published_model_is_downloaded_checked_and_named_as_the_engine_expects(published, tmp_path):
     ended = make(tmp_path / "model", *published.arguments())
     assert ended.returncode == 0, ended.stderr
     assert {path.name for path in (tmp_path / "model").iterdir()} == SHARED
@@ -225,7 +225,7 @@ def test_files_in_the_cache_need_no_network(published, cache, tmp_path):
     assert ended.returncode == 0, ended.stderr
 
 
-def test_without_a_network_the_line_says_which_files_may_be_put_where(published, cache, tmp_path):
+def test_without_a_network_one_line_says_which_files_to_put_where(published, cache, tmp_path):
     index = nowhere()
     write_json(published.registry, {"index": index, "models": [published.entry]})
     published.paths["lex"].rename(cache / published.paths["lex"].name)
@@ -256,7 +256,7 @@ def test_a_download_that_fails_is_named_and_leaves_nothing(published, cache, tmp
 
 
 @pytest.mark.parametrize("fault", ["short", "broken", "reset"])
-def test_after_a_failure_what_was_whole_is_not_downloaded_again(published, cache, tmp_path, fault):
+def test_after_a_failure_complete_files_are_not_downloaded_again(published, cache, tmp_path, fault):
     model, lex, vocabulary = (published.paths[kind].name for kind in ("model", "lex", "vocab"))
     published.server.faults[lex] = fault
     complaint(tmp_path / "model", *published.arguments(), "--cache", cache.parent)
@@ -266,7 +266,7 @@ def test_after_a_failure_what_was_whole_is_not_downloaded_again(published, cache
     assert published.server.asked == {"models.json": 2, model: 1, lex: 2, vocabulary: 1}
 
 
-def test_a_killed_download_goes_on_from_what_was_whole(published, cache, tmp_path):
+def test_a_download_that_was_killed_resumes_after_the_complete_files(published, cache, tmp_path):
     model, lex, vocabulary = (published.paths[kind].name for kind in ("model", "lex", "vocab"))
     published.server.faults[lex] = "stalled"
     arguments = [*published.arguments(), "--cache", cache.parent]
@@ -283,7 +283,9 @@ def test_a_killed_download_goes_on_from_what_was_whole(published, cache, tmp_pat
 
 @pytest.mark.parametrize("kind", ["model", "lex", "vocab"])
 @pytest.mark.parametrize("damage", [lambda content: content[:-9], lambda content: content[:-9] + b"different"])
-def test_a_download_that_is_not_as_registered_is_refused_with_both_values(published, cache, tmp_path, kind, damage):
+def test_a_download_that_differs_from_the_registry_is_refused_with_both_values(
+    published, cache, tmp_path, kind, damage
+):
     path = published.paths[kind]
     path.write_bytes(damage(path.read_bytes()))
     file = next(file for file in published.entry["files"] if file["name"] == path.name)
@@ -297,7 +299,7 @@ def test_a_download_that_is_not_as_registered_is_refused_with_both_values(publis
 
 
 @pytest.mark.parametrize("content", [b"", b"another", b"different" * 20])
-def test_a_file_in_the_cache_that_is_not_as_registered_is_named(published, cache, tmp_path, content):
+def test_a_file_in_the_cache_that_differs_from_the_registry_is_named(published, cache, tmp_path, content):
     path = write(cache / published.paths["lex"].name, content)
     size = published.paths["lex"].stat().st_size
     error = complaint(tmp_path / "model", *published.arguments(), "--cache", cache.parent)
@@ -369,7 +371,7 @@ def test_a_model_that_is_not_registered_is_named_with_those_that_are(tmp_path, l
         (lambda index: index["models"]["en-es"][1]["files"].pop("vocab"), "there is no vocab.enes.spm.gz"),
     ],
 )
-def test_an_index_that_is_laid_out_otherwise_is_named(published, tmp_path, change, named):
+def test_an_index_with_another_layout_is_named(published, tmp_path, change, named):
     change(published.index)
     write_json(published.folder / "models.json", published.index)
     error = complaint(tmp_path / "model", *published.arguments())
@@ -384,12 +386,12 @@ def test_an_index_that_is_not_json_is_named(published, tmp_path, content):
 
 
 @pytest.mark.parametrize("content", [b"[]", b"null", b"7"])
-def test_an_index_that_is_no_object_is_named(published, tmp_path, content):
+def test_an_index_that_is_not_an_object_is_named(published, tmp_path, content):
     (published.folder / "models.json").write_bytes(content)
     assert "models.json: not in the expected format" in complaint(tmp_path / "model", *published.arguments())
 
 
-def test_the_registry_holds_whole_models_with_hashes():
+def test_the_registry_has_complete_models_with_hashes():
     models = json.loads(REGISTRY.read_text())["models"]
     assert len({(model["language"], model["architecture"]) for model in models}) == len(models)
     languages = {model["language"] for model in models if model["architecture"] == "base-memory"}

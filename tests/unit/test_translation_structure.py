@@ -1,7 +1,7 @@
 """Whole texts through the whole stage with the real engine: whatever the model makes of the words, the structure holds.
 
-The miniature's model knows the miniature's sentences alone and makes nonsense of these. What must come through is
-found here by finders of its own, plainer than those of the stage.
+The miniature's model knows only the miniature's sentences and makes nonsense of these. What must survive is found here
+by finders that are simpler than those of the stage.
 """
 
 import json
@@ -25,7 +25,7 @@ HARD_ROWS = Path(__file__).parent / "hard_rows.yaml"
 SEED_TASKS = REPOSITORY.parent / "shared" / "data" / "seed_tasks.jsonl"  # the 175 of Self-Instruct, as Alpaca used them
 FIELDS = ("instruction", "input", "output")
 
-# Of the seed tasks, what is code or formulas from end to end; read through by hand.
+# Fields of the seed tasks that are code or formulas throughout; checked by hand.
 CODE = {
     *((number, field) for number in (28, 31, 37) for field in ("input", "output")),  # Python with comments
     *((number, "output") for number in (69, 72, 138, 139, 141)),  # Python
@@ -47,7 +47,7 @@ def run(script: str, *arguments: object) -> None:
 
 @pytest.fixture(scope="module")
 def translate(tmp_path_factory) -> Callable[[list[dict]], list[dict]]:
-    """A function that takes rows through the stage, from seed rows to translated rows."""
+    """A function that takes rows through the stage, from seed rows to translated ones."""
     model = tmp_path_factory.mktemp("models") / "es"
     packed = REPOSITORY / "resources" / "demo" / "translation" / "enes.tar.gz"
     run("translation_model.py", "--packed", packed, "--output", model)
@@ -94,12 +94,12 @@ def numbers(text: str) -> list[str]:
 
 
 def marker(line: str) -> str:
-    """The marker of a list that a line begins with, and the space around it."""
+    """The list marker at the beginning of a line, with the space around it."""
     return re.match(r"\s*(?:(?:[-*•#>]+|\d+[.)]|\(\w\)|[a-zA-Z][.)])\s+)*", line).group()
 
 
 def difference(source: str, target: str) -> list[str]:
-    """What is amiss in the translation of a text."""
+    """What is wrong with the translation of a text."""
     amiss = []
     before, after = source.splitlines(keepends=True), target.splitlines(keepends=True)
     if len(before) != len(after) or source.count("\n") != target.count("\n"):
@@ -120,7 +120,7 @@ def difference(source: str, target: str) -> list[str]:
 
 
 def report(rows: list[dict], translations: list[dict]) -> str:
-    """What is amiss in any field of any row, a line each."""
+    """What is wrong with each field of each row."""
     return "\n".join(
         f"{row['id']}, {field}: {fault}\n  {row[field]!r}\n  {translated[field]!r}"
         for row, translated in zip(rows, translations, strict=True)
@@ -152,7 +152,7 @@ def test_hard_rows_keep_their_structure(hard_rows, hard_rows_translated):
     assert not report(hard_rows, hard_rows_translated)
 
 
-def test_what_a_hand_checked_row_keeps_stands_in_its_translation(hard_rows, hard_rows_translated):
+def test_what_a_hand_checked_row_keeps_occurs_in_its_translation(hard_rows, hard_rows_translated):
     checked = yaml.safe_load(HARD_ROWS.read_text(encoding="utf-8"))
     for row, translated in zip(checked, hard_rows_translated, strict=True):
         end = 0
@@ -167,7 +167,7 @@ def test_hard_rows_without_prose_come_through_whole(hard_rows, hard_rows_transla
             assert translated["instruction"] == translated["output"] == row["text"], row["name"]
 
 
-def test_the_same_text_is_translated_alike_wherever_it_stands(hard_rows_translated):
+def test_the_same_text_has_the_same_translation_wherever_it_occurs(hard_rows_translated):
     assert all(row["instruction"] == row["output"] and row["input"] == "" for row in hard_rows_translated)
 
 
@@ -208,7 +208,7 @@ def test_code_among_the_seed_tasks_comes_through_whole(seed_rows, seed_rows_tran
 
 
 def test_prose_among_the_seed_tasks_is_translated(seed_rows, seed_rows_translated):
-    """But for the HTML page of task 61, and a few sentences to which the miniature's model finds no answer."""
+    """Except for the HTML page of task 61, and a few sentences that the miniature's model cannot answer."""
     untouched = {
         (row["id"], field)
         for row, translated in zip(seed_rows, seed_rows_translated, strict=True)

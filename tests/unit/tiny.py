@@ -29,7 +29,7 @@ ARCHITECTURES = {
         "num_attention_heads": 2,
     },
 }
-RECURRENT_GEMMA = {  # which reads the padding of a batch, and caps its logits
+RECURRENT_GEMMA = {  # reads the padding of a batch, and caps its logits
     "model_type": "recurrent_gemma",
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -47,7 +47,7 @@ WORDS = [*ADJECTIVES, "house", "river", "bread", "song", "lamp", "train", "moon"
 
 
 def template(folder: Path) -> Path:
-    """A template of few words, so that a byte is not a hundredth of a prompt."""
+    """A short template: in a long one, a byte of the text would be a hundredth of the prompt."""
     path = folder / "template.json"
     path.write_text(
         json.dumps({"prompt_input": "Q: {instruction}\nI: {input}\nA:\n", "prompt_no_input": "Q: {instruction}\nA:\n"})
@@ -56,7 +56,7 @@ def template(folder: Path) -> Path:
 
 
 def tokenizer(folder: Path, bos: bool = False) -> Path:
-    """A byte-level tokenizer without merges; with `bos`, one that puts <s> before every text as LLaMA's does."""
+    """A byte-level tokenizer without merges; with `bos`, one that puts <s> before every text, like LLaMA's."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
     special = ["<eos>", "<pad>", "<s>"]
@@ -81,7 +81,7 @@ def model(folder: Path, family: str, tokenizer_folder: Path, seed: int = 1, **ch
 
 
 def recipe(folder: Path, train: int = 22, validation: int = 5, words: int = 1) -> Path:
-    """A recipe of short rows whose lengths differ; `words` makes the answers so many times as long."""
+    """A recipe of short rows of different lengths; `words` multiplies the length of the answers."""
     folder.mkdir(parents=True)
     rows = [
         {

@@ -1,4 +1,5 @@
-"""Several trainings in one start of the ranks, which takes longer than they do: launch.py ... train_many.py JSON FILE.
+"""Several trainings in one start of the ranks, which takes longer than a training: launch.py ... train_many.py JSON
+FILE.
 
 FILE holds a list of trainings: `arguments` of train.py by name, `settings`, and `chunk`, the logits held at once.
 """

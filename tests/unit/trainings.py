@@ -1,4 +1,4 @@
-"""Small trainings for the tests: what they are made of, in this process or by command line."""
+"""Small trainings for the tests: their inputs, and how to run them in this process or from the command line."""
 
 import argparse
 import json
@@ -30,8 +30,9 @@ LORA = {"rank": 4, "alpha": 8, "dropout": 0.0}
 
 
 def make_house(folder: Path, max_length: int = 70, words: int = 1) -> Path:
-    """A folder with a tokenizer, a model of each family, and a tokenized recipe of 22 and 5 rows, whose texts are
-    `words` times as long as the shortest that do."""
+    """A folder with a tokenizer, a model of each family, and a tokenized recipe of 22 and 5 rows; `words` multiplies
+    the length of their answers.
+    """
     tokenizer = tiny.tokenizer(folder / "tokenizer")
     for family in tiny.ARCHITECTURES:
         tiny.model(folder / family, family, tokenizer)
@@ -49,7 +50,7 @@ def settings(method: str = "lora", **changed) -> dict:
 
 
 class Training(NamedTuple):
-    """What is tuned, and where to."""
+    """A training of a model of the house, and where its output goes."""
 
     house: Path
     output: Path
@@ -61,7 +62,7 @@ class Training(NamedTuple):
         return self.output.with_name(f"{self.output.name}-checkpoints")
 
     def arguments(self, **changed) -> argparse.Namespace:
-        """As train.py reads them."""
+        """The arguments, as train.py parses them."""
         given = {
             "method": self.method,
             "model": self.house / self.family,
@@ -89,7 +90,7 @@ class Training(NamedTuple):
 
 
 def tune(training: Training, **changed) -> dict:
-    """Train in this process and return training.json."""
+    """Train in this process. Returns the content of training.json."""
     assert train.train(training.arguments(), train.Settings(**settings(training.method, **changed))) == 0
     return read_json(training.output / "training.json")
 

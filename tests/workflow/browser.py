@@ -32,7 +32,7 @@ PATIENCE = 60.0  # seconds
 
 
 class Browser:
-    """One page. `requests` are the addresses that it asked for, `complaints` what its console said of errors."""
+    """One page. `requests` are the addresses that it has asked for, `complaints` the errors on its console."""
 
     def __enter__(self) -> "Browser":
         self._profile = tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True)
@@ -114,7 +114,7 @@ class Browser:
         return result["result"].get("value")
 
     def run_in_frame(self, expression: str) -> object:
-        """The value of a JavaScript expression in the page's frame; None where there is none."""
+        """The value of a JavaScript expression in the page's frame; None if there is no frame."""
         frames = self.send("Page.getFrameTree")["frameTree"].get("childFrames", [])
         if not frames:
             return None
@@ -126,7 +126,7 @@ class Browser:
         """The value of an expression once it is true."""
         end = time.monotonic() + PATIENCE
         while not (value := (run or self.run)(expression)):
-            assert time.monotonic() < end, f"never so: {expression}; the page: {self.text()[:2000]}"
+            assert time.monotonic() < end, f"never true: {expression}; the page: {self.text()[:2000]}"
             time.sleep(0.1)
         return value
 
@@ -144,7 +144,7 @@ class Browser:
         self.run(f"{found}.dispatchEvent(new MouseEvent('click', {{bubbles: true}}))")
 
     def picture(self, path: Path) -> None:
-        """A screenshot, for who wants to look."""
+        """Take a screenshot, for anyone who wants to look."""
         import base64
 
         path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"]))

@@ -14,5 +14,5 @@ def copy(tmp_path):
 @pytest.fixture(scope="session")
 def miniature():
     """All figures of the miniature, in results/demo: made once, if they are not there."""
-    if dry_run(*DEMO, "--", "all_figures"):  # which takes no lock, as side by side with others it must not
+    if dry_run(*DEMO, "--", "all_figures"):  # a dry run takes no lock, so tests can do this side by side
         run("--", "all_figures")

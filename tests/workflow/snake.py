@@ -20,9 +20,9 @@ class Job(NamedTuple):
 
 
 def checkout(folder: Path, *more: str) -> Path:
-    """A copy of the repository, with the dates of its files, and without results but for those of `more`.
+    """A copy of the repository that keeps the dates of its files, and has no results except those of `more`.
 
-    What runs there is in nobody's way: of two Snakemakes in one folder the first to end removes the locks of both.
+    What runs there is in nobody's way: of two Snakemakes in one folder, the first to end removes the locks of both.
     """
     for name in ["Snakefile", "workflow", "config", "profiles", "resources", "envs", *more]:
         source, target = REPOSITORY / name, folder / name
@@ -41,7 +41,7 @@ def environment() -> dict[str, str]:
 
 
 def snakemake(*arguments: str, directory: Path = REPOSITORY) -> subprocess.CompletedProcess:
-    """Run `snakemake ARGUMENTS` in a checkout; output and errors come back together as text."""
+    """Run `snakemake ARGUMENTS` in a checkout; stdout and stderr come back together, as text."""
     return subprocess.run(
         [sys.executable, "-m", "snakemake", *arguments],
         cwd=directory,
@@ -64,7 +64,7 @@ def dry_run(*arguments: str, directory: Path = REPOSITORY) -> list[Job]:
 
 
 def run(*arguments: str, directory: Path = REPOSITORY) -> str:
-    """Run the miniature's `snakemake ARGUMENTS`, which must succeed; what it said."""
+    """Run `snakemake ARGUMENTS` on the miniature, which must succeed. Returns the output."""
     result = snakemake("--profile", "profiles/local", *DEMO, *arguments, directory=directory)
     assert result.returncode == 0, result.stdout[-4000:]
     return result.stdout

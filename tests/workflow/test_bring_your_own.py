@@ -17,7 +17,7 @@ KINDS = [title for title, text in SECTIONS.items() if "```bash" in text]
 
 
 def follow(section: str, checkout: Path) -> Path:
-    """Do what a section says in a checkout; the file that its last command asks for."""
+    """Do what a section says, in a checkout. Returns the file that its last command asks for."""
     for language, text in re.findall(r"^```(yaml|bash)\n(.*?)^```", SECTIONS[section], flags=re.MULTILINE | re.DOTALL):
         if language == "yaml":
             (checkout / re.match(r"# (\S+\.yaml)", text)[1]).write_text(text, encoding="utf-8")
@@ -37,7 +37,7 @@ def test_the_page_has_the_seven_kinds():
     assert len(KINDS) == 7
 
 
-def test_a_base_model(copy):
+def test_the_page_adds_a_base_model(copy):
     scores = pl.read_parquet(follow("A base model", copy))
     assert set(scores["model"]) == {"my-bloom"} and set(scores["lang"]) == {"en", "es", "bg", "zh", "bn", "no"}
     own, theirs = (
@@ -47,41 +47,41 @@ def test_a_base_model(copy):
     assert own == theirs, "it is a copy of that model"
 
 
-def test_a_training_language(copy):
+def test_the_page_adds_a_training_language(copy):
     scores = pl.read_parquet(follow("A training language", copy))
     assert set(scores["lang"]) == {"ru"} and scores["match"].mean() > 0.5, "it answers in Russian"
     rows, own = (read_jsonl(copy / path) for path in ("results/demo/translated/ru.jsonl", "my-data/ru.jsonl"))
     assert [row["output"] for row in rows] == [row["output"] for row in own]
 
 
-def test_a_test_language_and_its_prompts(copy):
+def test_the_page_adds_a_test_language_and_its_prompts(copy):
     before = (copy / "results/demo/responses/lora/tiny-bloom-s/multilingual.jsonl").read_text(encoding="utf-8")
     scores = pl.read_parquet(follow("A test language and prompts", copy))
     assert scores.filter(pl.col("lang") == "fr").height == 10
     after = (copy / "results/demo/responses/lora/tiny-bloom-s/multilingual.jsonl").read_text(encoding="utf-8")
-    assert set(before.splitlines()) < set(after.splitlines()), "what was answered stays"
+    assert set(before.splitlines()) < set(after.splitlines()), "earlier answers stay"
 
 
-def test_a_recipe(copy):
+def test_the_page_adds_a_recipe(copy):
     scores = pl.read_parquet(follow("A recipe", copy))
     assert set(scores["recipe"]) == {"mostly-english"}
     rows = read_json(copy / "results/demo/recipes/mostly-english/manifest.json")["train_rows"]
     assert abs(rows["en"] / sum(rows.values()) - 0.8) < 0.01 and rows["es"] - rows["zh"] in (0, 1)
 
 
-def test_a_judge(copy):
+def test_the_page_adds_a_judge(copy):
     scores = pl.read_parquet(follow("A judge", copy))
     assert set(scores["judge"]) == {"twice"} and set(scores["ratings"].list.len()) == {2}
 
 
-def test_a_variant_of_lora(copy):
+def test_the_page_adds_a_variant_of_lora(copy):
     scores = pl.read_parquet(follow("A variant of LoRA", copy))
     assert set(scores["method"]) == {"lora-dora"}
     adapter = read_json(copy / "results/demo/models/lora-dora/tiny-bloom-s/mono-en/adapter_config.json")
     assert adapter["use_dora"] is True and adapter["r"] == 4
 
 
-def test_a_seed_data_set(copy):
+def test_the_page_adds_a_seed_data_set(copy):
     scores = pl.read_parquet(follow("A seed data set", copy))
     assert scores.height > 0
     rows = (copy / "results/my-seed/seed/train.jsonl").read_text(encoding="utf-8").splitlines()
