@@ -1,6 +1,6 @@
 """The miniature, end to end, as `make demo` runs it: the paper's effect shows, and reruns do no more than they must.
 
-The tests share one run in results/demo, made first if it is not there, and change only copies of it.
+The tests share one run in results/demo, which is made first if it is missing, and change only copies of it.
 """
 
 import os
@@ -25,14 +25,14 @@ def scores() -> pl.DataFrame:
 
 
 def test_the_micro_batch_is_found_by_the_rule_that_the_paper_uses(copy, tmp_path):
-    little = "{ up_to: 1, ranks: 2, memory: 1600MB, runtime: 30m, zero_stage: 2 }"  # which is found full in a few tries
+    little = "{ up_to: 1, ranks: 2, memory: 1600MB, runtime: 30m, zero_stage: 2 }"  # full after a few tries
     auto = f"train: {{ full: {{ micro_batch_tokens: auto }} }}\ncompute: {{ full: [{little}] }}\n"
     (tmp_path / "auto.yaml").write_text(auto, encoding="utf-8")
     found = "results/demo/micro_batches/full/tiny-bloom-s.json"
     run("auto.yaml", "--", found, directory=copy)
     assert read_json(copy / found)["tokens"] % 512 == 0
     wanted = dry_run(*DEMO, "auto.yaml", "--", "results/demo/models/full/tiny-bloom-s/mono-en", directory=copy)
-    assert [job.rule for job in wanted] == ["train"], "the setting is another; what was found is there"
+    assert [job.rule for job in wanted] == ["train"], "the setting has changed, but the size has been found"
     assert f"--micro-batch {found}" in wanted[0].command
 
 
@@ -49,11 +49,11 @@ def test_figures_tables_and_summary_are_made():
     assert "stand-in" in summary, "a reader must see that the judge is a stand-in"
 
 
-def test_costs_are_measured_of_every_training_and_the_budget_lacks_no_point():
+def test_costs_are_measured_for_every_training_and_the_budget_lacks_no_point():
     costs, budget = (pl.read_csv(RESULTS / f"{name}.csv") for name in ("tables/costs", "figures/budget"))
     assert len(costs) == 8 * 6 and costs["device_hours"].min() > 0
     assert costs.select("device", "tokens", "flops", "peak_memory_gib").null_count().sum_horizontal().item() == 0
-    assert len(budget) == 8 * 4 - 2, "English alone is not asked for of the tiny LLaMAs"
+    assert len(budget) == 8 * 4 - 2, "no figure has English-only tuning of the tiny LLaMAs"
     assert budget.select("score", "low", "high", "tokens", "device_hours").null_count().sum_horizontal().item() == 0
     summary = (RESULTS / "summary.md").read_text(encoding="utf-8")
     assert "Trainings: 48 of 48 models measured, " in summary
@@ -64,7 +64,7 @@ def test_claims_are_answered_where_the_miniature_has_what_they_are_about():
     assert claims.filter(pl.col("cases") == 0)["claim"].to_list() == ["lora-english", "full-monolingual-7b"]
     assert (claims["compared"] == claims["cases"]).all()
     budget = claims.filter(pl.col("claim") == "budget")
-    assert budget["verdict"].to_list() == ["holds"] * 3, "English alone answers in English"
+    assert budget["verdict"].to_list() == ["holds"] * 3, "English-only models answer in English"
 
 
 def test_every_response_has_a_score(scores):
@@ -108,7 +108,7 @@ def test_a_second_run_has_nothing_to_do():
     assert "Nothing to be done" in run("--", "all_figures")
 
 
-def test_a_changed_plotting_script_draws_again_and_retrains_nothing(copy):
+def test_a_changed_plotting_script_redraws_figures_and_retrains_nothing(copy):
     change(copy / "workflow/scripts/figure.py", "PANEL_HEIGHT = 1.45", "PANEL_HEIGHT = 1.5")
     assert set(counts(dry_run(*DEMO, "--", "all_figures", directory=copy))) == {"figure", "summary", "all_figures"}
 
@@ -140,4 +140,4 @@ def test_a_lost_model_is_trained_again_with_what_depends_on_it_and_nothing_else(
     answers = "results/demo/responses/lora/tiny-pythia-s/mono-es.jsonl"
     assert (copy / answers).read_bytes() == (REPOSITORY / answers).read_bytes()
     again, first = (pl.read_csv(folder / "results/demo/figures/figure2.csv") for folder in (copy, REPOSITORY))
-    assert again.drop("code").equals(first.drop("code")), "the copy is no git checkout"
+    assert again.drop("code").equals(first.drop("code")), "the copy is not a git checkout"

@@ -1,4 +1,6 @@
-"""What a configuration says reaches programs as it was said, and is never run: not by the shell, not as a path out."""
+"""What a configuration says reaches programs as it was written, is never run by the shell, and leads to no path
+outside.
+"""
 
 import re
 import shlex
@@ -50,14 +52,14 @@ REFUSED = {
     "an address that is not https": {"sources": {"x": {"url": "http://x/y"}}},
     "an address of a file": {"sources": {"x": {"url": "file:///etc/passwd"}}},
     "a key's variable that is a command": {"judges": [JUDGE | {"key_env": "A;B"}]},
-    "a server whose quotes have no end": {"judges": [JUDGE | {"serve": "x 'y"}]},
+    "a server with an unclosed quote": {"judges": [JUDGE | {"serve": "x 'y"}]},
     "a path that is an option": {"data": {"seed": "-x/y"}},
     "a path that Snakemake reads as its own": {"claims": "<results>/{x}"},
     "a memory that is a command": {"compute": {"lora": [{"up_to": 1, "ranks": 1, "memory": "2GB\n", "runtime": "1h"}]}},
     "text that no command line can hold": {"note": "a\x00b"},
     "text that no file can hold": {"note": "a\ud800b"},
-    "a number that is none": {"random_seed": float("nan")},
-    "a name that is no text": {"models": {7: BLOOM}},
+    "a number that is NaN": {"random_seed": float("nan")},
+    "a name that is not text": {"models": {7: BLOOM}},
 }  # fmt: skip
 
 
@@ -70,7 +72,7 @@ def test_a_name_that_could_be_run_or_lead_out_of_the_results_is_refused(kind):
 
 @pytest.fixture(scope="module")
 def nasty(tmp_path_factory) -> Iterator[tuple[Path, Path]]:
-    """A config that is accepted, whose paths and texts hold all that means something to a shell; and its folder."""
+    """A valid config whose paths and texts contain everything that means something to a shell, and its folder."""
     folder = tmp_path_factory.mktemp("nasty") / NASTY
     folder.mkdir()
     demo, own = REPOSITORY / "resources" / "demo", {}
@@ -120,11 +122,11 @@ def nasty(tmp_path_factory) -> Iterator[tuple[Path, Path]]:
 def jobs(nasty) -> list[Job]:
     found = dry_run(*DEMO, str(nasty[0]), "--", "all_figures")
     found = [job for job in found if job.command not in ("", "None")]
-    return [job for job in found if job.rule != "config_copy"]  # of many lines: it is run below
+    return [job for job in found if job.rule != "config_copy"]  # its command has many lines; it is run below
 
 
-def test_whatever_a_shell_would_run_of_the_config_is_not_run(jobs, tmp_path):
-    """Every command that the whole study would give to the shell, given to it, with a python that does nothing."""
+def test_the_shell_runs_nothing_that_the_config_says(jobs, tmp_path):
+    """Each command of the whole study is given to the shell, with a python that does nothing."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").symlink_to("/bin/true")
     commands = {job.rule: job.command for job in jobs}

@@ -21,7 +21,7 @@ SHOWN = "[...document.images].filter(image => image.src.startsWith('data:image/p
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory, miniature) -> Path:
-    """The report, away from the results that it was made of."""
+    """The report, in a folder away from the results that it was made from."""
     path = tmp_path_factory.mktemp("report") / "report.html"
     made = snakemake("--profile", "profiles/local", *DEMO, "--report", str(path))
     assert made.returncode == 0, made.stdout[-2000:]
@@ -36,7 +36,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, report):
-    """The report, just opened; in the end nothing was asked of a network, and nothing went wrong."""
+    """The report, freshly opened; afterwards, it must have asked for nothing on a network and logged no error."""
     browser.open(report)
     browser.until("document.body.innerText.includes('Statistics')")
     yield browser
@@ -45,7 +45,7 @@ def page(browser, report):
 
 
 def results(page: Browser) -> list[str]:
-    """What the category that is open lists."""
+    """What the open category lists."""
     page.until("document.querySelectorAll('a[iconname=information-circle]').length > 0")
     return page.run("[...document.querySelectorAll('tbody tr')].map(row => row.cells[0].innerText.trim())")
 
@@ -64,7 +64,7 @@ def test_the_first_page_says_what_the_study_is_and_lists_what_there_is(page):
 
 
 @pytest.mark.parametrize("figure", FIGURES)
-def test_a_figure_is_seen_and_its_caption_read(page, figure):
+def test_a_figure_is_shown_and_so_is_its_caption(page, figure):
     page.click("Figures")
     assert results(page) == FIGURES
     press(page, figure, SHOW)
@@ -85,7 +85,7 @@ def test_a_figure_is_seen_and_its_caption_read(page, figure):
         ("Tables", "Languages of the answers", "tiny-bloom-m", "in the language asked for"),
     ],
 )
-def test_a_table_is_read_as_a_table_and_its_caption_too(page, category, table, words, caption):
+def test_a_table_is_shown_as_a_table_and_so_is_its_caption(page, category, table, words, caption):
     page.click(category)
     assert table in results(page)
     press(page, table, SHOW)

@@ -1,4 +1,4 @@
-"""The rules say what their programs are, and programs and modules stand where they belong."""
+"""Rules depend on what their programs do, and programs and modules are where they belong."""
 
 import ast
 import builtins
@@ -54,7 +54,7 @@ def test_the_slurm_profile_sends_every_rule_that_asks_for_a_gpu_to_the_gpu_parti
 
 
 def test_the_programs_of_every_rule_that_asks_for_a_gpu_know_that_they_have_one():
-    """But for a judge's server, which has an environment of its own."""
+    """Except for a judge's server, which has an environment of its own."""
     asking = [body for _, rule, body in RULES if re.search(r"^ +gpu=", body, flags=re.MULTILINE) and "shell:" in body]
     assert len(asking) == 3, "micro_batch, train, respond"
     assert all("--accelerator {params.accelerator:q}" in body for body in asking)
@@ -94,9 +94,9 @@ def test_every_program_has_a_rule_and_every_module_is_imported():
 
 
 def imports(path: Path) -> set[str]:
-    """What a file imports, by dotted names: modules, and what is taken from them."""
+    """The dotted names that a file imports: modules, and names from them."""
     text = path.read_text(encoding="utf-8")
-    if path.suffix != ".py":  # Snakemake's own words are no Python
+    if path.suffix != ".py":  # Snakemake's keywords are not Python
         text = "\n".join(re.findall(r"^(?:from|import) .*$", text, flags=re.MULTILINE))
     found = set()
     for node in ast.walk(ast.parse(text)):
@@ -108,7 +108,7 @@ def imports(path: Path) -> set[str]:
 
 
 def names_of(path: Path) -> tuple[set[str], set[str]]:
-    """The names that a rule file uses, and those that it binds, in the Python that Snakemake makes of it."""
+    """The names that a rule file uses, and those that it binds, in the Python that Snakemake turns it into."""
     opened = SimpleNamespace(open=lambda file: StringIO(path.read_text(encoding="utf-8")))
     source, _ = parse(LocalSourceFile(str(path)), SimpleNamespace(sourcecache=opened), {})
     used, bound = set(), set()
@@ -126,7 +126,7 @@ def names_of(path: Path) -> tuple[set[str], set[str]]:
 
 @pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.stem)
 def test_a_rule_file_uses_no_name_of_another(path):
-    """Snakemake reads all of them into its own namespace: a name is found there, until the other file changes."""
+    """Snakemake reads all of them into one namespace, so such a name is found, until the other file changes."""
     of_snakemake = {"workflow", "shell", "config", "ancient", "directory", "expand", "report", "temp"}
     of_the_snakefile = {"GIVEN"}
     _, of_matrix = names_of(MATRIX)
@@ -135,7 +135,7 @@ def test_a_rule_file_uses_no_name_of_another(path):
 
 
 @pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.stem)
-def test_a_rule_file_opens_with_what_goes_in_and_comes_out(path):
+def test_a_rule_file_opens_with_its_inputs_and_outputs(path):
     lines = path.read_text(encoding="utf-8").splitlines()
     head = list(takewhile(lambda line: line.startswith("#"), lines))
     assert path == MATRIX or all(any(line.startswith(part) for line in head) for part in ("# in ", "# out "))
@@ -147,7 +147,7 @@ def test_no_file_imports_a_program():
 
 
 def test_a_room_has_a_name_of_its_own():
-    """Its folder is first on the path of every program: a package of that name would be out of reach."""
+    """The folder of a program is first on its path: a room would hide a package of the same name."""
     rooms = {path.parent.name for path in SCRIPTS.glob("*/__init__.py")}
     assert rooms.isdisjoint(PROGRAMS)
     assert rooms.isdisjoint(name for names in packages_distributions() for name in names.split("."))

@@ -1,4 +1,4 @@
-"""What Slurm is asked for, read without a cluster: programs of its names write down what they are called with."""
+"""What Slurm is asked for, without a cluster: stand-ins for its programs record how they are called."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def house(tmp_path):
 
 
 def submissions(house: Path, method: str, model: str, **compute: object) -> list[str]:
-    """sbatch's options for the training of a model on one recipe: those of every attempt, in order."""
+    """sbatch's options for training a model on one recipe, for every attempt, in order."""
     family = model.split("-")[0]
     for folder in (f"bases/{model}", f"tokenizers/{family}", f"tokens/{family}/alpaca/mono-en"):
         (house / "results/paper" / folder).mkdir(parents=True)
@@ -70,16 +70,16 @@ def submissions(house: Path, method: str, model: str, **compute: object) -> list
     )
     assert "no cluster here" in done.stdout, done.stdout[-3000:]
     calls = [call.split(" --wrap")[0] for call in (house / "calls").read_text().splitlines()]
-    return [re.sub(r"^.*--comment \S+ +|-D \S+ +", "", call) for call in calls]  # the rest is Snakemake's own
+    return [re.sub(r"^.*--comment \S+ +|-D \S+ +", "", call) for call in calls]  # what is cut out is Snakemake's own
 
 
-def test_lora_on_12_billion_takes_four_gpus_of_a_node_and_more_memory_each_time(house):
+def test_lora_on_12_billion_parameters_takes_four_gpus_of_a_node_and_more_memory_each_time(house):
     asked = submissions(house, "lora", "pythia-12b")
     template = "-A proj -p gpu -t 2160 --mem {} --nodes=1 --requeue --cpus-per-task=32 --signal=TERM@300 --gpus=4"
     assert asked == [template.format(memory) for memory in (240000, 360000, 480000, 500000, 500000)]
 
 
-def test_full_parameter_training_of_7_billion_fills_a_node(house):
+def test_full_parameter_training_of_7_billion_parameters_fills_a_node(house):
     asked = submissions(house, "full", "bloom-7b1")[:1]
     assert asked == [
         "-A proj -p gpu -t 2160 --mem 480000 --nodes=1 --requeue --cpus-per-task=64 --signal=TERM@300 --gpus=8"
@@ -100,6 +100,8 @@ def test_the_whole_paper_is_under_a_thousand_submissions():
     jobs.pop("total")
     profile = (REPOSITORY / "profiles/slurm/config.yaml").read_text(encoding="utf-8")
     size = int(re.search(r"^  scoring: (\d+)", profile, flags=re.MULTILINE)[1])
-    alone = sum(number for rule, number in jobs.items() if rule not in {"langid", "score"})  # also those without sbatch
-    assert jobs["langid"] == jobs["score"] == 160, "a group has both of a run"
+    alone = sum(
+        number for rule, number in jobs.items() if rule not in {"langid", "score"}
+    )  # includes jobs without a submission
+    assert jobs["langid"] == jobs["score"] == 160, "both jobs of a run share a group"
     assert alone + -(-jobs["score"] // size) < 1000

@@ -1,5 +1,6 @@
-"""docs/use-a-tuned-model.md, followed word for word on the finished miniature, without a network, and every model of
-the miniature, loaded by one line."""
+"""docs/use-a-tuned-model.md, followed word for word on the finished miniature, without a network; and every model of
+the miniature, loaded in one line.
+"""
 
 import json
 import re
@@ -27,7 +28,7 @@ for folder in sys.argv[1:]:
 
 
 def python(code: str, *arguments: str, directory=REPOSITORY) -> str:
-    """What a program prints that is run in the root of a checkout, without a network."""
+    """The output of a program that is run in the root of a checkout, without a network."""
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, cwd=directory, env=environment() | OFFLINE, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
@@ -45,7 +46,7 @@ def models_with(name: str) -> list:
 
 
 def test_the_page_works_word_for_word(copy):
-    """Its Python as one program, in which the commands run where they stand."""
+    """Its Python as one program, which runs the shell commands where they occur."""
     blocks = re.findall(r"^```(python|bash)\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
     assert [language for language, _ in blocks].count("bash") == 1 and len(blocks) >= 6
     parts = {"python": str, "bash": lambda text: f"import os\nassert os.system({json.dumps(text)}) == 0\n"}
@@ -57,7 +58,7 @@ with torch.no_grad():
     torch.testing.assert_close(merged(**ids).logits, model(**ids).logits, rtol=1e-4, atol=1e-4)
     assert not torch.allclose(full(**ids).logits, merged(**ids).logits)
 """
-    answer = python(program + checks, directory=copy).splitlines()[0]  # libraries may have a word to add
+    answer = python(program + checks, directory=copy).splitlines()[0]  # libraries may print something as well
     responses = (REPOSITORY / "results/demo/responses/lora/tiny-bloom-m/multilingual.jsonl").read_text(encoding="utf-8")
     answers = {row["id"]: row["response"] for row in map(json.loads, responses.splitlines()) if row["lang"] == "es"}
     assert answer == answers["what-cat"], "what the workflow answers"
