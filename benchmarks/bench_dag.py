@@ -93,8 +93,8 @@ def make_all_but_tuned(folder: Path) -> None:
 
 
 def controller(folder: Path) -> dict:
-    """Snakemake's CPU time in seconds until the trainings run, then its CPU seconds per minute, its peak memory in
-    bytes, and counts.
+    """Snakemake's CPU time in seconds until the trainings run, then its CPU seconds per minute and its peak memory in
+    bytes, with the numbers of submissions and status checks.
     """
     make_all_but_tuned(folder)
     path = f"{folder / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

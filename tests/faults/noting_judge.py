@@ -1,4 +1,4 @@
-"""The stand-in judge, but it appends every call that it answers to the file `calls`: what a judge would be paid for."""
+"""The stand-in judge, which appends every call that it answers to the file `calls`: what a judge would be paid for."""
 
 import hashlib
 import os

@@ -1,5 +1,4 @@
-"""Whatever a disk, a kill or an editor does to a file, the program that reads it says so in one line and writes
-nothing.
+"""Whatever a disk, a kill or an editor does to a file, its reader says so in one line and writes nothing.
 
 The programs themselves first make a house with one artifact of every kind. Then each file is damaged in each way, one
 at a time, and every program that reads it is run: it ends with status 1 and one line, `error: ...`, that names the file

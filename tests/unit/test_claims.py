@@ -242,7 +242,7 @@ def test_a_claim_about_figures_of_which_one_is_not_configured_says_so(tmp_path):
     assert row[4:] == ["**holds**", "30 of 30"]
 
 
-def test_a_slope_over_one_size_cannot_be_told(tmp_path):
+def test_a_slope_over_one_size_cannot_be_estimated(tmp_path):
     rows, text = make(tmp_path, synthetic_scores.full_matrix().filter(pl.col("model") == "pythia-1b"))
     assert (rows["lora-grows", ""]["compared"], rows["lora-grows", ""]["verdict"]) == ("5", "cannot tell")
     assert row_of(text, "lora-grows:")[0][4] == "**cannot tell** (models of one size only)"

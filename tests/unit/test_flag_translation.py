@@ -144,7 +144,7 @@ def test_short_text_and_code_are_not_judged_by_length_or_language():
     assert all(ratio != ratio for ratio in judged.ratios), "nan"
 
 
-def test_the_language_is_told_from_prose_without_code_and_addresses():
+def test_the_language_is_identified_from_prose_without_code_and_addresses():
     source = row(ENGLISH, output=f"{CODE}See `print(word)` at https://example.org/book. {ENGLISH}")
     judged = examine_row(
         source, row(SPANISH, output=f"{CODE}Véase `print(word)` en https://example.org/book. {SPANISH}")

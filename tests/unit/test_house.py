@@ -15,7 +15,7 @@ PYTHON = [
     path for folder in ("workflow", "benchmarks", "resources", "tests") for path in REPOSITORY.glob(f"{folder}/**/*.py")
 ]
 MOST_LINES = 150  # of a rule file
-LONGEST_LINE = 120  # of a rule file; ruff holds the same for Python, and snakefmt cannot break a text
+LONGEST_LINE = 120  # of a rule file; ruff enforces the same for Python, and snakefmt cannot break a string
 LONGEST_FUNCTION = 80  # lines, with its decorators
 
 

@@ -22,7 +22,7 @@ def load(**changes) -> dict:
     return merge(read_configs([CONFIG / "config.yaml"]), changes)
 
 
-def test_languages_all_stands_for_the_training_languages():
+def test_the_languages_all_are_the_training_languages():
     config = load()
     assert short_forms.expanded(config)["recipes"]["multilingual"]["languages"] == config["languages"]["train"]
 

@@ -256,7 +256,7 @@ def test_a_download_that_fails_is_named_and_leaves_nothing(published, cache, tmp
 
 
 @pytest.mark.parametrize("fault", ["short", "broken", "reset"])
-def test_after_a_failure_complete_files_are_not_downloaded_again(published, cache, tmp_path, fault):
+def test_after_a_failure_files_that_were_complete_are_not_downloaded_again(published, cache, tmp_path, fault):
     model, lex, vocabulary = (published.paths[kind].name for kind in ("model", "lex", "vocab"))
     published.server.faults[lex] = fault
     complaint(tmp_path / "model", *published.arguments(), "--cache", cache.parent)
