@@ -30,6 +30,11 @@ pathvars:
     benchmarks=f"results/{config['experiment']}/benchmarks",
 
 
+# A limit on `serving` applies within each submission to a cluster, rather than to all of them together.
+resource_scopes:
+    serving="local",
+
+
 include: "workflow/rules/matrix.smk"
 include: "workflow/rules/seed.smk"
 include: "workflow/rules/translation_models.smk"
@@ -54,7 +59,10 @@ onstart:
     jobs = list(workflow.dag.needrun_jobs())
     on_slurm = workflow.executor_plugin.name == "slurm"
     requests = requests_of(jobs, workflow.group_settings.group_components) if on_slurm else []
-    check_start_or_exit(RESULTS, inputs_of(jobs), requests, JUDGES.keys_wanted(judges_called(jobs)))
+    called = judges_called(jobs)
+    check_start_or_exit(
+        RESULTS, inputs_of(jobs), requests, JUDGES.keys_wanted(called), JUDGES.models_wanted(called)
+    )
     warn_of_trainings(models_trained_again(jobs, workflow.dag.reason))
 
 

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HANG, DROP = "hang", "drop"  # in place of a status: no answer, and a connection that is closed
@@ -16,16 +17,17 @@ USAGE = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
 class Endpoint(ThreadingHTTPServer):
     """Answers `[[2]]`; `fault(prompt, n)` may answer the n-th call for a prompt otherwise: (status, headers, text).
 
-    A text in bytes, or the dict of an error, is the whole body. A call is completed when its reply goes out to a client
+    A text in bytes, or the dict of an error, is the whole body. `refusal(request)` may refuse a request for its
+    parameters: (status, body). A call is completed when its reply goes out to a client
     that is still there; what it used is then charged. While the gate is closed, replies that would complete are held.
     """
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, fault=lambda prompt, n: None, delay=0.0, hang=2.0):
+    def __init__(self, fault=lambda prompt, n: None, refusal=lambda request: None, delay=0.0, hang=2.0):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.fault, self.delay, self.hang = fault, delay, hang
+        self.fault, self.refusal, self.delay, self.hang = fault, refusal, delay, hang
         self.lock, self.gate = threading.Lock(), threading.Event()
         self.gate.set()
         self.calls, self.completed, self.asked, self.replies = Counter(), Counter(), Counter(), {}
@@ -39,6 +41,19 @@ class Endpoint(ThreadingHTTPServer):
             self.gate.clear()
 
 
+@contextmanager
+def started(*fault, **options):
+    """An endpoint that serves until the end of the `with` block."""
+    server = Endpoint(*fault, **options)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.gate.set()
+        server.shutdown()
+        server.server_close()
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
@@ -49,16 +64,21 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         server = self.server
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        prompt = request["messages"][0]["content"]
+        prompt = request["messages"][-1]["content"]
         with server.lock:
             server.calls[prompt] += 1
             server.times.append(time.monotonic())
             server.keys.add(self.headers["Authorization"])
             number = server.calls[prompt]
+        if refused := server.refusal(request):
+            status, body = refused
+            return self.send(status, {}, json.dumps(body).encode())
         status, headers, text = server.fault(prompt, number) or (200, {}, "Rating: [[2]]")
         time.sleep(server.hang if status == HANG else server.delay)
         if status in (HANG, DROP):
             self.close_connection = True
+        elif text in NO_COMPLETION:
+            self.send(status, headers, text)
         elif status != 200:
             body = text if isinstance(text, dict) else {"error": {"message": text}}
             self.send(status, headers, json.dumps(body).encode())
@@ -125,8 +145,17 @@ RATED = {  # what the judge says: its rating
     "La respuesta es correcta, aber zu kurz: 还可以。 **Rating: [[2]]**": 2,
     "Rating: [[1]]": 1,
 }
-NO_COMPLETION = [b"{ no JSON", b"", b"[]", b'{"choices": []}', b"[" * 100_000, b'{"created": ' + b"9" * 5_000 + b"}"]
-UNRATED = ["I would rather not say.", "Rating: [[5]]", "", *NO_COMPLETION]
+NO_COMPLETION = [  # with status 200: a proxy's page, a provider's error, and what is broken
+    b"<html><body>Please log in</body></html>",
+    b'{"error": {"message": "Provider returned error", "code": 429}}',
+    b"{ no JSON",
+    b"",
+    b"[]",
+    b'{"choices": []}',
+    b"[" * 100_000,
+    b'{"created": ' + b"9" * 5_000 + b"}",
+]
+UNRATED = ["I would rather not say.", "Rating: [[5]]", ""]
 MANGLED = b'{"choices": [{"message": {"content": "half a pair \\ud83d"}}], "usage": {"prompt_tokens": "many"}}'
 
 
@@ -143,14 +172,14 @@ def transport_faults(seed, share=0.25, hangs=0.02):
 
 
 def chaos(seed):
-    """All that, and replies of every kind; one prompt in twenty is refused."""
+    """All that, answers that are no completions, and replies of every kind; one prompt in twenty is refused."""
     transport = transport_faults(seed)
 
     def fault(prompt, n):
         if random.Random(f"{seed} {prompt}").random() < 0.05:
             return 400, {}, "the content filter says no"
         chance = random.Random(f"{seed} {prompt} {n} reply")
-        said = chance.choice([*RATED, *RATED, *UNRATED, MANGLED])
+        said = chance.choice(NO_COMPLETION if chance.random() < 0.1 else [*RATED, *RATED, *UNRATED, MANGLED])
         return transport(prompt, n) or (200, {}, said)
 
     return fault

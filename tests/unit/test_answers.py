@@ -95,7 +95,7 @@ def test_known_prices_are_passed_on():
     assert json.loads(judges(CALLED, SERVED | {"price": {"prompt": 1, "completion": 2}}).prices) == {
         "served": {"prompt": 1, "completion": 2}
     }
-    assert json.loads(judges().prices) == {"gpt-3.5-turbo": {"prompt": 0.5, "completion": 1.5}}
+    assert json.loads(judges().prices) == {}, "whoever serves a model pays for the GPU"
 
 
 def test_a_judge_has_a_key_unless_its_job_serves_it():
@@ -103,6 +103,12 @@ def test_a_judge_has_a_key_unless_its_job_serves_it():
     assert several.key_variable("called") == "OPENAI_API_KEY"
     assert several.keys_wanted({"called", "batch", "served"}) == {"OPENAI_API_KEY": "called", "BATCH_KEY": "batch"}
     assert several.keys_wanted(["served"]) == {}
+
+
+def test_only_a_judge_at_an_endpoint_has_a_model_that_its_provider_may_shut_down():
+    assert judges(CALLED, SERVED).models_wanted({"called", "served"}) == {
+        "called": (CALLED["base_url"], CALLED["model"])
+    }
 
 
 def test_a_server_sees_no_judges_key():
@@ -121,7 +127,7 @@ def test_a_judges_settings_exclude_its_label_and_the_resources_of_its_job():
         "secrets": ["OPENAI_API_KEY"],
     }
     assert made.files(wildcards(judge="served")) == ["a"]
-    assert judges().files(wildcards(judge="gpt-3.5-turbo")) == []
+    assert judges().files(wildcards(judge="qwen3-30b")) == []
 
 
 @pytest.mark.parametrize(

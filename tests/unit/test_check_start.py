@@ -1,23 +1,28 @@
 """Before the first job: can results be written, and would Slurm take the jobs?"""
 
+import datetime
 import os
 import time
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from basics.errors import InputError
-from basics.paths import TIMESTAMP
+from basics.paths import REPOSITORY, TIMESTAMP
+from judging.shutdowns import shutdown_date
 from planning.jobs import inputs_of, judges_called, models_trained_again, requests_of
 from planning.start import (
     check_dates,
     check_keys,
+    check_shutdowns,
     check_slurm,
     check_start_or_exit,
     check_writable,
     warn_of_trainings,
 )
 
+SHIPPED = sorted((REPOSITORY / "config").rglob("*.yaml"))
 GPU = {"slurm_account": "proj", "slurm_partition": "gpu", "gpu": 4, "mem_mb": 240000, "runtime": 60, "threads": 32}
 
 
@@ -185,3 +190,23 @@ def test_a_warning_says_how_to_find_out_whether_models_must_be_trained_again(cap
     said = capsys.readouterr().err
     assert said.startswith("warning: results/paper/models/lora/a/multilingual and 2 more will be trained again")
     assert "make `all_tokens` first" in said and said.count("\n") == 1
+
+
+# The models of judges
+
+
+def test_a_model_that_was_shut_down_is_told_before_any_job(capsys):
+    gone = {"mine": ("https://api.openai.com/v1", "gpt-3.5-turbo-0125")}
+    check_shutdowns(gone, datetime.date(2026, 8, 1))
+    assert capsys.readouterr().err == ""
+    check_shutdowns(gone, datetime.date(2026, 10, 1))
+    assert capsys.readouterr().err == "warning: judge 'mine': gpt-3.5-turbo-0125 will be shut down on 2026-10-23\n"
+    with pytest.raises(InputError, match=r"judge 'mine': gpt-3\.5-turbo-0125 was shut down on 2026-10-23; take "):
+        check_shutdowns(gone, datetime.date(2026, 10, 23))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=[path.stem for path in SHIPPED])
+def test_no_shipped_configuration_asks_a_judge_that_will_be_gone_within_months(path):
+    """Of the table: a judge without an end there may still be withdrawn, and the table was read on the day it says."""
+    for judge in yaml.safe_load(path.read_text(encoding="utf-8")).get("judges", []):
+        assert shutdown_date(judge.get("base_url", "http://127.0.0.1"), judge["model"]) is None

@@ -4,7 +4,6 @@ import contextlib
 import email.utils
 import itertools
 import json
-import os
 import random
 import signal
 import subprocess
@@ -20,15 +19,12 @@ import pytest
 
 from basics.errors import InputError
 from judge import Question, rate_all
-from judge_endpoint import RATED, Endpoint, chaos, transport_faults
+from judge_endpoint import RATED, chaos, started, transport_faults
+from judge_job import KEY, SCRIPTS, TEMPLATE, Job, questions, response, write_rows
 from judging import settings as judge_settings
 from judging.limiter import Stopped
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SCRIPTS = REPOSITORY / "workflow" / "scripts"
-TEMPLATE = REPOSITORY / "resources" / "templates" / "judge.txt"
-KEY = "sk-never-to-be-seen-4711"
-
 FIGURE_1 = """\
 Please act as an impartial judge and evaluate the quality of the response provided by an AI assistant to the user
 instruction displayed below. Your evaluation should consider factors such as helpfulness, relevance, accuracy, depth,
@@ -49,55 +45,6 @@ REFERENCES = [
     {"id": "dog", "lang": "en", "prompt": "Where is the dog?", "reference": "The dog is in the garden."},
     {"id": "dog", "lang": "zh", "prompt": "狗在哪里？", "reference": "狗在花园里。"},
 ]
-
-
-def write_rows(path, rows):
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
-def read_rows(path):
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def response(lang, id, prompt, text):
-    return {"lang": lang, "id": id, "prompt": prompt, "response": text, "tokens": 1, "finish": "stop"}
-
-
-def questions(count):
-    return [response("en", str(n), f"Question {n}?", f"Answer {n}.") for n in range(count)]
-
-
-class Job:
-    """The judge's command line in a folder of its own."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.output = folder / "ratings.jsonl"
-        self.journal = folder / "journal.jsonl"
-
-    def start(self, judge, rows, template=TEMPLATE, key=KEY, spent_in=None, **variables):
-        responses = write_rows(self.folder / "responses.jsonl", rows)
-        settings = {"name": "tested", "model": "stand-in"} | judge
-        environment = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
-        if key:
-            environment["OPENAI_API_KEY"] = key
-        environment |= variables
-        command = [sys.executable, str(SCRIPTS / "judge.py")]
-        command += ["--responses", str(responses), "--template", str(template), "--judge", json.dumps(settings)]
-        command += ["--journal", str(self.journal), "--output", str(self.output)]
-        command += ["--spent-in", str(spent_in)] if spent_in else []
-        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=self.folder)
-
-    def run(self, judge, rows, **options):
-        """Run to the end; return the exit status and the last line of stderr."""
-        process = self.start(judge, rows, **options)
-        errors = process.communicate(timeout=60)[1]
-        self.errors = errors
-        return process.returncode, errors.rstrip().rpartition("\n")[2]
-
-    def rows(self):
-        return read_rows(self.output)
 
 
 @pytest.fixture
@@ -131,7 +78,7 @@ def test_the_served_stand_in_rates_by_its_rubric_and_rows_keep_the_order_of_the_
     rated = job.rows()
     assert [(row["lang"], row["id"]) for row in rated] == [(row["lang"], row["id"]) for row in rows]
     assert [row["rating"] for row in rated] == [3, 3, 2, 1, 1]
-    fields = ["lang", "id", "repeat", "rating", "explanation", "attempts", "model", "fingerprint", "usage"]
+    fields = ["lang", "id", "repeat", "rating", "explanation", "attempts", "finish", "model", "fingerprint", "usage"]
     assert list(rated[0]) == fields
     assert rated[0]["explanation"].endswith("Rating: [[3]]")
     assert rated[0]["model"] == "stand-in" and rated[0]["fingerprint"].startswith("fp_")
@@ -236,19 +183,8 @@ def test_the_stand_in_says_that_it_is_one():
 @pytest.fixture
 def endpoint():
     """Start endpoints with the faults given; they end with the test."""
-    servers = []
-
-    def start(*fault, **options):
-        server = Endpoint(*fault, **options)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        server.gate.set()
-        server.shutdown()
-        server.server_close()
+    with contextlib.ExitStack() as servers:
+        yield lambda *fault, **options: servers.enter_context(started(*fault, **options))
 
 
 def test_errors_that_pass_are_waited_out_as_retry_after_says_and_nothing_is_paid_for_twice(job, endpoint):

@@ -380,11 +380,25 @@ def test_results_that_are_gone_are_asked_again(job, endpoint):
     assert len(endpoint.batches) == 2
 
 
-def test_an_answer_that_is_no_chat_completion_is_a_reply_without_a_rating(job, endpoint):
-    complete = endpoint.completion
-    endpoint.completion = lambda body: [] if body["seed"] == 5 else complete(body)
-    assert job.run(endpoint.url)[0] == 0
-    assert {row["attempts"] for row in job.rows()} == {2}
+def test_an_answer_that_is_not_a_chat_completion_is_asked_for_again_in_another_batch(job, endpoint):
+    complete, first = endpoint.completion, set()
+    endpoint.completion = lambda body: complete(body) if new(first, json.dumps(body)) else []
+    assert job.run(endpoint.url)[0] == 0, job.errors
+    assert len(endpoint.batches) == 2
+    assert {row["attempts"] for row in job.rows()} == {1}
+
+
+def new(seen: set, item: str) -> bool:
+    """Whether an item was seen before; it has been from now on."""
+    was_seen = item in seen
+    seen.add(item)
+    return was_seen
+
+
+def test_a_parameter_that_the_endpoint_does_not_take_ends_the_job_with_the_key_to_change(job, endpoint):
+    endpoint.fails = lambda prompt, n: (400, "Unrecognized request argument supplied: max_tokens")
+    status, last = job.run(endpoint.url)
+    assert status == 1 and last.endswith("set length_limit: max_completion_tokens") and not job.output.exists()
 
 
 def test_a_job_whose_every_prompt_is_refused_is_one_line(job, endpoint):

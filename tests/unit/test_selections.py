@@ -38,7 +38,7 @@ def test_a_figure_is_told_all_that_it_shows():
     assert shown["own"] == {"bn": "বাংলা", "no": "norsk"}
     assert shown["methods"] == {"lora": "LoRA", "full": "Full-parameter"}
     assert shown["uncertainty"] == {"level": 0.95, "resamples": 2000, "seed": 42}
-    assert shown["judge"] == "GPT-3.5 (gpt-3.5-turbo-0125)"
+    assert shown["judge"] == "Qwen3-30B-A3B-Instruct-2507"
     assert not {"sweep", "series", "labels"} & shown.keys()
 
 
@@ -119,7 +119,7 @@ def test_the_budget_is_told_its_models_labels_and_judge(papers):
     assert shown["runs"] == papers.budget_runs
     assert (len(shown["models"]), list(shown["labels"]), shown["prompts"]) == (15, SERIES, 50)
     assert shown["langs"] == ["en", "es", "fr", "bg", "ru", "zh"]
-    assert shown["judge"] == {"name": "gpt-3.5-turbo", "label": "GPT-3.5 (gpt-3.5-turbo-0125)"}
+    assert shown["judge"] == {"name": "qwen3-30b", "label": "Qwen3-30B-A3B-Instruct-2507"}
     assert (shown["methods"]["full"], shown["note"]) == ("Full-parameter", "")
     assert shown["uncertainty"]["resamples"] == 2000
 
@@ -187,7 +187,7 @@ def test_a_figures_target_has_the_files_of_its_runs_too():
     for file in (
         "<results>/models/lora/bloom-3b/mono-es",
         "<results>/responses/lora/bloom-3b/mono-es.jsonl",
-        "<results>/ratings/gpt-3.5-turbo/lora/bloom-3b/mono-es.jsonl",
+        "<results>/ratings/qwen3-30b/lora/bloom-3b/mono-es.jsonl",
         "<results>/langid/lora/bloom-3b/mono-es.jsonl",
         "<results>/figures/figure3.pdf",
     ):
@@ -211,7 +211,7 @@ def test_every_run_has_a_model_answers_and_each_judges_ratings_and_scores():
     assert files.scores[160] == "<results>/scores/second/lora/pythia-70m/multilingual.parquet"
     shown = files.scores_in_figure(wildcards(number="7"))
     assert len(shown) == 32
-    assert shown[0] == f"<results>/scores/gpt-3.5-turbo/{run('lora/llama-7b/multilingual').path}.parquet"
+    assert shown[0] == f"<results>/scores/qwen3-30b/{run('lora/llama-7b/multilingual').path}.parquet"
 
 
 def test_tables_claims_and_judges_are_pages_and_numbers(monkeypatch):

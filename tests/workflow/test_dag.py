@@ -30,7 +30,7 @@ def test_the_paper_is_160_trainings_510_decodes_and_25500_judge_calls(paper):
     assert counts(paper)["micro_batch"] == 15 + 5, "one a model and method"
     assert decodes(paper) == 510
     assert decodes(paper) * 50 == 25_500
-    rated = [job for job in paper if job.rule == "judge"]
+    rated = [job for job in paper if job.rule == "judge_on_gpu"]
     assert len(rated) == counts(paper)["respond"], "every response is judged, once"
     assert all("--expected 50 " in job.command for job in paper if job.rule == "prompts")
 
@@ -61,7 +61,7 @@ def test_the_judges_report_has_every_rating_of_every_judge_and_their_prices(tmp_
     overlay.write_text(json.dumps({"judges": [*judges, other]}))
     jobs = dry_run("--configfile", str(overlay), "--", "all_figures")
     [report] = [job.command for job in jobs if job.rule == "judge_report"]
-    rated = {job.command.split("--output ")[1].split()[0] for job in jobs if job.rule == "judge"}
+    rated = {job.command.split("--output ")[1].split()[0] for job in jobs if job.rule in ("judge", "judge_on_gpu")}
     named = re.findall(r"(\S+)=(results/\S+\.jsonl)", report)
     assert {path for _, path in named} == rated
     assert all(path.startswith(f"results/paper/ratings/{judge}/") for judge, path in named)
@@ -255,7 +255,7 @@ def test_released_models_take_the_place_of_every_training(paper, tmp_path):
     assert (counts(released)["train"], counts(released)["fetch_tuned"]) == (0, 160)
     assert "tokenize" not in counts(released) and "translate" not in counts(released), "nothing is trained on"
     assert decodes(released) == decodes(paper)
-    assert counts(released)["judge"] == counts(paper)["judge"]
+    assert counts(released)["judge_on_gpu"] == counts(paper)["judge_on_gpu"]
 
 
 def test_one_method_may_be_released_and_the_other_trained(tmp_path):

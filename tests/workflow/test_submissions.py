@@ -22,6 +22,7 @@ printf "%s\\n" "$*" >> {calls}; echo "no cluster here" >&2; exit 1""",
     "sinfo": "true",
     "scontrol": 'echo "MinJobAge = 300 sec"; echo "MaxArraySize = 1001"',
 }
+GROUPS = ("scoring", "served-judging")
 TWO_NODES = [{"up_to": 13, "ranks": 16, "memory": "480GB", "runtime": "36h", "zero_stage": 3}]
 
 
@@ -46,21 +47,16 @@ def submissions(house: Path, method: str, model: str, **compute: object) -> list
     found.parent.mkdir(parents=True)
     found.write_text("{}")
     (house / "change.json").write_text(json.dumps({"compute": compute}))
-    options = [
-        "--max-jobs-per-timespan",
-        "100/1s",
-        "--slurm-init-seconds-before-status-checks",
-        "1",
-        "--configfile",
-        "change.json",
-        "--allowed-rules",
-        "train",
-        "train_on_nodes",
-    ]
+    return submitted(house, f"results/paper/models/{method}/{model}/mono-en", rules=["train", "train_on_nodes"])
+
+
+def submitted(house: Path, *targets: str, rules: list[str]) -> list[str]:
+    """sbatch's options for the jobs of some rules, for every attempt, in order."""
+    options = ["--max-jobs-per-timespan", "100/1s", "--slurm-init-seconds-before-status-checks", "1"]
+    options += ["--configfile", "change.json", "--allowed-rules", *rules]
     path = f"{house / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", *options]
     done = subprocess.run(
-        [*command, "--", f"results/paper/models/{method}/{model}/mono-en"],
+        [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", *options, "--", *targets],
         cwd=house,
         env=os.environ | SITE | {"PATH": path},
         stdout=subprocess.PIPE,
@@ -68,9 +64,22 @@ def submissions(house: Path, method: str, model: str, **compute: object) -> list
         text=True,
         timeout=120,
     )
-    assert "no cluster here" in done.stdout, done.stdout[-3000:]
+    assert (house / "calls").exists(), done.stdout[-3000:]
     calls = [call.split(" --wrap")[0] for call in (house / "calls").read_text().splitlines()]
     return [re.sub(r"^.*--comment \S+ +|-D \S+ +", "", call) for call in calls]  # what is cut out is Snakemake's own
+
+
+def test_the_runs_that_a_served_judge_rates_share_a_submission_and_its_gpu_one_after_another(house):
+    (house / "change.json").write_text("{}")
+    runs = [f"lora/pythia-70m/{recipe}" for recipe in ("mono-en", "mono-es", "multilingual")]
+    for run in runs:
+        for kind in ("jsonl", "json"):
+            responses = house / f"results/paper/responses/{run}.{kind}"
+            responses.parent.mkdir(parents=True, exist_ok=True)
+            responses.touch()
+    asked = submitted(house, *(f"results/paper/ratings/qwen3-30b/{run}.jsonl" for run in runs), rules=["judge_on_gpu"])
+    options = "-A proj -p gpu -t 45 --mem 96000 --nodes=1 --requeue --cpus-per-task=8 --signal=TERM@300 --gpus=1"
+    assert asked == [options] * 5, "one submission, and its four retries"
 
 
 def test_lora_on_12_billion_parameters_takes_four_gpus_of_a_node_and_more_memory_each_time(house):
@@ -94,14 +103,14 @@ def test_sixteen_ranks_fill_two_nodes_with_a_launcher_on_each(house):
     ]
 
 
-def test_the_whole_paper_is_under_a_thousand_submissions():
+def test_the_whole_paper_is_under_800_submissions_and_starts_a_judge_four_times():
     said = snakemake("--dry-run", "--profile", "profiles/slurm", "--", "all_figures").stdout
     jobs = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", said, flags=re.MULTILINE)}
     jobs.pop("total")
     profile = (REPOSITORY / "profiles/slurm/config.yaml").read_text(encoding="utf-8")
-    size = int(re.search(r"^  scoring: (\d+)", profile, flags=re.MULTILINE)[1])
-    alone = sum(
-        number for rule, number in jobs.items() if rule not in {"langid", "score"}
-    )  # includes jobs without a submission
-    assert jobs["langid"] == jobs["score"] == 160, "both jobs of a run share a group"
-    assert alone + -(-jobs["score"] // size) < 1000
+    scored, judged = (int(re.search(rf"^  {name}: (\d+)", profile, flags=re.MULTILINE)[1]) for name in GROUPS)
+    grouped = {"langid", "score", "judge_on_gpu"}
+    alone = sum(number for rule, number in jobs.items() if rule not in grouped)  # some of them without a submission
+    assert jobs["langid"] == jobs["score"] == jobs["judge_on_gpu"] == 160, "langid and score of a run share a group"
+    assert -(-160 // judged) == 4, "a server starts once for forty runs"
+    assert alone + -(-160 // scored) + -(-160 // judged) < 800

@@ -36,7 +36,8 @@ rule judge:
         " --output {output:q} 2> {log:q}"
 
 
-# A judge that its job serves on GPUs has its own rule, so that a cluster's profile can send it to a node with GPUs.
+# A judge that its job serves on GPUs has its own rule, so that a cluster's profile can send it to a node with GPUs, and
+# forty runs in one submission. `serving`: there they come one after another, so that they share a server, and GPUs.
 use rule judge as judge_on_gpu with:
     wildcard_constraints:
         judge=JUDGES.on_gpus(),
@@ -46,6 +47,7 @@ use rule judge as judge_on_gpu with:
         runtime=JUDGES.runtime,
         gpu=JUDGES.gpus,
         nodes=1,
+        serving=1,
 
 
 ruleorder: judge_on_gpu > judge

@@ -11,11 +11,20 @@ JSON object:
                           before the first call and stopped at the end, and needs no key
     secrets               environment variables to hide from the server (default: OPENAI_API_KEY)
     start_timeout         seconds that `serve` may take to become ready (default: 600)
-    temperature           (default: 0)
-    max_tokens            maximum length of a reply (default: 512)
+    linger                seconds for which the server then waits for the next job on this machine, which need not
+                          start it again; 0: it ends with the job (default: 0)
+    system                a system prompt (default: none)
+    temperature           null sends none, as OpenAI's reasoning models require (default: 0)
+    max_tokens            maximum length of a reply, reasoning included (default: 512)
+    length_limit          name that the endpoint has for it: max_tokens or max_completion_tokens (default: max_tokens)
+    reasoning_effort      sent if given (default: none)
+    reply_format          text; pattern, by which vLLM lets only replies through that end in a rating; or json, a schema
+                          that OpenAI and others take (default: text)
+    extra_body            further parameters of a request, such as vLLM's or OpenRouter's (default: none)
     seed                  sent with the first attempt; each further attempt has a different one (default: none sent)
     repeats               ratings per response (default: 1)
     retries               further attempts after a reply without a rating (default: 3)
+    give_up_after         replies without a single rating after which the job ends; null: never (default: 20)
     concurrency           simultaneous calls (default: 8)
     requests_per_minute   limit on calls, including retries (default: none)
     tokens_per_minute     limit on the tokens of prompts and replies (default: none)
@@ -28,7 +37,8 @@ JSON object:
     poll                  with batch, seconds between two checks of a batch (default: 60)
 
 A response without a rating after the last attempt gets the rating null; so does one whose prompt the endpoint refuses,
-with the explanation `refused: ...`. Both are counted, never dropped. `attempts` is the number of replies for a rating.
+with the explanation `refused: ...`. Both are counted, never dropped. `attempts` is the number of replies for a rating,
+`finish` why the last one ended: a reply that was cut (`length`) holds no rating, since it may have been quoting one.
 
 Every reply is journalled as soon as it arrives, so a restarted job requests only what is missing: what was refused, and
 what had not been requested yet. On SIGTERM or SIGINT, no further calls are started, and the job waits up to 20 s for
@@ -58,7 +68,7 @@ from basics.reading import read_jsonl, read_text
 from basics.settings import read_settings
 from basics.writing import write_jsonl
 from judging.batches import Batches, Requests
-from judging.endpoint import Endpoint, Refused, api_key, as_reply, is_reply, open_endpoint, request_body
+from judging.endpoint import Endpoint, Refused, api_key, as_reply, is_reply, open_endpoint, prompt_bound, request_body
 from judging.limiter import MINUTE
 from judging.ratings import parse_rating
 from judging.settings import JudgeSettings, determinants, reply_key, sent_seed
@@ -71,10 +81,10 @@ from judging.spending import (
     cost,
     journal_files,
     past_usage,
-    usage_bound,
 )
 
 GRACE = 20.0  # seconds for calls in progress to finish after a signal
+CUT = "length"  # the finish_reason of a reply that max_tokens cut
 REFUSED_ALL = 10  # refusals without any accepted prompt that end the job
 
 
@@ -87,11 +97,12 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result for one question: the last reply, its rating, and the usage of all attempts."""
+    """The result for one question: the last reply, its rating, why it ended, and the usage of all attempts."""
 
     rating: int | None
     explanation: str
     attempts: int
+    finish: str | None
     model: str | None
     fingerprint: str | None
     usage: Usage
@@ -107,6 +118,11 @@ def read_template(path: str) -> Template:
     return template
 
 
+def rating_in(reply: dict) -> int | None:
+    """The rating in a reply; None if there is none, or the reply was cut before its end."""
+    return None if reply.get("finish") == CUT else parse_rating(reply["text"])
+
+
 class Judge:
     """Rates prompts, from the replies in the journal or, where they are missing, by calls."""
 
@@ -115,6 +131,8 @@ class Judge:
         self.asked = 0  # replies received in this job, not found in the journal
         self.refused = 0
         self._accepted = False  # whether the endpoint has answered any of our prompts
+        self._unrated = 0  # replies before the first that holds a rating
+        self._rates = False  # whether any reply holds one
         self._journal = journal
         self._determinants = determinants(settings)
         self._lock = threading.Lock()
@@ -147,10 +165,28 @@ class Judge:
             except Refused as refusal:
                 return self._refused_verdict(str(refusal), attempt - 1, reply, usage)
             usage = {key: usage[key] + reply["usage"][key] for key in usage}
-            rating = parse_rating(reply["text"])
+            rating = rating_in(reply)
             if rating is not None:
+                self._rates = True
                 break
-        return Verdict(rating, reply["text"], attempt, reply["model"], reply["fingerprint"], usage)
+            if ask is not None:
+                self._give_up_on(reply)
+        return Verdict(rating, reply["text"], attempt, reply.get("finish"), reply["model"], reply["fingerprint"], usage)
+
+    def _give_up_on(self, reply: dict) -> None:
+        """Count a reply without a rating. Raises InputError if the judge has given so many, and never one with one."""
+        settings = self.settings
+        with self._lock:
+            self._unrated += 1
+            if self._rates or settings.give_up_after is None or self._unrated < settings.give_up_after:
+                return
+        cut = f", cut at max_tokens ({settings.max_tokens})," if reply.get("finish") == CUT else ""
+        said = " ".join(reply["text"].split())[:200]
+        raise InputError(
+            f"judge {settings.name!r}: none of {self._unrated} replies holds a rating; the last{cut} is {said!r}; take"
+            f" another model, or change reply_format or max_tokens in judges.{settings.name}; with give_up_after: null,"
+            " the job continues all the same"
+        )
 
     def _reply(self, question: Question, attempt: int, ask: Endpoint | None) -> dict:
         key = self._key(question, attempt)
@@ -187,7 +223,7 @@ class Judge:
         wanted = {}
         for question in questions:
             *before, key = (self._key(question, number) for number in range(1, attempt + 1))
-            due = all(k in self._journal and parse_rating(self._journal[k]["text"]) is None for k in before)
+            due = all(k in self._journal and rating_in(self._journal[k]) is None for k in before)
             if due and key not in self._journal:
                 seed = sent_seed(self.settings, attempt, question.repeat)
                 wanted[key] = request_body(self.settings, question.prompt, seed)
@@ -198,7 +234,7 @@ class Judge:
         settings = self.settings
         if settings.budget is None or settings.price is None:  # a budget comes with a price
             return
-        bounds = (usage_bound(body["messages"][0]["content"], settings.max_tokens) for body in requests.values())
+        bounds = (prompt_bound(settings, body["messages"][-1]["content"]) for body in requests.values())
         batch = sum(cost(bound, settings.price) for bound in bounds)
         spent = cost(past_usage(journal_files(self._journal.path, spent_in)).usage, settings.price)
         if spent + batch > settings.budget:
@@ -209,7 +245,7 @@ class Judge:
             )
 
     def _refused_verdict(self, why: str, replies: int, last: dict, usage: Usage) -> Verdict:
-        verdict = Verdict(None, f"refused: {why}", replies, last["model"], last["fingerprint"], usage)
+        verdict = Verdict(None, f"refused: {why}", replies, None, last["model"], last["fingerprint"], usage)
         with self._lock:
             self.refused += 1
             if self.refused >= REFUSED_ALL:
@@ -347,11 +383,14 @@ def summary_line(judge: Judge, responses: int, rows: list[dict], verdicts: Itera
     mean = f"{sum(rated) / len(rated):.2f}" if rated else "-"
     usage = {key: sum(verdict.usage[key] for verdict in verdicts) for key in NO_USAGE}
     repeated = f" rated {settings.repeats} times" if settings.repeats > 1 else ""
-    refused = f" ({judge.refused} calls refused)" if judge.refused else ""
+    cut = sum(row["finish"] == CUT for row in rows)
+    notes = [f"{judge.refused} calls refused"] if judge.refused else []
+    notes += [f"{cut} replies cut at max_tokens"] if cut else []
+    noted = f" ({', '.join(notes)})" if notes else ""
     money = f", ${cost(usage, settings.price):.4f}" if settings.price else ""
     return (
         f"judge {settings.name}: {responses} responses{repeated}, mean rating {mean}, "
-        f"{len(rows) - len(rated)} without a rating{refused}; "
+        f"{len(rows) - len(rated)} without a rating{noted}; "
         f"{judge.asked} calls now and {sum(verdict.attempts for verdict in verdicts) - judge.asked} from the journal, "
         f"{usage['prompt_tokens']} + {usage['completion_tokens']} tokens{money}"
     )

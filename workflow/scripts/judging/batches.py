@@ -32,6 +32,7 @@ from typing import IO, TYPE_CHECKING
 
 from basics.errors import InputError
 from basics.reading import parse_json
+from judging.endpoint import NotAnswered, parameter_fault
 from judging.settings import JudgeSettings
 from serving.client import (
     BROKEN_JSON,
@@ -44,6 +45,7 @@ from serving.client import (
     openai_client,
     without_key,
 )
+from serving.error_bodies import reason
 
 if TYPE_CHECKING:
     from openai.types import Batch, FileObject
@@ -252,11 +254,16 @@ class Batches:
         response = response if isinstance(response, dict) else {}
         status, body = response.get("status_code"), response.get("body")
         if status == 200:
-            self._keep(key, ChatCompletion.construct(**body) if isinstance(body, dict) else None)
+            try:
+                self._keep(key, ChatCompletion.construct(**body) if isinstance(body, dict) else None)
+            except NotAnswered as fault:
+                self._last_error = self._in_one_line(fault)
             return
         error = result.get("error") or (body.get("error") if isinstance(body, dict) else None)
-        why = error.get("message") or error.get("code") if isinstance(error, dict) else error
-        why = self._in_one_line(why or f"status {status}")
+        if fault := parameter_fault(self._settings, error):
+            raise self._failure(self._in_one_line(fault))
+        code = error.get("code") if isinstance(error, dict) else None
+        why = self._in_one_line(reason(error) or code or f"status {status}")
         if status not in REFUSALS:
             self._last_error = why
         elif not from_earlier:

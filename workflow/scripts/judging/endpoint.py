@@ -1,9 +1,10 @@
 """One judge behind the chat-completions protocol: calls with retries, within rate limits and budget.
 
-Transient failures (429, 408, 409, 5xx, a timeout, a broken connection) are retried, with pauses that double, or as long
-as the endpoint asks; Retry-After of a 429 holds all callers. A call that keeps failing for longer than the judge's
-`patience` ends the job. A prompt that is refused (400, 413, 422: too long, filtered) raises Refused, and the other
-prompts continue. Any other error would hit every call, so it ends the job at once.
+Transient failures (429, 408, 409, 5xx, a timeout, a broken connection, an answer that is no completion) are retried,
+with pauses that double, or as long as the endpoint asks; Retry-After of a 429 holds all callers. A call that keeps
+failing for longer than the judge's `patience` ends the job. A prompt that is refused (400, 413, 422, or 403 by
+moderation: too long, filtered) raises Refused, and the other prompts continue. Any other error would hit every call, so
+it ends the job at once; so does the refusal of a parameter, with the key to change.
 
 The API key is read from the environment and sent; it is removed from everything that comes back.
 """
@@ -14,14 +15,17 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from basics.errors import InputError
 from basics.kinds import kind_fault
 from judging.limiter import Limiter, Stopped
-from judging.settings import JudgeSettings
+from judging.reply_formats import reply_constraint
+from judging.settings import LENGTH_LIMITS, JudgeSettings
 from judging.spending import NO_USAGE, USAGE_KINDS, Spending, Usage, usage_bound
 from serving.client import (
     BROKEN_JSON,
+    FORBIDDEN,
     GARBLED,
     KEY_VARIABLE,
     REFUSALS,
@@ -32,13 +36,26 @@ from serving.client import (
     retry_after,
     without_key,
 )
+from serving.error_bodies import reason, refused_parameter, refuses_content
 from serving.server import HOST, LocalServer
+from serving.sharing import SharedServer
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two attempts of a call
 
 
 class Refused(Exception):
     """The endpoint refuses this prompt; the text says why."""
+
+
+class NotAnswered(Exception):
+    """A response with status 200 that is no completion. It may carry an error, whose code then counts as the status."""
+
+    def __init__(self, response: object):
+        error = getattr(response, "error", None)
+        self.body = error if isinstance(error, (dict, str)) else None
+        code = self.body.get("code") if isinstance(self.body, dict) else None
+        self.status_code = code if isinstance(code, int) and 400 <= code < 600 else None
+        super().__init__(reason(self.body) or f"a response that is not a completion: {str(response)[:100]!r}")
 
 
 def key_variable(settings: JudgeSettings) -> str:
@@ -51,18 +68,43 @@ def api_key(settings: JudgeSettings) -> str:
 
 
 def request_body(settings: JudgeSettings, prompt: str, seed: int | None) -> dict:
-    """The body of a request: the prompt, in a new conversation."""
-    body = {
-        "model": settings.model,
-        "messages": [{"role": "user", "content": prompt}],
-        "temperature": settings.temperature,
-        "max_tokens": settings.max_tokens,
-    }
-    return body if seed is None else body | {"seed": seed}
+    """The body of a request: the prompt, in a new conversation, and the parameters that this judge is sent."""
+    messages = [{"role": "user", "content": prompt}]
+    if settings.system is not None:
+        messages.insert(0, {"role": "system", "content": settings.system})
+    optional = {"temperature": settings.temperature, "reasoning_effort": settings.reasoning_effort, "seed": seed}
+    body: dict[str, Any] = {"model": settings.model, "messages": messages, settings.length_limit: settings.max_tokens}
+    body |= {name: value for name, value in optional.items() if value is not None}
+    return body | reply_constraint(settings.reply_format, settings.max_tokens) | settings.extra_body
+
+
+def prompt_bound(settings: JudgeSettings, prompt: str) -> Usage:
+    """An upper bound on what a call uses; a system prompt and a JSON schema are charged as prompts are."""
+    constraint = reply_constraint(settings.reply_format, settings.max_tokens)
+    return usage_bound(f"{settings.system or ''}{prompt}{constraint or ''}", settings.max_tokens)
+
+
+def parameter_fault(settings: JudgeSettings, body: object) -> str | None:
+    """One line on the parameter of ours that an error's body refuses, with the key to change; None if there is none."""
+    refused = refused_parameter(body)
+    limits = [name for name in LENGTH_LIMITS if name != refused]
+    remedies = dict.fromkeys(LENGTH_LIMITS, f"set length_limit: {limits[0]}")
+    remedies |= {"temperature": "set temperature: null, and none is sent", "seed": "leave out seed"}
+    remedies |= {"reasoning_effort": "leave out reasoning_effort", "messages": "leave out system"}
+    remedies |= dict.fromkeys(reply_constraint(settings.reply_format, 1), "set reply_format: text")
+    remedies |= dict.fromkeys(settings.extra_body, "correct extra_body")
+    if refused not in remedies:
+        return None
+    return f"the endpoint does not take our {refused} ({reason(body)}); in judges.{settings.name}, {remedies[refused]}"
 
 
 def as_reply(completion: object) -> dict:
-    """What is kept of a chat completion; missing or malformed parts become empty text, None or 0."""
+    """What is kept of a chat completion: the answer without its reasoning, and why it ended. Malformed parts become
+    empty text, None or 0.
+
+    Raises:
+        NotAnswered: if it is no completion: an error, a page of HTML, JSON without an answer.
+    """
 
     def text(value: object) -> str | None:
         return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else None
@@ -72,9 +114,12 @@ def as_reply(completion: object) -> dict:
 
     choices = getattr(completion, "choices", None)
     first = choices[0] if isinstance(choices, list) and choices else None
+    if (message := getattr(first, "message", None)) is None:
+        raise NotAnswered(completion)
     usage = getattr(completion, "usage", None)
     return {
-        "text": text(getattr(getattr(first, "message", None), "content", None)) or "",
+        "text": text(getattr(message, "content", None)) or "",
+        "finish": text(getattr(first, "finish_reason", None)),
         "model": text(getattr(completion, "model", None)),
         "fingerprint": text(getattr(completion, "system_fingerprint", None)),
         "usage": {key: count(getattr(usage, key, None)) for key in NO_USAGE},
@@ -103,6 +148,7 @@ class Endpoint:
         alive: Callable[[], None] = lambda: None,
     ):
         import openai
+        from openai.types.chat import ChatCompletion
 
         self.stop = threading.Event()
         self._settings, self._key, self._spending, self._alive = settings, key, spending, alive
@@ -111,7 +157,8 @@ class Endpoint:
         self._openai = openai
         # Retries by the client itself would bypass the rate limits and the budget.
         self._client = openai_client(base_url, key, settings.timeout, max_retries=0)
-        self._create = self._client.chat.completions.create  # triggers slow imports: here, not in the first call
+        self._post = self._client.post  # the body as it is: `create` takes only the parameters that it knows
+        self._completion = ChatCompletion
 
     def is_healthy(self) -> bool:
         """Whether the endpoint lists its models."""
@@ -123,12 +170,12 @@ class Endpoint:
 
     def __call__(self, prompt: str, seed: int | None = None) -> dict:
         """One reply. Raises Refused, OverBudget, Stopped, and InputError when the endpoint fails permanently."""
-        body, bound = request_body(self._settings, prompt, seed), usage_bound(prompt, self._settings.max_tokens)
+        body, bound = request_body(self._settings, prompt, seed), prompt_bound(self._settings, prompt)
         pause, first_failure = FIRST_PAUSE, None
         while True:
             try:
                 return self._try(body, bound)
-            except self._openai.APIError as error:
+            except (self._openai.APIError, NotAnswered) as error:
                 asked = self._requested_wait(error)
                 now = time.monotonic()
                 first_failure = now if first_failure is None else first_failure
@@ -149,13 +196,13 @@ class Endpoint:
             raise Stopped
         self._spending.reserve(bound)
         try:
-            completion = self._create(**body)
+            completion = self._post("/chat/completions", body=body, cast_to=self._completion)
         except self._openai.APIStatusError:  # errors are not charged
             self._limiter.record_usage(slot, 0)
             self._spending.settle(bound, NO_USAGE)
             raise
-        except BROKEN_JSON:  # answered, and perhaps charged, but not as valid JSON
-            completion = None
+        except BROKEN_JSON as error:  # answered, and perhaps charged, so its reservation stays
+            raise NotAnswered(f"{type(error).__name__}: {error}") from None
         reply = as_reply(completion)
         if not any(reply["usage"].values()):
             reply["bound"] = bound  # unreported usage counts as its upper bound, in later jobs too
@@ -166,10 +213,12 @@ class Endpoint:
 
     def _requested_wait(self, error: Exception) -> float | None:
         """Seconds that the endpoint asks to wait after a transient error. Raises Refused or InputError for others."""
-        status = getattr(error, "status_code", None)
-        if status in REFUSALS:
+        status, body = getattr(error, "status_code", None), getattr(error, "body", None)
+        if fault := parameter_fault(self._settings, body):
+            raise InputError(f"judge {self._settings.name!r}: {in_one_line(fault, self._key)}") from None
+        if status in REFUSALS or (status == FORBIDDEN and refuses_content(body)):
             raise Refused(self._error_text(error)) from None
-        unanswered = isinstance(error, self._openai.APIConnectionError)
+        unanswered = isinstance(error, (self._openai.APIConnectionError, NotAnswered))
         if not is_transient(error) or (status is None and not unanswered):
             raise self._failure("the call failed", error) from None
         asked = retry_after(error.response.headers) if isinstance(error, self._openai.APIStatusError) else None
@@ -182,8 +231,17 @@ class Endpoint:
 
     def _error_text(self, error: Exception) -> str:
         """The text of the error and of its cause, in one line: "Connection error." would hide a wrong host."""
-        text = f"{error} ({error.__cause__})" if error.__cause__ else str(error)
+        why = reason(getattr(error, "body", None)) or str(error.__cause__ or "")
+        text = f"{error} ({why})" if why and why not in str(error) else str(error)
         return in_one_line(text, self._key)
+
+
+def judges_server(settings: JudgeSettings, log: Path) -> LocalServer | SharedServer:
+    """The server of a judge with `serve`: this job's own, or shared with the jobs that follow."""
+    command, secrets = settings.serve or "", [*settings.secrets, key_variable(settings)]
+    if settings.linger:
+        return SharedServer(command, log, settings.start_timeout, settings.linger, secrets)
+    return LocalServer(command, log, without=secrets)
 
 
 @contextmanager
@@ -194,7 +252,7 @@ def open_endpoint(
     if settings.base_url:
         yield Endpoint(settings, settings.base_url, api_key(settings), spending, recent)
         return
-    with LocalServer(settings.serve or "", log, without=[*settings.secrets, key_variable(settings)]) as server:
+    with judges_server(settings, log) as server:
         ask = Endpoint(settings, f"http://{HOST}:{server.port}/v1", server.key, spending, alive=server.check_running)
         server.wait(ask.is_healthy, settings.start_timeout)
         try:

@@ -1,6 +1,6 @@
 """The settings of judge.py: an entry of `judges`, and the part of it on which replies depend."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from basics.errors import InputError, SettingError, setting
@@ -9,6 +9,10 @@ from basics.settings import check_choices, check_counts
 from serving.client import KEY_VARIABLE, is_local
 from serving.server import command_words
 
+LENGTH_LIMITS = ("max_tokens", "max_completion_tokens")  # names of the same parameter; OpenAI's GPT-5 takes the second
+REPLY_FORMATS = ("text", "pattern", "json")
+OF_THE_REQUEST = {"model", "messages", "temperature", "reasoning_effort", "seed", *LENGTH_LIMITS}
+DIALECT = ("system", "length_limit", "reasoning_effort", "reply_format", "extra_body")
 LARGEST_HASHED = 64 * 2**20  # bytes; larger files of the serve command enter the journal key by size, not content
 
 
@@ -24,11 +28,18 @@ class JudgeSettings:
     serve: str | list[str] | None = None
     secrets: list[str] = field(default_factory=lambda: [KEY_VARIABLE])
     start_timeout: float = 600
-    temperature: float = 0
+    linger: float = 0
+    system: str | None = None
+    temperature: float | None = 0
     max_tokens: int = 512
+    length_limit: str = "max_tokens"
+    reasoning_effort: str | None = None
+    reply_format: str = "text"
+    extra_body: dict = field(default_factory=dict)
     seed: int | None = None
     repeats: int = 1
     retries: int = 3
+    give_up_after: int | None = 20
     concurrency: int = 8
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
@@ -42,8 +53,10 @@ class JudgeSettings:
     def __post_init__(self):
         if bool(self.serve) == bool(self.base_url):
             raise InputError("give exactly one of base_url or serve")
-        check_counts(self, ("repeats", "concurrency"))
-        check_choices(self, {"api": ("calls", "batch")})
+        check_counts(self, ("repeats", "concurrency", *(("give_up_after",) if self.give_up_after is not None else ())))
+        check_choices(self, {"api": ("calls", "batch"), "length_limit": LENGTH_LIMITS, "reply_format": REPLY_FORMATS})
+        if twice := sorted(self.extra_body.keys() & OF_THE_REQUEST):
+            raise SettingError("extra_body", f"has {twice[0]}, which other keys of the judge set; take it out")
         with setting("serve"):
             command_words(self.serve or "")
         if self.price is not None and self.price.keys() != {"prompt", "completion"}:
@@ -52,6 +65,8 @@ class JudgeSettings:
             raise SettingError("budget", "needs price, US dollars per million tokens; give both, or neither")
         if self.api == "batch" and self.serve:
             raise SettingError("api", "batch is for an endpoint at base_url; use calls for a judge with serve")
+        if self.linger and not self.serve:
+            raise SettingError("linger", "is for a judge with serve; leave it out")
         if self.base_url:
             check_base_url(self.base_url, self.key_env)
 
@@ -74,6 +89,8 @@ def determinants(settings: JudgeSettings) -> dict[str, object]:
     For a judge with `serve`, this includes the command and the files that it names.
     """
     depends = {key: getattr(settings, key) for key in ("model", "base_url", "temperature", "max_tokens", "seed")}
+    default = {each.name: each.default for each in fields(settings)} | {"extra_body": {}}
+    depends |= {key: value for key in DIALECT if (value := getattr(settings, key)) != default[key]}
     if settings.serve:
         depends["serve"] = words = command_words(settings.serve)
         named = [path for path in (Path(word.rpartition("=")[2]) for word in words[1:]) if path.is_file()]

@@ -143,16 +143,17 @@ def inputs_of(jobs: Iterable) -> list[str]:
 def requests_of(jobs: Iterable, group_components: Mapping[str, int]) -> list[tuple[str, dict]]:
     """The rule of each job that is submitted to a cluster, and the resources of its first attempt.
 
-    `group_components` is how many jobs of a group are submitted as one; these run side by side, so their resources are
-    added up.
+    `group_components` is how many jobs of a group are submitted as one. Side by side, their cores and memory are added
+    up; one after another, as those do that take the resource `serving`, their times are.
     """
     submitted = [job for job in jobs if not job.is_local]
     count = Counter(job.rule.name for job in submitted)
     requests = []
     for job in submitted:
-        side_by_side = min(group_components.get(job.group, 1), count[job.rule.name])
+        together = min(group_components.get(job.group, 1), count[job.rule.name])
         wanted = {"threads": job.threads} | dict(job.resources.items())
-        summed = {key: side_by_side * wanted[key] for key in ("threads", "mem_mb") if isinstance(wanted.get(key), int)}
+        added = ("runtime",) if "serving" in wanted else ("threads", "mem_mb")
+        summed = {key: together * wanted[key] for key in added if isinstance(wanted.get(key), int)}
         requests.append((job.rule.name, wanted | summed))
     return requests
 

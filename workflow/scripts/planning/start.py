@@ -1,11 +1,12 @@
-"""Checks before the first job: results can be written, no input is dated in the future, keys are set, Slurm accepts
-the jobs.
+"""Checks before the first job: results can be written, no input is dated in the future, keys are set, judges'
+models exist, Slurm accepts the jobs.
 
 Without them, a wrong account or partition fills a page for every job and every attempt (executor plugin 2.8.0), and a
 disk that cannot be written to causes a traceback. A job with an input dated in the future runs to its end, is then
 found to be older than that input, and its output is removed (Snakemake 9.27), even after days of training.
 """
 
+import datetime
 import os
 import shlex
 import subprocess
@@ -17,8 +18,10 @@ from pathlib import Path
 
 from basics.errors import InputError
 from basics.paths import TIMESTAMP
+from judging.shutdowns import shutdown_date
 
 SKEW = 60  # seconds by which the clocks of a cluster's machines may differ; these are waited out
+NOTICE = datetime.timedelta(days=60)  # before the end of a judge's model; a study may take weeks
 OPTIONS = {  # of sbatch, by Snakemake's names for resources
     "slurm_account": "--account",
     "slurm_partition": "--partition",
@@ -107,6 +110,25 @@ def check_keys(wanted: Mapping[str, str]) -> None:
             )
 
 
+def check_shutdowns(called: Mapping[str, tuple[str, str]], today: datetime.date) -> None:
+    """Check that the models of judges, by name the URL of the endpoint and the model, are still there.
+
+    Raises:
+        InputError: for a model that has been shut down. One that will be within NOTICE is told.
+    """
+    for judge, (base_url, model) in called.items():
+        end = shutdown_date(base_url, model)
+        if end is None:
+            continue
+        if end <= today:
+            raise InputError(
+                f"judge {judge!r}: {model} was shut down on {end}; take a model that is there, as in"
+                " config/presets/judge-openai.yaml, or one with open weights"
+            )
+        if end <= today + NOTICE:
+            print(f"warning: judge {judge!r}: {model} will be shut down on {end}", file=sys.stderr, flush=True)
+
+
 def warn_of_trainings(models: Sequence[str]) -> None:
     """Say which models would be trained again because of a job before them, and how to find out if they must be."""
     if models:
@@ -132,12 +154,14 @@ def check_start_or_exit(
     inputs: Iterable[str],
     jobs: Iterable[tuple[str, Mapping[str, object]]],
     keys: Mapping[str, str] | None = None,
+    judges: Mapping[str, tuple[str, str]] | None = None,
 ) -> None:
     """Check all of this, and exit with just one line on a fault: Snakemake wraps exceptions in a traceback."""
     try:
         check_writable(Path(folder))
         check_dates(Path(folder), inputs)
         check_keys(keys or {})
+        check_shutdowns(judges or {}, datetime.datetime.now(datetime.UTC).date())
         check_slurm(jobs)
     except InputError as error:
         sys.exit(f"error: {error}")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 KEY_VARIABLE = "OPENAI_API_KEY"
 TRANSIENT = {408, 409, 429}  # HTTP statuses worth a retry, besides all from 500
 REFUSALS = {400, 413, 422}  # HTTP statuses for a prompt that is too long or filtered: a retry would be refused again
+FORBIDDEN = 403  # HTTP status for a key without permission, and for a prompt that moderation refuses
 NO_CREDIT = "insufficient_quota"  # error code of a 429 that is not transient
 
 # What the openai client raises, besides its own errors, when a response does not follow the protocol: invalid JSON; or

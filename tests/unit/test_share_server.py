@@ -1,0 +1,163 @@
+"""One server for the jobs that follow each other on a machine: it starts once, and ends when nobody uses it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from basics.errors import InputError
+from judge_job import REPOSITORY, SCRIPTS, Job, response
+from serving.sharing import SharedServer, meeting_place
+
+STAND_IN = f"{sys.executable} {SCRIPTS}/stand_in_judge.py --references {REPOSITORY}/resources/demo/references.jsonl"
+
+
+@pytest.fixture(autouse=True)
+def own_place(tmp_path, monkeypatch):
+    """Sockets of this test alone; pytest's own folders have paths too long for them."""
+    place = Path(f"/tmp/shared-{os.getpid()}-{time.monotonic_ns() % 10**6}")
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # asked anew
+    yield place
+    subprocess.run(["rm", "-r", str(place)], check=True)
+
+
+class Counted:
+    """A stand-in judge that notes the process of each of its starts."""
+
+    def __init__(self, folder: Path, serves: str = STAND_IN):
+        self._notes = folder / "starts"
+        self.command = ["sh", "-c", f"echo $$ >> {self._notes}; exec {serves} --port {{port}}"]
+
+    @property
+    def starts(self) -> list[int]:
+        return [int(line) for line in self._notes.read_text().split()] if self._notes.exists() else []
+
+    def lease(self, folder: Path, linger: float = 0.5) -> SharedServer:
+        return SharedServer(self.command, folder / "server.log", timeout=60, linger=linger, without=["SECRET"])
+
+
+@pytest.fixture
+def server(tmp_path) -> Counted:
+    return Counted(tmp_path)
+
+
+def ended(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().split()[2] == "Z"
+    except OSError:
+        return True
+
+
+def wait_for_the_end_of(process: int) -> None:
+    end = time.monotonic() + 30
+    while not ended(process):
+        assert time.monotonic() < end, "the server goes on"
+        time.sleep(0.05)
+
+
+def test_judges_that_follow_each_other_start_one_server_and_leave_none_behind(tmp_path, server):
+    judge = {"serve": server.command, "linger": 3}
+    for line in (REPOSITORY / "resources/demo/references.jsonl").read_text("utf-8").splitlines()[:3]:
+        known, job = json.loads(line), Job(tmp_path)
+        rows = [response(known["lang"], known["id"], known["prompt"], known["reference"])]
+        status, last = job.run(judge, rows, key=None)
+        assert status == 0 and "1 calls now" in last, last
+        job.journal.unlink()
+    assert len(server.starts) == 1
+    wait_for_the_end_of(server.starts[0])
+
+
+def test_jobs_that_come_at_once_share_one_server(tmp_path, server):
+    ports = []
+
+    def job():
+        with server.lease(tmp_path) as lease:
+            ports.append(lease.port)
+            time.sleep(0.5)
+
+    jobs = [threading.Thread(target=job) for _ in range(8)]
+    for each in jobs:
+        each.start()
+    for each in jobs:
+        each.join()
+    assert len(ports) == 8 and len(set(ports)) == 1
+    assert len(server.starts) == 1
+    wait_for_the_end_of(server.starts[0])
+
+
+def test_the_lease_of_a_job_that_is_killed_ends_with_it(tmp_path, server):
+    program = (
+        f"import sys, time; sys.path.insert(0, {str(SCRIPTS)!r})\n"
+        "from serving.sharing import SharedServer\n"
+        f"with SharedServer({server.command!r}, {str(tmp_path / 'log')!r}, 60, 0.5, []) as lease:\n"
+        "    print(lease.port, flush=True); time.sleep(600)\n"
+    )
+    job = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert int(job.stdout.readline()) > 0
+    job.send_signal(signal.SIGKILL)
+    job.communicate()
+    wait_for_the_end_of(server.starts[0])
+
+
+def test_a_server_that_does_not_start_is_told_to_every_job_with_the_end_of_its_log(tmp_path):
+    broken = Counted(tmp_path, serves="echo out of memory; false;")
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"the server ended with status \d+; its log .* ends: out of memory"):
+            broken.lease(tmp_path).__enter__()
+
+
+def test_a_server_that_dies_at_work_is_told_and_the_next_job_has_a_new_one(tmp_path, server):
+    with server.lease(tmp_path, linger=30) as lease:
+        lease.check_running()
+        os.kill(server.starts[0], signal.SIGKILL)
+        wait_for_the_end_of(server.starts[0])
+        time.sleep(2)  # until its keeper has noticed
+        with pytest.raises(InputError, match="the server ended with status -9"):
+            lease.check_running()
+    with server.lease(tmp_path) as lease:
+        assert lease.port
+    assert len(server.starts) == 2
+    wait_for_the_end_of(server.starts[1])
+
+
+def test_another_server_starts_when_the_first_has_ended(tmp_path, server):
+    (tmp_path / "other").mkdir()
+    other = Counted(tmp_path / "other")
+    with server.lease(tmp_path, linger=0.1):
+        assert server.starts and not other.starts
+    with other.lease(tmp_path / "other"):
+        assert ended(server.starts[0])
+
+
+def test_its_key_is_in_no_file_and_no_command(tmp_path, server, own_place):
+    with server.lease(tmp_path) as lease:
+        files = [path for path in [*own_place.rglob("*"), *tmp_path.rglob("*")] if path.is_file()]
+        assert files and not any(lease.key.encode() in path.read_bytes() for path in files)
+        commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK)]
+        assert not any(lease.key.encode() in command for command in commands)
+        folder = meeting_place(server.command).parent
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_others_can_enter_is_refused(tmp_path, server):
+    meeting_place(server.command).parent.chmod(0o755)
+    with pytest.raises(InputError, match="others can enter it, and a server's key is told there; remove the folder"):
+        server.lease(tmp_path).__enter__()
+
+
+def test_a_path_too_long_for_a_socket_is_told(tmp_path, server, monkeypatch):
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with pytest.raises(InputError, match="too long a path for a socket; set TMPDIR to a shorter one"):
+        server.lease(tmp_path).__enter__()

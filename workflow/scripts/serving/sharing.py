@@ -1,0 +1,120 @@
+"""A server that jobs on one machine share: the first starts it, and it ends when no job has used it for a while.
+
+A job that serves a model of many gigabytes spends minutes on the start, and the next job would spend them again. So the
+server belongs to a keeper (share_server.py), a process of its own, and jobs hold leases: connections to the keeper's
+Unix socket, which end with a job however it ends. The keeper tells each job the port and the key of the server once it
+is ready, or why it is not; neither is written to a file.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from basics.errors import InputError
+from serving.server import command_words
+
+KEEPER = Path(__file__).resolve().parents[1] / "share_server.py"
+PAUSE = 0.2  # seconds between two attempts to reach the keeper
+LONGEST_PATH = 100  # bytes; Linux allows a socket 107
+CALLED_OFF = 50  # attempts without a keeper that listens, after which something is wrong with it
+
+
+def meeting_place(words: Sequence[str]) -> Path:
+    """The keeper's socket for a command: in a folder that only this user can enter, on this machine."""
+    folder = Path(tempfile.gettempdir()) / f"better-alpaca-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
+        raise InputError(f"{folder}: others can enter it, and a server's key is told there; remove the folder")
+    place = folder / hashlib.sha256("\0".join([os.getcwd(), *words]).encode()).hexdigest()[:16]
+    if len(os.fsencode(place)) > LONGEST_PATH:
+        raise InputError(f"{folder}: too long a path for a socket; set TMPDIR to a shorter one")
+    return place
+
+
+class SharedServer:
+    """A lease of the server that a command starts, with the interface of LocalServer.
+
+    It ends `linger` seconds after its last lease, or when `timeout` seconds did not suffice for its start.
+    """
+
+    def __init__(
+        self, command: str | Sequence[str], log: Path | str, timeout: float, linger: float, without: Iterable[str]
+    ):
+        self._words, self.log = command_words(command), Path(log)
+        self._options = ["--start-timeout", str(timeout), "--linger", str(linger), "--without", *without]
+        self.port, self.key = 0, ""
+
+    def __enter__(self) -> "SharedServer":
+        told = None
+        while told is None:  # a keeper that is just ending says nothing
+            self._lease = self._connect()
+            told = self._told()
+        self.port, self.key = told["port"], told["key"]
+        self._lease.setblocking(False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lease.close()
+
+    def wait(self, healthy: Callable[[], bool], timeout: float) -> None:
+        """Nothing to wait for: the keeper has."""
+
+    def check_running(self) -> None:
+        """Raise InputError if the server has died."""
+        with contextlib.suppress(BlockingIOError):
+            if self._told() is None:
+                raise InputError(f"the process that kept the server has died; its log is {self.log}")
+
+    def _connect(self) -> socket.socket:
+        place = meeting_place(self._words)
+        for _ in range(CALLED_OFF):
+            lease = socket.socket(socket.AF_UNIX)
+            try:
+                lease.connect(str(place))
+                return lease
+            except OSError:
+                lease.close()
+                self._start_keeper(place)
+                time.sleep(PAUSE)
+        raise InputError(f"no process keeps the server {self._words[0]!r}; its log is {self.log}")
+
+    def _start_keeper(self, place: Path) -> None:
+        """Start a keeper, which ends at once where there is one. It belongs to no job, and so to no job's group."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.Popen(
+            [
+                sys.executable,
+                str(KEEPER),
+                "--socket",
+                str(place),
+                "--log",
+                str(self.log),
+                *self._options,
+                "--",
+                *self._words,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def _told(self) -> dict | None:
+        """What the keeper says next; None if it has ended. Raises InputError if the server has failed, and
+        BlockingIOError if there is nothing to read from a socket that does not wait."""
+        try:
+            line = self._lease.recv(65_536)
+        except ConnectionResetError:
+            return None
+        told = json.loads(line) if line else None
+        if told and "error" in told:
+            raise InputError(told["error"])
+        return told
