@@ -10,6 +10,7 @@ import sys
 from itertools import permutations
 from pathlib import Path
 
+import krippendorff
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,6 +18,10 @@ from hypothesis import strategies as st
 
 import judge_report
 from judging import agreement
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+import bench_agreement
 
 SCRIPT = Path(judge_report.__file__)
 
@@ -68,12 +73,21 @@ def counted(*responses, values=(1, 2, 3)):
     return np.array([[list(ratings).count(value) for value in values] for ratings in responses])
 
 
+def alpha(counts):
+    """Alpha of all responses."""
+    return agreement.value(agreement.coincidences(counts), agreement.alphas)
+
+
+def alpha_interval(counts, prompts):
+    return agreement.interval(agreement.coincidences(counts), np.array(prompts), agreement.alphas)
+
+
 def test_alpha_is_krippendorffs_of_his_own_example():
     """Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability": four observers, twelve units, values 1 to 5,
     ordinal: 0.815."""
     observers = ["123321412...", "1233224125.3", ".3332342251.", "12332441251."]
     units = [[int(value) for value in unit if value != "."] for unit in zip(*observers, strict=True)]
-    assert agreement.alpha(counted(*units, values=(1, 2, 3, 4, 5))) == pytest.approx(0.815, abs=5e-4)
+    assert alpha(counted(*units, values=(1, 2, 3, 4, 5))) == pytest.approx(0.815, abs=5e-4)
 
 
 def test_alpha_by_hand():
@@ -85,7 +99,7 @@ def test_alpha_by_hand():
     are 2-3 and 3 * 4 are 1-3: (3 * 4 + 4 * 6.25 + 12 * 20.25) / 28 = 280 / 28 = 10. Alpha is 1 - 1 / 10.
     """
     counts = counted([1, 1], [1, 2], [3, 3], [3, 3])
-    assert agreement.alpha(counts) == pytest.approx(0.9)
+    assert alpha(counts) == pytest.approx(0.9)
     assert agreement.equal_share(counts) == 3 / 4
 
 
@@ -95,7 +109,7 @@ def test_kappa_by_hand():
     By chance each rating meets each: 1 meets 1 3 3 (0 4 4), 2 meets 1 3 3 (1 1 1), 3 meets 1 3 3 (4 0 0), in the mean
     15/9. Kappa is 1 - (1/3) / (15/9).
     """
-    assert agreement.kappa(np.array([[1, 0, 0], [0, 0, 1], [0, 0, 1]])) == pytest.approx(0.8)
+    assert agreement.kappas(np.array([[1, 0, 0], [0, 0, 1], [0, 0, 1]])) == pytest.approx(0.8)
 
 
 RATINGS = st.sampled_from([1, 2, 3])
@@ -116,10 +130,12 @@ def test_alpha_is_what_its_definition_says_pair_by_pair(responses):
         sum(distance(*pair) for pair in permutations(ratings, 2)) / (len(ratings) - 1) for ratings in compared
     )
     expected = sum(distance(*pair) for pair in permutations(every, 2))
-    found = agreement.alpha(counted(*responses))
+    found = alpha(counted(*responses))
     if expected == 0:
         assert found is None
     else:
+        library = krippendorff.alpha(value_counts=counted(*compared), level_of_measurement="ordinal")
+        assert found == pytest.approx(library)
         assert found == pytest.approx(1 - observed / len(every) / (expected / (len(every) * (len(every) - 1))))
 
 
@@ -130,9 +146,9 @@ def test_kappa_is_what_means_and_variances_make_of_it(pairs):
     table = np.array([[pairs.count((a, b)) for b in (1, 2, 3)] for a in (1, 2, 3)])
     spread = one.var() + two.var() + (one.mean() - two.mean()) ** 2
     if spread == 0:
-        assert agreement.kappa(table) is None
+        assert np.isnan(agreement.kappas(table))
     else:
-        assert agreement.kappa(table) == pytest.approx(2 * np.cov(one, two, ddof=0)[0, 1] / spread)
+        assert agreement.kappas(table) == pytest.approx(2 * np.cov(one, two, ddof=0)[0, 1] / spread)
 
 
 @given(st.lists(st.lists(RATINGS, min_size=0, max_size=4), min_size=1, max_size=12))
@@ -142,25 +158,47 @@ def test_the_share_of_equal_pairs_is_counted_pair_by_pair(responses):
     assert agreement.equal_share(counted(*responses)) == (pytest.approx(expected) if pairs else None)
 
 
-def test_the_interval_holds_alpha_narrows_with_more_responses_and_repeats_itself():
-    few = counted(*[[1, 1], [2, 2], [3, 3], [1, 2], [3, 2]] * 8)
-    many = np.repeat(few, 25, axis=0)
-    (low, high), (lower, higher) = agreement.alpha_interval(few), agreement.alpha_interval(many)
-    assert low < lower < agreement.alpha(many) < higher < high
-    assert agreement.alpha_interval(few) == (low, high)
+FIVE = [[1, 1], [2, 2], [3, 3], [1, 2], [3, 2]]
 
 
-def test_the_interval_is_that_of_whole_responses_drawn_one_by_one():
-    """Drawn here as rows, there as how often each pattern of ratings comes."""
-    counts = counted(*[[1, 1], [2, 2], [3, 3], [1, 2], [3, 2], [2, 2, 3]] * 10)
+def test_the_interval_holds_alpha_narrows_with_more_prompts_and_repeats_itself():
+    few, many = counted(*FIVE * 8), counted(*FIVE * 200)
+    (low, high), (lower, higher) = (alpha_interval(counts, range(len(counts))) for counts in (few, many))
+    assert low < lower < alpha(many) < higher < high
+    assert alpha_interval(few, range(len(few))) == (low, high)
+
+
+def test_the_interval_is_that_of_prompts_drawn_one_by_one_with_all_their_responses():
+    """Drawn here prompt by prompt, one fewer than there are; there as one product of matrices."""
+    counts, prompts = counted(*[*FIVE, [2, 2, 3]] * 50), np.arange(300) // 3
     generator = np.random.default_rng(7)
-    alphas = [agreement.alpha(counts[generator.integers(len(counts), size=len(counts))]) for _ in range(1000)]
-    assert agreement.alpha_interval(counts) == pytest.approx(np.percentile(alphas, [2.5, 97.5]), abs=0.03)
+    drawn = (generator.integers(100, size=99) for _ in range(1000))
+    alphas = [alpha(np.concatenate([counts[prompts == prompt] for prompt in chosen])) for chosen in drawn]
+    assert alpha_interval(counts, prompts) == pytest.approx(np.percentile(alphas, [2.5, 97.5]), abs=0.02)
 
 
-def test_there_is_no_interval_where_many_samples_have_no_alpha():
-    assert agreement.alpha_interval(counted([1, 1], [1, 1], [1, 2])) is None
-    assert agreement.alpha_interval(counted([1], [2])) is None
+def test_more_responses_to_the_same_prompts_that_say_the_same_narrow_no_interval():
+    counts = counted(*FIVE * 10)
+    again = alpha_interval(np.tile(counts, (20, 1)), np.tile(np.arange(50), 20))
+    assert alpha_interval(counts, range(50)) == pytest.approx(again, abs=0.01)
+
+
+def test_intervals_of_resampled_prompts_hold_the_truth_where_those_of_resampled_responses_do_not():
+    for row in bench_agreement.coverage(prompts=50, answers=40, studies=40):
+        assert row["prompts"] >= 0.9, row
+        assert row["responses"] < 0.75, row
+
+
+@pytest.mark.parametrize(
+    ("counts", "prompts"),
+    [
+        pytest.param(counted(*[[1, 1]] * 30, [1, 2]), range(31), id="where many samples have no alpha"),
+        pytest.param(counted([1], [2]), range(2), id="where nothing is rated twice"),
+        pytest.param(counted(*FIVE * 20), np.arange(100) % 9, id="where there are nine prompts"),
+    ],
+)
+def test_there_is_no_interval(counts, prompts):
+    assert alpha_interval(counts, prompts) is None
 
 
 # --- the report ------------------------------------------------------------------------------------------------------
@@ -237,7 +275,7 @@ def test_repeats_of_a_judge_are_compared_with_one_another(tmp_path):
     assert float(number(numbers, "agreement", "alpha", "gpt", "gpt")) == pytest.approx(0.9)
     assert number(numbers, "agreement", "equal", "gpt", "gpt") == "0.75"
     row = cells(text, "gpt, repeats")
-    assert (row[1:4], row[5]) == (["4", "75.0%", "0.900"], "–"), "kappa is for two judges"
+    assert (row[1:4], row[5:]) == (["4", "75.0%", "0.900"], ["–", "–"]), "kappa is for two judges"
     assert "There is only one judge" in text and "rated once" not in text
 
 
@@ -252,7 +290,7 @@ def test_two_judges_are_compared_by_the_first_rating_of_each_response_that_both_
     assert number(numbers, "agreement", "responses", "gpt", "own") == "3"
     assert float(number(numbers, "agreement", "equal", "gpt", "own")) == pytest.approx(2 / 3)
     assert float(number(numbers, "agreement", "kappa", "gpt", "own")) == pytest.approx(0.8)
-    expected = agreement.alpha(counted([1, 1], [2, 3], [3, 3]))
+    expected = alpha(counted([1, 1], [2, 3], [3, 3]))
     assert float(number(numbers, "agreement", "alpha", "gpt", "own")) == pytest.approx(expected)
     assert cells(text, "gpt and own")[1:4] == ["3", "66.7%", f"{expected:.3f}"]
     assert "Each response was rated once by own:" in text and "There is only one judge" not in text
@@ -272,17 +310,13 @@ def test_where_all_ratings_are_equal_alpha_cannot_be_told(tmp_path):
     text, numbers, _ = report(tmp_path, *files)
     assert number(numbers, "agreement", "alpha", "gpt", "own") == ""
     assert cells(text, "gpt, repeats")[1:4] == ["2", "100.0%", "cannot tell: all ratings are equal"]
-    assert cells(text, "gpt and own")[3:] == [
-        "cannot tell: all ratings are equal",
-        "–",
-        "cannot tell: all ratings are equal",
-    ]
+    assert cells(text, "gpt and own")[3:] == ["cannot tell: all ratings are equal", "–"] * 2
 
 
 def test_judges_that_rated_nothing_in_common_cannot_be_compared(tmp_path):
     files = [write(tmp_path, "gpt", [[2]], lang="es"), write(tmp_path, "own", [[2]], lang="zh")]
     text, _, _ = report(tmp_path, *files)
-    assert cells(text, "gpt and own")[1:4] == ["0", "cannot tell", "cannot tell: nothing to compare"]
+    assert cells(text, "gpt and own")[1:4] == ["0", *["cannot tell: nothing to compare"] * 2]
 
 
 def test_one_judge_that_rated_once_cannot_be_told_to_agree(tmp_path):

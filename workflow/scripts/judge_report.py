@@ -8,8 +8,11 @@ and id show which ratings of two judges belong to the same response.
 share a call, its tokens count once.
 
 Agreement is measured between the repeats of a judge, and between every two judges by the first rating of each response:
-the share of equal pairs of ratings, Krippendorff's alpha for ordinal ratings with a 95 % bootstrap confidence interval
-(1000 samples of the responses), and between two judges Cohen's kappa with quadratic weights.
+the share of equal pairs of ratings, Krippendorff's alpha for ordinal ratings, and between two judges Cohen's kappa with
+quadratic weights, each with a 95 % bootstrap confidence interval (1000 samples of the prompts).
+
+--people names the judges that are people: of these, responses that they did not rate are left out, and their agreement
+with each judge is told by language, where they rated enough.
 
 PREFIX.csv has one row per number: table, judge, other, language, model, fingerprint, measure, value.
 """
@@ -18,17 +21,26 @@ import argparse
 import csv
 import sys
 from argparse import ArgumentTypeError
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import combinations
+from itertools import count
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from basics.command_line import command_line
 from basics.errors import InputError
 from basics.kinds import fields_fault
 from basics.settings import read_object
 from basics.writing import beside, write_text
-from judging.agreement import alpha, alpha_interval, equal_share, kappa
+from judging.agreement_tables import (
+    RESPONSE,
+    Row,
+    agreement_section,
+    agreements,
+    agreements_of_people,
+    by_judge,
+    people_section,
+)
 from judging.ratings import RATINGS
 from judging.repeats import read_repeats
 from judging.spending import USAGE_KINDS
@@ -36,21 +48,11 @@ from reporting.markdown import ABSENT, escape_markdown, markdown_table
 from reporting.order import in_order
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
 
 
-RESPONSE = ("run", "lang", "id")  # identifies a response; with the judge, its ratings
 NAMES = ("judge", "other", "language", "model", "fingerprint")  # coordinates of a number in the csv
 EFFECTS = {"zero": "scores 0", "null": "has no score"}
-MEANINGS = """\
-*Responses*: those with at least two ratings to compare. *Equal*: the share of equal pairs among all pairs of ratings \
-of the same response. *Alpha*: Krippendorff's, for ordinal ratings; 1 is perfect agreement, 0 is chance. He \
-considers data with 0.8 or more reliable, and allows tentative conclusions from 0.667. *95 %*: its bootstrap \
-confidence interval, from 1000 samples of the responses, which treats answers to the same prompt as independent. \
-*Kappa*: Cohen's with quadratic weights, between two judges only."""
-
-Row = dict[str, Any]
 
 
 # --- counts ----------------------------------------------------------------------------------------------------------
@@ -66,7 +68,8 @@ def ratings_file(argument: str) -> tuple[str, str, Path]:
 
 
 def read_ratings(files: Iterable[tuple[str, str, Path]]) -> "pl.DataFrame":
-    """One row per rating, judges and runs in the order of the files. Raises InputError if a run appears twice."""
+    """One row per rating, judges and runs in the order of the files; `prompt` is the number of its response among those
+    of its language, and thus of its prompt. Raises InputError if a run appears twice."""
     import polars as pl
 
     schema = {
@@ -74,6 +77,7 @@ def read_ratings(files: Iterable[tuple[str, str, Path]]) -> "pl.DataFrame":
         "run": pl.String,
         "lang": pl.String,
         "id": pl.String,
+        "prompt": pl.Int64,
         "repeat": pl.Int64,
         "rating": pl.Int8,
         "attempts": pl.Int64,
@@ -88,11 +92,18 @@ def read_ratings(files: Iterable[tuple[str, str, Path]]) -> "pl.DataFrame":
             raise InputError(f"--ratings: {judge} has rated {run} in two files; give each run once")
         seen.add((judge, run))
         kinds = {"attempts": int, "model": str | None, "fingerprint": str | None, "usage": USAGE_KINDS}
-        for repeats in read_repeats(path, kinds).values():
+        numbers = defaultdict(count)
+        for (lang, _), repeats in read_repeats(path, kinds).items():
+            prompt = next(numbers[lang])
             for row in repeats:
-                whole = row | row["usage"] | {"judge": judge, "run": run}
+                whole = row | row["usage"] | {"judge": judge, "run": run, "prompt": prompt}
                 rows.append([whole[name] for name in schema])
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def without_unrated(ratings: "pl.DataFrame", people: Sequence[str]) -> "pl.DataFrame":
+    """The ratings, without the responses that people, who rate a sample, did not rate."""
+    return ratings.filter(ratings["rating"].is_not_null() | ~ratings["judge"].is_in(list(people)))
 
 
 def read_prices(argument: str) -> dict[str, dict[str, float]]:
@@ -106,11 +117,6 @@ def read_prices(argument: str) -> dict[str, dict[str, float]]:
         if fault := fields_fault(price, dict.fromkeys(price, float)):
             raise InputError(f"--prices: {judge!r}: {fault}; give US dollars")
     return prices
-
-
-def by_judge(ratings: "pl.DataFrame") -> dict[str, "pl.DataFrame"]:
-    """The ratings of each judge, in order of first appearance."""
-    return {table["judge"][0]: table for table in ratings.partition_by("judge", maintain_order=True)}
 
 
 def rating_summaries(ratings: "pl.DataFrame") -> list[Row]:
@@ -171,62 +177,6 @@ def judging_costs(ratings: "pl.DataFrame", prices: dict[str, dict[str, float]]) 
     return rows
 
 
-# --- agreement -------------------------------------------------------------------------------------------------------
-
-
-def rating_counts(table: "pl.DataFrame") -> "np.ndarray":
-    """How often each response was given each rating, of shape (responses, ratings)."""
-    import polars as pl
-
-    given = [(pl.col("rating") == value).sum().alias(str(value)) for value in RATINGS]
-    return table.group_by(RESPONSE, maintain_order=True).agg(given).select(map(str, RATINGS)).cast(pl.Int64).to_numpy()
-
-
-def first_ratings(table: "pl.DataFrame") -> "pl.DataFrame":
-    """A judge's first rating of each response that has one."""
-    given = table.filter(table["rating"].is_not_null()).sort("repeat", maintain_order=True)
-    return given.unique(RESPONSE, keep="first", maintain_order=True).select(*RESPONSE, "rating")
-
-
-def agreement_measures(judge: str, other: str, counts: "np.ndarray", weighted: float | None = None) -> Row:
-    """One row of the agreement table."""
-    interval = alpha_interval(counts)
-    return {
-        "judge": judge,
-        "other": other,
-        "responses": int((counts.sum(axis=1) > 1).sum()),
-        "equal": equal_share(counts),
-        "alpha": alpha(counts),
-        "alpha from": interval[0] if interval else None,
-        "alpha to": interval[1] if interval else None,
-        "kappa": weighted,
-    }
-
-
-def agreement_between(judge: str, other: str, one: "np.ndarray", two: "np.ndarray") -> Row:
-    """Agreement of two judges, from their ratings of the same responses in the same order."""
-    import numpy as np
-
-    ones, twos = ((given[:, None] == np.array(RATINGS)).astype(int) for given in (one, two))
-    return agreement_measures(judge, other, ones + twos, kappa(ones.T @ twos))
-
-
-def agreements(ratings: "pl.DataFrame") -> list[Row]:
-    """Agreement between the repeats of each judge that has some, then between every two judges."""
-    judges = by_judge(ratings)
-    rows = [
-        agreement_measures(judge, judge, rating_counts(table))
-        for judge, table in judges.items()
-        if (table["repeat"] > 1).any()
-    ]
-    for judge, other in combinations(judges, 2):
-        both = first_ratings(judges[judge]).join(
-            first_ratings(judges[other]), on=RESPONSE, how="inner", suffix=" of other", maintain_order="left"
-        )
-        rows.append(agreement_between(judge, other, both["rating"].to_numpy(), both["rating of other"].to_numpy()))
-    return rows
-
-
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
@@ -264,35 +214,6 @@ def model_changes(rows: Sequence[Row]) -> list[str]:
     return sentences
 
 
-def agreement_row(row: Row) -> Row:
-    """A row of the agreement table, formatted."""
-    why = "all ratings are equal" if row["responses"] else "nothing to compare"
-    interval = ABSENT if row["alpha from"] is None else f"{row['alpha from']:.3f} to {row['alpha to']:.3f}"
-    again = row["judge"] == row["other"]
-    weighted = ABSENT if again else f"cannot tell: {why}"
-    return {
-        "ratings of": f"{row['judge']}, repeats" if again else f"{row['judge']} and {row['other']}",
-        "responses": row["responses"],
-        "equal": "cannot tell" if row["equal"] is None else f"{row['equal']:.1%}",
-        "alpha": f"cannot tell: {why}" if row["alpha"] is None else f"{row['alpha']:.3f}",
-        "95 %": interval,
-        "kappa": weighted if row["kappa"] is None else f"{row['kappa']:.3f}",
-    }
-
-
-def agreement_section(rows: Sequence[Row], judges: Sequence[Row]) -> list[str]:
-    """The agreement table, and what cannot be determined."""
-    text = []
-    if rows:
-        shown = [agreement_row(row) for row in rows]
-        text += [markdown_table(shown, right=["responses", "equal", "alpha", "kappa"]), MEANINGS]
-    if once := [row["judge"] for row in judges if row["repeats"] == 1]:
-        text.append(f"Each response was rated once by {', '.join(once)}: the agreement between repeats is unknown.")
-    if len(judges) == 1:
-        text.append("There is only one judge: the agreement with another is unknown.")
-    return text
-
-
 def judges_page(tables: dict[str, list[Row]], policy: str, note: str) -> str:
     """The report as one page."""
     judges = [row | {"share missing": f"{row['share missing']:.2%}"} for row in tables["rated"]]
@@ -314,6 +235,7 @@ def judges_page(tables: dict[str, list[Row]], policy: str, note: str) -> str:
         markdown_table(map(percentages, tables["distribution"]), right=[*map(str, RATINGS), "missing"]),
         "## Agreement",
         *agreement_section(tables["agreement"], tables["rated"]),
+        *people_section(tables["agreement with people"]),
         "## Who answered",
         *model_changes(tables["answered"]),
         markdown_table(who, right=["ratings"]),
@@ -340,6 +262,7 @@ def main() -> None:
     parser.add_argument(
         "--ratings", required=True, nargs="+", type=ratings_file, metavar="JUDGE=FILE", help="files of judge.py"
     )
+    parser.add_argument("--people", nargs="*", default=[], metavar="JUDGE", help="judges that are people")
     parser.add_argument("--prices", default="{}", metavar="JSON", help="prices of judges, as above")
     parser.add_argument("--missing", choices=EFFECTS, default="zero", help="score of a response without any rating")
     parser.add_argument("--languages", nargs="*", default=[], metavar="CODE", help="order of the languages")
@@ -348,11 +271,12 @@ def main() -> None:
     arguments = parser.parse_args()
 
     prices = read_prices(arguments.prices)
-    ratings = read_ratings(arguments.ratings)
+    ratings = without_unrated(read_ratings(arguments.ratings), arguments.people)
     tables = {
         "rated": rating_summaries(ratings),
         "distribution": rating_distribution(ratings, arguments.languages),
-        "agreement": agreements(ratings),
+        "agreement": agreements(ratings, arguments.people),
+        "agreement with people": agreements_of_people(ratings, arguments.people, arguments.languages),
         "answered": answering_models(ratings),
         "cost": judging_costs(ratings, prices),
     }

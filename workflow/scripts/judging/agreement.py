@@ -1,17 +1,30 @@
-"""How far ratings of the same responses agree.
+"""How far ratings of the same responses agree: two numbers, and intervals that resample the prompts.
 
-`counts` are integers of shape (responses, ratings): how often each response was given each rating, the lowest first.
-Responses with fewer than two ratings may be among them; they contribute nothing. An undefined number is None.
+`counts` are whole numbers of shape (responses, ratings): how often each response was given each rating, the lowest
+first. Responses with fewer than two ratings may be among them; they contribute nothing. An undefined number is None.
+
+Alpha and kappa are functions of a matrix of shape (ratings, ratings) that is a sum over responses: coincidences of
+ratings for alpha, the confusion matrix of two judges for kappa. So a resample of the prompts is a weighted sum of their
+matrices, and all resamples are one product. A prompt is taken with all responses to it, in every run and language:
+these are alike, and resamples of the responses would take them for independent, and their intervals are far too narrow
+(benchmarks/bench_agreement.py measures it).
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from reporting.bootstrap import confidence_interval, draw_resamples, resampled_sums
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-SAMPLES = 1000
-LEAST_DEFINED = 0.95  # share of the samples that must have an alpha for the interval to mean anything
+RESAMPLES = 1000
+LEVEL = 0.95
+LEAST_PROMPTS = 10  # with fewer, an interval says more than the prompts can
+LEAST_DEFINED = 0.95  # share of the resamples that must have a value for the interval to mean anything
+
+Measure = Callable[["np.ndarray"], "np.ndarray"]  # matrices (ratings, ratings, ...) -> values (...), nan if undefined
 
 
 def equal_share(counts: "np.ndarray") -> float | None:
@@ -21,44 +34,66 @@ def equal_share(counts: "np.ndarray") -> float | None:
     return float((counts * (counts - 1)).sum() / pairs) if pairs else None
 
 
-def alpha(counts: "np.ndarray") -> float | None:
-    """Krippendorff's alpha for ordinal ratings (Krippendorff, 2011); None if all comparable ratings are equal."""
-    import krippendorff
+def coincidences(counts: "np.ndarray") -> "np.ndarray":
+    """How often two ratings were given to the same response, in either order, of shape (responses, ratings, ratings).
+    The pairs of a response with m ratings count 1 / (m - 1) each, so that each of its ratings counts once."""
+    import numpy as np
 
-    comparable = counts[counts.sum(axis=1) > 1]
-    if (comparable.sum(axis=0) > 0).sum() < 2:
-        return None
-    return float(krippendorff.alpha(value_counts=comparable, level_of_measurement="ordinal"))
+    pairs = counts[:, :, None] * counts[:, None, :] - counts[:, :, None] * np.eye(counts.shape[1], dtype=int)
+    return pairs / np.maximum(counts.sum(axis=1) - 1, 1)[:, None, None]
 
 
-def alpha_interval(counts: "np.ndarray", seed: int = 0) -> tuple[float, float] | None:
-    """95 % bootstrap confidence interval of alpha: the percentiles over samples of the responses with replacement.
+def alphas(coincidence: "np.ndarray") -> "np.ndarray":
+    """Krippendorff's alpha for ordinal ratings (Krippendorff, 2011), nan where all ratings are equal."""
+    given = coincidence.sum(axis=1)
+    below = given.cumsum(axis=0) - given / 2
+    distance = (below[:, None] - below) ** 2
+    observed = (coincidence * distance).sum(axis=(0, 1))
+    by_chance = (given[:, None] * given * distance).sum(axis=(0, 1))
+    return 1 - _ratio((given.sum(axis=0) - 1) * observed, by_chance)
 
-    Samples whose ratings are all equal have no alpha; None if more than 5 % of them are such.
+
+def kappas(confusion: "np.ndarray") -> "np.ndarray":
+    """Cohen's kappa with quadratic weights (Cohen, 1968), nan where all ratings are equal."""
+    import numpy as np
+
+    places = np.arange(len(confusion))
+    distance = ((places[:, None] - places) ** 2).reshape(len(places), len(places), *[1] * (confusion.ndim - 2))
+    by_chance = (distance * confusion.sum(axis=1)[:, None] * confusion.sum(axis=0)).sum(axis=(0, 1))
+    return 1 - _ratio(confusion.sum(axis=(0, 1)) * (distance * confusion).sum(axis=(0, 1)), by_chance)
+
+
+def _ratio(observed: "np.ndarray", by_chance: "np.ndarray") -> "np.ndarray":
+    """Their quotient, nan where nothing differs by chance."""
+    import numpy as np
+
+    return np.divide(observed, by_chance, out=np.full_like(by_chance, np.nan, dtype=float), where=by_chance != 0)
+
+
+def value(matrices: "np.ndarray", measure: Measure) -> float | None:
+    """A measure of all responses together, from the matrix of each, of shape (responses, ratings, ratings)."""
+    import numpy as np
+
+    found = float(measure(matrices.sum(axis=0)))
+    return None if np.isnan(found) else found
+
+
+def interval(
+    matrices: "np.ndarray", prompts: "np.ndarray", measure: Measure, seed: int = 0
+) -> tuple[float, float] | None:
+    """95 % bootstrap confidence interval of a measure, from the matrix of each response and the number of its prompt.
+
+    None if the responses with something to compare are to fewer than LEAST_PROMPTS prompts, or if more than 5 % of the
+    resamples have no value because all their ratings are equal.
     """
     import numpy as np
 
-    patterns, frequencies = np.unique(counts[counts.sum(axis=1) > 1], axis=0, return_counts=True)
-    if not len(patterns):
+    compared = matrices.any(axis=(1, 2))
+    number, place = np.unique(prompts[compared], return_inverse=True)
+    if len(number) < LEAST_PROMPTS:
         return None
-    total = frequencies.sum()
-    drawn = np.random.default_rng(seed).multinomial(total, frequencies / total, size=SAMPLES)
-    alphas = [alpha(np.repeat(patterns, times, axis=0)) for times in drawn]
-    defined = [value for value in alphas if value is not None]
-    if len(defined) < LEAST_DEFINED * SAMPLES:
-        return None
-    low, high = np.percentile(defined, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def kappa(table: "np.ndarray") -> float | None:
-    """Cohen's kappa with quadratic weights (Cohen, 1968), from the confusion matrix of two judges.
-
-    `table` has the shape (ratings, ratings). None if all ratings are equal, or there are none.
-    """
-    import numpy as np
-
-    places = np.arange(len(table))
-    weights = (places[:, None] - places) ** 2
-    by_chance = (weights * np.outer(table.sum(axis=1), table.sum(axis=0))).sum()
-    return float(1 - table.sum() * (weights * table).sum() / by_chance) if by_chance else None
+    by_prompt = np.zeros((len(number), *matrices.shape[1:]))
+    np.add.at(by_prompt, place, matrices[compared])
+    found = measure(resampled_sums(np.moveaxis(by_prompt, 0, -1), draw_resamples(len(number), RESAMPLES, seed)))
+    defined = found[~np.isnan(found)]
+    return confidence_interval(defined, LEVEL, len(number)) if len(defined) >= LEAST_DEFINED * RESAMPLES else None
