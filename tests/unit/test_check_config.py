@@ -244,6 +244,11 @@ FAULTS = {
     ),
     "a way to normalise that is none": ("langid.normalise", "lower", "langid.normalise: 'lower' is not one of"),
     "a treatment of code that is none": ("langid.code", "remove", "langid.code: 'remove' is not one of"),
+    "a sheet in a language that is not tested": (
+        "rating_sheet.languages",
+        ["en", "fi"],
+        "rating_sheet.languages[1]: 'fi' is not a language that is tested: add it to languages.seen or",
+    ),
     "two judges of one name": ("judges", "twice", "judges: two have the same name"),
 }
 
@@ -343,10 +348,55 @@ def test_a_judge_may_say_all_that_is_described():
     judge |= {"key_env": "A_KEY", "files": [], "gpus": 2, "memory": "64GB", "runtime": "12h"}
     checking.check_configuration(load("config.yaml") | {"judges": [judge]})
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))["properties"]["judges"]["items"]
-    assert set(schema["properties"]) == {*judge, "base_url"}
+    assert set(schema["properties"]) == {*judge, "base_url", "human", "sheet_key"}
     settings = {field.name for field in dataclasses.fields(JudgeSettings)}
     of_the_job = {"secrets"}  # which the rule adds
-    assert settings - of_the_job == set(schema["properties"]) - {"label", "files", "gpus", "memory", "runtime"}
+    of_no_call = {"label", "files", "gpus", "memory", "runtime", "human", "sheet_key"}
+    assert settings - of_the_job == set(schema["properties"]) - of_no_call
+
+
+PERSON = {"name": "ann", "label": "Ann", "human": "my/ann.csv", "sheet_key": "my/key.jsonl"}
+PEOPLE_FAULTS = {
+    "a key to nothing": ({"sheet_key": None}, "judges[1].human: goes with sheet_key; add that, or remove it"),
+    "a person who is called as well": (
+        {"base_url": "https://x/v1", "model": "m"},
+        "judges[1]: give exactly one of base_url or serve or human",
+    ),
+    "a setting of a call": (
+        {"repeats": 2},
+        "judges[1].repeats: is for a judge that is asked, not for ratings by people; remove it",
+    ),
+    "a sheet that may be made again": (
+        {"human": "results/paper/rating-sheet.csv"},
+        "judges[1].human: results/paper/rating-sheet.csv may be made again; copy it to a folder of your own",
+    ),
+    "a sheet that is not there": ({}, "judges[1].human: my/ann.csv does not exist; correct the path or put the file"),
+}
+
+
+@pytest.mark.parametrize("fault", PEOPLE_FAULTS)
+def test_a_fault_of_a_person_names_its_key(fault):
+    settings, expected = PEOPLE_FAULTS[fault]
+    person = {key: value for key, value in (PERSON | settings).items() if value is not None}
+    config = load("config.yaml")
+    config["judges"].append(person)
+    with pytest.raises(InputError) as raised:
+        checking.check_configuration(config)
+    assert f"config: {expected}" in str(raised.value)
+
+
+def test_people_alone_judge_no_study():
+    with pytest.raises(InputError, match=r"^config: judges: people rate a sample, .*; add a judge that is asked$"):
+        checking.check_configuration(load("config.yaml") | {"judges": [PERSON]})
+
+
+def test_a_sheet_is_read_before_any_job(tmp_path):
+    (tmp_path / "key.jsonl").write_text('{"sheet id": "1", "run": "a/b/c", "lang": "en", "id": "1", "digest": "x"}\n')
+    (tmp_path / "ann.csv").write_text("sheet id,response,rating,comment\n2,Yes.,3,\n")
+    config = load("config.yaml")
+    config["judges"].append(PERSON | {"human": f"{tmp_path}/ann.csv", "sheet_key": f"{tmp_path}/key.jsonl"})
+    with pytest.raises(InputError, match=r"ann.csv, row 2: the sheet id '2' is not in .*key.jsonl; give the key"):
+        checking.check_configuration(config)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -326,6 +326,66 @@ def test_one_judge_that_rated_once_cannot_be_told_to_agree(tmp_path):
     assert "There is only one judge: the agreement with another is unknown." in text
 
 
+# --- people -----------------------------------------------------------------------------------------------------------
+
+
+def rated(offset=0, least=1):
+    """Ratings of forty responses, of which every fifth is lower by `offset`, but not below `least`."""
+    return [[max(number % 3 + 1 - offset * (number % 5 == 0), least)] for number in range(40)]
+
+
+def people_rows(text):
+    """The table of people, by person, judge and language."""
+    lines = [line for line in text.split("## Agreement with people")[1].split("##")[0].splitlines() if "|" in line]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    return {tuple(row[:3]): row[3:] for row in rows}
+
+
+def test_people_are_compared_with_each_judge_and_with_one_another_by_language(tmp_path):
+    """Ann rated as gpt did, and bob not quite; of the eighty responses ann left forty out, all in Chinese but ten."""
+    for judge, ratings in (("gpt", rated()), ("own", rated(1)), ("ann", rated()), ("bob", rated(2))):
+        write(tmp_path, judge, ratings)
+    files = [
+        write(tmp_path, judge, ratings, lang="zh")
+        for judge, ratings in (
+            ("gpt", rated()),
+            ("own", rated()),
+            ("ann", [*rated()[:10], *[[None]] * 30]),
+            ("bob", rated()),
+        )
+    ]
+    text, numbers, _ = report(tmp_path, *files, options=["--people", "ann", "bob", "--languages", "zh", "es"])
+    found = people_rows(text)
+    assert list(found) == [
+        (*pair, language)
+        for pair in (("ann", "gpt"), ("ann", "own"), ("bob", "gpt"), ("bob", "own"), ("ann", "bob"))
+        for language in ("all", "zh", "es")
+    ]
+    assert found["ann", "gpt", "es"] == ["40", "40", "100.0%", "1.000", "1.000 to 1.000", "1.000", "1.000 to 1.000"]
+    assert found["ann", "gpt", "zh"] == ["10", "10", "too few", "too few", "–", "too few", "–"]
+    assert found["ann", "gpt", "all"][:2] == ["50", "40"], "a prompt in two languages is one"
+    low, high = (number(numbers, "agreement with people", f"kappa {end}", "bob", "gpt", "es") for end in ("from", "to"))
+    assert float(low) < float(number(numbers, "agreement with people", "kappa", "bob", "gpt", "es")) < float(high) < 1
+    assert number(numbers, "agreement with people", "kappa", "ann", "gpt", "zh") == ""
+    assert number(numbers, "rated", "ratings", "ann") == "50" and "ratings are missing" not in text
+    assert [key[1:3] for key in numbers if key[0] == "agreement" and key[-1] == "alpha"] == [("gpt", "own")]
+
+
+def test_responses_to_few_prompts_are_too_few_however_many_they_are(tmp_path):
+    files = [
+        write(tmp_path, judge, rated()[:9], run=f"lora/m-{run}b/multilingual")
+        for judge in ("gpt", "ann")
+        for run in range(9)
+    ]
+    text, _, _ = report(tmp_path, *files, options=["--people", "ann"])
+    assert people_rows(text)["ann", "gpt", "es"][:3] == ["81", "9", "too few"]
+
+
+def test_without_people_there_is_no_section_on_them(tmp_path):
+    text, numbers, _ = report(tmp_path, write(tmp_path, "gpt", [[2]]))
+    assert "people" not in text and not [key for key in numbers if "people" in key[0]]
+
+
 def test_the_note_is_repeated_so_that_a_stand_in_is_called_one(tmp_path):
     text, _, _ = report(tmp_path, write(tmp_path, "gpt", [[2]]), options=["--note", "A stand-in judged."])
     assert text.startswith("# Judges\n\n**A stand-in judged.**\n")

@@ -33,8 +33,8 @@ def follow(section: str, checkout: Path) -> Path:
     return checkout / text.split()[-1]
 
 
-def test_the_page_has_the_seven_kinds():
-    assert len(KINDS) == 7
+def test_the_page_has_the_eight_kinds():
+    assert len(KINDS) == 8
 
 
 def test_the_page_adds_a_base_model(copy):
@@ -72,6 +72,14 @@ def test_the_page_adds_a_recipe(copy):
 def test_the_page_adds_a_judge(copy):
     scores = pl.read_parquet(follow("A judge", copy))
     assert set(scores["judge"]) == {"twice"} and set(scores["ratings"].list.len()) == {2}
+
+
+def test_the_page_has_people_rate(copy):
+    before = (copy / "results/demo/summary.md").read_bytes()
+    text = follow("Ratings by people", copy).read_text(encoding="utf-8")
+    compared = re.findall(r"^\| ann +\| stand-in +\| (\w+) +\| +(\d+) \| +10 \| +\d+\.\d%", text, flags=re.MULTILINE)
+    assert compared == [("all", "60"), ("en", "30"), ("es", "30")]
+    assert (copy / "results/demo/summary.md").read_bytes() == before, "scores are not touched"
 
 
 def test_the_page_adds_a_variant_of_lora(copy):

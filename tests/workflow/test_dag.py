@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from judging.sheets import Answer, write_sheet
 from real_parts import real_parts
 from real_prompts import real_prompts
 from snake import DEMO, REPOSITORY, Job, checkout, counts, dry_run, snakemake
@@ -67,6 +68,40 @@ def test_the_judges_report_has_every_rating_of_every_judge_and_their_prices(tmp_
     assert all(path.startswith(f"results/paper/ratings/{judge}/") for judge, path in named)
     assert {judge for judge, _ in named} == {judges[0]["name"], "other"}
     assert ('"other"' in report, "--missing zero" in report) == (False, True), "its price is not known"
+
+
+RUN = "lora/bloom-560m/multilingual"
+
+
+def with_a_person(folder) -> Path:
+    """A config with the paper's judges and a person, whose sheet has one answer."""
+    answer = Answer(RUN, "es", "1", "¿Qué?", "Nada.")
+    write_sheet(folder / "sheet.csv", folder / "key.jsonl", [answer])
+    sheet = (folder / "sheet.csv").read_text(encoding="utf-8-sig").replace("Nada.,,", "Nada.,2,")
+    (folder / "sheet.csv").write_text(sheet, encoding="utf-8")
+    person = {"name": "ann", "label": "Ann", "human": f"{folder}/sheet.csv", "sheet_key": f"{folder}/key.jsonl"}
+    judges = yaml.safe_load((REPOSITORY / "config" / "config.yaml").read_text())["judges"]
+    overlay = folder / "people.yaml"
+    overlay.write_text(json.dumps({"judges": [person, *judges]}))
+    return overlay
+
+
+def test_ratings_by_people_are_one_job_for_all_runs_and_no_scores(paper, tmp_path):
+    jobs = dry_run("--configfile", str(with_a_person(tmp_path)), "--", "all_figures")
+    assert counts(jobs) - counts(paper) == {"human_ratings": 1}, "not a figure, table or call more"
+    [job] = [job.command for job in jobs if job.rule == "human_ratings"]
+    assert f"--sheet {tmp_path}/sheet.csv --key {tmp_path}/key.jsonl" in job
+    assert len(re.findall(r"results/paper/responses/\S+\.jsonl", job)) == 160
+    [report] = [job.command for job in jobs if job.rule == "judge_report"]
+    assert report.count(" ann=results/paper/ratings/ann/") == 160 and " --people ann " in report
+
+
+def test_a_sheet_for_people_is_made_only_when_asked_for(paper, tmp_path):
+    assert "rating_sheet" not in counts(paper)
+    jobs = dry_run("--config", "rating_sheet={languages: [es, 'no']}", "--", "results/paper/rating-sheet.csv")
+    [job] = [job.command for job in jobs if job.rule == "rating_sheet"]
+    assert "--rows 400 --languages es no --seed 1 --sheet results/paper/rating-sheet.csv" in job
+    assert len(re.findall(r"results/paper/responses/\S+\.jsonl", job)) == 160 and "judge" not in counts(jobs)
 
 
 def test_an_empty_note_is_still_an_argument(paper):

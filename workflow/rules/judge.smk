@@ -66,12 +66,14 @@ rule judge_report:
     params:
         code=code_of("judge_report"),
         ratings=lambda wildcards, input: [f"{path.split('/')[-4]}={path}" for path in input.ratings],
+        people=list(JUDGES.people),
         prices=JUDGES.prices,
         missing=config["score"]["missing"],
         languages=MATRIX.tested,
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python workflow/scripts/judge_report.py --ratings {params.ratings:q} --prices {params.prices:q}"
+        "python workflow/scripts/judge_report.py --ratings {params.ratings:q} --people {params.people:q}"
+        " --prices {params.prices:q}"
         " --missing {params.missing:q}"
         " --languages {params.languages:q} --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"

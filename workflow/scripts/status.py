@@ -27,6 +27,7 @@ from planning.jobs import Job, Workflow
 from reporting.costs import read_spent, short_number
 from reporting.markdown import ABSENT, markdown_table
 from reporting.order import in_order, method_place, recipe_order
+from study.judges import asked
 
 
 class State(StrEnum):
@@ -171,7 +172,7 @@ def training_costs(jobs: Iterable[Job]) -> list[dict]:
 def judge_costs(jobs: Iterable[Job], config: Mapping) -> list[dict]:
     """By judge: existing ratings, and the usage of all replies in its journals or, for runs without, of ratings."""
     rows = []
-    for judge in config["judges"]:
+    for judge in asked(config):
         ratings, used = 0, Counter(NO_USAGE)
         for job in jobs:
             if job.wildcards.get("judge") != judge["name"] or "journals" not in job.params:

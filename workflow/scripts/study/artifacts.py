@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from study.judges import asked
 from study.matrix import Matrix, Run
 from study.selections import Selections
 from study.wildcards import Wildcards
@@ -36,7 +37,8 @@ class Artifacts:
 
     def __init__(self, config: Mapping, matrix: Matrix, selections: Selections):
         self._matrix, self._selections = matrix, selections
-        self._judges = [judge["name"] for judge in config["judges"]]
+        self._judges = [judge["name"] for judge in asked(config)]
+        self._rating = [judge["name"] for judge in config["judges"]]
         self.tables = [*(f"<results>/tables/{table}.{kind}" for table in TABLES for kind in ("md", "csv")), LATEX_TABLE]
         self.judges = ["<results>/judges.md", "<results>/judges.csv"]
         self.claims = ["<results>/claims.md", "<results>/claims.csv"]
@@ -77,12 +79,12 @@ class Artifacts:
 
     @property
     def ratings(self) -> list[str]:
-        """File of every run's ratings by each judge."""
-        return [f"<results>/ratings/{judge}/{run}.jsonl" for judge in self._judges for run in self._matrix.paths]
+        """File of every run's ratings by each judge, people included."""
+        return [f"<results>/ratings/{judge}/{run}.jsonl" for judge in self._rating for run in self._matrix.paths]
 
     @property
     def scores(self) -> list[str]:
-        """File of every run's scores by each judge."""
+        """File of every run's scores by each judge that rates every response."""
         return [_scores(judge, run) for judge in self._judges for run in self._matrix.runs]
 
     def scores_in_figure(self, wildcards: Wildcards) -> list[str]:

@@ -11,13 +11,20 @@ from study.wildcards import Wildcards, one_of
 
 RESOURCES = ("gpus", "memory", "runtime")  # of the job that serves a judge
 OF_THE_JOB = {"label", "files", *RESOURCES}  # keys that do not affect what a judge is asked
+OF_PEOPLE = {"name", "label", "human", "sheet_key"}  # keys of a judge that is a person
+
+
+def asked(config: Mapping) -> list[Mapping]:
+    """The judges that are called or served, and rate every response; figures show the first."""
+    return [judge for judge in config["judges"] if "human" not in judge]
 
 
 class Judges:
-    """The entries of `judges`, by name."""
+    """The entries of `judges`, by name: `entries` are those that are asked, `people` those that are people."""
 
     def __init__(self, config: Mapping, compute: Compute):
-        self.entries: dict[str, Mapping] = {judge["name"]: judge for judge in config["judges"]}
+        self.entries: dict[str, Mapping] = {judge["name"]: judge for judge in asked(config)}
+        self.people: dict[str, Mapping] = {judge["name"]: judge for judge in config["judges"] if "human" in judge}
         self._compute = compute
 
     @property
@@ -74,6 +81,16 @@ class Judges:
         judge = self.entries[wildcards.judge]
         is_unlimited_batch = judge.get("api") == "batch" and "budget" not in judge
         return 0 if "serve" in judge or is_unlimited_batch else 1
+
+    # ---- people
+
+    def sheet(self, wildcards: Wildcards) -> str:
+        """The rating sheet that a person filled in."""
+        return self.people[wildcards.human]["human"]
+
+    def sheet_key(self, wildcards: Wildcards) -> str:
+        """The key that was written with it."""
+        return self.people[wildcards.human]["sheet_key"]
 
     # ---- a judge that its job serves on GPUs
 

@@ -9,6 +9,7 @@ from basics.paths import REPOSITORY
 from basics.reading import read_jsonl
 from data.prompts import FIELDS, check_prompts
 from data.rows import check_sample, normalise, read_rows
+from judging.sheets import read_sheet
 from reporting.claim_rules import read_claims
 from study.matrix import Run
 from study.released import CONFIGS, folder_of
@@ -42,6 +43,9 @@ def check_files(config: Mapping, released: Iterable[Run]) -> None:
     if seed:
         rows = normalise(read_rows(Path(seed)), Path(seed))
         check_sample(config["data"]["rows"], len(rows), Path(seed))
+    for judge in config["judges"]:
+        if "human" in judge:
+            read_sheet(REPOSITORY / judge["human"], REPOSITORY / judge["sheet_key"])
     for lang, name in config["data"]["prompts"].items():
         if place := place_of(name, config["sources"], lang):
             path = Path(place)
@@ -94,6 +98,9 @@ def _named_files(config: Mapping, released: Iterable[Run]) -> Iterator[tuple[str
     for position, judge in enumerate(config["judges"]):
         for path in judge.get("files", []):
             yield f"judges[{position}].files", path
+        for key in ("human", "sheet_key"):
+            if key in judge:
+                yield f"judges[{position}].{key}", judge[key]
     for model in {model for models in config["select"].values() for model in models}:
         entry = config["models"][model]
         if "path" in entry:

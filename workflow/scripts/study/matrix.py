@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from study.judges import asked
 from study.short_forms import methods_shown, points_of
 
 
@@ -53,11 +54,11 @@ class Matrix:
         return self._shown[figure]
 
     def is_shown(self, run: Run) -> bool:
-        """Whether a run is part of the results: with `runs: scored`, whether it has scores from every judge."""
+        """Whether a run is part of the results: with `runs: scored`, whether it has scores from every asked judge."""
         if self._config["runs"] == "all":
             return True
         scores = Path(f"results/{self._config['experiment']}/scores")
-        return all((scores / judge["name"] / f"{run.path}.parquet").exists() for judge in self._config["judges"])
+        return all((scores / judge["name"] / f"{run.path}.parquet").exists() for judge in asked(self._config))
 
     @cached_property
     def _shown(self) -> dict[str, dict[Run, list[str]]]:

@@ -6,6 +6,7 @@ so that every rule is written only once, there; a fault then names the key of th
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from answering.settings import Settings as AnsweringSettings
 from basics.errors import InputError, SettingError
@@ -14,7 +15,7 @@ from judging.settings import JudgeSettings
 from study.answers import Answers
 from study.bases import Bases
 from study.compute import Compute
-from study.judges import RESOURCES, Judges
+from study.judges import OF_PEOPLE, RESOURCES, Judges
 from study.matrix import Matrix
 from study.short_forms import section_of
 from study.trainings import MEMORY_SAVERS, Trainings
@@ -57,17 +58,38 @@ def check_answering(study: Mapping) -> None:
 
 
 def check_judges(study: Mapping) -> None:
-    """Raise InputError for settings that judge.py would refuse, two judges with the same name, and resources that no
-    job would use."""
+    """Raise InputError for settings that judge.py would refuse, two judges with the same name, resources that no job
+    would use, and people without a judge beside them."""
     judges = Judges(study, Compute(study))
-    if len(judges.names) < len(study["judges"]):
+    if len({judge["name"] for judge in study["judges"]}) < len(study["judges"]):
         raise InputError("config: judges: two have the same name, so their ratings would share a folder; rename one")
-    for position, (name, judge) in enumerate(judges.entries.items()):
+    if not judges.entries:
+        raise InputError(
+            "config: judges: people rate a sample, and figures need ratings of all responses; add a judge that is asked"
+        )
+    for position, judge in enumerate(study["judges"]):
         section = f"judges[{position}]"
+        if "human" in judge:
+            _check_person(section, judge, Path("results", study["experiment"]))
+            continue
         with _settings_at(section):
-            make_settings(JudgeSettings, judges.settings_of(name))
+            make_settings(JudgeSettings, judges.settings_of(judge["name"]))
         for key in RESOURCES:
             if key in judge and "serve" not in judge:
                 raise InputError(f"config: {section}.{key}: applies only to a judge with serve; remove it")
             if key in judge and "gpus" not in judge:
                 raise InputError(f"config: {section}.{key}: applies only to a judge with gpus; add gpus or remove it")
+
+
+def _check_person(section: str, judge: Mapping, results: Path) -> None:
+    """Raise InputError for a key that only a judge that is asked has, and for files that Snakemake may make again."""
+    for key in judge:
+        if key not in OF_PEOPLE:
+            raise InputError(
+                f"config: {section}.{key}: is for a judge that is asked, not for ratings by people; remove it"
+            )
+    for key in ("human", "sheet_key"):
+        if Path(judge[key]).parent == results:
+            raise InputError(
+                f"config: {section}.{key}: {judge[key]} may be made again; copy it to a folder of your own"
+            )

@@ -27,7 +27,7 @@ class Reference(NamedTuple):
 
 def check_references(config: Mapping) -> None:
     """Raise InputError for the first name that is not defined."""
-    parts = (_languages, _recipes, _selections, _figures, _models, _released, _by_language, _sources)
+    parts = (_languages, _recipes, _selections, _figures, _models, _released, _by_language, _sources, _rating_sheet)
     for key, name, known, wanted in chain.from_iterable(part(config) for part in parts):
         if name not in known:
             raise InputError(f"config: {key}: {name!r} is not {wanted}{suggestion(name, known)}")
@@ -134,3 +134,11 @@ def _sources(config: Mapping) -> Iterator[Reference]:
         if "/" not in (labels := entry.get("labels", OPENLID)):
             wanted = f"one of {', '.join(known)}, or the path of a table of your own"
             yield Reference(f"sources.{source}.labels", labels, known, wanted)
+
+
+def _rating_sheet(config: Mapping) -> Iterator[Reference]:
+    """Languages whose answers people are to rate."""
+    tested = [*config["languages"]["seen"], *config["languages"]["unseen"]]
+    codes = config["rating_sheet"]["languages"]
+    wanted = "a language that is tested: add it to languages.seen or languages.unseen"
+    yield from _list_references("rating_sheet.languages", tested if codes == "all" else codes, tested, wanted)

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from judging.ratings import BEST_RATING
 from reporting.drawing import SERIES
+from study.judges import asked
 from study.matrix import Matrix
 from study.recipes import Recipes
 from study.series import recipe_of
@@ -160,7 +161,7 @@ class Selections:
 
     @property
     def _first_judge(self) -> Mapping:
-        return self._config["judges"][0]
+        return asked(self._config)[0]
 
     def _names(self, languages: Iterable[str]) -> dict[str, str]:
         return {lang: self._table[lang]["name"] for lang in languages}

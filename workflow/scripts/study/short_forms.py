@@ -9,6 +9,7 @@ language. The Snakefile calls `expanded` once a configuration has passed its che
   translation.source, data.prompts, translation.architecture
                                    one value for all languages, or a default and some overrides
   data.prompts_used: all           as many as data.prompts_expected
+  rating_sheet.languages: all      every language that is tested
   draw                             of `figures`, only those named here are kept
 """
 
@@ -162,6 +163,8 @@ def expanded(config: Mapping) -> dict:
     data = study["data"]
     data["prompts"] = by_language(data["prompts"], tested)
     data["prompts_used"] = data["prompts_expected"] if data["prompts_used"] == "all" else data["prompts_used"]
+    if study["rating_sheet"]["languages"] == "all":
+        study["rating_sheet"]["languages"] = tested
     return study
 
 
