@@ -127,7 +127,7 @@ def names_of(path: Path) -> tuple[set[str], set[str]]:
 @pytest.mark.parametrize("path", RULE_FILES, ids=lambda path: path.stem)
 def test_a_rule_file_uses_no_name_of_another(path):
     """Snakemake reads all of them into one namespace, so such a name is found, until the other file changes."""
-    of_snakemake = {"workflow", "shell", "config", "ancient", "directory", "expand", "report", "temp"}
+    of_snakemake = {"workflow", "shell", "config", "ancient", "directory", "expand", "protected", "report", "temp"}
     of_the_snakefile = {"GIVEN"}
     _, of_matrix = names_of(MATRIX)
     used, bound = names_of(path)

@@ -27,7 +27,7 @@ from planning.jobs import Job, Workflow
 from reporting.costs import read_spent, short_number
 from reporting.markdown import ABSENT, markdown_table
 from reporting.order import in_order, method_place, recipe_order
-from study.judges import asked
+from study.short_forms import asked
 
 
 class State(StrEnum):

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from study.judges import asked
 from study.matrix import Matrix, Run
 from study.selections import Selections
+from study.short_forms import asked
 from study.wildcards import Wildcards
 
 FIGURE_SUFFIXES = [".pdf", ".png", ".csv", ".json", "-column.pdf", "-column.png"]  # the files of a figure

@@ -7,16 +7,12 @@ from humanfriendly import parse_size
 
 from serving.client import KEY_VARIABLE
 from study.compute import Compute
+from study.short_forms import asked
 from study.wildcards import Wildcards, one_of
 
 RESOURCES = ("gpus", "memory", "runtime")  # of the job that serves a judge
 OF_THE_JOB = {"label", "files", *RESOURCES}  # keys that do not affect what a judge is asked
 OF_PEOPLE = {"name", "label", "human", "sheet_key"}  # keys of a judge that is a person
-
-
-def asked(config: Mapping) -> list[Mapping]:
-    """The judges that are called or served, and rate every response; figures show the first."""
-    return [judge for judge in config["judges"] if "human" not in judge]
 
 
 class Judges:

@@ -9,8 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from study.judges import asked
-from study.short_forms import methods_shown, points_of
+from study.short_forms import asked, methods_shown, points_of
 
 
 class Run(NamedTuple):

@@ -6,11 +6,10 @@ from functools import cached_property
 
 from judging.ratings import BEST_RATING
 from reporting.drawing import SERIES
-from study.judges import asked
 from study.matrix import Matrix
 from study.recipes import Recipes
 from study.series import recipe_of
-from study.short_forms import Sweep, methods_shown, selected_models
+from study.short_forms import Sweep, asked, methods_shown, selected_models
 from study.wildcards import Wildcards
 
 TITLES = {  # by kind of figure, worded like the paper's captions

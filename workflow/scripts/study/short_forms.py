@@ -185,3 +185,8 @@ def training_template(config: Mapping, method: str) -> str:
 def answering_template(config: Mapping, method: str) -> str:
     """File of the template that a method answers with: its own if it has one, else that of its training."""
     return config["respond"][method].get("template") or training_template(config, method)
+
+
+def asked(config: Mapping) -> list[Mapping]:
+    """The judges that are called or served, and rate every response; figures show the first."""
+    return [judge for judge in config["judges"] if "human" not in judge]
