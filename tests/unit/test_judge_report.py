@@ -379,6 +379,7 @@ def test_responses_to_few_prompts_are_too_few_however_many_they_are(tmp_path):
     ]
     text, _, _ = report(tmp_path, *files, options=["--people", "ann"])
     assert people_rows(text)["ann", "gpt", "es"][:3] == ["81", "9", "too few"]
+    assert text.count("*Alpha*: Krippendorff's") == 1, "explained where there is no other table of agreement"
 
 
 def test_without_people_there_is_no_section_on_them(tmp_path):

@@ -234,7 +234,7 @@ def judges_page(tables: dict[str, list[Row]], policy: str, note: str) -> str:
         "## Ratings by language",
         markdown_table(map(percentages, tables["distribution"]), right=[*map(str, RATINGS), "missing"]),
         "## Agreement",
-        *agreement_section(tables["agreement"], tables["rated"]),
+        *agreement_section(tables["agreement"], tables["agreement with people"], tables["rated"]),
         *people_section(tables["agreement with people"]),
         "## Who answered",
         *model_changes(tables["answered"]),

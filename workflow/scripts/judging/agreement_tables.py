@@ -128,11 +128,11 @@ def _measures(counts: "np.ndarray", confusion: "np.ndarray | None", prompts: "np
 # --- as text ----------------------------------------------------------------------------------------------------------
 
 
-def agreement_section(rows: Sequence[Row], judges: Sequence[Row]) -> list[str]:
-    """The agreement table, and what cannot be determined. `judges` have the keys judge and repeats."""
-    text = []
-    if rows:
-        text += [markdown_table(map(_shown, rows), right=RIGHT), MEANINGS]
+def agreement_section(rows: Sequence[Row], of_people: Sequence[Row], judges: Sequence[Row]) -> list[str]:
+    """The agreement table, what its numbers and those of people mean, and what cannot be determined. `judges` have the
+    keys judge and repeats."""
+    text = [markdown_table(map(_shown, rows), right=RIGHT)] if rows else []
+    text += [MEANINGS] if rows or of_people else []
     if once := [row["judge"] for row in judges if row["repeats"] == 1]:
         text.append(f"Each response was rated once by {', '.join(once)}: the agreement between repeats is unknown.")
     if len(judges) == 1:
