@@ -148,10 +148,11 @@ bench-dag: env ## benchmark Snakemake on the paper's matrix and one ten times as
 bench-gpu: env ## benchmark training on a GPU, nine minutes; options in BENCH
 	@$(ACTIVE) python benchmarks/bench_gpu.py $(BENCH)
 
-demo-text: env ## regenerate the miniature's seed data, prompts and references
+demo-text: env ## regenerate the miniature's seed data, prompts, references and controls
 	@$(TEXT) seed --output resources/demo/seed.jsonl
 	@$(TEXT) references --output resources/demo/references.jsonl
-	@for lang in en es fr bg ru zh bn no; do $(TEXT) prompts --language $$lang --output resources/demo/prompts/$$lang.jsonl; done
+	@for kind in prompts controls; do for lang in en es fr bg ru zh bn no; do \
+	  $(TEXT) $$kind --language $$lang --output resources/demo/$$kind/$$lang.jsonl || exit 1; done; done
 
 demo-models: env ## retrain the miniature's translation models
 	@$(ACTIVE) python resources/demo/translation/train_models.py --language es fr bg ru zh --output resources/demo/translation

@@ -465,10 +465,19 @@ READERS = [
         {"score.parquet": parquet(f"{SCORES} prompt response rating ratings explanation label match score")},
     ),
     Reader(
+        "controls",
+        "--texts en={h}/texts.jsonl --output {out}/o",
+        "o",
+        {"texts.jsonl": jsonl("id prompt answer verbose")},
+    ),
+    Reader(
         "judge_report",
-        "--ratings j={h}/j/lora/bloom/multilingual.jsonl --prices {h}/prices.json --output-prefix {out}/t",
+        "--ratings j={h}/j/lora/bloom/multilingual.jsonl --responses {h}/given/lora/bloom/multilingual.jsonl"
+        " --controls j={h}/controls.jsonl --prices {h}/prices.json --output-prefix {out}/t",
         "t.csv t.md",
         {
+            "given/lora/bloom/multilingual.jsonl": jsonl("lang id response"),
+            "controls.jsonl": jsonl(RATED.replace("explanation ", "")),
             "j/lora/bloom/multilingual.jsonl": jsonl(
                 RATED.replace("explanation ", ""),
                 **{"usage of text": rows_changed(lambda row: row["usage"].update(prompt_tokens="7"))},
@@ -545,12 +554,12 @@ READERS = [
     ),
     Reader(
         "summary",
-        "--scores {h}/scores.parquet --costs {h}/costs.csv --judge-costs {h}/judges.csv --judge J --output {out}/o",
+        "--scores {h}/scores.parquet --costs {h}/costs.csv --judge-report {h}/judges.csv --judge J --output {out}/o",
         "o",
         {
             "scores.parquet": parquet(f"{SCORES} rating match score"),
             "costs.csv": table("method", "device_hours", "tokens", number="tokens"),
-            "judges.csv": table("table", "judge", "measure", "value", number="value"),
+            "judges.csv": table("table", "judge", "language", "measure", "value", number="value"),
         },
     ),
     Reader("page", "--markdown {h}/page.md --title T --output {out}/o", "o", {"page.md": TEXT}),
@@ -668,6 +677,7 @@ def house(tmp_path_factory) -> Path:
     ):
         shutil.copy(resources / source, h)
     shutil.copy(resources / "templates" / "judge.txt", h)
+    shutil.copy(resources / "controls" / "en.jsonl", h / "texts.jsonl")
     (h / "labels.yaml").write_text('normalise: none\nlabels: {en: [eng_Latn], es: [spa_Latn], "no": [nob_Latn]}\n')
     (h / "packed").mkdir()
     for name in ("enes.tar.gz", "checksums.json"):
@@ -709,6 +719,10 @@ def house(tmp_path_factory) -> Path:
         (out / "o").rename(h / place)
         if program == "respond":
             (out / "m").rename(h / "responses.json")
+    (h / "given" / "lora" / "bloom").mkdir(parents=True)
+    shutil.copy(h / "responses.jsonl", h / "given" / "lora" / "bloom" / "multilingual.jsonl")
+    rated = rows_of(h / "j" / "lora" / "bloom" / "multilingual.jsonl", 99)
+    write_jsonl(h / "controls.jsonl", [row | {"id": f"good/{row['id']}"} for row in rated])
     write_jsonl(h / "own" / "es.jsonl", [row | {"output": "Sí"} for row in rows_of(h / "seed.jsonl", 99)])
     for program, place in {"costs": "costs.csv", "judge_report": "judges.csv", "table2": "page.md"}.items():
         assert read(readers[program], h, out) is None

@@ -146,7 +146,7 @@ def judges(folder, **money):
     """The CSV of judge_report.py, as far as it is about money."""
     rows = [{"judge": judge, "attempts": 9, "US dollars": dollars} for judge, dollars in money.items()]
     judge_report.write_csv(folder / "judges.csv", {"cost": rows})
-    return ["--judge-costs", folder / "judges.csv"]
+    return ["--judge-report", folder / "judges.csv"]
 
 
 def test_it_says_what_all_trainings_and_each_judge_cost(tmp_path):

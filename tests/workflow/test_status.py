@@ -50,7 +50,7 @@ rule judge:
     input: responses="results/small/responses/{method}/{model}/{recipe}.jsonl"
     output: "results/small/ratings/{judge}/{method}/{model}/{recipe}.jsonl"
     log: "results/small/logs/judge/{judge}/{method}/{model}/{recipe}.log"
-    params: journals="results/small/journals/judge/{judge}"
+    params: journals="results/small/journals/judge/{judge}", run="{method}/{model}/{recipe}"
     shell: "./work judge {wildcards.model}/{wildcards.recipe} --output {output} > {log}"
 """,
 }

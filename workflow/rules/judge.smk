@@ -3,7 +3,7 @@
 # in   <results>/responses/{method}/{model}/{recipe}.jsonl, an entry of `judges`
 # out  <results>/ratings/{judge}/{method}/{model}/{recipe}.jsonl
 #          lang, id, repeat, rating or null, explanation, attempts, model, fingerprint, usage
-#      <results>/judges.{md,csv}   all of them: counts, agreement, who answered, cost
+#      <results>/judges.{md,csv}   all of them: counts, planted controls, length, agreement, who answered, cost
 # The journal, which keeps every call that was paid for, is in <results>/journals/judge/{judge}/. The API key comes from
 # the environment and goes nowhere else. `judging`: the profiles let one job at a time call endpoints, so that limits
 # and budgets hold; batches without a budget wait in parallel. `exec`: a shell in between would be killed by the signal
@@ -56,6 +56,8 @@ ruleorder: judge_on_gpu > judge
 rule judge_report:
     input:
         ratings=ARTIFACTS.ratings,
+        controls=CONTROLS.ratings,
+        responses=ARTIFACTS.responses,
     output:
         md="<results>/judges.md",
         csv="<results>/judges.csv",
@@ -67,6 +69,7 @@ rule judge_report:
         code=code_of("judge_report"),
         ratings=lambda wildcards, input: [f"{path.split('/')[-4]}={path}" for path in input.ratings],
         people=list(JUDGES.people),
+        controls=lambda wildcards, input: [f"{Path(path).stem}={path}" for path in input.controls],
         prices=JUDGES.prices,
         missing=config["score"]["missing"],
         languages=MATRIX.tested,
@@ -75,5 +78,5 @@ rule judge_report:
     shell:
         "python workflow/scripts/judge_report.py --ratings {params.ratings:q} --people {params.people:q}"
         " --prices {params.prices:q}"
-        " --missing {params.missing:q}"
+        " --missing {params.missing:q} --controls {params.controls:q} --responses {input.responses:q}"
         " --languages {params.languages:q} --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"

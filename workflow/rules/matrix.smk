@@ -7,6 +7,7 @@ from study.answers import Answers
 from study.artifacts import Artifacts
 from study.bases import Bases
 from study.compute import Compute
+from study.controls import Controls
 from study.identification import Identification
 from study.judges import Judges
 from study.matrix import Matrix
@@ -33,6 +34,7 @@ COMPUTE = Compute(config)
 TRAININGS = Trainings(config, BASES, COMPUTE)
 RELEASED = ReleasedModels(config, BASES)
 JUDGES = Judges(config, COMPUTE)
+CONTROLS = Controls(config, MATRIX)
 ANSWERS = Answers(config, MATRIX, JUDGES)
 IDENTIFICATION = Identification(config, LANGUAGES, SOURCES, BASES, ANSWERS)
 SELECTIONS = Selections(config, MATRIX, RECIPES, LANGUAGES)

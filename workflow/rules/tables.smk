@@ -111,6 +111,6 @@ rule summary:
     shell:
         "python workflow/scripts/summary.py --scores {input.scores:q} --figures {input.figures:q}"
         " --tables {input.tables:q}"
-        " --costs {input.costs:q} --judge-costs {input.judges:q} --models {params.models:q}"
+        " --costs {input.costs:q} --judge-report {input.judges:q} --models {params.models:q}"
         " --languages {params.languages:q} --judge {params.judge:q} --note={params.note:q} --output {output:q}"
         " 2> {log:q}"

@@ -7,6 +7,7 @@ KIND determines what is written to --output:
   prompts     JSONL id, prompt: the test prompts in --language; an id means the same question in every language,
               and one that begins with "held-" is about a concept that the seed data never mentions
   references  JSONL id, lang, prompt, reference: prompts with their correct answers in all languages
+  controls    JSONL id, prompt, answer, verbose: the same in --language, and with more sentences that are true as well
   corpus      plain text, one document per line: sentences, some questions with answers, on all concepts
   parallel    TSV, English and --language: every segment of the seed data, then more with the same vocabulary
 
@@ -30,6 +31,8 @@ from basics.writing import write_jsonl, write_text
 
 SHUFFLE = 20240318  # the seed of everything drawn here except the corpus, which has its own
 LARGEST_SUM = 9  # one digit, so that a number is one symbol to every tokenizer
+PADDING = (-2, -1)  # the last two statements of the grammar say nothing of a concept but that one reads and talks of it
+KINDS = ["seed", "prompts", "references", "controls", "corpus", "parallel"]
 
 
 class Line(NamedTuple):
@@ -263,6 +266,17 @@ def prompts(grammar: dict, language: str) -> list[dict]:
     return [{"id": row["id"], "prompt": row["prompt"]} for row in references(grammar, language)]
 
 
+def controls(grammar: dict, language: str) -> list[dict]:
+    """Rows id, prompt, answer, verbose: the answer, and the answer with statements that add nothing to the point."""
+    speaker = Speaker(grammar, language)
+    padding = [tuple(speaker.statement(number, concept) for number in PADDING) for _, concept in grammar["prompts"]]
+    return [
+        {"id": row["id"], "prompt": row["prompt"], "answer": row["reference"]}
+        | {"verbose": speaker.join((row["reference"], *more))}
+        for row, more in zip(references(grammar, language), padding, strict=True)
+    ]
+
+
 def corpus(grammar: dict, language: str, characters: int, number: int = 0) -> Iterator[str]:
     """Documents of two to five sentences, mostly on one concept; `number` seeds the draw.
 
@@ -336,7 +350,7 @@ def parallel_pairs(grammar: dict, language: str) -> list[tuple[str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", metavar="KIND", choices=["seed", "prompts", "references", "corpus", "parallel"])
+    parser.add_argument("kind", metavar="KIND", choices=KINDS)
     parser.add_argument("--grammar", type=Path, required=True, help="the grammar (resources/demo/grammar.yaml)")
     parser.add_argument("--output", type=Path, required=True, help="file to write")
     parser.add_argument("--language", default="en", help="language code (default: en; references: always all)")
@@ -352,6 +366,8 @@ def main() -> None:
             write_jsonl(arguments.output, prompts(grammar, language))
         case "references":
             write_jsonl(arguments.output, [row for each in languages(grammar) for row in references(grammar, each)])
+        case "controls":
+            write_jsonl(arguments.output, controls(grammar, language))
         case "corpus":
             documents = corpus(grammar, language, arguments.characters, arguments.seed)
             write_text(arguments.output, "".join(f"{document}\n" for document in documents))

@@ -14,6 +14,10 @@ quadratic weights, each with a 95 % bootstrap confidence interval (1000 samples 
 --people names the judges that are people: of these, responses that they did not rate are left out, and their agreement
 with each judge is told by language, where they rated enough.
 
+--controls takes the judges' ratings of planted controls (controls.py): whether a judge rates a good answer above each
+kind of bad one, how often it rates the wrong language 3, and whether it prefers length or the template's own example.
+--responses takes the responses of the runs: how ratings depend on length. Both are described in reporting/.
+
 PREFIX.csv has one row per number: table, judge, other, language, model, fingerprint, measure, value.
 """
 
@@ -24,7 +28,7 @@ from argparse import ArgumentTypeError
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import count
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from basics.command_line import command_line
@@ -44,6 +48,8 @@ from judging.agreement_tables import (
 from judging.ratings import RATINGS
 from judging.repeats import read_repeats
 from judging.spending import USAGE_KINDS
+from reporting.controls import control_rows, control_section
+from reporting.length import length_section, run_of, slope_rows
 from reporting.markdown import ABSENT, escape_markdown, markdown_table
 from reporting.order import in_order
 
@@ -61,10 +67,18 @@ EFFECTS = {"zero": "scores 0", "null": "has no score"}
 def ratings_file(argument: str) -> tuple[str, str, Path]:
     """Split JUDGE=FILE into the judge, the run in the file's path, and the file."""
     judge, separator, path = argument.partition("=")
-    parts = PurePath(path).with_suffix("").parts[-3:]
-    if not (judge and separator and len(parts) == 3):
+    run = run_of(path)
+    if not (judge and separator and run.count("/") == 2):
         raise ArgumentTypeError(f"{argument!r} is not JUDGE=FILE with FILE ending in METHOD/MODEL/RECIPE.jsonl")
-    return judge, "/".join(parts), Path(path)
+    return judge, run, Path(path)
+
+
+def controls_file(argument: str) -> tuple[str, str, Path]:
+    """Split JUDGE=FILE into the judge, `controls`, and the file."""
+    judge, separator, path = argument.partition("=")
+    if not (judge and separator and path):
+        raise ArgumentTypeError(f"{argument!r} is not JUDGE=FILE")
+    return judge, "controls", Path(path)
 
 
 def read_ratings(files: Iterable[tuple[str, str, Path]]) -> "pl.DataFrame":
@@ -214,7 +228,7 @@ def model_changes(rows: Sequence[Row]) -> list[str]:
     return sentences
 
 
-def judges_page(tables: dict[str, list[Row]], policy: str, note: str) -> str:
+def judges_page(tables: dict[str, list[Row]], languages: Sequence[str], policy: str, note: str) -> str:
     """The report as one page."""
     judges = [row | {"share missing": f"{row['share missing']:.2%}"} for row in tables["rated"]]
     counts = [key for key in judges[0] if key != "judge"]
@@ -231,6 +245,8 @@ def judges_page(tables: dict[str, list[Row]], policy: str, note: str) -> str:
         *([f"**{note}**"] if note else []),
         *missing_note(tables["rated"], policy),
         markdown_table(judges, right=counts),
+        *control_section(tables["controls"], languages),
+        *length_section(tables["length"]),
         "## Ratings by language",
         markdown_table(map(percentages, tables["distribution"]), right=[*map(str, RATINGS), "missing"]),
         "## Agreement",
@@ -263,6 +279,12 @@ def main() -> None:
         "--ratings", required=True, nargs="+", type=ratings_file, metavar="JUDGE=FILE", help="files of judge.py"
     )
     parser.add_argument("--people", nargs="*", default=[], metavar="JUDGE", help="judges that are people")
+    parser.add_argument(
+        "--controls", nargs="*", default=[], type=controls_file, metavar="JUDGE=FILE", help="ratings of the controls"
+    )
+    parser.add_argument(
+        "--responses", nargs="*", default=[], type=Path, metavar="FILE", help="responses of runs, under such paths"
+    )
     parser.add_argument("--prices", default="{}", metavar="JSON", help="prices of judges, as above")
     parser.add_argument("--missing", choices=EFFECTS, default="zero", help="score of a response without any rating")
     parser.add_argument("--languages", nargs="*", default=[], metavar="CODE", help="order of the languages")
@@ -272,16 +294,22 @@ def main() -> None:
 
     prices = read_prices(arguments.prices)
     ratings = without_unrated(read_ratings(arguments.ratings), arguments.people)
+    controls = read_ratings(arguments.controls)
+    everything = ratings.vstack(controls)
     tables = {
         "rated": rating_summaries(ratings),
+        "controls": control_rows(controls, arguments.languages),
+        "length": slope_rows(ratings, arguments.responses),
         "distribution": rating_distribution(ratings, arguments.languages),
         "agreement": agreements(ratings, arguments.people),
         "agreement with people": agreements_of_people(ratings, arguments.people, arguments.languages),
-        "answered": answering_models(ratings),
-        "cost": judging_costs(ratings, prices),
+        "answered": answering_models(everything),
+        "cost": judging_costs(everything, prices),
     }
     write_csv(f"{arguments.output_prefix}.csv", tables)
-    write_text(f"{arguments.output_prefix}.md", judges_page(tables, arguments.missing, arguments.note))
+    write_text(
+        f"{arguments.output_prefix}.md", judges_page(tables, arguments.languages, arguments.missing, arguments.note)
+    )
     print(
         f"judges: {len(ratings)} ratings by {ratings['judge'].n_unique()}, {ratings['rating'].null_count()} missing",
         file=sys.stderr,

@@ -179,7 +179,7 @@ def judge_costs(jobs: Iterable[Job], config: Mapping) -> list[dict]:
                 continue
             rated = read_jsonl(job.output, {"usage": USAGE_KINDS}) if Path(job.output).exists() else []
             ratings += len(rated)
-            journal = Path(f"{job.params['journals']}/{'/'.join(job.run)}.jsonl")
+            journal = Path(f"{job.params['journals']}/{job.params['run']}.jsonl")
             if journal.exists():
                 used.update(past_usage([journal]).usage)
             else:

@@ -2,8 +2,9 @@
 
 The page lists the figures and tables, then gives the evaluation score of each model in each language (the sum over the
 prompts, and its maximum), how often answers are in the language asked for, and how many ratings are missing. With
---costs and --judge-costs, it gives the total cost of the trainings and the judges. --note comes first, for instance
-that a stand-in judged. Each judge's scores have their own section.
+--costs and --judge-report, it gives the total cost of the trainings and the judges, and names the judges that cannot
+tell good answers from bad ones, as planted controls show. --note comes first, for instance that a stand-in judged. Each
+judge's scores have their own section.
 
 Rows and columns are in the order of --models and --languages; all others follow in the order of the scores.
 """
@@ -19,6 +20,7 @@ from basics.command_line import command_line
 from basics.tables import read_csv
 from basics.writing import write_text
 from judging.ratings import BEST_RATING
+from reporting.controls import warnings
 from reporting.costs import cost_totals, read_costs
 from reporting.markdown import ABSENT, format_score, markdown_table
 from reporting.order import in_order, method_place, recipe_order
@@ -118,10 +120,24 @@ def training_cost(path: str) -> str:
     )
 
 
-def judging_cost(path: str) -> str:
-    """The cost of each judge in one sentence, from the csv of judge_report.py."""
-    columns = {"table": str, "judge": str, "measure": str, "value": float}
-    rows = read_csv(path, columns, "make it again with judge_report.py")
+def read_judge_report(path: str) -> list[dict]:
+    """The numbers in the csv of judge_report.py."""
+    columns = {"table": str, "judge": str, "language": str, "measure": str, "value": float}
+    return read_csv(path, columns, "make it again with judge_report.py")
+
+
+def judge_warnings(rows: Sequence[dict]) -> list[str]:
+    """A sentence for each judge that cannot tell good answers from bad ones, from the numbers on planted controls."""
+    controls: dict[tuple, dict] = {}
+    for row in rows:
+        if row["table"] == "controls":
+            whose = {name: row[name] for name in ("judge", "language")}
+            controls.setdefault(tuple(whose.values()), whose)[row["measure"]] = row["value"]
+    return [f"**{sentence}** See judges.md." for sentence in warnings(controls.values())]
+
+
+def judging_cost(rows: Sequence[dict]) -> str:
+    """The cost of each judge in one sentence."""
     costs = [
         f"{row['judge']}, price unknown" if row["value"] is None else f"{row['judge']} {row['value']:.2f} US dollars"
         for row in rows
@@ -136,7 +152,7 @@ def main() -> None:
     parser.add_argument("--figures", nargs="*", default=[], metavar="FILE", help="files of the figures to list")
     parser.add_argument("--tables", nargs="*", default=[], metavar="FILE", help="files of the tables to list")
     parser.add_argument("--costs", metavar="FILE", help="the csv of costs.py")
-    parser.add_argument("--judge-costs", metavar="FILE", help="the csv of judge_report.py")
+    parser.add_argument("--judge-report", metavar="FILE", help="the csv of judge_report.py")
     parser.add_argument("--judge", required=True, metavar="LABEL", help="label of the judge")
     parser.add_argument("--note", default="", metavar="TEXT", help="a sentence about these results")
     parser.add_argument("--models", nargs="*", default=[], metavar="NAME", help="order of the models")
@@ -150,6 +166,8 @@ def main() -> None:
     if arguments.note:
         parts.append(f"**{arguments.note}**")
     parts.append(f"Judge: {arguments.judge}")
+    judged = read_judge_report(arguments.judge_report) if arguments.judge_report else []
+    parts += judge_warnings(judged)
     for title, paths in (("Figures", arguments.figures), ("Tables", arguments.tables)):
         if paths:
             parts += [f"## {title}", "\n".join(artifact_list(paths))]
@@ -157,11 +175,8 @@ def main() -> None:
     for table in judges:
         parts.append("## Scores" if len(judges) == 1 else f"## Scores by {table['judge'][0]}")
         parts += judge_section(table, arguments.models, arguments.languages, stand_in if len(judges) == 1 else "")
-    costs = [
-        describe(path)
-        for describe, path in ((training_cost, arguments.costs), (judging_cost, arguments.judge_costs))
-        if path
-    ]
+    costs = [training_cost(arguments.costs)] if arguments.costs else []
+    costs += [judging_cost(judged)] if judged else []
     if costs:
         parts += ["## Cost", " ".join(costs)]
     write_text(arguments.output, "\n\n".join(parts) + "\n")

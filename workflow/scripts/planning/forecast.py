@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from basics.reading import read_json, read_jsonl
 from data.rows import read_rows
+from judging.controls import control_rows, read_set
 from judging.spending import USAGE_KINDS
 from planning import estimates
 from planning.jobs import Job, Workflow
@@ -176,8 +177,11 @@ class Forecast:
         return Number(flops / (near or self.rate), MEASURED if near else ASSUMED)
 
     def answers(self, job: Job) -> Number:
-        """Answers that a job of rule respond generates, or one of rule judge rates: one per prompt and language."""
+        """Answers that a job of rule respond generates, or that one of rule judge rates: one per prompt and language;
+        planted controls are counted by making them."""
         made = self._makers[job.inputs["responses"][0]] if "responses" in job.inputs else job
+        if made.rule == "controls":
+            return Number(len(control_rows(read_set({path: path for path in made.inputs["texts"]}))), COUNTED)
         if not made.left and Path(made.output).exists():
             return Number(len(read_jsonl(made.output)), COUNTED)
         return Number(len(made.inputs["prompts"]) * self.config["data"]["prompts_used"], COUNTED)

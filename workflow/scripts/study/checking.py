@@ -15,6 +15,7 @@ from study.contradictions import (
     check_recipes,
     check_templates,
 )
+from study.controls import check_controls
 from study.identification import check_identification
 from study.local_files import check_files
 from study.matrix import Matrix, Run
@@ -49,6 +50,7 @@ def check_configuration(config: Mapping) -> None:
     released = _released_runs(study)
     check_released(study, released)
     check_files(study, released)
+    check_controls(study)
     check_identification(study)
 
 

@@ -11,7 +11,8 @@ from data.prompts import FIELDS, check_prompts
 from data.rows import check_sample, normalise, read_rows
 from judging.sheets import read_sheet
 from reporting.claim_rules import read_claims
-from study.matrix import Run
+from study.controls import Controls
+from study.matrix import Matrix, Run
 from study.released import CONFIGS, folder_of
 from study.series import METHODS
 from study.short_forms import answering_template, place_of, training_template
@@ -90,6 +91,8 @@ def _named_files(config: Mapping, released: Iterable[Run]) -> Iterator[tuple[str
         if folder := folder_of(config, method, model, recipe):
             yield f"released.{method}.path", f"{folder}/{CONFIGS[method]}"
     yield "claims", config["claims"]
+    for path in Controls(config, Matrix(config)).files.values():
+        yield "controls", path
     for method in METHODS:
         yield "tokenize.template", training_template(config, method)
         yield f"respond.{method}.template", answering_template(config, method)

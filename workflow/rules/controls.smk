@@ -1,0 +1,53 @@
+# controls: responses of known worth, rated by each judge like all others, so that a reader sees if the judge can tell.
+#
+# in   the files that `controls` names, one per language: id, prompt, answer, verbose
+# out  <results>/controls/responses.jsonl   lang, id (kind/id), prompt, response
+#      <results>/controls/{judge}.jsonl     the ratings, as in <results>/ratings/
+# What they show is in <results>/judges.md (rule judge_report). Their calls are in the judge's journals, so they count
+# towards its limits and its budget.
+
+
+rule controls:
+    input:
+        texts=list(CONTROLS.files.values()),
+    output:
+        "<results>/controls/responses.jsonl",
+    log:
+        "<logs>/controls.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code_of("controls"),
+        texts=CONTROLS.options,
+    shell:
+        "python workflow/scripts/controls.py --texts {params.texts:q} --output {output:q} 2> {log:q}"
+
+
+use rule judge as judge_controls with:
+    input:
+        template="resources/templates/judge.txt",
+        responses="<results>/controls/responses.jsonl",
+        files=JUDGES.files,
+    output:
+        "<results>/controls/{judge}.jsonl",
+    log:
+        "<logs>/judge/{judge}/controls.log",
+    benchmark:
+        "<benchmarks>/judge/{judge}/controls.tsv"
+    params:
+        run="controls",
+
+
+use rule judge_controls as judge_controls_on_gpu with:
+    wildcard_constraints:
+        judge=JUDGES.on_gpus(),
+    threads: JUDGES.cores
+    resources:
+        mem_mb=JUDGES.memory,
+        runtime=JUDGES.runtime,
+        gpu=JUDGES.gpus,
+        nodes=1,
+        serving=1,
+
+
+ruleorder: judge_controls_on_gpu > judge_controls
