@@ -169,10 +169,11 @@ def test_judges_are_called_by_jobs_that_rate():
     jobs = [
         job("judge", wildcards={"judge": "called"}),
         job("judge_on_gpu", wildcards={"judge": "served"}),
+        job("judge_controls", wildcards={"judge": "planted"}),
         job("score", wildcards={"judge": "finished"}),
         job("judge_report"),
     ]
-    assert judges_called(jobs) == {"called", "served"}
+    assert judges_called(jobs) == {"called", "served", "planted"}
 
 
 def test_finished_models_are_named_that_are_trained_again_for_a_job_before_them(tmp_path):

@@ -54,8 +54,14 @@ def test_shipped_file_is_what_the_program_writes(kind, tmp_path):
     assert write(kind, tmp_path / "out") == (DEMO / f"{kind}.jsonl").read_bytes()
 
 
-def test_shipped_prompts_are_what_the_program_writes(tmp_path):
-    assert write("prompts", tmp_path / "out", "--language", "no") == (DEMO / "prompts" / "no.jsonl").read_bytes()
+@pytest.mark.parametrize("kind", ["prompts", "controls"])
+def test_shipped_prompts_and_controls_are_what_the_program_writes(kind, tmp_path):
+    assert write(kind, tmp_path / "out", "--language", "no") == (DEMO / kind / "no.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("language", TESTED)
+def test_shipped_controls_are_those_of_the_grammar(language):
+    assert read_jsonl(DEMO / "controls" / f"{language}.jsonl") == demo_text.controls(GRAMMAR, language)
 
 
 @pytest.mark.parametrize("language", TESTED)

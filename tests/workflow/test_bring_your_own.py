@@ -82,6 +82,13 @@ def test_the_page_has_people_rate(copy):
     assert (copy / "results/demo/summary.md").read_bytes() == before, "scores are not touched"
 
 
+def test_the_page_plants_controls(copy):
+    page = follow("Planted controls", copy).read_text(encoding="utf-8")
+    assert "on 2 prompts in each of en." in page
+    assert "There are no controls in es, bg, zh, bn and no: `controls` names no file for them." in page
+    assert len(read_jsonl(copy / "results/demo/controls/stand-in.jsonl")) == 2 * 6, "none is in a wrong language"
+
+
 def test_the_page_adds_a_variant_of_lora(copy):
     scores = pl.read_parquet(follow("A variant of LoRA", copy))
     assert set(scores["method"]) == {"lora-dora"}

@@ -63,7 +63,7 @@ def test_the_judges_report_has_every_rating_of_every_judge_and_their_prices(tmp_
     jobs = dry_run("--configfile", str(overlay), "--", "all_figures")
     [report] = [job.command for job in jobs if job.rule == "judge_report"]
     rated = {job.command.split("--output ")[1].split()[0] for job in jobs if job.rule in ("judge", "judge_on_gpu")}
-    named = re.findall(r"(\S+)=(results/\S+\.jsonl)", report)
+    named = re.findall(r"(\S+)=(results/paper/ratings/\S+\.jsonl)", report)
     assert {path for _, path in named} == rated
     assert all(path.startswith(f"results/paper/ratings/{judge}/") for judge, path in named)
     assert {judge for judge, _ in named} == {judges[0]["name"], "other"}
@@ -102,6 +102,22 @@ def test_a_sheet_for_people_is_made_only_when_asked_for(paper, tmp_path):
     [job] = [job.command for job in jobs if job.rule == "rating_sheet"]
     assert "--rows 400 --languages es no --seed 1 --sheet results/paper/rating-sheet.csv" in job
     assert len(re.findall(r"results/paper/responses/\S+\.jsonl", job)) == 160 and "judge" not in counts(jobs)
+def test_controls_are_made_and_rated_once_for_the_judges_report(paper, tmp_path):
+    made = counts(paper)
+    assert (made["controls"], made["judge_controls_on_gpu"]) == (1, 1)
+    [command] = [job.command for job in paper if job.rule == "controls"]
+    assert re.findall(r"(\w+)=resources/controls/\1\.jsonl", command) == "en es fr bg ru zh bn no".split()
+    [report] = [job.command for job in paper if job.rule == "judge_report"]
+    assert "--controls qwen3-30b=results/paper/controls/qwen3-30b.jsonl " in report
+    overlay = tmp_path / "without.yaml"
+    overlay.write_text("controls: null\n")
+    jobs = dry_run("--configfile", str(overlay), "--", "all_figures")
+    assert not {"controls", "judge_controls_on_gpu"} & counts(jobs).keys()
+
+
+def test_controls_of_a_served_judge_ask_for_its_gpu():
+    jobs = counts(dry_run("--configfile", "config/small.yaml", "--", "results/small/controls/qwen3-4b.jsonl"))
+    assert jobs == {"controls": 1, "judge_controls_on_gpu": 1}, "no model is needed"
 
 
 def test_an_empty_note_is_still_an_argument(paper):

@@ -247,7 +247,7 @@ def test_the_finished_miniature_is_done_and_its_costs_are_those_of_the_tables(mi
     table = (REPOSITORY / "results/demo/tables/costs.csv").read_text().splitlines()[1:]
     hours = sum(float(line.split(",")[6]) for line in table)
     assert sum(row["device_hours"] for row in result["trainings"]) == pytest.approx(hours, rel=1e-4)
-    assert result["judges"][0]["ratings"] == 1380
+    assert result["judges"][0]["ratings"] == 1380 + 6 * 10 * 7
 
 
 @pytest.mark.parametrize(
