@@ -471,6 +471,12 @@ READERS = [
         {"texts.jsonl": jsonl("id prompt answer verbose")},
     ),
     Reader(
+        "control_report",
+        "--controls j={h}/controls.jsonl --output {out}/o",
+        "o",
+        {"controls.jsonl": jsonl("lang id repeat rating")},
+    ),
+    Reader(
         "judge_report",
         "--ratings j={h}/j/lora/bloom/multilingual.jsonl --responses {h}/given/lora/bloom/multilingual.jsonl"
         " --controls j={h}/controls.jsonl --prices {h}/prices.json --output-prefix {out}/t",

@@ -310,6 +310,7 @@ def report(tmp_path_factory) -> Path:
         for path in answered.values()
     ]
     options = ["--responses", *answered.values(), "--languages", *ASKED, "bn", "--output-prefix", folder / "judges"]
+    run("control_report", "--controls", *planted, "--languages", *ASKED, "bn", "--output", folder / "report.md")
     run("judge_report", "--ratings", *rated, "--controls", *planted, *options)
     return folder
 
@@ -332,6 +333,12 @@ def test_the_report_says_of_each_judge_what_it_is(report, name):
     assert not [judge for judge, words in others.items() if words in line]
     if name == "rubric":
         assert line == "- **rubric**: It tells good answers from all kinds of bad ones."
+
+
+def test_the_page_before_any_training_says_the_same_of_controls(report):
+    section = (report / "report.md").read_text(encoding="utf-8")
+    assert section.startswith("## Controls\n") and "- **blind**: It is blind to the language" in section
+    assert section.strip() in (report / "judges.md").read_text(encoding="utf-8")
 
 
 def test_the_summary_warns_of_every_judge_but_the_one_with_a_rubric(report):
@@ -398,4 +405,4 @@ def test_a_language_is_given_with_its_file():
     done = subprocess.run(
         [sys.executable, controls.__file__, "--texts", "en.jsonl", "--output", "o"], capture_output=True, text=True
     )
-    assert done.returncode == 2 and "'en.jsonl' is not LANG=FILE" in done.stderr
+    assert done.returncode == 2 and "'en.jsonl' is not CODE=FILE" in done.stderr

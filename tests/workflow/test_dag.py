@@ -116,8 +116,8 @@ def test_controls_are_made_and_rated_once_for_the_judges_report(paper, tmp_path)
 
 
 def test_controls_of_a_served_judge_ask_for_its_gpu():
-    jobs = counts(dry_run("--configfile", "config/small.yaml", "--", "results/small/controls/qwen3-4b.jsonl"))
-    assert jobs == {"controls": 1, "judge_controls_on_gpu": 1}, "no model is needed"
+    jobs = counts(dry_run("--configfile", "config/small.yaml", "--", "results/small/controls/report.md"))
+    assert jobs == {"controls": 1, "judge_controls_on_gpu": 1, "control_report": 1}, "no model is needed"
 
 
 def test_an_empty_note_is_still_an_argument(paper):

@@ -3,8 +3,9 @@
 # in   the files that `controls` names, one per language: id, prompt, answer, verbose
 # out  <results>/controls/responses.jsonl   lang, id (kind/id), prompt, response
 #      <results>/controls/{judge}.jsonl     the ratings, as in <results>/ratings/
-# What they show is in <results>/judges.md (rule judge_report). Their calls are in the judge's journals, so they count
-# towards its limits and its budget.
+#      <results>/controls/report.md         what they show; <results>/judges.md has it as well (rule judge_report), but
+#                                           this page needs no model
+# The calls are in the judge's journals, so they count towards its limits and its budget.
 
 
 rule controls:
@@ -48,6 +49,25 @@ use rule judge_controls as judge_controls_on_gpu with:
         gpu=JUDGES.gpus,
         nodes=1,
         serving=1,
+
+
+rule control_report:
+    input:
+        CONTROLS.ratings,
+    output:
+        "<results>/controls/report.md",
+    log:
+        "<logs>/control_report.log",
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code_of("control_report"),
+        controls=lambda wildcards, input: [f"{judge}={path}" for judge, path in zip(JUDGES.names, input)],
+        languages=MATRIX.tested,
+        note=config["note"],
+    shell:
+        "python workflow/scripts/control_report.py --controls {params.controls:q} --languages {params.languages:q}"
+        " --note={params.note:q} --output {output:q} 2> {log:q}"
 
 
 ruleorder: judge_controls_on_gpu > judge_controls

@@ -1,6 +1,6 @@
 """Make planted controls for the judges: responses of known worth, in the format of a run's responses.
 
---texts takes one file per language as LANG=FILE: JSON lines of id, prompt, answer (good and short) and verbose (the
+--texts takes one file per language as CODE=FILE: JSON lines of id, prompt, answer (good and short) and verbose (the
 same answer at length); the same ids in all languages, in the same order. For each prompt and language the output has
 
     good            the answer
@@ -16,25 +16,16 @@ as JSON lines of lang, id (kind/id), prompt, response. judge.py rates these like
 
 import argparse
 import sys
-from argparse import ArgumentTypeError
 from pathlib import Path
 
-from basics.command_line import command_line
+from basics.command_line import command_line, language_file
 from basics.writing import write_jsonl
 from judging.controls import control_rows, read_set
 
 
-def language_file(argument: str) -> tuple[str, Path]:
-    """Split LANG=FILE."""
-    lang, separator, path = argument.partition("=")
-    if not (lang and separator and path):
-        raise ArgumentTypeError(f"{argument!r} is not LANG=FILE")
-    return lang, Path(path)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", required=True, nargs="+", type=language_file, metavar="LANG=FILE", help="the set")
+    parser.add_argument("--texts", required=True, nargs="+", type=language_file, metavar="CODE=FILE", help="the set")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="JSON lines")
     arguments = parser.parse_args()
 

@@ -31,7 +31,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from basics.command_line import command_line
+from basics.command_line import command_line, judge_file
 from basics.errors import InputError
 from basics.kinds import fields_fault
 from basics.settings import read_object
@@ -71,14 +71,6 @@ def ratings_file(argument: str) -> tuple[str, str, Path]:
     if not (judge and separator and run.count("/") == 2):
         raise ArgumentTypeError(f"{argument!r} is not JUDGE=FILE with FILE ending in METHOD/MODEL/RECIPE.jsonl")
     return judge, run, Path(path)
-
-
-def controls_file(argument: str) -> tuple[str, str, Path]:
-    """Split JUDGE=FILE into the judge, `controls`, and the file."""
-    judge, separator, path = argument.partition("=")
-    if not (judge and separator and path):
-        raise ArgumentTypeError(f"{argument!r} is not JUDGE=FILE")
-    return judge, "controls", Path(path)
 
 
 def read_ratings(files: Iterable[tuple[str, str, Path]]) -> "pl.DataFrame":
@@ -280,7 +272,7 @@ def main() -> None:
     )
     parser.add_argument("--people", nargs="*", default=[], metavar="JUDGE", help="judges that are people")
     parser.add_argument(
-        "--controls", nargs="*", default=[], type=controls_file, metavar="JUDGE=FILE", help="ratings of the controls"
+        "--controls", nargs="*", default=[], type=judge_file, metavar="JUDGE=FILE", help="ratings of the controls"
     )
     parser.add_argument(
         "--responses", nargs="*", default=[], type=Path, metavar="FILE", help="responses of runs, under such paths"
@@ -294,7 +286,7 @@ def main() -> None:
 
     prices = read_prices(arguments.prices)
     ratings = without_unrated(read_ratings(arguments.ratings), arguments.people)
-    controls = read_ratings(arguments.controls)
+    controls = read_ratings((judge, "controls", path) for judge, path in arguments.controls)
     everything = ratings.vstack(controls)
     tables = {
         "rated": rating_summaries(ratings),

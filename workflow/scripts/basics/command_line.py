@@ -38,6 +38,14 @@ def language_file(argument: str) -> tuple[str, Path]:
     return code, Path(path)
 
 
+def judge_file(argument: str) -> tuple[str, Path]:
+    """Split JUDGE=FILE; the `type` of an argparse argument."""
+    judge, separator, path = argument.partition("=")
+    if not (judge and separator and path):
+        raise ArgumentTypeError(f"{argument!r} is not JUDGE=FILE, as in gpt=controls/gpt.jsonl")
+    return judge, Path(path)
+
+
 def positive(argument: str) -> int:
     """A whole number of at least 1; the `type` of an argparse argument."""
     if int(argument) < 1:

@@ -19,7 +19,7 @@ class Controls:
 
     @property
     def options(self) -> list[str]:
-        """The files of the set, as LANG=FILE."""
+        """The files of the set, as CODE=FILE."""
         return [f"{lang}={path}" for lang, path in self.files.items()]
 
     @property
