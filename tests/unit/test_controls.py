@@ -27,7 +27,7 @@ from basics.reading import read_jsonl
 from judge_endpoint import Endpoint
 from judging.controls import BAD, GOOD, VERBOSE, control_rows, cut_short, read_set
 from real_parts import LID176, real_parts
-from reporting.controls import control_row, failures
+from reporting.controls import control_row, failures, judge_sentences
 from reporting.controls import control_rows as numbers_of
 from studies import miniature, paper
 from study.controls import Controls, check_controls
@@ -228,6 +228,30 @@ def test_a_language_that_cannot_be_told_is_named_where_the_others_hide_it():
     whole, *by_language = numbers_of(pl.concat(tables), ["en", "es", "zh", "bn"])
     assert whole["good above wrong-language"] == 0.875
     assert failures(whole, by_language) == ["the same answer in the wrong language in bn"]
+
+
+def words_on(*prompts: dict[str, int | None]) -> str:
+    [line] = judge_sentences(numbers_of(rated(*prompts), ["en"]))
+    return line.removeprefix("- **j**: ")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        ({"good": None, "verbose": None, "empty": None}, "It gave no control a rating."),
+        (
+            {"good": 3, "verbose": 2, "empty": 1},
+            "It tells good answers from all kinds of bad ones. It marks down length: it rates a longer answer below the"
+            " plain one (100%).",
+        ),
+        (
+            {"good": 3, "verbose": 3, "empty": 1, "cut": 3},
+            "It does not reliably rate a good answer above one that is cut short (50%).",
+        ),
+    ],
+)
+def test_a_judge_is_described_in_plain_words(kinds, words):
+    assert words_on(*[kinds] * 10).startswith(words)
 
 
 # ---- five judges
