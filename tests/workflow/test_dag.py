@@ -102,11 +102,22 @@ def test_a_sheet_for_people_is_made_only_when_asked_for(paper, tmp_path):
     [job] = [job.command for job in jobs if job.rule == "rating_sheet"]
     assert "--rows 400 --languages es no --seed 1 --sheet results/paper/rating-sheet.csv" in job
     assert len(re.findall(r"results/paper/responses/\S+\.jsonl", job)) == 160 and "judge" not in counts(jobs)
+
+
 def test_controls_are_made_and_rated_once_for_the_judges_report(paper, tmp_path):
     made = counts(paper)
     assert (made["controls"], made["judge_controls_on_gpu"]) == (1, 1)
     [command] = [job.command for job in paper if job.rule == "controls"]
-    assert re.findall(r"(\w+)=resources/controls/\1\.jsonl", command) == "en es fr bg ru zh bn no".split()
+    assert re.findall(r"(\w+)=resources/controls/\1\.jsonl", command) == [
+        "en",
+        "es",
+        "fr",
+        "bg",
+        "ru",
+        "zh",
+        "bn",
+        "no",
+    ]
     [report] = [job.command for job in paper if job.rule == "judge_report"]
     assert "--controls qwen3-30b=results/paper/controls/qwen3-30b.jsonl " in report
     overlay = tmp_path / "without.yaml"
