@@ -161,7 +161,7 @@ def test_controls_are_in_the_test_languages_that_have_a_file(tmp_path):
     study = paper(controls=f"{tmp_path}/{{lang}}.jsonl")
     found = Controls(study, Matrix(study))
     assert list(found.files) == ["en", "bn"], "Czech is not tested"
-    assert found.ratings == ["<results>/controls/gpt-3.5-turbo.jsonl"]
+    assert found.ratings == ["<results>/controls/qwen3-30b.jsonl"]
     check_controls(study)
 
 
