@@ -37,7 +37,7 @@ class Job:
         self.output = folder / "ratings.jsonl"
         self.journal = folder / "journal.jsonl"
 
-    def start(self, judge, rows, template=TEMPLATE, key=KEY, spent_in=None, **variables):
+    def start(self, judge, rows, template=TEMPLATE, key=KEY, spent_in=None, linger=0, **variables):
         responses = write_rows(self.folder / "responses.jsonl", rows)
         settings = {"name": "tested", "model": "stand-in"} | judge
         environment = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
@@ -47,6 +47,7 @@ class Job:
         command = [sys.executable, str(SCRIPTS / "judge.py")]
         command += ["--responses", str(responses), "--template", str(template), "--judge", json.dumps(settings)]
         command += ["--journal", str(self.journal), "--output", str(self.output)]
+        command += ["--linger", str(linger)]
         command += ["--spent-in", str(spent_in)] if spent_in else []
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, cwd=self.folder)
 

@@ -345,7 +345,7 @@ def test_a_judge_may_say_all_that_is_described():
         "start_timeout": 900,
     }
     judge |= {"price": {"prompt": 0, "completion": 1.5}, "budget": 20, "api": "calls", "poll": 5}
-    judge |= {"key_env": "A_KEY", "files": [], "gpus": 2, "memory": "64GB", "runtime": "12h", "linger": 60}
+    judge |= {"key_env": "A_KEY", "files": [], "gpus": 2, "memory": "64GB", "runtime": "12h"}
     judge |= {"system": "Be strict.", "length_limit": "max_completion_tokens", "reasoning_effort": "low"}
     judge |= {"reply_format": "pattern", "give_up_after": None, "extra_body": {"top_k": 1}}
     checking.check_configuration(load("config.yaml") | {"judges": [judge]})

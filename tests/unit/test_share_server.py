@@ -65,11 +65,11 @@ def wait_for_the_end_of(process: int) -> None:
 
 
 def test_judges_that_follow_each_other_start_one_server_and_leave_none_behind(tmp_path, server):
-    judge = {"serve": server.command, "linger": 3}
+    judge = {"serve": server.command}
     for line in (REPOSITORY / "resources/demo/references.jsonl").read_text("utf-8").splitlines()[:3]:
         known, job = json.loads(line), Job(tmp_path)
         rows = [response(known["lang"], known["id"], known["prompt"], known["reference"])]
-        status, last = job.run(judge, rows, key=None)
+        status, last = job.run(judge, rows, key=None, linger=3)
         assert status == 0 and "1 calls now" in last, last
         job.journal.unlink()
     assert len(server.starts) == 1

@@ -49,6 +49,7 @@ use rule judge_controls as judge_controls_on_gpu with:
         gpu=JUDGES.gpus,
         nodes=1,
         serving=1,
+        linger=0,
 
 
 rule control_report:

@@ -25,6 +25,7 @@ rule judge:
         "../../envs/main.yaml"
     resources:
         judging=JUDGES.turns,
+        linger=0,
     params:
         code=code_of("judge"),
         judge=JUDGES.settings,
@@ -33,11 +34,12 @@ rule judge:
     shell:
         "exec python workflow/scripts/judge.py --responses {input.responses:q} --template {input.template:q}"
         " --judge {params.judge:q} --journal {params.journals:q}/{params.run:q}.jsonl --spent-in {params.journals:q}"
-        " --output {output:q} 2> {log:q}"
+        " --linger {resources.linger} --output {output:q} 2> {log:q}"
 
 
 # A judge that its job serves on GPUs has its own rule, so that a cluster's profile can send it to a node with GPUs, and
-# forty runs in one submission. `serving`: there they come one after another, so that they share a server, and GPUs.
+# forty runs in one submission. `serving`: there they come one after another, so that they share GPUs and, if a profile
+# has the server wait for the next run (`linger`, in seconds), its start.
 use rule judge as judge_on_gpu with:
     wildcard_constraints:
         judge=JUDGES.on_gpus(),
@@ -48,6 +50,7 @@ use rule judge as judge_on_gpu with:
         gpu=JUDGES.gpus,
         nodes=1,
         serving=1,
+        linger=0,
 
 
 ruleorder: judge_on_gpu > judge

@@ -11,8 +11,6 @@ JSON object:
                           before the first call and stopped at the end, and needs no key
     secrets               environment variables to hide from the server (default: OPENAI_API_KEY)
     start_timeout         seconds that `serve` may take to become ready (default: 600)
-    linger                seconds for which the server then waits for the next job on this machine, which need not
-                          start it again; 0: it ends with the job (default: 0)
     system                a system prompt (default: none)
     temperature           null sends none, as OpenAI's reasoning models require (default: 0)
     max_tokens            maximum length of a reply, reasoning included (default: 512)
@@ -311,12 +309,14 @@ def first_refusal(verdicts: Iterable[Verdict]) -> str:
     return next((verdict.explanation for verdict in verdicts if verdict.explanation.startswith("refused:")), "")
 
 
-def ask_all(questions: list[Question], judge: Judge, before: PastUsage, log: Path) -> dict[Question, Verdict]:
+def ask_all(
+    questions: list[Question], judge: Judge, before: PastUsage, log: Path, linger: float
+) -> dict[Question, Verdict]:
     """Verdicts on questions that the journal cannot answer. Raises InputError when the budget is used up."""
     settings = judge.settings
     spending = Spending(settings.price, settings.budget, before.usage)
     try:
-        with open_endpoint(settings, spending, before.recent, log) as ask:
+        with open_endpoint(settings, spending, before.recent, log, linger) as ask:
             verdicts = rate_all(questions, lambda question: judge.rate(question, ask), ask, settings)
     except OverBudget:
         left = sum(judge.recall(question) is None for question in questions)
@@ -329,7 +329,9 @@ def ask_all(questions: list[Question], judge: Judge, before: PastUsage, log: Pat
     return verdicts
 
 
-def judge_prompts(prompts: list[str], judge: Judge, spent_in: Path | None, journal: Path) -> dict[Question, Verdict]:
+def judge_prompts(
+    prompts: list[str], judge: Judge, spent_in: Path | None, journal: Path, linger: float
+) -> dict[Question, Verdict]:
     """A verdict for every prompt and repeat. Equal prompts share verdicts. If the journal has all, nothing starts."""
     settings = judge.settings
     questions = [Question(prompt, repeat) for prompt in prompts for repeat in range(1, settings.repeats + 1)]
@@ -341,7 +343,7 @@ def judge_prompts(prompts: list[str], judge: Judge, spent_in: Path | None, journ
         judge.check_accepted(first_refusal(verdicts[question] for question in questions))
     elif missing:
         before = past_usage(journal_files(journal, spent_in), since=time.time() - MINUTE)
-        verdicts |= ask_all(missing, judge, before, Path(f"{journal}.server.log"))
+        verdicts |= ask_all(missing, judge, before, Path(f"{journal}.server.log"), linger)
     return {question: verdicts[question] for question in questions}
 
 
@@ -412,6 +414,13 @@ def main() -> None:
     parser.add_argument(
         "--spent-in", type=Path, metavar="FOLDER", help="this judge's journals, which count towards the budget"
     )
+    parser.add_argument(
+        "--linger",
+        type=float,
+        default=0,
+        help="seconds for which a judge's server then waits for the next job on this machine, which need not start it"
+        " again; 0: it ends with this job (default: 0)",
+    )
     parser.add_argument("--output", required=True, help="JSON lines: a rating for each response and repeat, in order")
     arguments = parser.parse_args()
 
@@ -424,7 +433,7 @@ def main() -> None:
         signal.signal(sign, exit_on_signal)
     with Journal(arguments.journal, is_reply) as journal:
         judge = Judge(settings, journal)
-        verdicts = judge_prompts(prompts, judge, arguments.spent_in, arguments.journal)
+        verdicts = judge_prompts(prompts, judge, arguments.spent_in, arguments.journal, arguments.linger)
     rows = output_rows(responses, prompts, verdicts, settings.repeats)
     write_jsonl(arguments.output, rows)
     print(summary_line(judge, len(responses), rows, verdicts.values()), file=sys.stderr)

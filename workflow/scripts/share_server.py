@@ -21,6 +21,7 @@ from basics.command_line import command_line
 from basics.errors import InputError
 from serving.server import HOST, LocalServer
 
+PARTING = 3.0  # seconds for which jobs are still told that the server has failed: many may start at once
 TICK = 0.5  # seconds between two looks at the server
 
 
@@ -80,7 +81,9 @@ class Leases:
         """Tell all jobs, those included that are just coming, why there is no server."""
         for job in self._held:
             self._tell(job, {"error": error})
-        self._lend({"error": error})
+        end = time.monotonic() + PARTING
+        while time.monotonic() < end:
+            self.look({"error": error})
 
     def unused_for(self) -> float:
         """Seconds since the last lease ended."""

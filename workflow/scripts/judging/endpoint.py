@@ -236,23 +236,23 @@ class Endpoint:
         return in_one_line(text, self._key)
 
 
-def judges_server(settings: JudgeSettings, log: Path) -> LocalServer | SharedServer:
-    """The server of a judge with `serve`: this job's own, or shared with the jobs that follow."""
+def judges_server(settings: JudgeSettings, log: Path, linger: float) -> LocalServer | SharedServer:
+    """The server of a judge with `serve`: this job's own, or one that waits `linger` seconds for the next job."""
     command, secrets = settings.serve or "", [*settings.secrets, key_variable(settings)]
-    if settings.linger:
-        return SharedServer(command, log, settings.start_timeout, settings.linger, secrets)
+    if linger:
+        return SharedServer(command, log, settings.start_timeout, linger, secrets)
     return LocalServer(command, log, without=secrets)
 
 
 @contextmanager
 def open_endpoint(
-    settings: JudgeSettings, spending: Spending, recent: Iterable[tuple[float, int]], log: Path
+    settings: JudgeSettings, spending: Spending, recent: Iterable[tuple[float, int]], log: Path, linger: float = 0
 ) -> Generator[Endpoint]:
     """The judge, ready for calls; a judge with `serve` is started, and runs until the end of the `with` block."""
     if settings.base_url:
         yield Endpoint(settings, settings.base_url, api_key(settings), spending, recent)
         return
-    with judges_server(settings, log) as server:
+    with judges_server(settings, log, linger) as server:
         ask = Endpoint(settings, f"http://{HOST}:{server.port}/v1", server.key, spending, alive=server.check_running)
         server.wait(ask.is_healthy, settings.start_timeout)
         try:

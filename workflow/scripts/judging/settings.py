@@ -28,7 +28,6 @@ class JudgeSettings:
     serve: str | list[str] | None = None
     secrets: list[str] = field(default_factory=lambda: [KEY_VARIABLE])
     start_timeout: float = 600
-    linger: float = 0
     system: str | None = None
     temperature: float | None = 0
     max_tokens: int = 512
@@ -65,8 +64,6 @@ class JudgeSettings:
             raise SettingError("budget", "needs price, US dollars per million tokens; give both, or neither")
         if self.api == "batch" and self.serve:
             raise SettingError("api", "batch is for an endpoint at base_url; use calls for a judge with serve")
-        if self.linger and not self.serve:
-            raise SettingError("linger", "is for a judge with serve; leave it out")
         if self.base_url:
             check_base_url(self.base_url, self.key_env)
 

@@ -24,7 +24,7 @@ from serving.server import command_words
 KEEPER = Path(__file__).resolve().parents[1] / "share_server.py"
 PAUSE = 0.2  # seconds between two attempts to reach the keeper
 LONGEST_PATH = 100  # bytes; Linux allows a socket 107
-CALLED_OFF = 50  # attempts without a keeper that listens, after which something is wrong with it
+CALLED_OFF = 150  # attempts without a keeper that listens, after which something is wrong with it
 
 
 def meeting_place(words: Sequence[str]) -> Path:
@@ -74,7 +74,7 @@ class SharedServer:
                 raise InputError(f"the process that kept the server has died; its log is {self.log}")
 
     def _connect(self) -> socket.socket:
-        place = meeting_place(self._words)
+        place, keeper = meeting_place(self._words), None
         for _ in range(CALLED_OFF):
             lease = socket.socket(socket.AF_UNIX)
             try:
@@ -82,14 +82,15 @@ class SharedServer:
                 return lease
             except OSError:
                 lease.close()
-                self._start_keeper(place)
+                if keeper is None or keeper.poll() is not None:
+                    keeper = self._start_keeper(place)
                 time.sleep(PAUSE)
         raise InputError(f"no process keeps the server {self._words[0]!r}; its log is {self.log}")
 
-    def _start_keeper(self, place: Path) -> None:
+    def _start_keeper(self, place: Path) -> subprocess.Popen:
         """Start a keeper, which ends at once where there is one. It belongs to no job, and so to no job's group."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.Popen(
+        return subprocess.Popen(
             [
                 sys.executable,
                 str(KEEPER),

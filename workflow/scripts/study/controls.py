@@ -6,13 +6,14 @@ from basics.errors import InputError
 from basics.paths import REPOSITORY
 from judging.controls import read_set
 from study.matrix import Matrix
+from study.short_forms import asked
 
 
 class Controls:
     """The set of controls, in the test languages that it has a file for."""
 
     def __init__(self, config: Mapping, matrix: Matrix):
-        self._judges = [judge["name"] for judge in config["judges"]]
+        self._judges = [judge["name"] for judge in asked(config)]
         pattern = config["controls"]
         paths = {lang: pattern.replace("{lang}", lang) for lang in matrix.tested} if pattern else {}
         self.files: dict[str, str] = {lang: path for lang, path in paths.items() if (REPOSITORY / path).is_file()}
@@ -24,7 +25,7 @@ class Controls:
 
     @property
     def ratings(self) -> list[str]:
-        """The file of each judge's ratings of the controls; none without controls."""
+        """The file of each judge's ratings of the controls, people excepted; none without controls."""
         return [f"<results>/controls/{judge}.jsonl" for judge in self._judges] if self.files else []
 
 
