@@ -21,7 +21,7 @@ from basics.command_line import command_line
 from basics.errors import InputError
 from serving.server import HOST, LocalServer
 
-PARTING = 3.0  # seconds for which jobs are still told that the server has failed: many may start at once
+PARTING = 3.0  # seconds for which jobs are still told that the server did not start: many come at once
 TICK = 0.5  # seconds between two looks at the server
 
 
@@ -78,9 +78,12 @@ class Leases:
                 self._tell(job, told)
 
     def end(self, error: str) -> None:
-        """Tell all jobs, those included that are just coming, why there is no server."""
+        """Tell the jobs that use the server why there is none any more."""
         for job in self._held:
             self._tell(job, {"error": error})
+
+    def refuse(self, error: str) -> None:
+        """Tell the jobs that wait for the server, and those that come within moments, why it did not start."""
         end = time.monotonic() + PARTING
         while time.monotonic() < end:
             self.look({"error": error})
@@ -98,7 +101,11 @@ class Leases:
 def keep(arguments: argparse.Namespace, leases: Leases) -> None:
     """Run the server until nobody has used it for a while. Raises InputError if it fails."""
     with LocalServer(arguments.command, arguments.log, arguments.without) as server:
-        server.wait(lambda: lists_models(server), arguments.start_timeout)
+        try:
+            server.wait(lambda: lists_models(server), arguments.start_timeout)
+        except InputError as error:
+            leases.refuse(str(error))
+            raise
         told = {"port": server.port, "key": server.key}
         leases.look(told)  # the jobs that waited for the start
         while leases.unused_for() < arguments.linger:
