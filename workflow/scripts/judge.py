@@ -54,7 +54,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from string import Template
 from typing import Any, NamedTuple
 
 from basics.command_line import command_line
@@ -62,13 +61,13 @@ from basics.errors import InputError
 from basics.hashing import item_key
 from basics.journal import Journal
 from basics.kinds import text_fault
-from basics.reading import read_jsonl, read_text
+from basics.reading import read_jsonl
 from basics.settings import read_settings
 from basics.writing import write_jsonl
 from judging.batches import Batches, Requests
 from judging.endpoint import Endpoint, Refused, api_key, as_reply, is_reply, open_endpoint, prompt_bound, request_body
 from judging.limiter import MINUTE
-from judging.ratings import parse_rating
+from judging.replies import CUT, rating_in
 from judging.settings import JudgeSettings, determinants, reply_key, sent_seed
 from judging.spending import (
     NO_USAGE,
@@ -80,9 +79,9 @@ from judging.spending import (
     journal_files,
     past_usage,
 )
+from judging.template import read_template
 
 GRACE = 20.0  # seconds for calls in progress to finish after a signal
-CUT = "length"  # the finish_reason of a reply that max_tokens cut
 REFUSED_ALL = 10  # refusals without any accepted prompt that end the job
 
 
@@ -104,21 +103,6 @@ class Verdict:
     model: str | None
     fingerprint: str | None
     usage: Usage
-
-
-def read_template(path: str) -> Template:
-    """Read the judge's prompt template, without the line end at the end of the file."""
-    template = Template(read_text(path).removesuffix("\n"))
-    if not template.is_valid() or set(template.get_identifiers()) != {"instruction", "response"}:
-        raise InputError(
-            f"{path}: needs the placeholders ${{instruction}} and ${{response}}, no others, and $$ for $; correct it"
-        )
-    return template
-
-
-def rating_in(reply: dict) -> int | None:
-    """The rating in a reply; None if there is none, or the reply was cut before its end."""
-    return None if reply.get("finish") == CUT else parse_rating(reply["text"])
 
 
 class Judge:

@@ -1,0 +1,12 @@
+"""What a judge's reply, as judging/endpoint.py gives it and journals keep it, is worth."""
+
+from collections.abc import Mapping
+
+from judging.ratings import parse_rating
+
+CUT = "length"  # the finish_reason of a reply that max_tokens cut
+
+
+def rating_in(reply: Mapping) -> int | None:
+    """The rating in a reply; None if there is none, or the reply was cut before its end."""
+    return None if reply.get("finish") == CUT else parse_rating(reply["text"])
