@@ -4,7 +4,7 @@
 and id show which ratings of two judges belong to the same response.
 
 --prices is a JSON object or a file with one: US dollars per million tokens for each judge whose price is known, such as
-{"gpt-3.5-turbo": {"prompt": 0.5, "completion": 1.5}}. Tokens are summed over the ratings; when equal responses of a run
+{"gpt-6-luna": {"prompt": 0.1, "completion": 0.5}}. Tokens are summed over the ratings; when equal responses of a run
 share a call, its tokens count once.
 
 Agreement is measured between the repeats of a judge, and between every two judges by the first rating of each response:
