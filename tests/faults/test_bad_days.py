@@ -1,6 +1,7 @@
 """A read-only disk, a clock that was set back, two Snakemakes at once: each gives one line or the same bytes."""
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -9,7 +10,10 @@ import time
 
 import pytest
 
-from small import RESULTS, Checkout, differences
+from basics.reading import read_jsonl
+from judge_endpoint import started
+from judging.trial import JOURNAL
+from small import OPTIONS, RESULTS, Checkout, differences
 from snake import REPOSITORY
 
 RUN = "lora/tiny-bloom-s/multilingual"
@@ -83,7 +87,8 @@ def test_after_a_clock_is_set_back_one_line_names_a_remedy_that_costs_nothing(fi
 
 
 def test_no_duration_is_measured_with_a_clock_that_can_be_set():
-    """Such a clock is only read for the date of a reply, for dates that a server gives, and for the dates of files."""
+    """Such a clock is only read for the date of a reply, for dates that a server gives, for the day on which a model
+    ends, and for the dates of files."""
     asking = set()
     for path in (REPOSITORY / "workflow" / "scripts").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -93,7 +98,7 @@ def test_no_duration_is_measured_with_a_clock_that_can_be_set():
             assert not (isinstance(node, ast.ImportFrom) and node.module == "time"), (
                 f"{path.name}: import the whole module time"
             )
-    assert asking == {"judge", "endpoint", "client", "start"}
+    assert asking == {"judge", "endpoint", "client", "shutdowns", "start", "trial"}
 
 
 @pytest.mark.demo
@@ -114,3 +119,18 @@ def test_a_second_snakemake_stops_at_the_lock_and_one_that_ignores_it_ends_with_
     finished.finish("--", SCORES)  # one of the two may have removed what the other was about to read
     assert not differences(finished.artifacts(), before)
     assert sorted_keys(finished) == journals, "nothing was answered or judged twice"
+
+
+@pytest.mark.demo
+def test_a_run_asks_its_judge_at_an_api_for_one_rating_and_its_jobs_ask_for_no_more(finished, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-alive")
+    with started() as endpoint:
+        judge = {"name": "mine", "label": "Mine", "model": "mine", "base_url": endpoint.url}
+        (finished.folder / "mine.yaml").write_text(json.dumps({"judges": [judge]}))
+        path = f"{RESULTS}/ratings/mine/{RUN}.jsonl"
+        said = finished.finish("--configfile", *OPTIONS[-2:], "mine.yaml", "--", path)
+    assert "judge mine: m answers (rating 2)" in said.splitlines()
+    prompts = {(row["prompt"], row["response"]) for row in read_jsonl(finished.results / f"responses/{RUN}.jsonl")}
+    asked = [prompt for prompt in endpoint.calls if "What is the capital of France?" in prompt]
+    assert len(asked) == 1 and sum(endpoint.calls.values()) == 1 + len(prompts)
+    assert finished.journals()[f"journals/judge/mine/{JOURNAL}"]

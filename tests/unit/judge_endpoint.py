@@ -18,15 +18,19 @@ class Endpoint(ThreadingHTTPServer):
     """Answers `[[2]]`; `fault(prompt, n)` may answer the n-th call for a prompt otherwise: (status, headers, text).
 
     A text in bytes, or the dict of an error, is the whole body. `refusal(request)` may refuse a request for its
-    parameters: (status, body). A call is completed when its reply goes out to a client
+    parameters: (status, body). `models` are what it lists, by name the further fields of each; None: it has no list.
+    With `key`, a request with another one is refused. A call is completed when its reply goes out to a client
     that is still there; what it used is then charged. While the gate is closed, replies that would complete are held.
     """
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, fault=lambda prompt, n: None, refusal=lambda request: None, delay=0.0, hang=2.0):
+    def __init__(
+        self, fault=lambda prompt, n: None, refusal=lambda request: None, delay=0.0, hang=2.0, models=None, key=None
+    ):
         super().__init__(("127.0.0.1", 0), Handler)
+        self.models, self.key = models, key
         self.fault, self.refusal, self.delay, self.hang = fault, refusal, delay, hang
         self.lock, self.gate = threading.Lock(), threading.Event()
         self.gate.set()
@@ -59,16 +63,37 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def do_GET(self):
-        self.send(200, {}, json.dumps({"object": "list", "data": []}).encode())
+        if not self.has_key():
+            return
+        if (models := self.server.models) is None:
+            self.send(404, {}, b'{"detail": "Not Found"}')
+        else:
+            data = [
+                {"id": name, "object": "model", "created": 0, "owned_by": "x"} | more for name, more in models.items()
+            ]
+            self.send(200, {}, json.dumps({"object": "list", "data": data}).encode())
+
+    def has_key(self):
+        """Whether the request has the right key; if not, it is refused in OpenAI's words."""
+        with self.server.lock:
+            self.server.keys.add(self.headers["Authorization"])
+        given = self.headers["Authorization"].removeprefix("Bearer ")
+        if self.server.key in (None, given):
+            return True
+        message = f"Incorrect API key provided: {given}. You can find your API key at https://platform.openai.com."
+        error = {"message": message, "type": "invalid_request_error", "param": None, "code": "invalid_api_key"}
+        self.send(401, {}, json.dumps({"error": error}).encode())
+        return False
 
     def do_POST(self):
         server = self.server
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if not self.has_key():
+            return None
         prompt = request["messages"][-1]["content"]
         with server.lock:
             server.calls[prompt] += 1
             server.times.append(time.monotonic())
-            server.keys.add(self.headers["Authorization"])
             number = server.calls[prompt]
         if refused := server.refusal(request):
             status, body = refused
@@ -129,6 +154,25 @@ def gone(connection):
         return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""
     except OSError:
         return True
+
+
+# ---- parameters that an endpoint refuses
+
+
+def unsupported(name, message, code):
+    error = {"message": message, "type": "invalid_request_error", "param": name, "code": code}
+    return 400, {"error": error}
+
+
+def like_gpt_5(request):
+    """OpenAI's answers to what its reasoning models do not take, word for word."""
+    if "max_tokens" in request:
+        message = "Unsupported parameter: 'max_tokens' is not supported with this model."
+        return unsupported("max_tokens", f"{message} Use 'max_completion_tokens' instead.", "unsupported_parameter")
+    if request.get("temperature", 1) != 1:
+        message = "Unsupported value: 'temperature' does not support 0 with this model."
+        return unsupported("temperature", f"{message} Only the default (1) value is supported.", "unsupported_value")
+    return None
 
 
 # ---- what goes wrong, at random from a seed

@@ -105,12 +105,6 @@ def test_a_judge_has_a_key_unless_its_job_serves_it():
     assert several.keys_wanted(["served"]) == {}
 
 
-def test_only_a_judge_at_an_endpoint_has_a_model_that_its_provider_may_shut_down():
-    assert judges(CALLED, SERVED).models_wanted({"called", "served"}) == {
-        "called": (CALLED["base_url"], CALLED["model"])
-    }
-
-
 def test_a_server_sees_no_judges_key():
     several = judges(CALLED, BATCH, SERVED)
     assert several.secrets({"serve": "vllm"}) == {"secrets": ["BATCH_KEY", "OPENAI_API_KEY"]}

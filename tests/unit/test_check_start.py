@@ -1,28 +1,23 @@
 """Before the first job: can results be written, and would Slurm take the jobs?"""
 
-import datetime
 import os
 import time
 from types import SimpleNamespace
 
 import pytest
-import yaml
 
 from basics.errors import InputError
-from basics.paths import REPOSITORY, TIMESTAMP
-from judging.shutdowns import shutdown_date
-from planning.jobs import inputs_of, judges_called, models_trained_again, requests_of
+from basics.paths import TIMESTAMP
+from planning.jobs import Call, calls_of, inputs_of, judges_called, models_trained_again, requests_of
 from planning.start import (
     check_dates,
     check_keys,
-    check_shutdowns,
     check_slurm,
     check_start_or_exit,
     check_writable,
     warn_of_trainings,
 )
 
-SHIPPED = sorted((REPOSITORY / "config").rglob("*.yaml"))
 GPU = {"slurm_account": "proj", "slurm_partition": "gpu", "gpu": 4, "mem_mb": 240000, "runtime": 60, "threads": 32}
 
 
@@ -136,6 +131,7 @@ def job(rule: str, *, local: bool = False, group: str | None = None, **more) -> 
         group=group,
         input=more.pop("input", []),
         output=more.pop("output", []),
+        params=more.pop("params", None),
         threads=more.pop("threads", 1),
         resources=more,
         wildcards=SimpleNamespace(**named),
@@ -176,6 +172,18 @@ def test_judges_are_called_by_jobs_that_rate():
     assert judges_called(jobs) == {"called", "served", "planted"}
 
 
+def test_a_judge_that_many_jobs_call_is_checked_once():
+    said = {"params": SimpleNamespace(judge='{"name": "called"}', journals="journals/called")}
+    said |= {"input": SimpleNamespace(template="judge.txt"), "wildcards": {"judge": "called"}}
+    jobs = [
+        job("judge", **said),
+        job("judge", **said),
+        job("judge_report"),
+        job("score", wildcards={"judge": "called"}),
+    ]
+    assert calls_of(jobs) == {Call('{"name": "called"}', "judge.txt", "journals/called")}
+
+
 def test_finished_models_are_named_that_are_trained_again_for_a_job_before_them(tmp_path):
     finished, new = tmp_path / "finished", tmp_path / "new"
     finished.mkdir()
@@ -191,23 +199,3 @@ def test_a_warning_says_how_to_find_out_whether_models_must_be_trained_again(cap
     said = capsys.readouterr().err
     assert said.startswith("warning: results/paper/models/lora/a/multilingual and 2 more will be trained again")
     assert "make `all_tokens` first" in said and said.count("\n") == 1
-
-
-# The models of judges
-
-
-def test_a_model_that_was_shut_down_is_told_before_any_job(capsys):
-    gone = {"mine": ("https://api.openai.com/v1", "gpt-3.5-turbo-0125")}
-    check_shutdowns(gone, datetime.date(2026, 8, 1))
-    assert capsys.readouterr().err == ""
-    check_shutdowns(gone, datetime.date(2026, 10, 1))
-    assert capsys.readouterr().err == "warning: judge 'mine': gpt-3.5-turbo-0125 will be shut down on 2026-10-23\n"
-    with pytest.raises(InputError, match=r"judge 'mine': gpt-3\.5-turbo-0125 was shut down on 2026-10-23; take "):
-        check_shutdowns(gone, datetime.date(2026, 10, 23))
-
-
-@pytest.mark.parametrize("path", SHIPPED, ids=[path.stem for path in SHIPPED])
-def test_no_shipped_configuration_asks_a_judge_that_will_be_gone_within_months(path):
-    """Of the table: a judge without an end there may still be withdrawn, and the table was read on the day it says."""
-    for judge in yaml.safe_load(path.read_text(encoding="utf-8")).get("judges", []):
-        assert shutdown_date(judge.get("base_url", "http://127.0.0.1"), judge["model"]) is None

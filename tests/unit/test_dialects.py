@@ -7,7 +7,7 @@ import pytest
 
 from basics.errors import InputError
 from basics.settings import make_settings
-from judge_endpoint import NO_COMPLETION, completion, started
+from judge_endpoint import NO_COMPLETION, completion, like_gpt_5, started
 from judge_job import KEY, Job, questions
 from judging.endpoint import request_body
 from judging.settings import JudgeSettings, determinants
@@ -76,22 +76,6 @@ def test_a_dialect_that_is_not_used_leaves_the_keys_of_journals_as_they_were():
 
 
 # ---- parameters that an endpoint refuses
-
-
-def unsupported(name, message, code):
-    error = {"message": message, "type": "invalid_request_error", "param": name, "code": code}
-    return 400, {"error": error}
-
-
-def like_gpt_5(request):
-    """OpenAI's answers to what its reasoning models do not take, word for word."""
-    if "max_tokens" in request:
-        message = "Unsupported parameter: 'max_tokens' is not supported with this model."
-        return unsupported("max_tokens", f"{message} Use 'max_completion_tokens' instead.", "unsupported_parameter")
-    if request.get("temperature", 1) != 1:
-        message = "Unsupported value: 'temperature' does not support 0 with this model."
-        return unsupported("temperature", f"{message} Only the default (1) value is supported.", "unsupported_value")
-    return None
 
 
 def test_a_model_that_takes_neither_max_tokens_nor_a_temperature_is_judged_by_after_a_change_of_each_key(job, endpoint):

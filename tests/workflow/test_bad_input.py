@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from judge_endpoint import started
 from snake import DEMO, REPOSITORY, checkout, snakemake
 
 NOTICES = ("Using profile", "Config file ")  # Snakemake's own words before it reads the Snakefile
@@ -118,4 +119,21 @@ def test_a_judges_key_that_is_not_set_is_told_before_any_job(tmp_path, monkeypat
     told = [line for line in done.stdout.splitlines() if line.startswith("error: ")]
     assert done.returncode == 1 and len(told) == 1, done.stdout
     assert told[0].startswith("error: judge 'mine': the environment variable OPENAI_API_KEY is not set; export it")
+    assert not any((house / "results" / "demo").iterdir())
+
+
+def test_a_judge_that_would_not_answer_is_told_before_any_job_and_asked_nothing_by_a_dry_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-dead")
+    house, overlay = checkout(tmp_path / "house"), tmp_path / "overlay.yaml"
+    with started(key="sk-alive") as endpoint:
+        judge = {"name": "mine", "label": "Mine", "model": "mine", "base_url": endpoint.url}
+        overlay.write_text(json.dumps({"judges": [judge]}), encoding="utf-8")
+        command = ("--cores", "1", *DEMO, str(overlay), "--", "all_figures")
+        assert snakemake("--dry-run", *command, directory=house).returncode == 0
+        assert not endpoint.keys
+        done = snakemake(*command, directory=house)
+    told = [line for line in done.stdout.splitlines() if line.startswith("error: ")]
+    assert done.returncode == 1 and len(told) == 1 and "Traceback" not in done.stdout, done.stdout
+    assert told[0].startswith("error: judge 'mine': the call failed: AuthenticationError: Error code: 401")
+    assert "export a key that it accepts as OPENAI_API_KEY (check_judges: offline starts without asking)" in told[0]
     assert not any((house / "results" / "demo").iterdir())

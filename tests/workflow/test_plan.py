@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from judge_endpoint import started
+from judging.shutdowns import day_in
 from snake import DEMO, REPOSITORY, checkout, counts, dry_run
 
 RESULTS = REPOSITORY / "results" / "demo"
@@ -59,8 +61,30 @@ def test_the_paper_takes_970_hours_of_an_a100_and_25500_calls_and_560_for_contro
 
 
 def test_a_judge_that_is_sold_costs_what_its_calls_cost(house):
-    [judge] = plan(house, "--configfile", "config/presets/judge-openai.yaml")["judges"]
+    [judge] = plan(house, "--offline", "--configfile", "config/presets/judge-openai.yaml")["judges"]
     assert judge["dollars_left"] == pytest.approx(26_060 * (700 * 0.1 + 100 * 0.5) / 1e6)
+
+
+def test_a_judge_that_is_shut_down_before_the_planned_end_is_told_in_one_line_after_the_plan(house, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-alive")
+    with started(models={"mine": {"shutdown_date": str(day_in(7 * 24))}}) as endpoint:
+        judge = {"name": "mine", "label": "Mine", "model": "mine", "base_url": endpoint.url}
+        (house / "mine.yaml").write_text(json.dumps({"judges": [judge]}))
+        asked = ask(house, "--configfile", "mine.yaml")
+        assert (asked.returncode, *asked.stderr.splitlines()[1:]) == (
+            0,
+            f"warning: judge 'mine': mine is not served from {day_in(7 * 24)} on",
+            "judge mine: m answers (rating 2)",
+        ), "sixteen devices are planned to take three days"
+        with_one = ask(house, "--configfile", "mine.yaml", "--config", "plan={devices: 1}")
+        offline = ask(house, "--configfile", "mine.yaml", "--offline")
+        assert sum(endpoint.calls.values()) == 1
+    assert with_one.returncode == 1 and with_one.stdout.startswith("# What all_figures of paper will take")
+    [_, line] = with_one.stderr.splitlines()
+    assert line.startswith(
+        f"error: judge 'mine': mine is not served from {day_in(7 * 24)} on, and may be called until "
+    )
+    assert offline.returncode == 0 and offline.stderr.endswith("judge mine is not asked whether it answers\n")
 
 
 def test_on_an_h100_it_is_305_hours(house):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from judging.trial import JOURNAL
 from snake import DEMO, REPOSITORY
 
 CONFIG = {
@@ -164,6 +165,15 @@ def test_a_failure_is_told_with_its_log_and_its_one_line_and_what_was_spent_is_a
     ]
     [judge] = result["judges"]
     assert (judge["ratings"], judge["prompt_tokens"], judge["dollars"]) == (2, 200, pytest.approx(400e-6))
+
+
+def test_what_a_judge_was_asked_before_the_run_is_a_part_of_its_cost(small):
+    trial = small / "results/small/journals/judge/j" / JOURNAL
+    trial.parent.mkdir(parents=True)
+    reply = {"usage": {"prompt_tokens": 200, "completion_tokens": 100}}
+    trial.write_text(json.dumps({"key": "1", "value": reply}) + "\n")
+    [judge] = status(small)["judges"]
+    assert (judge["ratings"], judge["prompt_tokens"], judge["dollars"]) == (0, 200, pytest.approx(400e-6))
 
 
 def test_what_runs_is_told_from_what_waits_for_it(small):

@@ -6,6 +6,9 @@
 The jobs, done and left, are those of Snakemake's DAG. Rows, tokens, speeds, and the tokens of a judge's calls come from
 existing files (counted, measured) where there are any; the rest is assumed, by `plan` in the configuration, and the
 report says which is which. No job is started and no lock taken, so this can be used while a run is in progress.
+
+Then each judge at an API that a job calls is asked for one rating, as at the start of a run (check_judge.py); one that
+does not answer, or is shut down before the planned end, is an error after the report.
 """
 
 import argparse
@@ -18,11 +21,13 @@ import yaml
 from basics.command_line import command_line
 from basics.errors import InputError
 from basics.paths import REPOSITORY
+from judging.shutdowns import day_in
 from judging.spending import cost, journal_files, past_usage
 from planning import estimates
 from planning.asking import add_target_options, stage_rows, totals_by_stage, workflow_of, write_report
 from planning.forecast import ASSUMED, MEASURED, Forecast, Number, source_summary
-from planning.jobs import Job, Workflow
+from planning.jobs import Job, Workflow, calls_left
+from planning.start import check_judges_or_exit
 from planning.walltime import Schedule, schedule
 from reporting.costs import short_number, sort_by_model
 from reporting.markdown import ABSENT, markdown_table
@@ -347,12 +352,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add_target_options(parser)
     profile = REPOSITORY / "profiles" / "slurm"
     parser.add_argument("--profile", type=Path, default=profile, metavar="FOLDER", help="profile whose retries apply")
+    parser.add_argument("--offline", action="store_true", help="ask no judge; so does check_judges: offline")
     options = parser.parse_args(arguments)
 
     retries = retries_of(options.profile)
     workflow = workflow_of(options)
     result = plan(workflow, options.targets, retries)
     write_report(result, plan_page(result), options.output_prefix or f"results/{workflow.config['experiment']}/plan")
+    ask = workflow.config["check_judges"] == "ask" and not options.offline
+    check_judges_or_exit(calls_left(workflow), day_in(result["wall_hours"]), ask)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from basics.command_line import command_line
 from basics.errors import InputError
 from basics.reading import read_jsonl
 from judging.spending import NO_USAGE, USAGE_KINDS, cost, past_usage
+from judging.trial import JOURNAL
 from planning.asking import add_target_options, stage_rows, totals_by_stage, workflow_of, write_report
 from planning.jobs import Job, Workflow
 from reporting.costs import read_spent, short_number
@@ -173,10 +174,11 @@ def judge_costs(jobs: Iterable[Job], config: Mapping) -> list[dict]:
     """By judge: existing ratings, and the usage of all replies in its journals or, for runs without, of ratings."""
     rows = []
     for judge in asked(config):
-        ratings, used = 0, Counter(NO_USAGE)
+        ratings, used, trials = 0, Counter(NO_USAGE), set()
         for job in jobs:
             if job.wildcards.get("judge") != judge["name"] or "journals" not in job.params:
                 continue
+            trials.add(Path(job.params["journals"]) / JOURNAL)
             rated = read_jsonl(job.output, {"usage": USAGE_KINDS}) if Path(job.output).exists() else []
             ratings += len(rated)
             journal = Path(f"{job.params['journals']}/{job.params['run']}.jsonl")
@@ -185,6 +187,7 @@ def judge_costs(jobs: Iterable[Job], config: Mapping) -> list[dict]:
             else:
                 for row in rated:
                     used.update(row["usage"])
+        used.update(past_usage(trial for trial in trials if trial.exists()).usage)
         usage = {key: used[key] for key in NO_USAGE}
         dollars = cost(usage, judge["price"]) if "price" in judge else None
         rows.append({"judge": judge["name"], "ratings": ratings} | usage | {"dollars": dollars})

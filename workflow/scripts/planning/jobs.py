@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from basics.errors import InputError
 
@@ -57,6 +57,23 @@ class Workflow:
     stages: Sequence[str]
     jobs: Sequence[Job]
     locked: bool  # whether a Snakemake, running or killed, holds its lock on the folder
+
+
+class Call(NamedTuple):
+    """How jobs call a judge: its settings as JSON, the template of its prompts, the folder of its journals."""
+
+    judge: str
+    template: str
+    journals: str
+
+
+def calls_left(workflow: Workflow) -> set[Call]:
+    """How the jobs that are left call judges."""
+    return {
+        Call(job.params["judge"], job.inputs["template"][0], job.params["journals"])
+        for job in workflow.jobs
+        if job.left and _rates(job.rule, job.wildcards)
+    }
 
 
 def read_workflow(
@@ -128,6 +145,11 @@ def _jobs_of(workflow) -> list[Job]:
     return list(jobs.values())
 
 
+def _rates(rule: str, wildcards: Mapping) -> bool:
+    """Whether a job of this rule asks a judge for ratings."""
+    return rule.startswith("judge") and "judge" in wildcards
+
+
 def _path_list(files: str | Iterable[object]) -> list[str]:
     return [files] if isinstance(files, str) else [str(file) for file in files]
 
@@ -160,7 +182,16 @@ def requests_of(jobs: Iterable, group_components: Mapping[str, int]) -> list[tup
 
 def judges_called(jobs: Iterable) -> set[str]:
     """Names of the judges that the jobs ask for ratings."""
-    return {job.wildcards.judge for job in jobs if job.rule.name.startswith("judge") and "judge" in job.wildcards_dict}
+    return {job.wildcards.judge for job in jobs if _rates(job.rule.name, job.wildcards_dict)}
+
+
+def calls_of(jobs: Iterable) -> set[Call]:
+    """How the jobs call judges."""
+    return {
+        Call(job.params.judge, str(job.input.template), job.params.journals)
+        for job in jobs
+        if _rates(job.rule.name, job.wildcards_dict)
+    }
 
 
 def models_trained_again(jobs: Iterable, reason_of: Callable) -> list[str]:

@@ -1,5 +1,5 @@
-"""Checks before the first job: results can be written, no input is dated in the future, keys are set, judges'
-models exist, Slurm accepts the jobs.
+"""Checks before the first job: results can be written, no input is dated in the future, keys are set, Slurm
+accepts the jobs, judges answer.
 
 Without them, a wrong account or partition fills a page for every job and every attempt (executor plugin 2.8.0), and a
 disk that cannot be written to causes a traceback. A job with an input dated in the future runs to its end, is then
@@ -18,10 +18,14 @@ from pathlib import Path
 
 from basics.errors import InputError
 from basics.paths import TIMESTAMP
-from judging.shutdowns import shutdown_date
+from basics.settings import read_settings
+from judging.settings import JudgeSettings
+from judging.shutdowns import check_end, shutdown_date
+from judging.template import read_template
+from judging.trial import try_judge
+from planning.jobs import Call
 
 SKEW = 60  # seconds by which the clocks of a cluster's machines may differ; these are waited out
-NOTICE = datetime.timedelta(days=60)  # before the end of a judge's model; a study may take weeks
 OPTIONS = {  # of sbatch, by Snakemake's names for resources
     "slurm_account": "--account",
     "slurm_partition": "--partition",
@@ -110,23 +114,34 @@ def check_keys(wanted: Mapping[str, str]) -> None:
             )
 
 
-def check_shutdowns(called: Mapping[str, tuple[str, str]], today: datetime.date) -> None:
-    """Check that the models of judges, by name the URL of the endpoint and the model, are still there.
+def judge_faults(calls: Iterable[Call], until: datetime.date, ask: bool) -> list[str]:
+    """What is wrong, a line each, with judges at APIs that may be called up to a day.
 
-    Raises:
-        InputError: for a model that has been shut down. One that will be within NOTICE is told.
+    Each is asked for a rating; with `ask` false, only its model is looked up in our table of shutdowns. Judges that
+    their jobs serve are left out.
     """
-    for judge, (base_url, model) in called.items():
-        end = shutdown_date(base_url, model)
-        if end is None:
+    faults = []
+    for call in sorted(calls):
+        settings = read_settings(JudgeSettings, call.judge)
+        if settings.base_url is None:
             continue
-        if end <= today:
-            raise InputError(
-                f"judge {judge!r}: {model} was shut down on {end}; take a model that is there, as in"
-                " config/presets/judge-openai.yaml, or one with open weights"
-            )
-        if end <= today + NOTICE:
-            print(f"warning: judge {judge!r}: {model} will be shut down on {end}", file=sys.stderr, flush=True)
+        try:
+            if ask:
+                said = try_judge(settings, read_template(call.template), Path(call.journals), until)
+            else:
+                said = [f"judge {settings.name} is not asked whether it answers"]
+                check_end(settings.name, settings.model, shutdown_date(settings.base_url, settings.model), until)
+            print(*said, sep="\n", file=sys.stderr, flush=True)
+        except InputError as fault:
+            faults.append(str(fault))
+    return faults
+
+
+def check_judges_or_exit(calls: Iterable[Call], until: datetime.date, ask: bool) -> None:
+    """Check the judges at APIs, as in `judge_faults`, and exit with one line for each that has a fault."""
+    way_out = " (check_judges: offline starts without asking)" if ask else ""
+    if faults := judge_faults(calls, until, ask):
+        sys.exit("\n".join(f"error: {fault}{way_out}" for fault in faults))
 
 
 def warn_of_trainings(models: Sequence[str]) -> None:
@@ -154,14 +169,12 @@ def check_start_or_exit(
     inputs: Iterable[str],
     jobs: Iterable[tuple[str, Mapping[str, object]]],
     keys: Mapping[str, str] | None = None,
-    judges: Mapping[str, tuple[str, str]] | None = None,
 ) -> None:
     """Check all of this, and exit with just one line on a fault: Snakemake wraps exceptions in a traceback."""
     try:
         check_writable(Path(folder))
         check_dates(Path(folder), inputs)
         check_keys(keys or {})
-        check_shutdowns(judges or {}, datetime.datetime.now(datetime.UTC).date())
         check_slurm(jobs)
     except InputError as error:
         sys.exit(f"error: {error}")

@@ -8,6 +8,7 @@ from basics.paths import REPOSITORY
 from basics.reading import read_yaml
 
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.yaml"
+BEFORE_THE_RUN = ("plan", "check_judges")  # keys on which no result depends
 
 
 def merge(base: dict, changes: Mapping) -> dict:
@@ -29,9 +30,9 @@ def read_configs(paths: Iterable[Path]) -> dict:
 
 
 def text_of(config: Mapping) -> str:
-    """The configuration as YAML, as it is saved with the results. It omits `plan`, on which no result depends, so that
+    """The configuration as YAML, as it is saved with the results. It omits keys on which no result depends, so that
     changing the assumptions of a plan does not cause figures to be drawn again."""
     import yaml
 
-    kept = {key: value for key, value in config.items() if key != "plan"}
+    kept = {key: value for key, value in config.items() if key not in BEFORE_THE_RUN}
     return yaml.safe_dump(json.loads(json.dumps(kept)), allow_unicode=True, sort_keys=False)  # in Python's own types

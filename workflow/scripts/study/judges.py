@@ -47,11 +47,6 @@ class Judges:
         """The variables that must be set to call these judges, each with the name of a judge."""
         return {self.key_variable(name): name for name in sorted(called) if "serve" not in self.entries[name]}
 
-    def models_wanted(self, called: Iterable[str]) -> dict[str, tuple[str, str]]:
-        """Endpoint and model of those of these judges that an endpoint serves, by name."""
-        entries = {name: self.entries[name] for name in sorted(called)}
-        return {name: (judge["base_url"], judge["model"]) for name, judge in entries.items() if "serve" not in judge}
-
     def secrets(self, settings: Mapping) -> dict[str, list[str]]:
         """For a job that serves a model: the variables that its server must not see: the keys of all judges."""
         return {"secrets": sorted({self.key_variable(name) for name in self.entries})} if settings.get("serve") else {}
