@@ -75,7 +75,8 @@ real: env $(REAL)/.made $(VLLM_CPU)/.made ## run a real model, judge and languag
 	@$(SNAKEMAKE) --configfile config/real.yaml $(TEXTS) -- all_figures
 	@cat results/real/summary.md
 
-# For any configuration and target, as with snakemake. Both only read, apart from the two files they write to results/.
+# For any configuration and target, as with snakemake. Both only read, apart from the two files they
+# write to results/; `plan` also asks judges at APIs for one rating each, unless the configuration says check_judges: offline.
 ASKED      = $(if $(CONFIG),--configfile $(CONFIG)) -- $(TARGET)
 
 plan: env ## estimate what a run will cost, before it runs; CONFIG, TARGET

@@ -129,7 +129,7 @@ def test_a_run_asks_its_judge_at_an_api_for_one_rating_and_its_jobs_ask_for_no_m
         (finished.folder / "mine.yaml").write_text(json.dumps({"judges": [judge]}))
         path = f"{RESULTS}/ratings/mine/{RUN}.jsonl"
         said = finished.finish("--configfile", *OPTIONS[-2:], "mine.yaml", "--", path)
-    assert "judge mine: m answers (rating 2)" in said.splitlines()
+    assert "judge mine: 'm' answers (rating 2)" in said.splitlines()
     prompts = {(row["prompt"], row["response"]) for row in read_jsonl(finished.results / f"responses/{RUN}.jsonl")}
     asked = [prompt for prompt in endpoint.calls if "What is the capital of France?" in prompt]
     assert len(asked) == 1 and sum(endpoint.calls.values()) == 1 + len(prompts)

@@ -62,7 +62,7 @@ def ending(hours):
 
 def test_a_judge_is_asked_for_one_rating_in_the_words_of_the_study(tmp_path, capsys):
     with started(models={"m": {}}, key=KEY) as server:
-        assert told(capsys, call(server, tmp_path)) == ["judge j: m answers (rating 2, $0.0040)"]
+        assert told(capsys, call(server, tmp_path)) == ["judge j: 'm' answers (rating 2, $0.0040)"]
     [(prompt, calls)] = server.calls.items()
     assert calls == 1
     assert prompt == TEMPLATE.read_text(encoding="utf-8").rstrip("\n").replace(
@@ -93,9 +93,10 @@ def test_each_start_asks_again(tmp_path, capsys):
             assert sum(server.calls.values()) == len(read_rows(tmp_path / "j" / JOURNAL)) == count
 
 
-def test_an_endpoint_that_lists_no_models_is_judged_by_its_answer(tmp_path, capsys):
-    with started(models=None) as server:
-        assert told(capsys, call(server, tmp_path)) == ["judge j: m answers (rating 2, $0.0040)"]
+@pytest.mark.parametrize("models", [None, {}, {"a name that is none": {"id": 7}}])
+def test_an_endpoint_that_lists_no_models_is_judged_by_its_answer(tmp_path, capsys, models):
+    with started(models=models) as server:
+        assert told(capsys, call(server, tmp_path)) == ["judge j: 'm' answers (rating 2, $0.0040)"]
 
 
 def test_a_model_that_answers_by_a_name_that_is_not_listed_is_told(tmp_path, capsys):
@@ -125,7 +126,7 @@ FAULTS = {
     "a model that is dead": (
         {"fault": lambda prompt, n: (404, {}, {"error": UNKNOWN}), "models": {"z": {}, "m-20": {}, "m-2": {}}},
         "The model `m` does not exist or you do not have access to it",
-        "; the endpoint does not list 'm', but m-2, m-20, z: correct judges.j.model",
+        "; the endpoint does not list 'm', but 'm-2', 'm-20', 'z': correct judges.j.model",
     ),
     "a model that is dead, of an endpoint without a list": (
         {"fault": lambda prompt, n: (404, {}, {"error": UNKNOWN}), "models": None},
@@ -248,7 +249,7 @@ def by_hand(server, folder, *more):
 def test_a_judge_can_be_asked_by_hand(tmp_path):
     with started(models=ending(WEEK)) as server:
         asked = by_hand(server, tmp_path)
-        assert (asked.returncode, asked.stdout) == (0, "judge j: m answers (rating 2)\n"), asked.stderr
+        assert (asked.returncode, asked.stdout) == (0, "judge j: 'm' answers (rating 2)\n"), asked.stderr
         asked = by_hand(server, tmp_path, "--until", str(day_in(WEEK)))
     assert asked.returncode == 1 and asked.stderr.startswith("error: judge 'j': m is not served from ")
     assert asked.stderr.count("\n") == 1

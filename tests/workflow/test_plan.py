@@ -74,7 +74,7 @@ def test_a_judge_that_is_shut_down_before_the_planned_end_is_told_in_one_line_af
         assert (asked.returncode, *asked.stderr.splitlines()[1:]) == (
             0,
             f"warning: judge 'mine': mine is not served from {day_in(7 * 24)} on",
-            "judge mine: m answers (rating 2)",
+            "judge mine: 'm' answers (rating 2)",
         ), "sixteen devices are planned to take three days"
         with_one = ask(house, "--configfile", "mine.yaml", "--config", "plan={devices: 1}")
         offline = ask(house, "--configfile", "mine.yaml", "--offline")

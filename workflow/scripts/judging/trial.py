@@ -46,16 +46,9 @@ def try_judge(settings: JudgeSettings, template: Template, journals: Path, until
         reply = ask_question(settings, template, journals)
     except InputError as fault:
         raise InputError(_with_remedy(settings, str(fault), listed)) from None
-    rating = rating_in(reply)
-    if rating is None:
-        cut = f", cut at max_tokens ({settings.max_tokens})," if reply.get("finish") == CUT else ""
-        quoted = " ".join(reply["text"].split())[:200]
-        raise InputError(
-            f"judge {settings.name!r}: its reply to a question{cut} holds no rating: {quoted!r}; take another model, or"
-            f" change reply_format or max_tokens in judges.{settings.name}"
-        )
+    rating = checked_rating(settings, reply)
     money = f", ${cost(reply.get('bound', reply['usage']), settings.price):.4f}" if settings.price else ""
-    said = [f"judge {settings.name}: {reply['model'] or settings.model} answers (rating {rating}{money})"]
+    said = [f"judge {settings.name}: {(reply['model'] or settings.model)!r} answers (rating {rating}{money})"]
     if listed and settings.model not in listed:
         said.append(f"warning: judge {settings.name!r}: the endpoint does not list {settings.model!r}, but answers")
     return said
@@ -72,7 +65,8 @@ def listed_models(settings: JudgeSettings, base_url: str) -> dict[str, str | Non
     key = api_key(settings)
     try:
         with openai_client(base_url, key, timeout=SHORT, max_retries=0) as client:
-            return {model.id: model.shutdown_date for model in client.models.list().data}
+            listed = client.models.list().data
+            return {model.id: model.shutdown_date for model in listed if isinstance(model.id, str)}
     except openai.APIConnectionError as error:
         why = in_one_line(f"{error} ({error.__cause__})" if error.__cause__ else error, key)
         raise InputError(
@@ -114,10 +108,23 @@ def ask_question(settings: JudgeSettings, template: Template, journals: Path) ->
     return reply
 
 
+def checked_rating(settings: JudgeSettings, reply: Mapping) -> int:
+    """The rating in a reply. Raises InputError, with the reply, if there is none."""
+    rating = rating_in(reply)
+    if rating is None:
+        cut = f", cut at max_tokens ({settings.max_tokens})," if reply.get("finish") == CUT else ""
+        quoted = " ".join(reply["text"].split())[:200]
+        raise InputError(
+            f"judge {settings.name!r}: its reply to a question{cut} holds no rating: {quoted!r}; take another model, or"
+            f" change reply_format or max_tokens in judges.{settings.name}"
+        )
+    return rating
+
+
 def _with_remedy(settings: JudgeSettings, fault: str, listed: Mapping[str, str | None]) -> str:
     """A fault of the call with what to do about it, where its status or the list tells."""
     if listed and settings.model not in listed:
-        nearest = ", ".join(difflib.get_close_matches(settings.model, listed, n=NEAREST, cutoff=0))
+        nearest = ", ".join(map(repr, difflib.get_close_matches(settings.model, listed, n=NEAREST, cutoff=0)))
         remedy = f"the endpoint does not list {settings.model!r}, but {nearest}: correct judges.{settings.name}.model"
     elif "Error code: 401" in fault or "Error code: 403" in fault:
         remedy = f"export a key that it accepts as {key_variable(settings)}"
