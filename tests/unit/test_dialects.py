@@ -107,6 +107,7 @@ BODIES = {  # of errors, as the client gives them: what is told, the parameter t
     "OpenAI": (like_gpt_5({"max_tokens": 1})[1]["error"], "Unsupported parameter: 'max_tokens'", "max_tokens", False),
     "OpenAI, older": ({"message": "Unrecognized request argument supplied: seed"}, "Unrecognized", "seed", False),
     "vLLM": ({"object": "error", "message": "maximum context length is 2048", "code": 400}, "maximum", None, False),
+    "vLLM, a value": ({"message": "not an integer", "param": "body.seed", "code": 400}, "not an", "seed", False),
     "TGI": ("Input validation error: `temperature` must be strictly positive", "Input", "temperature", False),
     "Ollama": ("model 'x' not found", "model 'x' not found", None, False),
     "FastAPI": ({"detail": [EXTRA]}, "seed: Extra inputs are not permitted", "seed", False),

@@ -90,7 +90,8 @@ def parameter_fault(settings: JudgeSettings, body: object) -> str | None:
     limits = [name for name in LENGTH_LIMITS if name != refused]
     remedies = dict.fromkeys(LENGTH_LIMITS, f"set length_limit: {limits[0]}")
     remedies |= {"temperature": "set temperature: null, and none is sent", "seed": "leave out seed"}
-    remedies |= {"reasoning_effort": "leave out reasoning_effort", "messages": "leave out system"}
+    remedies |= {"reasoning_effort": "leave out reasoning_effort"}
+    remedies |= {"messages": "leave out system"} if settings.system else {}
     remedies |= dict.fromkeys(reply_constraint(settings.reply_format, 1), "set reply_format: text")
     remedies |= dict.fromkeys(settings.extra_body, "correct extra_body")
     if refused not in remedies:

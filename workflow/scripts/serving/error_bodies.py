@@ -6,6 +6,7 @@
 import re
 
 ON_PARAMETERS = {"unsupported_parameter", "unsupported_value", "unknown_parameter"}  # OpenAI's error codes
+OF_THE_BODY = "body."  # before a parameter's name, where vLLM says that it is not valid
 ON_CONTENT = {"content_filter", "content_policy_violation"}  # Azure's and OpenAI's
 NAMED = (  # in a message: TGI's, OpenAI's older models'
     re.compile(r"validation error: `(\w+)`"),
@@ -29,8 +30,9 @@ def reason(body: object) -> str:
 def refused_parameter(body: object) -> str | None:
     """The parameter of the request that the endpoint does not take, whatever the prompt; None if it names none."""
     if isinstance(body, dict):
-        if body.get("code") in ON_PARAMETERS and isinstance(body.get("param"), str):
-            return body["param"]
+        named = body.get("param")
+        if isinstance(named, str) and (body.get("code") in ON_PARAMETERS or named.startswith(OF_THE_BODY)):
+            return named.removeprefix(OF_THE_BODY)
         faults = body.get("detail")
         for fault in faults if isinstance(faults, list) else []:
             if isinstance(fault, dict) and fault.get("type") == "extra_forbidden":
