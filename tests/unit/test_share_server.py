@@ -138,6 +138,16 @@ def test_another_server_starts_when_the_first_has_ended(tmp_path, server):
         assert ended(server.starts[0])
 
 
+def test_two_jobs_of_a_cluster_on_one_machine_share_nothing(server, monkeypatch):
+    """Slurm would end the server of one with that job."""
+    places = set()
+    for job, gpus in (("1", "0"), ("2", "0"), ("2", "1")):
+        monkeypatch.setenv("SLURM_JOB_ID", job)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+        places.add(meeting_place(server.command).parent)
+    assert len(places) == 3
+
+
 def test_its_key_is_in_no_file_and_no_command(tmp_path, server, own_place):
     with server.lease(tmp_path) as lease:
         files = [path for path in [*own_place.rglob("*"), *tmp_path.rglob("*")] if path.is_file()]

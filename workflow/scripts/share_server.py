@@ -15,6 +15,7 @@ import select
 import socket
 import time
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 from basics.command_line import command_line
@@ -32,7 +33,7 @@ def lists_models(server: LocalServer) -> bool:
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as answer:
             return answer.status == 200
-    except OSError:
+    except (OSError, HTTPException):
         return False
 
 
@@ -95,7 +96,7 @@ class Leases:
     @staticmethod
     def _tell(job: socket.socket, told: dict) -> None:
         with contextlib.suppress(OSError):
-            job.sendall(json.dumps(told).encode())
+            job.sendall(json.dumps(told).encode() + b"\n")
 
 
 def keep(arguments: argparse.Namespace, leases: Leases) -> None:

@@ -23,17 +23,25 @@ from serving.server import command_words
 
 KEEPER = Path(__file__).resolve().parents[1] / "share_server.py"
 PAUSE = 0.2  # seconds between two attempts to reach the keeper
+OF_AN_ALLOCATION = ("SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES")
 LONGEST_PATH = 100  # bytes; Linux allows a socket 107
 CALLED_OFF = 150  # attempts without a keeper that listens, after which something is wrong with it
 
 
+def digest(parts: Iterable[str]) -> str:
+    """A short name for texts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+
+
 def meeting_place(words: Sequence[str]) -> Path:
-    """The keeper's socket for a command: in a folder that only this user can enter, on this machine."""
-    folder = Path(tempfile.gettempdir()) / f"better-alpaca-{os.getuid()}"
+    """The keeper's socket for a command: in a folder that only this user can enter, on this machine. Two allocations of
+    a cluster on one machine have one each: the server of one would end with it."""
+    allocation = digest(os.environ.get(name, "") for name in OF_AN_ALLOCATION)
+    folder = Path(tempfile.gettempdir()) / f"better-alpaca-{os.getuid()}-{allocation}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
         raise InputError(f"{folder}: others can enter it, and a server's key is told there; remove the folder")
-    place = folder / hashlib.sha256("\0".join([os.getcwd(), *words]).encode()).hexdigest()[:16]
+    place = folder / digest([os.getcwd(), *words])
     if len(os.fsencode(place)) > LONGEST_PATH:
         raise InputError(f"{folder}: too long a path for a socket; set TMPDIR to a shorter one")
     return place
@@ -49,8 +57,10 @@ class SharedServer:
         self, command: str | Sequence[str], log: Path | str, timeout: float, linger: float, without: Iterable[str]
     ):
         self._words, self.log = command_words(command), Path(log)
-        self._options = ["--start-timeout", str(timeout), "--linger", str(linger), "--without", *without]
+        self._without = set(without)
+        self._options = ["--start-timeout", str(timeout), "--linger", str(linger), "--without", *sorted(self._without)]
         self.port, self.key = 0, ""
+        self._unread = b""
 
     def __enter__(self) -> "SharedServer":
         told = None
@@ -106,15 +116,18 @@ class SharedServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            env={name: value for name, value in os.environ.items() if name not in self._without},
         )
 
     def _told(self) -> dict | None:
         """What the keeper says next; None if it has ended. Raises InputError if the server has failed, and
         BlockingIOError if there is nothing to read from a socket that does not wait."""
-        try:
-            line = self._lease.recv(65_536)
-        except ConnectionResetError:
-            return None
+        if b"\n" not in self._unread:
+            try:
+                self._unread += self._lease.recv(65_536)
+            except ConnectionResetError:
+                return None
+        line, _, self._unread = self._unread.partition(b"\n")
         told = json.loads(line) if line else None
         if told and "error" in told:
             raise InputError(told["error"])
