@@ -33,7 +33,7 @@ from basics.writing import write_jsonl
 from data.identifier import identify, load_model
 from data.prompts import FIELDS, check_prompts
 from data.template import Template, cut_response
-from judging.endpoint import as_reply, is_reply
+from judging.endpoint import NotAnswered, as_reply, is_reply
 from judging.ratings import RATINGS, parse_rating
 from langid import text_to_identify
 from models.tokenizer import Tokenizer
@@ -72,7 +72,7 @@ def drawn(*strategies: st.SearchStrategy, **named: st.SearchStrategy) -> Callabl
     return decorate
 
 
-def one_line(refusal: InputError) -> bool:
+def one_line(refusal: Exception) -> bool:
     """Whether what refuses something can be printed, as one line."""
     text = str(refusal)
     text.encode("utf-8")
@@ -235,8 +235,12 @@ ANYTHING = st.recursive(
 
 
 @drawn(ANYTHING)
-def test_any_completion_is_kept_as_a_reply_that_can_be_written(completion):
-    reply = as_reply(completion)
+def test_any_completion_is_kept_as_a_reply_that_can_be_written_or_is_none(completion):
+    try:
+        reply = as_reply(completion)
+    except NotAnswered as fault:
+        assert one_line(fault)
+        return
     assert is_reply(json.loads(json.dumps(reply, ensure_ascii=False).encode("utf-8"))), "as the journal will be read"
 
 

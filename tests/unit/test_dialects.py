@@ -134,6 +134,13 @@ def test_a_prompt_that_moderation_refuses_is_null_and_the_others_are_rated(job, 
     assert "flagged by moderation (violence)" in job.rows()[1]["explanation"]
 
 
+def test_half_a_character_in_the_reason_of_a_refusal_is_replaced(job, endpoint):
+    server = endpoint(lambda prompt, n: (413, {}, "too long \ud83d") if "Question 1?" in prompt else None)
+    status, last = job.run({"base_url": server.url}, questions(3))
+    assert status == 0, last
+    assert job.rows()[1]["explanation"].endswith("too long ?")
+
+
 def test_a_key_without_permission_ends_the_job_at_once(job, endpoint):
     server = endpoint(lambda prompt, n: (403, {}, f"the key {KEY} may not use this model"))
     status, last = job.run({"base_url": server.url, "concurrency": 1}, questions(30))

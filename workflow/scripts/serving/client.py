@@ -97,8 +97,10 @@ def without_key(value: Any, key: str) -> Any:
 
 
 def in_one_line(what: object, key: str) -> str:
-    """A text from a server or the client, for a message: in one line, without the key, at most 400 characters."""
-    return " ".join(without_key(str(what), key).split())[:400]
+    """A text from a server or the client, for a message or a file: in one line, without the key and half characters, at
+    most 400 characters."""
+    text = str(what).encode("utf-8", "replace").decode("utf-8")
+    return " ".join(without_key(text, key).split())[:400]
 
 
 # ---- responses
