@@ -33,8 +33,8 @@ def follow(section: str, checkout: Path) -> Path:
     return checkout / text.split()[-1]
 
 
-def test_the_page_has_the_eight_kinds():
-    assert len(KINDS) == 8
+def test_the_page_has_the_nine_kinds():
+    assert len(KINDS) == 9
 
 
 def test_the_page_adds_a_base_model(copy):
