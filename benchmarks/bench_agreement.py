@@ -33,7 +33,7 @@ MEASURES: dict[str, Measure] = {"alpha": alphas, "kappa": kappas}
 STUDIES = {  # prompts, answers to each
     "two judges": (50, 100),
     "a sheet for people": (50, 8),
-    "the least that is told": (10, 3),
+    "the smallest that is reported": (10, 3),
 }
 
 

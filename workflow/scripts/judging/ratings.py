@@ -42,6 +42,7 @@ def parse_rating(reply: str) -> int | None:
     one decides. A fraction counts if it is of 3. A number off the scale is not a rating, and nothing earlier in the
     reply takes its place: the judge did decide, only on something unusable. Without any of these, [n] alone on the last
     line counts.
+
     What the judge thinks before it answers, the template's own example, and a number that it says is not the rating are
     passed over. A JSON object is rated by its field `rating`.
     """
