@@ -138,6 +138,17 @@ def test_another_server_starts_when_the_first_has_ended(tmp_path, server):
         assert ended(server.starts[0])
 
 
+def test_the_server_and_its_keeper_do_not_see_what_is_hidden_from_them(tmp_path, server, monkeypatch):
+    monkeypatch.setenv("SECRET", "sk-hidden")
+    monkeypatch.setenv("OPEN", "seen")
+    with server.lease(tmp_path):
+        own = Path(f"/proc/{server.starts[0]}")
+        keeper = Path("/proc") / own.joinpath("stat").read_text().rpartition(")")[2].split()[1]
+        for process in (own, keeper):
+            environment = process.joinpath("environ").read_bytes()
+            assert b"OPEN=seen" in environment and b"sk-hidden" not in environment
+
+
 def test_two_jobs_of_a_cluster_on_one_machine_share_nothing(server, monkeypatch):
     """Slurm would end the server of one with that job."""
     places = set()

@@ -54,7 +54,7 @@ use rule judge_controls as judge_controls_on_gpu with:
 
 rule control_report:
     input:
-        CONTROLS.ratings,
+        controls=CONTROLS.ratings,
     output:
         "<results>/controls/report.md",
     log:
@@ -63,7 +63,7 @@ rule control_report:
         "../../envs/main.yaml"
     params:
         code=code_of("control_report"),
-        controls=lambda wildcards, input: [f"{judge}={path}" for judge, path in zip(JUDGES.names, input)],
+        controls=CONTROLS.rating_options,
         languages=MATRIX.tested,
         note=config["note"],
     shell:

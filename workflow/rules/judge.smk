@@ -72,7 +72,7 @@ rule judge_report:
         code=code_of("judge_report"),
         ratings=lambda wildcards, input: [f"{path.split('/')[-4]}={path}" for path in input.ratings],
         people=list(JUDGES.people),
-        controls=lambda wildcards, input: [f"{judge}={path}" for judge, path in zip(JUDGES.names, input.controls)],
+        controls=CONTROLS.rating_options,
         prices=JUDGES.prices,
         missing=config["score"]["missing"],
         languages=MATRIX.tested,

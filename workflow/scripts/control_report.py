@@ -6,28 +6,15 @@ made from their ratings alone, so that it can be read before any model is traine
 
 import argparse
 import sys
-from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from basics.command_line import command_line, judge_file
 from basics.writing import write_text
-from judging.repeats import read_repeats
+from judging.repeats import ratings_table
 from reporting.controls import control_rows, control_section, warnings
 
 if TYPE_CHECKING:
-    import polars as pl
-
-
-def read_ratings(files: Iterable[tuple[str, Path]]) -> "pl.DataFrame":
-    """One row per rating: judge, lang, id, repeat, rating."""
-    import polars as pl
-
-    schema = {"judge": pl.String, "lang": pl.String, "id": pl.String, "repeat": pl.Int64, "rating": pl.Int8}
-    rows = [
-        row | {"judge": judge} for judge, path in files for repeats in read_repeats(path).values() for row in repeats
-    ]
-    return pl.DataFrame([[row[name] for name in schema] for row in rows], schema=schema, orient="row")
+    pass
 
 
 def main() -> None:
@@ -38,7 +25,8 @@ def main() -> None:
     parser.add_argument("--output", required=True, metavar="FILE", help="Markdown")
     arguments = parser.parse_args()
 
-    rows = control_rows(read_ratings(arguments.controls), arguments.languages)
+    ratings = ratings_table((judge, "controls", path) for judge, path in arguments.controls)
+    rows = control_rows(ratings, arguments.languages)
     note = [f"**{arguments.note}**"] if arguments.note else []
     write_text(arguments.output, "\n\n".join([*note, *control_section(rows, arguments.languages)]) + "\n")
     for sentence in warnings(rows):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from basics.command_line import command_line
 from basics.errors import InputError
+from basics.paths import run_of
 from basics.reading import read_jsonl
 from basics.writing import write_jsonl
 from judging.sheets import HumanRating, digest, read_sheet
@@ -58,7 +59,7 @@ def main() -> None:
     options = parser.parse_args()
 
     given = read_sheet(options.sheet, options.key)
-    files = {"/".join(path.with_suffix("").parts[-3:]): path for path in options.responses}
+    files = {run_of(path): path for path in options.responses}
     rated = {
         run: rate_run(
             path, {(lang, id): rating for (of, lang, id), rating in given.items() if of == run}, options.sheet

@@ -67,7 +67,7 @@ from basics.writing import write_jsonl
 from judging.batches import Batches, Requests
 from judging.endpoint import Endpoint, Refused, api_key, as_reply, is_reply, open_endpoint, prompt_bound, request_body
 from judging.limiter import MINUTE
-from judging.replies import CUT, rating_in
+from judging.replies import CUT, cut_note, quoted, rating_in
 from judging.settings import JudgeSettings, determinants, reply_key, sent_seed
 from judging.spending import (
     NO_USAGE,
@@ -156,18 +156,17 @@ class Judge:
         return Verdict(rating, reply["text"], attempt, reply.get("finish"), reply["model"], reply["fingerprint"], usage)
 
     def _give_up_on(self, reply: dict) -> None:
-        """Count a reply without a rating. Raises InputError if the judge has given so many, and never one with one."""
+        """Count a reply without a rating. Raises InputError at the count `give_up_after` if none has held a rating."""
         settings = self.settings
         with self._lock:
             self._unrated += 1
             if self._rates or settings.give_up_after is None or self._unrated < settings.give_up_after:
                 return
-        cut = f", cut at max_tokens ({settings.max_tokens})," if reply.get("finish") == CUT else ""
-        said = " ".join(reply["text"].split())[:200]
         raise InputError(
-            f"judge {settings.name!r}: none of {self._unrated} replies holds a rating; the last{cut} is {said!r}; take"
-            f" another model, or change reply_format or max_tokens in judges.{settings.name}; with give_up_after: null,"
-            " the job continues all the same"
+            f"judge {settings.name!r}: none of {self._unrated} replies holds a rating; the"
+            f" last{cut_note(reply, settings.max_tokens)} is {quoted(reply)}; take another model, or change"
+            f" reply_format or max_tokens in judges.{settings.name}; with give_up_after: null, the job continues all"
+            " the same"
         )
 
     def _reply(self, question: Question, attempt: int, ask: Endpoint | None) -> dict:

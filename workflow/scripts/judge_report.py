@@ -12,7 +12,7 @@ the share of equal pairs of ratings, Krippendorff's alpha for ordinal ratings, a
 quadratic weights, each with a 95 % bootstrap confidence interval (1000 samples of the prompts).
 
 --people names the judges that are people: of these, responses that they did not rate are left out, and their agreement
-with each judge is told by language, where they rated enough.
+with each judge is given by language, where they rated enough.
 
 --controls takes the judges' ratings of planted controls (controls.py): whether a judge rates a good answer above each
 kind of bad one, how often it rates the wrong language 3, and whether it prefers length or the template's own example.
@@ -25,9 +25,7 @@ import argparse
 import csv
 import sys
 from argparse import ArgumentTypeError
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from itertools import count
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,8 +44,7 @@ from judging.agreement_tables import (
     people_section,
 )
 from judging.ratings import RATINGS
-from judging.repeats import read_repeats
-from judging.spending import USAGE_KINDS
+from judging.repeats import ratings_table
 from reporting.controls import control_rows, control_section
 from reporting.length import length_section, run_of, slope_rows
 from reporting.markdown import ABSENT, escape_markdown, markdown_table
@@ -71,40 +68,6 @@ def ratings_file(argument: str) -> tuple[str, str, Path]:
     if not (judge and separator and run.count("/") == 2):
         raise ArgumentTypeError(f"{argument!r} is not JUDGE=FILE with FILE ending in METHOD/MODEL/RECIPE.jsonl")
     return judge, run, Path(path)
-
-
-def read_ratings(files: Iterable[tuple[str, str, Path]]) -> "pl.DataFrame":
-    """One row per rating, judges and runs in the order of the files; `prompt` is the number of its response among those
-    of its language, and thus of its prompt. Raises InputError if a run appears twice."""
-    import polars as pl
-
-    schema = {
-        "judge": pl.String,
-        "run": pl.String,
-        "lang": pl.String,
-        "id": pl.String,
-        "prompt": pl.Int64,
-        "repeat": pl.Int64,
-        "rating": pl.Int8,
-        "attempts": pl.Int64,
-        "model": pl.String,
-        "fingerprint": pl.String,
-        "prompt_tokens": pl.Int64,
-        "completion_tokens": pl.Int64,
-    }
-    seen, rows = set(), []
-    for judge, run, path in files:
-        if (judge, run) in seen:
-            raise InputError(f"--ratings: {judge} has rated {run} in two files; give each run once")
-        seen.add((judge, run))
-        kinds = {"attempts": int, "model": str | None, "fingerprint": str | None, "usage": USAGE_KINDS}
-        numbers = defaultdict(count)
-        for (lang, _), repeats in read_repeats(path, kinds).items():
-            prompt = next(numbers[lang])
-            for row in repeats:
-                whole = row | row["usage"] | {"judge": judge, "run": run, "prompt": prompt}
-                rows.append([whole[name] for name in schema])
-    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def without_unrated(ratings: "pl.DataFrame", people: Sequence[str]) -> "pl.DataFrame":
@@ -285,8 +248,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     prices = read_prices(arguments.prices)
-    ratings = without_unrated(read_ratings(arguments.ratings), arguments.people)
-    controls = read_ratings((judge, "controls", path) for judge, path in arguments.controls)
+    ratings = without_unrated(ratings_table(arguments.ratings), arguments.people)
+    controls = ratings_table((judge, "controls", path) for judge, path in arguments.controls)
     everything = ratings.vstack(controls)
     tables = {
         "rated": rating_summaries(ratings),

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from basics.command_line import command_line, positive
 from basics.errors import InputError
+from basics.paths import run_of
 from basics.reading import read_jsonl
 from judging.sheets import Answer, write_sheet
 
@@ -27,10 +28,9 @@ def read_answers(paths: Iterable[Path], languages: Sequence[str]) -> list[Answer
     """The answers in these languages, in an order that does not depend on that of the files."""
     answers = []
     for path in paths:
-        run = "/".join(path.with_suffix("").parts[-3:])
         fields = {"lang": str, "id": str, "prompt": str, "response": str}
         rows = read_jsonl(path, fields=fields, empty="responses")
-        answers += [Answer(run, *(row[name] for name in fields)) for row in rows if row["lang"] in languages]
+        answers += [Answer(run_of(path), *(row[name] for name in fields)) for row in rows if row["lang"] in languages]
     return sorted(answers)
 
 

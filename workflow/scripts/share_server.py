@@ -8,9 +8,7 @@ or an error. The server is stopped `--linger` seconds after the last lease has e
 
 import argparse
 import contextlib
-import fcntl
 import json
-import os
 import select
 import socket
 import time
@@ -20,6 +18,7 @@ from pathlib import Path
 
 from basics.command_line import command_line
 from basics.errors import InputError
+from basics.locking import hold, lock_folder
 from serving.server import HOST, LocalServer
 
 PARTING = 3.0  # seconds for which jobs are still told that the server did not start: many come at once
@@ -35,16 +34,6 @@ def lists_models(server: LocalServer) -> bool:
             return answer.status == 200
     except (OSError, HTTPException):
         return False
-
-
-def locked(path: Path, wait: bool) -> bool:
-    """Lock a file until this process ends; whether that was possible without waiting, if it is not to wait."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True
 
 
 class Leases:
@@ -101,7 +90,7 @@ class Leases:
 
 def keep(arguments: argparse.Namespace, leases: Leases) -> None:
     """Run the server until nobody has used it for a while. Raises InputError if it fails."""
-    with LocalServer(arguments.command, arguments.log, arguments.without) as server:
+    with LocalServer(arguments.command, arguments.log) as server:
         try:
             server.wait(lambda: lists_models(server), arguments.start_timeout)
         except InputError as error:
@@ -122,15 +111,17 @@ def main() -> None:
     parser.add_argument("--log", required=True, type=Path, help="file for the server's output")
     parser.add_argument("--start-timeout", required=True, type=float, help="seconds that the server may take to start")
     parser.add_argument("--linger", required=True, type=float, help="seconds from the last lease to the end")
-    parser.add_argument("--without", nargs="*", default=[], help="environment variables to hide from the server")
     parser.add_argument("command", nargs="+", help="the command that serves, with {port}")
     arguments = parser.parse_args()
-    if not locked(arguments.socket.with_suffix(".lock"), wait=False):
+    own, turn = arguments.socket.with_suffix(".lock"), arguments.socket.with_name("serving.lock")
+    own.mkdir(exist_ok=True)
+    if lock_folder(own) is None:
         return  # another process keeps this server
     leases = Leases(arguments.socket)
     try:
-        locked(arguments.socket.with_name("serving.lock"), wait=True)
-        keep(arguments, leases)
+        with turn.open("a") as stream:
+            hold(stream, turn)
+            keep(arguments, leases)
     except InputError as error:
         leases.end(str(error))
         raise

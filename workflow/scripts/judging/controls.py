@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import regex
-
 from basics.errors import InputError
 from basics.reading import read_jsonl
 
@@ -61,6 +59,8 @@ def read_set(files: Mapping[str, Path | str]) -> dict[str, list[Text]]:
 
 def cut_short(text: str) -> str:
     """The first third of a text's characters, as a reader counts them, without a word that would be torn."""
+    import regex
+
     characters = regex.findall(r"\X", text)
     length = max(1, len(characters) // 3)
     start = "".join(characters[:length])

@@ -47,6 +47,14 @@ class Refused(Exception):
     """The endpoint refuses this prompt; the text says why."""
 
 
+class CallFailed(InputError):
+    """A call that will not succeed; `status` is that of the response, None if there was none."""
+
+    def __init__(self, message: str, status: int | None):
+        self.status = status
+        super().__init__(message)
+
+
 class NotAnswered(Exception):
     """A response with status 200 that is no completion. It may carry an error, whose code then counts as the status."""
 
@@ -227,8 +235,9 @@ class Endpoint:
             self._limiter.hold(asked)
         return asked
 
-    def _failure(self, what: str, error: Exception) -> InputError:
-        return InputError(f"judge {self._settings.name!r}: {what}: {type(error).__name__}: {self._error_text(error)}")
+    def _failure(self, what: str, error: Exception) -> CallFailed:
+        told = f"judge {self._settings.name!r}: {what}: {type(error).__name__}: {self._error_text(error)}"
+        return CallFailed(told, getattr(error, "status_code", None))
 
     def _error_text(self, error: Exception) -> str:
         """The text of the error and of its cause, in one line: "Connection error." would hide a wrong host."""

@@ -1,12 +1,19 @@
-"""Read the output of judge.py: the ratings of one run, one row per response and repeat."""
+"""Read the output of judge.py: the ratings of one run, one row per response and repeat; or of many, as a table."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from basics.errors import InputError
 from basics.kinds import Fields
 from basics.reading import iter_jsonl
 from judging.ratings import RATINGS
+from judging.spending import USAGE_KINDS
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Key = tuple[str, str]  # lang, id
 
@@ -42,3 +49,37 @@ def read_repeats(path: Path | str, fields: Fields = ()) -> dict[Key, list[dict]]
                 f" {len(expected)} times; make the file again"
             )
     return {key: sorted(rows, key=lambda row: row["repeat"]) for key, rows in found.items()}
+
+
+def ratings_table(files: Iterable[tuple[str, str, Path]]) -> "pl.DataFrame":
+    """One row per rating, judges and runs in the order of the files; `prompt` is the number of its response among those
+    of its language, and thus of its prompt. Raises InputError if a run appears twice."""
+    import polars as pl
+
+    schema = {
+        "judge": pl.String,
+        "run": pl.String,
+        "lang": pl.String,
+        "id": pl.String,
+        "prompt": pl.Int64,
+        "repeat": pl.Int64,
+        "rating": pl.Int8,
+        "attempts": pl.Int64,
+        "model": pl.String,
+        "fingerprint": pl.String,
+        "prompt_tokens": pl.Int64,
+        "completion_tokens": pl.Int64,
+    }
+    seen, rows = set(), []
+    for judge, run, path in files:
+        if (judge, run) in seen:
+            raise InputError(f"--ratings: {judge} has rated {run} in two files; give each run once")
+        seen.add((judge, run))
+        kinds = {"attempts": int, "model": str | None, "fingerprint": str | None, "usage": USAGE_KINDS}
+        numbers = defaultdict(count)
+        for (lang, _), repeats in read_repeats(path, kinds).items():
+            prompt = next(numbers[lang])
+            for row in repeats:
+                whole = row | row["usage"] | {"judge": judge, "run": run, "prompt": prompt}
+                rows.append([whole[name] for name in schema])
+    return pl.DataFrame(rows, schema=schema, orient="row")

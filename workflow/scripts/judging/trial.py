@@ -15,9 +15,9 @@ from string import Template
 
 from basics.errors import InputError
 from basics.journal import Journal
-from judging.endpoint import Refused, api_key, is_reply, key_variable, open_endpoint
+from judging.endpoint import CallFailed, Refused, api_key, is_reply, key_variable, open_endpoint
 from judging.limiter import MINUTE
-from judging.replies import CUT, rating_in
+from judging.replies import cut_note, quoted, rating_in
 from judging.settings import JudgeSettings, sent_seed
 from judging.shutdowns import check_end, shutdown_date
 from judging.spending import OverBudget, Spending, cost, journal_files, past_usage
@@ -45,7 +45,7 @@ def try_judge(settings: JudgeSettings, template: Template, journals: Path, until
     try:
         reply = ask_question(settings, template, journals)
     except InputError as fault:
-        raise InputError(_with_remedy(settings, str(fault), listed)) from None
+        raise InputError(_with_remedy(settings, fault, listed)) from None
     rating = checked_rating(settings, reply)
     money = f", ${cost(reply.get('bound', reply['usage']), settings.price):.4f}" if settings.price else ""
     said = [f"judge {settings.name}: {(reply['model'] or settings.model)!r} answers (rating {rating}{money})"]
@@ -112,24 +112,23 @@ def checked_rating(settings: JudgeSettings, reply: Mapping) -> int:
     """The rating in a reply. Raises InputError, with the reply, if there is none."""
     rating = rating_in(reply)
     if rating is None:
-        cut = f", cut at max_tokens ({settings.max_tokens})," if reply.get("finish") == CUT else ""
-        quoted = " ".join(reply["text"].split())[:200]
         raise InputError(
-            f"judge {settings.name!r}: its reply to a question{cut} holds no rating: {quoted!r}; take another model, or"
-            f" change reply_format or max_tokens in judges.{settings.name}"
+            f"judge {settings.name!r}: its reply to a question{cut_note(reply, settings.max_tokens)} holds no rating:"
+            f" {quoted(reply)}; take another model, or change reply_format or max_tokens in judges.{settings.name}"
         )
     return rating
 
 
-def _with_remedy(settings: JudgeSettings, fault: str, listed: Mapping[str, str | None]) -> str:
+def _with_remedy(settings: JudgeSettings, fault: InputError, listed: Mapping[str, str | None]) -> str:
     """A fault of the call with what to do about it, where its status or the list tells."""
+    status = fault.status if isinstance(fault, CallFailed) else None
     if listed and settings.model not in listed:
         nearest = ", ".join(map(repr, difflib.get_close_matches(settings.model, listed, n=NEAREST, cutoff=0)))
         remedy = f"the endpoint does not list {settings.model!r}, but {nearest}: correct judges.{settings.name}.model"
-    elif "Error code: 401" in fault or "Error code: 403" in fault:
+    elif status in (401, 403):
         remedy = f"export a key that it accepts as {key_variable(settings)}"
-    elif "Error code: 404" in fault:
+    elif status == 404:
         remedy = f"correct judges.{settings.name}.model or base_url"
     else:
-        return fault
-    return f"{fault.rstrip('.')}; {remedy}"
+        return str(fault)
+    return f"{str(fault).rstrip('.')}; {remedy}"

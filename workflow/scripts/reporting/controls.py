@@ -159,7 +159,7 @@ def failures(whole: Row, by_language: Sequence[Row]) -> list[str]:
     ]
 
 
-def by_judge(rows: Iterable[Row]) -> Iterator[tuple[str, Row, list[Row]]]:
+def each_judge(rows: Iterable[Row]) -> Iterator[tuple[str, Row, list[Row]]]:
     """Each judge with its row of all languages and those of single ones."""
     rows = list(rows)
     for whole in rows:
@@ -174,7 +174,7 @@ def by_judge(rows: Iterable[Row]) -> Iterator[tuple[str, Row, list[Row]]]:
 def warnings(rows: Iterable[Row]) -> list[str]:
     """One sentence for each judge that cannot tell good answers from some kind of bad ones."""
     sentences = []
-    for judge, whole, by_language in by_judge(rows):
+    for judge, whole, by_language in each_judge(rows):
         if found := failures(whole, by_language):
             sentences.append(
                 f"The judge {judge} cannot tell good answers from bad ones: it does not reliably rate a good answer"
@@ -213,7 +213,7 @@ def judge_sentences(rows: Iterable[Row]) -> list[str]:
     """What each judge is, as an item of a list."""
     return [
         f"- **{escape_markdown(judge)}**: {' '.join([ability(whole, by_language), *leanings(whole)])}"
-        for judge, whole, by_language in by_judge(rows)
+        for judge, whole, by_language in each_judge(rows)
     ]
 
 
@@ -229,7 +229,7 @@ def cell(row: Row, name: str) -> str:
 
 def control_table(rows: Iterable[Row]) -> str:
     """Kinds and leanings as rows, judges as columns; in all languages together."""
-    wholes = {judge: whole for judge, whole, _ in by_judge(rows)}
+    wholes = {judge: whole for judge, whole, _ in each_judge(rows)}
     counts = [
         {"": name} | {judge: str(whole[name]) for judge, whole in wholes.items()} for name in ("ratings", "missing")
     ]

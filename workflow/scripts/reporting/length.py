@@ -6,10 +6,11 @@ responses may be better ones, so a slope is no bias by itself: that is what the 
 """
 
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from basics.errors import InputError
+from basics.paths import run_of
 from basics.reading import read_jsonl
 from reporting.bootstrap import confidence_interval, draw_resamples
 from reporting.controls import LEVEL, RESAMPLES, SEED
@@ -25,11 +26,6 @@ models may write longer answers, so this is no bias by itself; *verbose above go
 worth. Empty responses and missing ratings are left out."""
 
 Row = dict[str, Any]
-
-
-def run_of(path: PurePath | str) -> str:
-    """METHOD/MODEL/RECIPE, from the path of a run's file."""
-    return "/".join(PurePath(path).with_suffix("").parts[-3:])
 
 
 def read_lengths(paths: Sequence[Path]) -> "pl.DataFrame":

@@ -7,7 +7,6 @@ is ready, or why it is not; neither is written to a file.
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import socket
@@ -19,29 +18,26 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from basics.errors import InputError
+from basics.hashing import item_key
 from serving.server import command_words
 
 KEEPER = Path(__file__).resolve().parents[1] / "share_server.py"
 PAUSE = 0.2  # seconds between two attempts to reach the keeper
 OF_AN_ALLOCATION = ("SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES")
 LONGEST_PATH = 100  # bytes; Linux allows a socket 107
-CALLED_OFF = 150  # attempts without a keeper that listens, after which something is wrong with it
-
-
-def digest(parts: Iterable[str]) -> str:
-    """A short name for texts."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+ATTEMPTS = 150  # to reach the keeper, before something must be wrong with it
+DIGITS = 12  # of a hash; the whole of it would make the path too long
 
 
 def meeting_place(words: Sequence[str]) -> Path:
     """The keeper's socket for a command: in a folder that only this user can enter, on this machine. Two allocations of
     a cluster on one machine have one each: the server of one would end with it."""
-    allocation = digest(os.environ.get(name, "") for name in OF_AN_ALLOCATION)
+    allocation = item_key(**{name: os.environ.get(name) for name in OF_AN_ALLOCATION})[:DIGITS]
     folder = Path(tempfile.gettempdir()) / f"better-alpaca-{os.getuid()}-{allocation}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
         raise InputError(f"{folder}: others can enter it, and a server's key is told there; remove the folder")
-    place = folder / digest([os.getcwd(), *words])
+    place = folder / item_key(folder=os.getcwd(), command=list(words))[:DIGITS]
     if len(os.fsencode(place)) > LONGEST_PATH:
         raise InputError(f"{folder}: too long a path for a socket; set TMPDIR to a shorter one")
     return place
@@ -58,7 +54,7 @@ class SharedServer:
     ):
         self._words, self.log = command_words(command), Path(log)
         self._without = set(without)
-        self._options = ["--start-timeout", str(timeout), "--linger", str(linger), "--without", *sorted(self._without)]
+        self._options = ["--start-timeout", str(timeout), "--linger", str(linger)]
         self.port, self.key = 0, ""
         self._unread = b""
 
@@ -85,7 +81,7 @@ class SharedServer:
 
     def _connect(self) -> socket.socket:
         place, keeper = meeting_place(self._words), None
-        for _ in range(CALLED_OFF):
+        for _ in range(ATTEMPTS):
             lease = socket.socket(socket.AF_UNIX)
             try:
                 lease.connect(str(place))

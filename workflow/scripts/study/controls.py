@@ -7,6 +7,7 @@ from basics.paths import REPOSITORY
 from judging.controls import read_set
 from study.matrix import Matrix
 from study.short_forms import asked
+from study.wildcards import Wildcards
 
 
 class Controls:
@@ -27,6 +28,10 @@ class Controls:
     def ratings(self) -> list[str]:
         """The file of each judge's ratings of the controls, people excepted; none without controls."""
         return [f"<results>/controls/{judge}.jsonl" for judge in self._judges] if self.files else []
+
+    def rating_options(self, wildcards: Wildcards, input) -> list[str]:
+        """The files of ratings, `controls` of a rule's inputs, as JUDGE=FILE; none without controls."""
+        return [f"{judge}={path}" for judge, path in zip(self._judges, input.controls, strict=False)]
 
 
 def check_controls(study: Mapping) -> None:
