@@ -34,7 +34,7 @@ rule judge:
     shell:
         "exec python workflow/scripts/judge.py --responses {input.responses:q} --template {input.template:q}"
         " --judge {params.judge:q} --journal {params.journals:q}/{params.run:q}.jsonl --spent-in {params.journals:q}"
-        " --linger {resources.linger} --output {output:q} 2> {log:q}"
+        " --linger {resources.linger:q} --output {output:q} 2> {log:q}"
 
 
 # A judge that its job serves on GPUs has its own rule, so that a cluster's profile can send it to a node with GPUs, and
