@@ -72,6 +72,13 @@ def test_a_judge_keeps_its_limits():
     assert estimates.judge_seconds(100, 800, {"tokens_per_minute": 24_000}, latency=2) == 200
 
 
+def test_a_job_that_is_slower_than_its_judge_allows_leaves_a_share_of_the_limits_to_others():
+    judge = {"concurrency": 4, "tokens_per_minute": 1_000_000}
+    assert estimates.share_of_limits(800, judge | {"requests_per_minute": 240}, latency=2) == 50
+    assert estimates.share_of_limits(800, judge | {"requests_per_minute": 60}, latency=2) == 100
+    assert estimates.share_of_limits(800, {"concurrency": 4}, latency=2) == 0
+
+
 # --- schedule --------------------------------------------------------------------------------------------------------
 
 

@@ -22,7 +22,7 @@ from judge import Question, rate_all
 from judge_endpoint import RATED, chaos, started, transport_faults
 from judge_job import KEY, SCRIPTS, TEMPLATE, Job, questions, response, write_rows
 from judging import settings as judge_settings
-from judging.limiter import Stopped
+from judging.ledger import Stopped
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FIGURE_1 = """\
@@ -645,7 +645,7 @@ def test_tokens_of_the_job_before_count_in_the_limit_of_the_next(job, endpoint):
     server = endpoint()
     other = job.folder / "journals"
     job.journal = other / "one.jsonl"
-    job.run(seeded(server), questions(2))
+    job.run(seeded(server), questions(2), spent_in=other)
     job.journal = other / "another.jsonl"
     process = job.start(seeded(server, tokens_per_minute=100), questions(3), spent_in=other)
     wait_until(job.journal.exists, process)

@@ -14,7 +14,8 @@ import yte
 from snakemake.parser import parse
 from snakemake.sourcecache import LocalSourceFile
 
-from snake import REPOSITORY, snakemake
+from snake import REPOSITORY
+from study.judges import SIDE_BY_SIDE
 
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
 PROGRAMS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
@@ -60,25 +61,12 @@ def test_the_programs_of_every_rule_that_asks_for_a_gpu_know_that_they_have_one(
     assert all("--accelerator {params.accelerator:q}" in body for body in asking)
 
 
-ONE_AT_A_TIME = """
-rule all:
-    input: expand("{n}", n=range(2))
-
-rule judge:
-    output: "{n}"
-    resources: judging=1
-    shell: "echo start >> times; sleep 0.5; echo end >> times; touch {output}"
-"""
-
-
 @pytest.mark.parametrize("profile", ["local", "slurm"])
-def test_both_profiles_let_one_job_at_a_time_call_a_judges_endpoint(profile, tmp_path):
-    (tmp_path / "Snakefile").write_text(ONE_AT_A_TIME)
-    place = ["--snakefile", str(tmp_path / "Snakefile"), "--directory", str(tmp_path)]
-    options = ["--profile", f"profiles/{profile}", "--executor", "local", "--cores", "4", "--jobs", "4"]
-    result = snakemake(*place, *options, "--max-jobs-per-timespan", "1000/10s")
-    assert result.returncode == 0, result.stdout
-    assert (tmp_path / "times").read_text().split() == ["start", "end"] * 2
+def test_both_profiles_know_how_many_jobs_may_call_judges_endpoints(profile):
+    with open(REPOSITORY / "profiles" / profile / "config.yaml", encoding="utf-8") as file:
+        found = yte.process_yaml(file)
+    assert found["resources"]["judging"] == SIDE_BY_SIDE
+    assert found["cores" if profile == "local" else "local-cores"] in ("all", SIDE_BY_SIDE)
 
 
 def test_every_program_has_a_rule_and_every_module_is_imported():

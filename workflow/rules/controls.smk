@@ -39,6 +39,15 @@ use rule judge as judge_controls with:
         run="controls",
 
 
+use rule judge_controls as judge_controls_at_api with:
+    wildcard_constraints:
+        judge=JUDGES.at_apis(),
+    localrule: True
+    resources:
+        judging=JUDGES.turns,
+        linger=0,
+
+
 use rule judge_controls as judge_controls_on_gpu with:
     wildcard_constraints:
         judge=JUDGES.on_gpus(),
@@ -71,4 +80,4 @@ rule control_report:
         " --note={params.note:q} --output {output:q} 2> {log:q}"
 
 
-ruleorder: judge_controls_on_gpu > judge_controls
+ruleorder: judge_controls_at_api > judge_controls_on_gpu > judge_controls

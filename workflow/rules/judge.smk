@@ -4,10 +4,9 @@
 # out  <results>/ratings/{judge}/{method}/{model}/{recipe}.jsonl
 #          lang, id, repeat, rating or null, explanation, attempts, model, fingerprint, usage
 #      <results>/judges.{md,csv}   all of them: counts, planted controls, length, agreement, who answered, cost
-# The journal, which keeps every call that was paid for, is in <results>/journals/judge/{judge}/. The API key comes from
-# the environment and goes nowhere else. `judging`: the profiles let one job at a time call endpoints, so that limits
-# and budgets hold; batches without a budget wait in parallel. `exec`: a shell in between would be killed by the signal
-# that tells the judge to finish the calls in progress.
+# The journals, which keep every call that was paid for, are in <results>/journals/judge/{judge}/, and beside them the
+# ledger, by which limits and a budget hold across jobs. The API key comes from the environment and goes nowhere else.
+# `exec`: a shell in between would be killed by the signal that tells the judge to finish the calls in progress.
 
 
 rule judge:
@@ -24,7 +23,6 @@ rule judge:
     conda:
         "../../envs/main.yaml"
     resources:
-        judging=JUDGES.turns,
         linger=0,
     params:
         code=code_of("judge"),
@@ -35,6 +33,17 @@ rule judge:
         "exec python workflow/scripts/judge.py --responses {input.responses:q} --template {input.template:q}"
         " --judge {params.judge:q} --journal {params.journals:q}/{params.run:q}.jsonl --spent-in {params.journals:q}"
         " --linger {resources.linger:q} --output {output:q} 2> {log:q}"
+
+
+# A judge at an API is called from where Snakemake runs, a few runs side by side (`judging`): its jobs mostly wait, and
+# share a ledger that is a file, which network file systems lock less reliably than one machine its own processes.
+use rule judge as judge_at_api with:
+    wildcard_constraints:
+        judge=JUDGES.at_apis(),
+    localrule: True
+    resources:
+        judging=JUDGES.turns,
+        linger=0,
 
 
 # A judge that its job serves on GPUs has its own rule, so that a cluster's profile can send it to a node with GPUs, and
@@ -53,7 +62,7 @@ use rule judge as judge_on_gpu with:
         linger=0,
 
 
-ruleorder: judge_on_gpu > judge
+ruleorder: judge_at_api > judge_on_gpu > judge
 
 
 rule judge_report:

@@ -41,7 +41,8 @@ with the explanation `refused: ...`. Both are counted, never dropped. `attempts`
 Every reply is journalled as soon as it arrives, so a restarted job requests only what is missing: what was refused, and
 what had not been requested yet. On SIGTERM or SIGINT, no further calls are started, and the job waits up to 20 s for
 those in progress. Only a kill -9, or a machine that goes down, loses paid replies: those that arrive at that moment, at
-most `concurrency` of them. Limits and budget hold as long as one job per judge runs at a time.
+most `concurrency` of them. Limits per minute and the budget hold across all jobs with the same --spent-in, which keep
+there what they have under way and have spent.
 """
 
 import argparse
@@ -66,19 +67,10 @@ from basics.settings import read_settings
 from basics.writing import write_jsonl
 from judging.batches import Batches, Requests
 from judging.endpoint import Endpoint, Refused, api_key, as_reply, is_reply, open_endpoint, prompt_bound, request_body
-from judging.limiter import MINUTE
+from judging.ledger import Ledger, OverBudget, open_ledger
 from judging.replies import CUT, cut_note, quoted, rating_in
 from judging.settings import JudgeSettings, determinants, reply_key, sent_seed
-from judging.spending import (
-    NO_USAGE,
-    OverBudget,
-    PastUsage,
-    Spending,
-    Usage,
-    cost,
-    journal_files,
-    past_usage,
-)
+from judging.spending import NO_USAGE, Usage, charged_usage, cost
 from judging.template import read_template
 
 GRACE = 20.0  # seconds for calls in progress to finish after a signal
@@ -141,7 +133,7 @@ class Judge:
     def _verdict(self, question: Question, ask: Endpoint | None) -> Verdict:
         usage = NO_USAGE
         reply: dict[str, Any] = {"model": None, "fingerprint": None}
-        for attempt in range(1, self.settings.retries + 2):
+        for attempt in self._attempts():
             try:
                 reply = self._reply(question, attempt, ask)
             except Refused as refusal:
@@ -187,16 +179,23 @@ class Judge:
             self._journal[key] = reply | {"at": time.time()}
             self.asked += 1
 
-    def ask_in_batches(self, questions: Iterable[Question], spent_in: Path | None) -> None:
+    def ask_in_batches(self, questions: Iterable[Question], ledger: Ledger) -> None:
         """Bring all replies that the verdicts need into the journal, except for refusals."""
         questions = list(questions)
+        bounds = {self._key(q, n): prompt_bound(self.settings, q.prompt) for q in questions for n in self._attempts()}
+
+        def keep(key: str, completion: object) -> None:
+            reply = as_reply(completion, bounds[key])
+            ledger.add(charged_usage(reply))
+            self._keep(key, reply)
+
         self._refusals = Batches(
             self.settings,
             api_key(self.settings),
             job=item_key(first=sorted({self._key(q, 1) for q in questions if q.repeat == 1})),
             requests=lambda attempt: self._missing_requests(questions, attempt),
-            keep=lambda key, completion: self._keep(key, as_reply(completion)),
-            check_budget=lambda requests: self._check_budget(requests, spent_in),
+            keep=keep,
+            check_budget=lambda requests: self._check_budget([bounds[key] for key in requests], ledger),
         ).ask()
 
     def _missing_requests(self, questions: list[Question], attempt: int) -> Requests:
@@ -210,17 +209,18 @@ class Judge:
                 wanted[key] = request_body(self.settings, question.prompt, seed)
         return wanted
 
-    def _check_budget(self, requests: Requests, spent_in: Path | None) -> None:
+    def _attempts(self) -> range:
+        return range(1, self.settings.retries + 2)
+
+    def _check_budget(self, bounds: list[Usage], ledger: Ledger) -> None:
         """Raise InputError if a batch could exceed the budget: it cannot be stopped half-way."""
         settings = self.settings
         if settings.budget is None or settings.price is None:  # a budget comes with a price
             return
-        bounds = (prompt_bound(settings, body["messages"][-1]["content"]) for body in requests.values())
-        batch = sum(cost(bound, settings.price) for bound in bounds)
-        spent = cost(past_usage(journal_files(self._journal.path, spent_in)).usage, settings.price)
+        batch, spent = sum(cost(bound, settings.price) for bound in bounds), ledger.spent
         if spent + batch > settings.budget:
             raise InputError(
-                f"judge {settings.name!r}: a batch of {len(requests)} requests could cost ${batch:.4f}, and"
+                f"judge {settings.name!r}: a batch of {len(bounds)} requests could cost ${batch:.4f}, and"
                 f" ${spent:.4f} of the budget of ${settings.budget:g} is spent; raise judges.{settings.name}.budget,"
                 " or use api: calls, which stop when it is used up"
             )
@@ -293,19 +293,18 @@ def first_refusal(verdicts: Iterable[Verdict]) -> str:
 
 
 def ask_all(
-    questions: list[Question], judge: Judge, before: PastUsage, log: Path, linger: float
+    questions: list[Question], judge: Judge, ledger: Ledger, log: Path, linger: float
 ) -> dict[Question, Verdict]:
     """Verdicts on questions that the journal cannot answer. Raises InputError when the budget is used up."""
     settings = judge.settings
-    spending = Spending(settings.price, settings.budget, before.usage)
     try:
-        with open_endpoint(settings, spending, before.recent, log, linger) as ask:
+        with open_endpoint(settings, ledger, log, linger) as ask:
             verdicts = rate_all(questions, lambda question: judge.rate(question, ask), ask, settings)
     except OverBudget:
         left = sum(judge.recall(question) is None for question in questions)
         raise InputError(
             f"judge {settings.name!r}: the next call could exceed the budget of ${settings.budget:g}:"
-            f" ${spending.spent:.4f} spent, {left} ratings of this run left; raise judges.{settings.name}.budget and"
+            f" ${ledger.spent:.4f} spent, {left} ratings of this run left; raise judges.{settings.name}.budget and"
             " run again"
         ) from None
     judge.check_accepted(first_refusal(verdicts.values()))
@@ -320,13 +319,15 @@ def judge_prompts(
     questions = [Question(prompt, repeat) for prompt in prompts for repeat in range(1, settings.repeats + 1)]
     verdicts = {q: verdict for q in questions if (verdict := judge.recall(q)) is not None}
     missing = [question for question in dict.fromkeys(questions) if question not in verdicts]
-    if missing and settings.api == "batch":
-        judge.ask_in_batches(dict.fromkeys(questions), spent_in)
-        verdicts |= {question: judge.rate(question, ask=None) for question in missing}
-        judge.check_accepted(first_refusal(verdicts[question] for question in questions))
-    elif missing:
-        before = past_usage(journal_files(journal, spent_in), since=time.time() - MINUTE)
-        verdicts |= ask_all(missing, judge, before, Path(f"{journal}.server.log"), linger)
+    if not missing:
+        return {question: verdicts[question] for question in questions}
+    with open_ledger(settings, journal, spent_in) as ledger:
+        if settings.api == "batch":
+            judge.ask_in_batches(dict.fromkeys(questions), ledger)
+            verdicts |= {question: judge.rate(question, ask=None) for question in missing}
+            judge.check_accepted(first_refusal(verdicts[question] for question in questions))
+        else:
+            verdicts |= ask_all(missing, judge, ledger, Path(f"{journal}.server.log"), linger)
     return {question: verdicts[question] for question in questions}
 
 
@@ -395,7 +396,7 @@ def main() -> None:
     parser.add_argument("--judge", required=True, metavar="JSON", help="the judge's settings, as above")
     parser.add_argument("--journal", required=True, type=Path, help="replies so far; kept if the job fails")
     parser.add_argument(
-        "--spent-in", type=Path, metavar="FOLDER", help="this judge's journals, which count towards the budget"
+        "--spent-in", type=Path, metavar="FOLDER", help="this judge's journals, which count towards limits and budget"
     )
     parser.add_argument(
         "--linger",

@@ -21,8 +21,9 @@ import yaml
 from basics.command_line import command_line
 from basics.errors import InputError
 from basics.paths import REPOSITORY
+from judging.ledger import spent_so_far
 from judging.shutdowns import day_in
-from judging.spending import cost, journal_files, past_usage
+from judging.spending import cost
 from planning import estimates
 from planning.asking import add_target_options, stage_rows, totals_by_stage, workflow_of, write_report
 from planning.forecast import ASSUMED, MEASURED, Forecast, Number, source_summary
@@ -31,6 +32,7 @@ from planning.start import check_judges_or_exit
 from planning.walltime import Schedule, schedule
 from reporting.costs import short_number, sort_by_model
 from reporting.markdown import ABSENT, markdown_table
+from study.judges import SIDE_BY_SIDE
 
 HOUR, GB, GIB = 3600, 1e9, 2**30
 READING = """\
@@ -118,11 +120,10 @@ def judge_rows(forecast: Forecast) -> list[dict]:
 
 
 def judge_row(judge: Mapping, jobs: Sequence[Job], forecast: Forecast) -> dict:
-    """Calls and tokens of one judge, and US dollars if it has a price; what was spent is read from its journals."""
+    """Calls and tokens of one judge, and US dollars if it has a price; what was spent is in its journals and ledger."""
     done, left = (sum(forecast.calls(job) for job in jobs if job.left == is_left) for is_left in (False, True))
     prompt, completion, source = forecast.usage(judge["name"])
-    folder = Path(f"results/{forecast.config['experiment']}/journals/judge/{judge['name']}")
-    spent = past_usage(journal_files(folder / "none", folder)).usage
+    spent = spent_so_far(Path(f"results/{forecast.config['experiment']}/journals/judge/{judge['name']}"))
     needed = {"prompt_tokens": round(left * prompt), "completion_tokens": round(left * completion)}
     price = judge.get("price")
     return (
@@ -137,17 +138,19 @@ def judge_row(judge: Mapping, jobs: Sequence[Job], forecast: Forecast) -> dict:
 def schedule_of(forecast: Forecast) -> Schedule:
     """The wall time in seconds of all jobs that are left, and the most bytes that checkpoints take meanwhile.
 
-    GPU jobs share the GPUs, and other jobs run beside them; without GPUs all jobs share the cores. Only one job at a
-    time calls the judges' endpoints, as in the profiles.
+    GPU jobs share the GPUs, and other jobs run beside them; without GPUs all jobs share the cores. As in the profiles,
+    a few jobs at a time call judges' endpoints; those of one judge share its rate limits.
     """
     accelerated = forecast.config["compute"]["accelerator"] == "gpu"
+    judged = {job: f"limits of {job.wildcards['judge']}" for job in forecast.judgings}
 
     def takes(job: Job) -> dict[str, int]:
         devices = job.resources.get("gpu", 0) if accelerated else job.threads
-        return {"devices": devices, "judging": job.resources.get("judging", 0)}
+        shared = {judged[job]: forecast.share_of_limits(job)} if job in judged else {}
+        return {"devices": devices, "judging": job.resources.get("judging", 0)} | shared
 
     left = {job: forecast.seconds(job) for job in forecast.jobs if job.left}
-    limits = {"devices": forecast.assumed["devices"], "judging": 1}
+    limits = {"devices": forecast.assumed["devices"], "judging": SIDE_BY_SIDE} | dict.fromkeys(judged.values(), 100)
     return schedule(left, lambda job: job.needs, takes, limits, forecast.checkpoints)
 
 

@@ -183,11 +183,11 @@ def judge_costs(jobs: Iterable[Job], config: Mapping) -> list[dict]:
             ratings += len(rated)
             journal = Path(f"{job.params['journals']}/{job.params['run']}.jsonl")
             if journal.exists():
-                used.update(past_usage([journal]).usage)
+                used.update(past_usage([journal]))
             else:
                 for row in rated:
                     used.update(row["usage"])
-        used.update(past_usage(trial for trial in trials if trial.exists()).usage)
+        used.update(past_usage(trial for trial in trials if trial.exists()))
         usage = {key: used[key] for key in NO_USAGE}
         dollars = cost(usage, judge["price"]) if "price" in judge else None
         rows.append({"judge": judge["name"], "ratings": ratings} | usage | {"dollars": dollars})

@@ -12,17 +12,17 @@ The API key is read from the environment and sent; it is removed from everything
 import random
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from basics.errors import InputError
 from basics.kinds import kind_fault
-from judging.limiter import Limiter, Stopped
+from judging.ledger import Ledger, Stopped
 from judging.reply_formats import reply_constraint
 from judging.settings import LENGTH_LIMITS, JudgeSettings
-from judging.spending import NO_USAGE, USAGE_KINDS, Spending, Usage, usage_bound
+from judging.spending import NO_USAGE, USAGE_KINDS, Usage, charged_usage, reported_usage, usage_bound
 from serving.client import (
     BROKEN_JSON,
     FORBIDDEN,
@@ -40,6 +40,8 @@ from serving.error_bodies import reason, refused_parameter, refuses_content
 from serving.server import HOST, LocalServer
 from serving.sharing import SharedServer
 
+WORKED_ON = {408, 504, 524}  # HTTP statuses of a gateway that has waited for the endpoint, which may be at work still
+NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol"}  # httpx's errors
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between two attempts of a call
 
 
@@ -107,9 +109,10 @@ def parameter_fault(settings: JudgeSettings, body: object) -> str | None:
     return f"the endpoint does not take our {refused} ({reason(body)}); in judges.{settings.name}, {remedies[refused]}"
 
 
-def as_reply(completion: object) -> dict:
-    """What is kept of a chat completion: the answer without its reasoning, and why it ended. Malformed parts become
-    empty text, None or 0.
+def as_reply(completion: object, bound: Usage) -> dict:
+    """What is kept of a chat completion: the answer without its reasoning, why it ended, and its usage, as
+    `reported_usage` makes it of what the endpoint says and the most that it can be. Malformed parts become empty text
+    or None.
 
     Raises:
         NotAnswered: if it is no completion: an error, a page of HTML, JSON without an answer.
@@ -118,20 +121,16 @@ def as_reply(completion: object) -> dict:
     def text(value: object) -> str | None:
         return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else None
 
-    def count(value: object) -> int:
-        return value if type(value) is int and value > 0 else 0  # in Python, True is an int too
-
     choices = getattr(completion, "choices", None)
     first = choices[0] if isinstance(choices, list) and choices else None
     if (message := getattr(first, "message", None)) is None:
         raise NotAnswered(completion)
-    usage = getattr(completion, "usage", None)
     return {
         "text": text(getattr(message, "content", None)) or "",
         "finish": text(getattr(first, "finish_reason", None)),
         "model": text(getattr(completion, "model", None)),
         "fingerprint": text(getattr(completion, "system_fingerprint", None)),
-        "usage": {key: count(getattr(usage, key, None)) for key in NO_USAGE},
+        **reported_usage(getattr(completion, "usage", None), bound),
     }
 
 
@@ -140,11 +139,21 @@ def is_reply(value: object) -> bool:
     return not kind_fault(value, {"text": str, "model": str | None, "fingerprint": str | None, "usage": USAGE_KINDS})
 
 
+def may_be_charged(error: Exception) -> bool:
+    """Whether a call that ended in this error may be charged: not where an error was answered, or the endpoint was not
+    reached; but where nobody knows what became of it, as after a timeout, the client's or a gateway's."""
+    if isinstance(error, NotAnswered):
+        return error.body is None  # an error in place of an answer has one
+    status = getattr(error, "status_code", None)
+    if status is not None:
+        return status in WORKED_ON
+    return type(error.__cause__).__name__ not in NEVER_SENT
+
+
 class Endpoint:
     """The `openai` client of one judge, safe to share between threads. A call returns a reply as `as_reply` makes it.
 
-    Once `stop` is set, no further call is started. `recent` are replies to earlier jobs: time (s since the epoch) and
-    tokens. `alive` raises InputError when a served judge has died.
+    Once `stop` is set, no further call is started. `alive` raises InputError when a served judge has died.
     """
 
     def __init__(
@@ -152,17 +161,14 @@ class Endpoint:
         settings: JudgeSettings,
         base_url: str,
         key: str,
-        spending: Spending,
-        recent: Iterable[tuple[float, int]] = (),
+        ledger: Ledger,
         alive: Callable[[], None] = lambda: None,
     ):
         import openai
         from openai.types.chat import ChatCompletion
 
         self.stop = threading.Event()
-        self._settings, self._key, self._spending, self._alive = settings, key, spending, alive
-        self._limiter = Limiter(settings.requests_per_minute, settings.tokens_per_minute, sleep=self.stop.wait)
-        self._limiter.resume((max(time.time() - came, 0.0), tokens) for came, tokens in recent)
+        self._settings, self._key, self._ledger, self._alive = settings, key, ledger, alive
         self._openai = openai
         # Retries by the client itself would bypass the rate limits and the budget.
         self._client = openai_client(base_url, key, settings.timeout, max_retries=0)
@@ -200,25 +206,22 @@ class Endpoint:
 
     def _try(self, body: dict, bound: Usage) -> dict:
         """One call, within rate limits and budget."""
-        slot = self._limiter.start(sum(bound.values()))
-        if self.stop.is_set():
-            raise Stopped
-        self._spending.reserve(bound)
+        call = self._ledger.start(bound, self.stop.wait)
+        used = bound  # also if it ends in a way that nobody thought of
         try:
-            completion = self._post("/chat/completions", body=body, cast_to=self._completion)
-        except self._openai.APIStatusError:  # errors are not charged
-            self._limiter.record_usage(slot, 0)
-            self._spending.settle(bound, NO_USAGE)
-            raise
-        except BROKEN_JSON as error:  # answered, and perhaps charged, so its reservation stays
+            if self.stop.is_set():
+                used = NO_USAGE
+                raise Stopped
+            reply = as_reply(self._post("/chat/completions", body=body, cast_to=self._completion), bound)
+            used = charged_usage(reply)
+            return without_key(reply, self._key)
+        except BROKEN_JSON as error:
             raise NotAnswered(f"{type(error).__name__}: {error}") from None
-        reply = as_reply(completion)
-        if not any(reply["usage"].values()):
-            reply["bound"] = bound  # unreported usage counts as its upper bound, in later jobs too
-        used = reply.get("bound", reply["usage"])
-        self._limiter.record_usage(slot, sum(used.values()))
-        self._spending.settle(bound, used)
-        return without_key(reply, self._key)
+        except (self._openai.APIError, NotAnswered) as error:
+            used = bound if may_be_charged(error) else NO_USAGE
+            raise
+        finally:
+            self._ledger.settle(call, used)
 
     def _requested_wait(self, error: Exception) -> float | None:
         """Seconds that the endpoint asks to wait after a transient error. Raises Refused or InputError for others."""
@@ -232,7 +235,7 @@ class Endpoint:
             raise self._failure("the call failed", error) from None
         asked = retry_after(error.response.headers) if isinstance(error, self._openai.APIStatusError) else None
         if status == 429 and asked is not None and asked <= self._settings.patience:
-            self._limiter.hold(asked)
+            self._ledger.hold(asked)
         return asked
 
     def _failure(self, what: str, error: Exception) -> CallFailed:
@@ -255,15 +258,13 @@ def judges_server(settings: JudgeSettings, log: Path, linger: float) -> LocalSer
 
 
 @contextmanager
-def open_endpoint(
-    settings: JudgeSettings, spending: Spending, recent: Iterable[tuple[float, int]], log: Path, linger: float = 0
-) -> Generator[Endpoint]:
+def open_endpoint(settings: JudgeSettings, ledger: Ledger, log: Path, linger: float = 0) -> Generator[Endpoint]:
     """The judge, ready for calls; a judge with `serve` is started, and runs until the end of the `with` block."""
     if settings.base_url:
-        yield Endpoint(settings, settings.base_url, api_key(settings), spending, recent)
+        yield Endpoint(settings, settings.base_url, api_key(settings), ledger)
         return
     with judges_server(settings, log, linger) as server:
-        ask = Endpoint(settings, f"http://{HOST}:{server.port}/v1", server.key, spending, alive=server.check_running)
+        ask = Endpoint(settings, f"http://{HOST}:{server.port}/v1", server.key, ledger, alive=server.check_running)
         server.wait(ask.is_healthy, settings.start_timeout)
         try:
             yield ask

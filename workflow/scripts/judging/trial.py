@@ -16,11 +16,11 @@ from string import Template
 from basics.errors import InputError
 from basics.journal import Journal
 from judging.endpoint import CallFailed, Refused, api_key, is_reply, key_variable, open_endpoint
-from judging.limiter import MINUTE
+from judging.ledger import OverBudget, open_ledger
 from judging.replies import cut_note, quoted, rating_in
 from judging.settings import JudgeSettings, sent_seed
 from judging.shutdowns import check_end, shutdown_date
-from judging.spending import OverBudget, Spending, cost, journal_files, past_usage
+from judging.spending import charged_usage, cost
 from serving.client import GARBLED, in_one_line, openai_client
 
 INSTRUCTION, RESPONSE = "What is the capital of France?", "The capital of France is Paris."
@@ -47,7 +47,7 @@ def try_judge(settings: JudgeSettings, template: Template, journals: Path, until
     except InputError as fault:
         raise InputError(_with_remedy(settings, fault, listed)) from None
     rating = checked_rating(settings, reply)
-    money = f", ${cost(reply.get('bound', reply['usage']), settings.price):.4f}" if settings.price else ""
+    money = f", ${cost(charged_usage(reply), settings.price):.4f}" if settings.price else ""
     said = [f"judge {settings.name}: {(reply['model'] or settings.model)!r} answers (rating {rating}{money})"]
     if listed and settings.model not in listed:
         said.append(f"warning: judge {settings.name!r}: the endpoint does not list {settings.model!r}, but answers")
@@ -88,20 +88,21 @@ def end_date(settings: JudgeSettings, base_url: str, listed: Mapping[str, str | 
 def ask_question(settings: JudgeSettings, template: Template, journals: Path) -> dict:
     """The judge's reply, in the journal by now. Raises InputError when there is none."""
     journal = journals / JOURNAL
-    before = past_usage(journal_files(journal, journals), since=time.time() - MINUTE)
-    spending = Spending(settings.price, settings.budget, before.usage)
     prompt = template.substitute(instruction=INSTRUCTION, response=RESPONSE)
     hurried = replace(settings, patience=min(settings.patience, SHORT))
-    try:
-        with open_endpoint(hurried, spending, before.recent, log=journal) as ask:
-            reply = ask(prompt, sent_seed(settings, attempt=1, repeat=1))
-    except Refused as refusal:
-        raise InputError(f"judge {settings.name!r}: a question was refused: {refusal}; correct its settings") from None
-    except OverBudget:
-        raise InputError(
-            f"judge {settings.name!r}: a call could exceed the budget of ${settings.budget:g}: ${spending.spent:.4f}"
-            f" spent; raise judges.{settings.name}.budget"
-        ) from None
+    with open_ledger(hurried, journal, journals) as ledger:
+        try:
+            with open_endpoint(hurried, ledger, log=journal) as ask:
+                reply = ask(prompt, sent_seed(settings, attempt=1, repeat=1))
+        except Refused as refusal:
+            raise InputError(
+                f"judge {settings.name!r}: a question was refused: {refusal}; correct its settings"
+            ) from None
+        except OverBudget:
+            raise InputError(
+                f"judge {settings.name!r}: a call could exceed the budget of ${settings.budget:g}: ${ledger.spent:.4f}"
+                f" spent; raise judges.{settings.name}.budget"
+            ) from None
     now = time.time()
     with Journal(journal, is_reply) as kept:
         kept[str(now)] = reply | {"at": now}

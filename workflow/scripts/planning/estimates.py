@@ -92,9 +92,17 @@ def token_bytes(rows: float, tokens: float) -> float:
 
 def judge_seconds(calls: float, tokens: float, settings: Mapping, latency: float) -> float:
     """Time of `calls` with `tokens` each, within the endpoint's rate limits and the judge's concurrency."""
-    per_call = latency / settings.get("concurrency", 8)
-    if "requests_per_minute" in settings:
-        per_call = max(per_call, 60 / settings["requests_per_minute"])
-    if "tokens_per_minute" in settings:
-        per_call = max(per_call, 60 * tokens / settings["tokens_per_minute"])
-    return calls * per_call
+    return calls * max(latency / settings.get("concurrency", 8), _pace(tokens, settings))
+
+
+def share_of_limits(tokens: float, settings: Mapping, latency: float) -> int:
+    """Percent of the endpoint's limits that a job uses whose calls have `tokens` each; 0 if there are no limits."""
+    pace = _pace(tokens, settings)
+    return round(100 * pace / max(latency / settings.get("concurrency", 8), pace)) if pace else 0
+
+
+def _pace(tokens: float, settings: Mapping) -> float:
+    """Seconds from the start of one call to that of the next, by the endpoint's limits."""
+    by_requests = 60 / settings["requests_per_minute"] if "requests_per_minute" in settings else 0.0
+    by_tokens = 60 * tokens / settings["tokens_per_minute"] if "tokens_per_minute" in settings else 0.0
+    return max(by_requests, by_tokens)

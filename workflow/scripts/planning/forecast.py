@@ -214,10 +214,7 @@ class Forecast:
         if job in self._kinds["answering"]:
             return self.answering_seconds(job).value
         if job in self._kinds["judging"]:
-            judge = json.loads(job.params["judge"])
-            return assumed["other_job"] + estimates.judge_seconds(
-                self.calls(job), sum(self.usage(judge["name"])[:2]), judge, assumed["judge"]["seconds"]
-            )
+            return assumed["other_job"] + estimates.judge_seconds(self.calls(job), *self._pace(job))
         if job.rule.startswith("micro_batch"):
             return REHEARSALS * assumed["start_up"]
         if job.rule == "pretrain":
@@ -238,6 +235,15 @@ class Forecast:
         }
 
     # ---- judges
+
+    def share_of_limits(self, job: Job) -> int:
+        """Percent of its judge's rate limits that a job uses while it runs."""
+        return estimates.share_of_limits(*self._pace(job))
+
+    def _pace(self, job: Job) -> tuple[float, Mapping, float]:
+        """What the pace of a job's calls depends on: tokens a call, the settings of its judge, seconds a call."""
+        judge = json.loads(job.params["judge"])
+        return sum(self.usage(judge["name"])[:2]), judge, self.assumed["judge"]["seconds"]
 
     def calls(self, job: Job) -> int:
         """Calls of a judge, one per rating; retries of replies without a rating are not included."""

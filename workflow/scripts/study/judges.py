@@ -10,6 +10,7 @@ from study.compute import Compute
 from study.short_forms import asked
 from study.wildcards import Wildcards, one_of
 
+SIDE_BY_SIDE = 4  # jobs that call judges' endpoints: enough that the next run starts while others wait for replies
 RESOURCES = ("gpus", "memory", "runtime")  # of the job that serves a judge
 OF_THE_JOB = {"label", "files", *RESOURCES}  # keys that do not affect what a judge is asked
 OF_PEOPLE = {"name", "label", "human", "sheet_key"}  # keys of a judge that is a person
@@ -66,12 +67,17 @@ class Judges:
         """Files that a judge's answers depend on."""
         return self.entries[wildcards.judge].get("files", [])
 
+    def at_apis(self) -> str:
+        """Constraint on the judges at an API."""
+        return one_of(name for name, judge in self.entries.items() if "serve" not in judge)
+
     def turns(self, wildcards: Wildcards) -> int:
-        """The resource `judging` of a job, of which the profiles have one: 1 if the jobs of a judge share its rate
-        limits or its budget, 0 if they may run side by side."""
+        """The resource `judging` of a job at an API, of which the profiles have SIDE_BY_SIDE: all of it for batches
+        with a budget, which are checked against it as a whole; none for other batches, which only wait."""
         judge = self.entries[wildcards.judge]
-        is_unlimited_batch = judge.get("api") == "batch" and "budget" not in judge
-        return 0 if "serve" in judge or is_unlimited_batch else 1
+        if judge.get("api") != "batch":
+            return 1
+        return SIDE_BY_SIDE if "budget" in judge else 0
 
     # ---- people
 
