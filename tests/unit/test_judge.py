@@ -293,7 +293,7 @@ def test_whatever_an_endpoint_does_every_response_has_a_rating_or_a_null_that_is
 
     unrated = sum(row["rating"] is None for row in rows)
     assert (
-        f"150 responses, mean rating {mean(rows):.2f}, {unrated} without a rating ({len(refused)} calls refused)"
+        f"150 responses, mean rating {mean(rows):.2f}, {unrated} without a rating ({len(refused)} calls refused, "
         in last
     )
     assert f"; {sum(server.asked.values())} calls now and 0 from the journal, " in last

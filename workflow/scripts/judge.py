@@ -104,6 +104,7 @@ class Judge:
         self.settings = settings
         self.asked = 0  # replies received in this job, not found in the journal
         self.refused = 0
+        self.unreported: dict[str, Usage] = {}  # by journal key, what counts beyond what was reported
         self._accepted = False  # whether the endpoint has answered any of our prompts
         self._unrated = 0  # replies before the first that holds a rating
         self._rates = False  # whether any reply holds one
@@ -168,6 +169,8 @@ class Judge:
         if ask is not None and key not in self._journal:
             self._keep(key, ask(question.prompt, sent_seed(self.settings, attempt, question.repeat)))
         reply = self._journal[key]
+        if "bound" in reply:
+            self.unreported[key] = {part: reply["bound"][part] - reply["usage"][part] for part in NO_USAGE}
         self._accepted = True
         return reply
 
@@ -368,12 +371,17 @@ def summary_line(judge: Judge, responses: int, rows: list[dict], verdicts: Itera
     rated = [row["rating"] for row in rows if row["rating"] is not None]
     mean = f"{sum(rated) / len(rated):.2f}" if rated else "-"
     usage = {key: sum(verdict.usage[key] for verdict in verdicts) for key in NO_USAGE}
+    counted = {key: usage[key] + sum(more[key] for more in judge.unreported.values()) for key in NO_USAGE}
     repeated = f" rated {settings.repeats} times" if settings.repeats > 1 else ""
     cut = sum(row["finish"] == CUT for row in rows)
     notes = [f"{judge.refused} calls refused"] if judge.refused else []
     notes += [f"{cut} replies cut at max_tokens"] if cut else []
+    unreported = len(judge.unreported)
+    notes += (
+        [f"{unreported} replies without a credible usage, which count as the most they can be"] if unreported else []
+    )
     noted = f" ({', '.join(notes)})" if notes else ""
-    money = f", ${cost(usage, settings.price):.4f}" if settings.price else ""
+    money = f", ${cost(counted, settings.price):.4f}" if settings.price else ""
     return (
         f"judge {settings.name}: {responses} responses{repeated}, mean rating {mean}, "
         f"{len(rows) - len(rated)} without a rating{noted}; "
