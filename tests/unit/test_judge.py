@@ -405,6 +405,21 @@ def test_the_key_of_a_reply_is_that_of_journals_that_are_there():
     assert judge_settings.reply_key(depends, "What?", attempt=2, repeat=1) == "0471af05188dcda10f6d0037962153b1"
 
 
+def test_what_earlier_versions_kept_of_errors_as_replies_is_asked_for_again_once_and_told(job, endpoint):
+    server = endpoint()
+    assert job.run(seeded(server), questions(3))[0] == 0
+    first, second, third = map(json.loads, job.journal.read_text().splitlines())
+    nothing = {"text": "", "model": None, "fingerprint": None, "usage": {"prompt_tokens": 0, "completion_tokens": 0}}
+    first["value"] = nothing | {"bound": {"prompt_tokens": 700, "completion_tokens": 512}, "at": 1.0}
+    del second["value"]["finish"]  # an answer of an earlier version
+    write_rows(job.journal, [first, second, third])
+    status, last = job.run(seeded(server), questions(3))
+    assert status == 0 and "0 without a rating; 1 calls now and 2 from the journal" in last
+    assert f"{job.journal}: 1 entries are not answers and are asked for again" in job.errors
+    status, last = job.run(seeded(server), questions(3))
+    assert "0 calls now and 3 from the journal" in last and "are not answers" not in job.errors
+
+
 def test_an_endpoint_that_goes_on_failing_ends_the_job_in_a_line_and_keeps_what_was_under_way(job, endpoint):
     failing = [True]
 

@@ -424,6 +424,9 @@ def main() -> None:
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, exit_on_signal)
     with Journal(arguments.journal, is_reply) as journal:
+        if journal.unsound:
+            told = f"{arguments.journal}: {len(journal.unsound)} entries are not answers and are asked for again"
+            print(told, file=sys.stderr, flush=True)
         judge = Judge(settings, journal)
         verdicts = judge_prompts(prompts, judge, arguments.spent_in, arguments.journal, arguments.linger)
     rows = output_rows(responses, prompts, verdicts, settings.repeats)

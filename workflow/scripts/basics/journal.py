@@ -24,7 +24,8 @@ class _Position(NamedTuple):
 class Journal:
     """A mapping from item key to JSON value that outlives the process. One writer at a time: a second one waits.
 
-    An entry whose value is not `sound` is ignored, so that its item is done again.
+    An entry whose value is not `sound` is ignored, so that its item is done again; `unsound` are the keys of those that
+    have not been done again.
 
     >>> with Journal(path) as journal:
     ...     if key not in journal:
@@ -34,6 +35,7 @@ class Journal:
     def __init__(self, path: Path | str, sound: Callable[[Any], bool] = lambda value: True):
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.unsound: set[str] = set()
         self._sound = sound
         self._positions: dict[str, _Position] = {}
         self._stream = self.path.open("a+b", buffering=0)
@@ -57,10 +59,17 @@ class Journal:
                 except (ValueError, KeyError, TypeError, RecursionError):
                     pass
                 else:
-                    if isinstance(key, str) and self._sound(value):
-                        self._positions[key] = _Position(end, len(line))
+                    if isinstance(key, str):
+                        self._note(key, value, _Position(end, len(line)))
                 end += len(line)
         return end
+
+    def _note(self, key: str, value: object, position: _Position) -> None:
+        if self._sound(value):
+            self._positions[key] = position
+            self.unsound.discard(key)
+        elif key not in self._positions:
+            self.unsound.add(key)
 
     def __contains__(self, key: str) -> bool:
         return key in self._positions

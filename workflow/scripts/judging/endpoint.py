@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from basics.errors import InputError
 from basics.kinds import kind_fault
@@ -135,8 +135,15 @@ def as_reply(completion: object, bound: Usage) -> dict:
 
 
 def is_reply(value: object) -> bool:
-    """Whether a value from a journal is such a reply."""
-    return not kind_fault(value, {"text": str, "model": str | None, "fingerprint": str | None, "usage": USAGE_KINDS})
+    """Whether a value from a journal is such a reply.
+
+    Earlier versions also kept what was no answer, an error or a page of HTML, as a reply that says nothing at all.
+    """
+    if kind_fault(value, {"text": str, "model": str | None, "fingerprint": str | None, "usage": USAGE_KINDS}):
+        return False
+    reply = cast(dict, value)
+    says = reply["text"] or reply["model"] or any(reply["usage"].values())
+    return bool(says) or "finish" in reply
 
 
 def may_be_charged(error: Exception) -> bool:
