@@ -126,9 +126,8 @@ def job(rule: str, *, local: bool = False, group: str | None = None, **more) -> 
     """A job as Snakemake has it, as far as it is asked here."""
     named = more.pop("wildcards", {})
     return SimpleNamespace(
-        rule=SimpleNamespace(name=rule),
+        rule=SimpleNamespace(name=rule, group=group),
         is_local=local,
-        group=group,
         input=more.pop("input", []),
         output=more.pop("output", []),
         params=more.pop("params", None),
@@ -154,6 +153,11 @@ def test_jobs_of_a_group_run_side_by_side_so_their_cores_and_memory_add_up():
     assert requests_of(jobs, {"scores": 50}) == [("score", summed)] * 3, "there are no more than three"
     assert requests_of(jobs, {"scores": 2})[0] == ("score", {"threads": 4, "mem_mb": 2000, "runtime": 10})
     assert requests_of(jobs, {})[0][1]["threads"] == 2, "alone, where none are submitted as one"
+
+
+def test_a_group_with_a_wildcard_in_its_name_has_the_count_of_that_name():
+    jobs = [job("judge_on_gpu", group="served-{judge}", runtime=30, serving=1, wildcards={"judge": "a"})] * 3
+    assert requests_of(jobs, {"served-{judge}": 40})[0][1]["runtime"] == 90
 
 
 def test_memory_that_is_not_a_number_yet_is_not_added_up():

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from snake import REPOSITORY, checkout, snakemake
+from study.configuration import read_configs
 
 SITE = {"SLURM_ACCOUNT": "proj", "SLURM_CPU_PARTITION": "cpu", "SLURM_GPU_PARTITION": "gpu"}
 STAND_INS = {
@@ -22,7 +23,7 @@ printf "%s\\n" "$*" >> {calls}; echo "no cluster here" >&2; exit 1""",
     "sinfo": "true",
     "scontrol": 'echo "MinJobAge = 300 sec"; echo "MaxArraySize = 1001"',
 }
-GROUPS = ("scoring", "served-judging")
+GROUPS = ("scoring", "served-judging-{judge}")
 TWO_NODES = [{"up_to": 13, "ranks": 16, "memory": "480GB", "runtime": "36h", "zero_stage": 3}]
 
 
@@ -82,6 +83,20 @@ def test_the_runs_that_a_served_judge_rates_share_a_submission_and_its_gpu_one_a
     assert asked == [options] * 5, "one submission, and its four retries"
 
 
+def test_judges_that_are_served_on_gpus_have_submissions_of_their_own_as_their_servers_would_take_turns(house):
+    judge = read_configs([REPOSITORY / "config" / "config.yaml"])["judges"][0]
+    judges = [judge | {"name": name, "label": name} for name in ("one", "two")]
+    (house / "change.json").write_text(json.dumps({"judges": judges}))
+    runs = [f"lora/pythia-70m/{recipe}" for recipe in ("mono-en", "mono-es")]
+    for run in runs:
+        for kind in ("jsonl", "json"):
+            responses = house / f"results/paper/responses/{run}.{kind}"
+            responses.parent.mkdir(parents=True, exist_ok=True)
+            responses.touch()
+    targets = [f"results/paper/ratings/{name}/{run}.jsonl" for name in ("one", "two") for run in runs]
+    assert len(submitted(house, *targets, rules=["judge_on_gpu"])) == 2 * 5
+
+
 def test_lora_on_12_billion_parameters_takes_four_gpus_of_a_node_and_more_memory_each_time(house):
     asked = submissions(house, "lora", "pythia-12b")
     template = "-A proj -p gpu -t 2160 --mem {} --nodes=1 --requeue --cpus-per-task=32 --signal=TERM@300 --gpus=4"
@@ -108,9 +123,10 @@ def test_the_whole_paper_is_under_800_submissions_and_starts_a_judge_four_times(
     jobs = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", said, flags=re.MULTILINE)}
     jobs.pop("total")
     profile = (REPOSITORY / "profiles/slurm/config.yaml").read_text(encoding="utf-8")
-    scored, judged = (int(re.search(rf"^  {name}: (\d+)", profile, flags=re.MULTILINE)[1]) for name in GROUPS)
+    sizes = [re.search(rf"^  {re.escape(name)}: (\d+)", profile, flags=re.MULTILINE) for name in GROUPS]
+    scored, judged = (int(size[1]) for size in sizes)
     grouped = {"langid", "score", "judge_on_gpu"}
     alone = sum(number for rule, number in jobs.items() if rule not in grouped)  # some of them without a submission
     assert jobs["langid"] == jobs["score"] == jobs["judge_on_gpu"] == 160, "langid and score of a run share a group"
-    assert -(-160 // judged) == 4, "a server starts once for forty runs"
+    assert -(-(160 + jobs["judge_controls_on_gpu"]) // judged) == 4, "a server starts once for forty runs"
     assert alone + -(-160 // scored) + -(-160 // judged) < 800

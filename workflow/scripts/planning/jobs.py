@@ -172,7 +172,8 @@ def requests_of(jobs: Iterable, group_components: Mapping[str, int]) -> list[tup
     count = Counter(job.rule.name for job in submitted)
     requests = []
     for job in submitted:
-        together = min(group_components.get(job.group, 1), count[job.rule.name])
+        limit = group_components.get(job.rule.group, 1)  # by the name as it is written, which may hold wildcards
+        together = min(limit, count[job.rule.name])
         wanted = {"threads": job.threads} | dict(job.resources.items())
         added = ("runtime",) if "serving" in wanted else ("threads", "mem_mb")
         summed = {key: together * wanted[key] for key in added if isinstance(wanted.get(key), int)}
