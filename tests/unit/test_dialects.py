@@ -115,6 +115,7 @@ BODIES = {  # of errors, as the client gives them: what is told, the parameter t
     "vLLM, a value": ({"message": "not an integer", "param": "body.seed", "code": 400}, "not an", "seed", False),
     "llama.cpp": ({"message": "request (9031 tokens) exceeds the available", "code": 400}, "request (", None, False),
     "llama.cpp, a value": (NOT_A_NUMBER, "Field 'seed': ", "seed", False),
+    "transformers serve": ({"detail": "Unexpected fields in the request: {'x'}"}, "Unexpected fields", "x", False),
     "TGI": ("Input validation error: `temperature` must be strictly positive", "Input", "temperature", False),
     "Ollama": ("model 'x' not found", "model 'x' not found", None, False),
     "FastAPI": ({"detail": [EXTRA]}, "seed: Extra inputs are not permitted", "seed", False),

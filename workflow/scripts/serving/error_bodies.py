@@ -1,4 +1,4 @@
-"""What the bodies of HTTP errors say, as OpenAI, Azure, OpenRouter, vLLM, llama.cpp, TGI, Ollama and FastAPI write them.
+"""What the bodies of HTTP errors say, as OpenAI, Azure, OpenRouter, Ollama and the servers of open models write them.
 
 `body` is what the openai client gives as an error's `body`: the value of its field `error`, or else the whole body.
 """
@@ -8,8 +8,9 @@ import re
 ON_PARAMETERS = {"unsupported_parameter", "unsupported_value", "unknown_parameter"}  # OpenAI's error codes
 OF_THE_BODY = "body."  # before a parameter's name, where vLLM says that it is not valid
 ON_CONTENT = {"content_filter", "content_policy_violation"}  # Azure's and OpenAI's
-NAMED = (  # in a message: TGI's, llama.cpp's, OpenAI's older models'
+NAMED = (  # in a message: llama.cpp's, `transformers serve`'s, TGI's, OpenAI's older models'
     re.compile(r"^Field '(\w+)': "),
+    re.compile(r"^Unexpected fields in the request: \{'(\w+)'"),
     re.compile(r"validation error: `(\w+)`"),
     re.compile(r"[Uu]nrecognized request arguments? supplied: (\w+)"),
 )
