@@ -101,7 +101,7 @@ def test_it_says_where_the_figures_and_tables_are(text):
 
 
 def test_it_counts_missing_ratings_and_what_they_add(text):
-    assert "Missing ratings: 1 of 17; they add 0 to the scores." in text
+    assert "Missing ratings: 1 of 17 (5.9%); they add 0 to the scores." in text
 
 
 def test_a_stand_in_is_called_a_stand_in(text, tmp_path):
@@ -126,7 +126,7 @@ def test_each_judge_has_a_section_of_its_own(tmp_path):
 def test_english_alone_needs_no_consistency_table(tmp_path):
     text = summarise(tmp_path, answers("lora", "big", "mono-en", "en", (1, True)))
     assert len(tables(text)) == 1
-    assert "Missing ratings: 0 of 1." in text
+    assert "Missing ratings: 0 of 1 (0.0%)." in text
 
 
 def trainings(folder, *hours):
@@ -147,6 +147,17 @@ def judges(folder, **money):
     rows = [{"judge": judge, "attempts": 9, "US dollars": dollars} for judge, dollars in money.items()]
     judge_report.write_csv(folder / "judges.csv", {"cost": rows})
     return ["--judge-report", folder / "judges.csv"]
+
+
+def test_a_judge_that_leaves_out_more_ratings_than_tolerated_is_told_before_any_score(tmp_path):
+    counts = {"silent": 30, "careful": 20, "sure": 0}
+    rows = [{"judge": judge, "responses": 1000, "responses without any": count} for judge, count in counts.items()]
+    judge_report.write_csv(tmp_path / "judges.csv", {"rated": rows})
+    text = summarise(tmp_path, SCORES, "--judge-report", tmp_path / "judges.csv")
+    first = text.index("**silent gave no rating to 3.0% of the responses, of which 2.0% are tolerated")
+    assert first < text.index("## Scores") and "careful" not in text
+    text = summarise(tmp_path, SCORES, "--judge-report", tmp_path / "judges.csv", "--missing-tolerated", "0.01")
+    assert "**careful gave no rating to 2.0% of the responses, of which 1.0% are tolerated" in text
 
 
 def test_it_says_what_all_trainings_and_each_judge_cost(tmp_path):

@@ -105,12 +105,14 @@ rule summary:
     params:
         code=code_of("summary"),
         judge=JUDGES.first["label"],
+        tolerated=config["score"]["missing_tolerated"],
         note=config["note"],
         models=MATRIX.models,
         languages=MATRIX.tested,
     shell:
         "python workflow/scripts/summary.py --scores {input.scores:q} --figures {input.figures:q}"
         " --tables {input.tables:q}"
-        " --costs {input.costs:q} --judge-report {input.judges:q} --models {params.models:q}"
+        " --costs {input.costs:q} --judge-report {input.judges:q} --missing-tolerated {params.tolerated:q}"
+        " --models {params.models:q}"
         " --languages {params.languages:q} --judge {params.judge:q} --note={params.note:q} --output {output:q}"
         " 2> {log:q}"

@@ -2,9 +2,9 @@
 
 The page lists the figures and tables, then gives the evaluation score of each model in each language (the sum over the
 prompts, and its maximum), how often answers are in the language asked for, and how many ratings are missing. With
---costs and --judge-report, it gives the total cost of the trainings and the judges, and names the judges that cannot
-tell good answers from bad ones, as planted controls show. --note comes first, for instance that a stand-in judged. Each
-judge's scores have their own section.
+--costs and --judge-report, it gives the total cost of the trainings and the judges, and names the judges that left out
+more ratings than --missing-tolerated, and those that cannot tell good answers from bad ones, as planted controls show.
+--note comes first, for instance that a stand-in judged. Each judge's scores have their own section.
 
 Rows and columns are in the order of --models and --languages; all others follow in the order of the scores.
 """
@@ -106,7 +106,7 @@ def judge_section(scores: "pl.DataFrame", models: Sequence[str], languages: Sequ
         ]
     counted = scores.filter(pl.col("rating").is_null())["score"].sum()
     effect = f"; they add {format_score(float(counted))} to the scores" if unrated else ""
-    return [*text, f"Missing ratings: {unrated} of {len(scores)}{effect}."]
+    return [*text, f"Missing ratings: {unrated} of {len(scores)} ({unrated / len(scores):.1%}){effect}."]
 
 
 def training_cost(path: str) -> str:
@@ -124,6 +124,21 @@ def read_judge_report(path: str) -> list[dict]:
     """The numbers in the csv of judge_report.py."""
     columns = {"table": str, "judge": str, "language": str, "measure": str, "value": float}
     return read_csv(path, columns, "make it again with judge_report.py")
+
+
+def missing_warnings(rows: Sequence[dict], tolerated: float) -> list[str]:
+    """A sentence for each judge of whose responses more than the tolerated share have no rating."""
+    counts: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if row["table"] == "rated":
+            counts.setdefault(row["judge"], {})[row["measure"]] = row["value"]
+    shares = {judge: count["responses without any"] / count["responses"] for judge, count in counts.items()}
+    return [
+        f"**{judge} gave no rating to {share:.1%} of the responses, of which {tolerated:.1%} are tolerated"
+        " (`score.missing_tolerated`): differences may be due to what is missing.** See judges.md."
+        for judge, share in shares.items()
+        if share > tolerated
+    ]
 
 
 def judge_warnings(rows: Sequence[dict]) -> list[str]:
@@ -153,6 +168,13 @@ def main() -> None:
     parser.add_argument("--tables", nargs="*", default=[], metavar="FILE", help="files of the tables to list")
     parser.add_argument("--costs", metavar="FILE", help="the csv of costs.py")
     parser.add_argument("--judge-report", metavar="FILE", help="the csv of judge_report.py")
+    parser.add_argument(
+        "--missing-tolerated",
+        type=float,
+        default=0.02,
+        metavar="SHARE",
+        help="share of a judge's responses that may lack a rating (default: 0.02)",
+    )
     parser.add_argument("--judge", required=True, metavar="LABEL", help="label of the judge")
     parser.add_argument("--note", default="", metavar="TEXT", help="a sentence about these results")
     parser.add_argument("--models", nargs="*", default=[], metavar="NAME", help="order of the models")
@@ -167,7 +189,7 @@ def main() -> None:
         parts.append(f"**{arguments.note}**")
     parts.append(f"Judge: {arguments.judge}")
     judged = read_judge_report(arguments.judge_report) if arguments.judge_report else []
-    parts += judge_warnings(judged)
+    parts += missing_warnings(judged, arguments.missing_tolerated) + judge_warnings(judged)
     for title, paths in (("Figures", arguments.figures), ("Tables", arguments.tables)):
         if paths:
             parts += [f"## {title}", "\n".join(artifact_list(paths))]
