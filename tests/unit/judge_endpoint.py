@@ -6,8 +6,10 @@ import select
 import socket
 import threading
 import time
+import zlib
 from collections import Counter
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HANG, DROP = "hang", "drop"  # in place of a status: no answer, and a connection that is closed
@@ -17,7 +19,8 @@ USAGE = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
 class Endpoint(ThreadingHTTPServer):
     """Answers `[[2]]`; `fault(prompt, n)` may answer the n-th call for a prompt otherwise: (status, headers, text).
 
-    A text in bytes, or the dict of an error, is the whole body. `refusal(request)` may refuse a request for its
+    A text in bytes, or the dict of an error, is the whole body; a function of the handler sends all the answer
+    itself. `refusal(request)` may refuse a request for its
     parameters: (status, body). `models` are what it lists, by name the further fields of each; None: it has no list.
     With `key`, a request with another one is refused. A call is completed when its reply goes out to a client
     that is still there; what it used is then charged. While the gate is closed, replies that would complete are held.
@@ -38,6 +41,9 @@ class Endpoint(ThreadingHTTPServer):
         self.keys, self.times, self.charged = set(), [], Counter()
         self.held = 0
         self.url = f"http://127.0.0.1:{self.server_port}/v1"
+
+    def handle_error(self, *_):
+        """Say nothing of clients that have gone."""
 
     def close_gate(self):
         """After this no call is completed until the gate is opened."""
@@ -101,6 +107,9 @@ class Handler(BaseHTTPRequestHandler):
         status, headers, text = server.fault(prompt, number) or (200, {}, "Rating: [[2]]")
         time.sleep(server.hang if status == HANG else server.delay)
         if status in (HANG, DROP):
+            self.close_connection = True
+        elif callable(text):
+            text(self, status)
             self.close_connection = True
         elif text in NO_COMPLETION:
             self.send(status, headers, text)
@@ -173,6 +182,73 @@ def like_gpt_5(request):
         message = "Unsupported value: 'temperature' does not support 0 with this model."
         return unsupported("temperature", f"{message} Only the default (1) value is supported.", "unsupported_value")
     return None
+
+
+# ---- answers without an end, or far too long, in place of a text
+
+MEGABYTE = 2**20
+
+
+def begin(handler, status, **headers):
+    handler.send_response(status)
+    for name, value in {"Content-Type": "application/json", "Connection": "close", **headers}.items():
+        handler.send_header(name.replace("_", "-"), str(value))
+    handler.end_headers()
+    handler.wfile.flush()
+
+
+def slowly(handler, content, pause=0.2):
+    """Every read of the client's ends soon; all of them together take minutes."""
+    for byte in content:
+        handler.wfile.write(bytes([byte]))
+        handler.wfile.flush()
+        time.sleep(pause)
+
+
+def drip(handler, status):
+    begin(handler, status)
+    slowly(handler, completion("Rating: [[2]]"))
+
+
+def spaces(handler, status):
+    begin(handler, status)
+    slowly(handler, b" " * 300 + completion("Rating: [[2]]"))
+
+
+def drip_of_headers(handler, status):
+    slowly(handler, b"HTTP/1.1 200 OK\r\nX-Filler: " + b"x" * 1_000)
+
+
+def drip_of_a_chunk_size(handler, status):
+    begin(handler, status, Transfer_Encoding="chunked")
+    slowly(handler, b"1;filler=" + b"x" * 1_000)
+
+
+def much(handler, status):
+    begin(handler, status, Content_Length=200 * MEGABYTE)
+    for _ in range(200):
+        handler.wfile.write(b" " * MEGABYTE)
+
+
+def endless(handler, status):
+    begin(handler, status)
+    while True:
+        handler.wfile.write(b" " * MEGABYTE)
+
+
+def bomb(handler, status):
+    begin(handler, status, Content_Encoding="gzip", Content_Length=len(packed_gigabyte()))
+    handler.wfile.write(packed_gigabyte())
+
+
+@cache
+def packed_gigabyte():
+    packer = zlib.compressobj(level=1, wbits=zlib.MAX_WBITS | 16)
+    return b"".join(packer.compress(b" " * MEGABYTE) for _ in range(1024)) + packer.flush()
+
+
+DRIPS = (drip, spaces, drip_of_headers, drip_of_a_chunk_size)
+FLOODS = (much, endless, bomb)
 
 
 # ---- what goes wrong, at random from a seed

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stderr
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from batch_endpoint import BatchEndpoint, serving
 from judge import Judge
 from judging.batches import Batches, byte_lines, request_line, split_into_files
 from judging.settings import JudgeSettings
+from serving.client import Garbled
 
 KEY = "sk-never-to-be-seen-4712"
 POLL = 0.05
@@ -504,4 +505,11 @@ def test_parts_hold_no_more_lines_and_bytes_than_allowed_and_all_requests_in_ord
 def test_lines_are_the_same_however_the_stream_is_cut(chunks):
     content = b"".join(chunks)
     whole = content.split(b"\n")
-    assert list(byte_lines(chunks)) == (whole if whole[-1] else whole[:-1])
+    assert list(byte_lines(chunks, longest=len(content))) == (whole if whole[-1] else whole[:-1])
+
+
+def test_a_line_without_an_end_is_no_line():
+    lines = byte_lines(chain([b"{}\n"], repeat(b" " * 100)), longest=1_000)
+    assert next(lines) == b"{}"
+    with pytest.raises(Garbled, match="a line of more than 1,000 bytes"):
+        next(lines)

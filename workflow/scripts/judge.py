@@ -26,7 +26,7 @@ JSON object:
     concurrency           simultaneous calls (default: 8)
     requests_per_minute   limit on calls, including retries (default: none)
     tokens_per_minute     limit on the tokens of prompts and replies (default: none)
-    timeout               seconds that a call may take (default: 120)
+    timeout               seconds that a call may take, from the connection to the last byte (default: 120)
     patience              seconds for which a call may keep failing before the job ends (default: 600)
     price                 {prompt, completion}: US dollars per million tokens (default: none)
     budget                US dollars for all replies in the judge's journals, of this job and in --spent-in; a call

@@ -42,6 +42,7 @@ from serving.client import (
     checked_answer,
     in_one_line,
     is_transient,
+    longest_reply,
     openai_client,
     without_key,
 )
@@ -55,6 +56,7 @@ URL = "/v1/chat/completions"
 WINDOW = "24h"  # the only value the API accepts
 LINES, BYTES = 50_000, 200_000_000  # maximum per batch; platform.openai.com/docs/guides/batch
 FINAL = ("completed", "failed", "expired", "cancelled")
+FILE_STEP = 2**18  # bytes of a file that move within each `timeout`
 REPEATS = 3  # retries by the client itself, before `patience` comes into play
 
 Requests = dict[str, dict]  # journal key -> body of the request
@@ -81,7 +83,10 @@ class Batches:
         self.refused: dict[str, str] = {}  # journal key -> why the endpoint refuses that prompt
         self._settings, self._key, self._job = settings, key, job
         self._requests, self._keep, self._check_budget, self._lines = requests, keep, check_budget, lines
-        self._client = openai_client(settings.base_url or "", key, settings.timeout, REPEATS)
+        place = settings.base_url or ""
+        self._client = openai_client(place, key, settings.timeout, REPEATS)
+        self._longest = longest_reply(settings.max_tokens)
+        self._files = openai_client(place, key, settings.timeout, REPEATS, LINES * self._longest, FILE_STEP).files
         self._last_error = ""  # the last error of a request without an answer
 
     def ask(self) -> dict[str, str]:
@@ -159,7 +164,7 @@ class Batches:
 
     def _upload(self, content: IO[bytes], name: str) -> "FileObject":
         content.seek(0)
-        return checked_answer(self._client.files.create(file=(name, content, "application/jsonl"), purpose="batch"))
+        return checked_answer(self._files.create(file=(name, content, "application/jsonl"), purpose="batch"))
 
     def _wait(self, found: "Iterable[Batch]", number: int) -> "Iterator[Batch]":
         """Yield each batch as soon as it is final."""
@@ -223,8 +228,8 @@ class Batches:
 
         wanted, stray = self._missing(number), []
         try:
-            with self._client.files.with_streaming_response.content(file) as stream:
-                for place, line in enumerate(byte_lines(stream.iter_bytes()), 1):
+            with self._files.with_streaming_response.content(file) as stream:
+                for place, line in enumerate(byte_lines(stream.iter_bytes(), self._longest), 1):
                     result = self._read(line) if line.strip() else {}
                     if result is None:
                         stray.append(place)
@@ -302,12 +307,17 @@ def split_into_files(requests: Requests, lines: int = LINES, size: int = BYTES) 
         yield part
 
 
-def byte_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines of a byte stream, split only at \\n, since U+2028 may be part of a JSON string. Blank lines are empty."""
+def byte_lines(chunks: Iterable[bytes], longest: int) -> Iterator[bytes]:
+    """Lines of a byte stream, split only at \\n, since U+2028 may be part of a JSON string. Blank lines are empty.
+
+    Raises Garbled at a line of more than `longest` bytes.
+    """
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
         yield from whole
+        if len(rest) > longest:
+            raise Garbled(f"a line of more than {longest:,} bytes")
     if rest:
         yield rest
 

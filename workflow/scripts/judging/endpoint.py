@@ -32,6 +32,7 @@ from serving.client import (
     in_one_line,
     is_transient,
     key_from_environment,
+    longest_reply,
     openai_client,
     retry_after,
     without_key,
@@ -178,7 +179,7 @@ class Endpoint:
         self._settings, self._key, self._ledger, self._alive = settings, key, ledger, alive
         self._openai = openai
         # Retries by the client itself would bypass the rate limits and the budget.
-        self._client = openai_client(base_url, key, settings.timeout, max_retries=0)
+        self._client = openai_client(base_url, key, settings.timeout, 0, longest_reply(settings.max_tokens))
         self._post = self._client.post  # the body as it is: `create` takes only the parameters that it knows
         self._completion = ChatCompletion
 

@@ -6,11 +6,11 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from basics.errors import InputError
+from basics.hosts import is_this_machine
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -20,6 +20,7 @@ TRANSIENT = {408, 409, 429}  # HTTP statuses worth a retry, besides all from 500
 REFUSALS = {400, 413, 422}  # HTTP statuses for a prompt that is too long or filtered: a retry would be refused again
 FORBIDDEN = 403  # HTTP status for a key without permission, and for a prompt that moderation refuses
 NO_CREDIT = "insufficient_quota"  # error code of a 429 that is not transient
+LONGEST_LIST = 2**24  # bytes of a response that is no reply, such as a list of all models
 
 # What the openai client raises, besides its own errors, when a response does not follow the protocol: invalid JSON; or
 # HTML, a list, an object that lacks fields.
@@ -47,19 +48,28 @@ def host_of(base_url: str) -> str:
 
 def is_local(base_url: str) -> bool:
     """Whether a URL points to this machine, which a proxy cannot reach."""
-    host = host_of(base_url)
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return is_this_machine(host_of(base_url))
 
 
-def openai_client(base_url: str, key: str, timeout: float, max_retries: int) -> "OpenAI":
-    """A client that waits up to `timeout` seconds for a response, and retries a request up to `max_retries` times.
+def longest_reply(max_tokens: int) -> int:
+    """A bound on the bytes of a response with so many tokens: its text, escaped as JSON, and the reasoning, perhaps
+    twice; a token has four bytes on average. The rest is for what endpoints add."""
+    return 2**17 + 256 * max_tokens
 
-    It uses the environment's proxies, except for this machine, and never logs requests, whatever OPENAI_LOG says.
+
+def openai_client(
+    base_url: str, key: str, timeout: float, max_retries: int, longest: int = LONGEST_LIST, step: int | None = None
+) -> "OpenAI":
+    """A client whose calls take at most `timeout` seconds, from the connection to the last of at most `longest` bytes,
+    and which repeats a request up to `max_retries` times. With `step`, the time is for so many bytes of a file.
+
+    It uses the environment's proxies, except for this machine, and never logs requests, whatever OPENAI_LOG says. A
+    redirect is an error.
     """
+    import httpx2
     import openai
+
+    from serving.transport import ApiTransport
 
     logging.getLogger("openai").setLevel(logging.WARNING)
     return openai.OpenAI(
@@ -67,7 +77,7 @@ def openai_client(base_url: str, key: str, timeout: float, max_retries: int) -> 
         base_url=base_url,
         timeout=timeout,
         max_retries=max_retries,
-        http_client=openai.DefaultHttpxClient(trust_env=not is_local(base_url)),
+        http_client=httpx2.Client(transport=ApiTransport(longest, step)),
     )
 
 

@@ -1,0 +1,62 @@
+"""An endpoint that means harm, or is broken in an uncommon way: no call outlasts its time, and no answer its size."""
+
+import os
+
+import pytest
+
+from judge_endpoint import DRIPS, FLOODS, packed_gigabyte, started
+from judge_job import Job, questions
+
+LARGEST = 400  # MB of memory
+
+
+@pytest.fixture
+def job(tmp_path):
+    return Job(tmp_path)
+
+
+def ended(process):
+    """Exit status, the last line of stderr, and the most memory in MB of a job, at its end."""
+    last = process.stderr.read().splitlines()[-1]
+    process.stderr.close()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, last, usage.ru_maxrss / 1024
+
+
+@pytest.mark.parametrize("answer", DRIPS, ids=lambda answer: answer.__name__)
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_that_comes_in_drips_is_a_call_that_took_too_long(job, answer, status):
+    with started(lambda prompt, n: (status, {}, answer)) as server:
+        judge = {"base_url": server.url, "timeout": 0.7, "patience": 0.2}
+        assert job.run(judge, questions(1)) == (
+            1,
+            "error: judge 'tested': no answer in 0.2 s (patience): APITimeoutError: Request timed out.",
+        )
+        assert sum(server.calls.values()) == 1
+
+
+@pytest.mark.parametrize("answer", FLOODS, ids=lambda answer: answer.__name__)
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        (200, "APIConnectionError: Connection error. (a response of more than 262,144 bytes)"),
+        (400, "calls was refused: Error code: 400"),
+        (500, "InternalServerError: Error code: 500"),
+    ],
+)
+def test_an_answer_that_is_far_too_long_is_not_taken_into_memory(job, answer, status, why):
+    packed_gigabyte()
+    with started(lambda prompt, n: (status, {}, answer)) as server:
+        judge = {"base_url": server.url, "timeout": 20, "patience": 0.2}
+        code, last, memory = ended(job.start(judge, questions(8)))
+    assert code == 1 and why in last and memory < LARGEST
+    written = [path for path in (job.journal, job.output) if path.exists()]
+    assert all(path.stat().st_size < 100_000 for path in written)
+
+
+def test_a_reply_as_long_as_max_tokens_allows_is_taken(job):
+    text = "思" * 30_000 + " Rating: [[3]]"  # six bytes each, as this endpoint escapes it
+    with started(lambda prompt, n: (200, {}, text)) as server:
+        assert job.run({"base_url": server.url, "max_tokens": 1024}, questions(1))[0] == 0, job.errors
+    assert job.rows()[0]["rating"] == 3
