@@ -39,6 +39,7 @@ class Endpoint(ThreadingHTTPServer):
         self.gate.set()
         self.calls, self.completed, self.asked, self.replies = Counter(), Counter(), Counter(), {}
         self.keys, self.times, self.charged = set(), [], Counter()
+        self.headers = set()  # name and value
         self.held = 0
         self.url = f"http://127.0.0.1:{self.server_port}/v1"
 
@@ -83,6 +84,7 @@ class Handler(BaseHTTPRequestHandler):
         """Whether the request has the right key; if not, it is refused in OpenAI's words."""
         with self.server.lock:
             self.server.keys.add(self.headers["Authorization"])
+            self.server.headers.update((name.lower(), value) for name, value in self.headers.items())
         given = self.headers["Authorization"].removeprefix("Bearer ")
         if self.server.key in (None, given):
             return True

@@ -267,6 +267,10 @@ JUDGE_FAULTS = {
         {"base_url": "http://10.0.0.7/v1"},
         "judges[0]: base_url http://10.0.0.7/v1 is http: the",
     ),
+    "a password in a URL": (
+        {"base_url": "https://me:secret@host/v1"},
+        "judges[0]: base_url has a user name or a password before its host; take it out",
+    ),
     "a URL that is not valid": (
         {"base_url": "https://[x/v1"},
         "judges[0]: base_url 'https://[x/v1' is not a valid URL (Inv",

@@ -1,6 +1,7 @@
 """The openai client of judges and servers: what it is made with, what its key never reaches, what is tried again."""
 
 import logging
+import os
 import time
 from email.utils import formatdate
 from types import SimpleNamespace
@@ -20,13 +21,40 @@ def test_a_client_waits_and_repeats_as_it_is_told_and_logs_no_request():
     assert not logging.getLogger("openai").isEnabledFor(logging.INFO)
 
 
+def test_the_client_takes_nothing_from_the_environment_that_is_not_removed_there(monkeypatch):
+    asked = set()
+
+    class Noting(dict):
+        def get(self, name, default=None):
+            asked.add(name)
+            return super().get(name, default)
+
+    monkeypatch.setattr(os, "environ", Noting(os.environ, OPENAI_ORG_ID="org"))
+    made = client.openai_client("http://127.0.0.1:9/v1", KEY, timeout=3, max_retries=1)
+    made.with_options(timeout=5)
+    assert {name for name in asked if name.startswith("OPENAI")} <= {*client.AMBIENT, "OPENAI_LOG"}
+    assert "OPENAI_CUSTOM_HEADERS" in asked and "OPENAI_ORG_ID" not in os.environ
+
+
+@pytest.mark.parametrize("url", ["https://user:secret@host/v1", "https://secret@host", "http://u:secret@[x/v1"])
+def test_a_password_in_a_url_is_refused_without_it(url):
+    with pytest.raises(InputError, match=r"^base_url has a user name or a password.*; take it out") as error:
+        client.host_of(url)
+    assert "secret" not in str(error.value)
+
+
+def test_white_space_around_a_key_is_not_of_it(monkeypatch):
+    monkeypatch.setenv("A_KEY", f" \t{KEY}\r\n")
+    assert client.key_from_environment("A_KEY", "judge 'j'") == KEY
+
+
 def test_the_key_is_cut_out_of_every_text_however_deep():
     answer = {"text": f"{KEY}, {KEY}", "choices": [{"message": f"<{KEY}>"}, None, 3], "n": 1.5}
     assert client.without_key(answer, KEY) == {"text": "***, ***", "choices": [{"message": "<***>"}, None, 3], "n": 1.5}
     assert client.in_one_line(ValueError(f"a\n  {KEY}\tb"), KEY) == "a *** b"
 
 
-@pytest.mark.parametrize("key", [None, "", "sk-“quoted”", "sk-secret\n"])
+@pytest.mark.parametrize("key", [None, "", " ", "sk-“quoted”", "sk-\nsecret"])
 def test_a_key_that_cannot_be_sent_is_refused_by_the_name_of_its_variable(monkeypatch, key):
     monkeypatch.delenv("A_KEY", raising=False)
     if key is not None:

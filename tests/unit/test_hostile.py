@@ -5,7 +5,7 @@ import os
 import pytest
 
 from judge_endpoint import DRIPS, FLOODS, packed_gigabyte, started
-from judge_job import Job, questions
+from judge_job import KEY, Job, questions
 
 LARGEST = 400  # MB of memory
 
@@ -60,3 +60,52 @@ def test_a_reply_as_long_as_max_tokens_allows_is_taken(job):
     with started(lambda prompt, n: (200, {}, text)) as server:
         assert job.run({"base_url": server.url, "max_tokens": 1024}, questions(1))[0] == 0, job.errors
     assert job.rows()[0]["rating"] == 3
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_an_error_that_names_the_other_host_which_is_sent_nothing(job, status):
+    with started() as other:
+        place = f"http://127.0.0.1:{other.server_port}"
+        with started(lambda prompt, n: (status, {"Location": f"{place}/v1/chat/completions?x"}, "")) as server:
+            code, last = job.run({"base_url": server.url}, questions(1))
+        assert code == 1 and f"a redirect to {place}, which is not followed; correct base_url" in last
+        assert not other.headers and sum(server.calls.values()) == 1
+
+
+@pytest.mark.parametrize("location", ["//[", "http://" + "x" * 5_000, ""])
+def test_a_redirect_to_nowhere_is_an_error_too(job, location):
+    with started(lambda prompt, n: (302, {"Location": location}, "")) as server:
+        code, last = job.run({"base_url": server.url}, questions(1))
+    assert code == 1 and "a redirect to " in last and len(last) < 600
+
+
+AMBIENT = {
+    "OPENAI_ADMIN_KEY": "sk-admin-ambient",
+    "OPENAI_BASE_URL": "http://127.0.0.1:9/ambient",
+    "OPENAI_CUSTOM_HEADERS": "Authorization: Bearer ambient\nX-Secret: ambient",
+    "OPENAI_ORG_ID": "org-ambient",
+    "OPENAI_PROJECT_ID": "proj-ambient",
+    "OPENAI_WEBHOOK_SECRET": "ambient",
+}
+
+
+def test_the_endpoint_is_sent_nothing_of_the_environment_but_the_judges_key(job):
+    with started() as server:
+        assert job.run({"base_url": server.url}, questions(2), **AMBIENT)[0] == 0, job.errors
+        assert server.keys == {f"Bearer {KEY}"}
+        assert not [header for header in server.headers if "ambient" in header[1] or header[0].startswith("openai-")]
+
+
+def test_a_cookie_is_not_sent_back(job):
+    with started(lambda prompt, n: (200, {"Set-Cookie": "who=you; Path=/"}, "Rating: [[2]]")) as server:
+        assert job.run({"base_url": server.url, "concurrency": 1}, questions(3))[0] == 0, job.errors
+        assert "cookie" not in dict(server.headers)
+
+
+@pytest.mark.parametrize("key", [f" {KEY}", f"{KEY} ", f"{KEY}\n"])
+def test_a_key_with_white_space_around_it_works_and_is_written_nowhere(job, key):
+    with started(lambda prompt, n: (200, {}, f"Your key is {KEY}. Rating: [[2]]")) as server:
+        assert job.run({"base_url": server.url}, questions(2), key=key)[0] == 0, job.errors
+        assert server.keys == {f"Bearer {KEY}"}
+    assert job.rows()[0]["explanation"] == "Your key is ***. Rating: [[2]]"
+    assert KEY not in job.journal.read_text() + job.output.read_text() + job.errors

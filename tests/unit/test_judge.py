@@ -613,7 +613,7 @@ def test_no_proxy_is_asked_for_what_is_on_this_machine(job, endpoint, host):
     assert status == 0, job.errors
 
 
-@pytest.mark.parametrize("key", ["“sk-4711”", "sk-4711\r", "sk-47\n11"])
+@pytest.mark.parametrize("key", ["“sk-4711”", "sk-47\r11", "sk-47\n11"])
 def test_a_key_that_no_header_can_hold_is_one_line_without_it_and_no_reply(job, endpoint, key):
     server = endpoint()
     status, last = job.run({"base_url": server.url}, questions(1), key=key)
@@ -631,6 +631,7 @@ def test_a_key_that_no_header_can_hold_is_one_line_without_it_and_no_reply(job, 
         ({"base_url": "https://x/v1", "price": {"prompt": 1}}, questions(1), None, "price needs prompt and completion"),
         ({"base_url": "https://x/v1", "repeats": 0}, questions(1), None, "repeats is 0; it must be at least 1"),
         ({"base_url": "http://x/v1"}, questions(1), None, "the key in OPENAI_API_KEY would go there unencrypted"),
+        ({"base_url": "https://me:secret@x/v1"}, questions(1), None, "base_url has a user name or a password before"),
         ({"base_url": "https://x/v1", "api": "mail"}, questions(1), None, "api is 'mail', which is not calls or batch"),
         ({"base_url": "https://x/v1"}, questions(1) * 2, None, "two responses for lang en, id 0"),
         ({"base_url": "https://x/v1"}, [{"lang": "en"}], None, "line 1: the field 'id' is missing"),

@@ -20,6 +20,14 @@ TRANSIENT = {408, 409, 429}  # HTTP statuses worth a retry, besides all from 500
 REFUSALS = {400, 413, 422}  # HTTP statuses for a prompt that is too long or filtered: a retry would be refused again
 FORBIDDEN = 403  # HTTP status for a key without permission, and for a prompt that moderation refuses
 NO_CREDIT = "insufficient_quota"  # error code of a 429 that is not transient
+AMBIENT = (  # what the openai client would take from the environment, though no configuration names it
+    "OPENAI_ADMIN_KEY",
+    "OPENAI_BASE_URL",
+    "OPENAI_CUSTOM_HEADERS",
+    "OPENAI_ORG_ID",
+    "OPENAI_PROJECT_ID",
+    "OPENAI_WEBHOOK_SECRET",
+)
 LONGEST_LIST = 2**24  # bytes of a response that is no reply, such as a list of all models
 
 # What the openai client raises, besides its own errors, when a response does not follow the protocol: invalid JSON; or
@@ -35,7 +43,12 @@ class Garbled(Exception):
 
 
 def host_of(base_url: str) -> str:
-    """The host name in a URL. Raises InputError if the URL is not valid."""
+    """The host name in a URL. Raises InputError if the URL is not valid, or has a user name or password."""
+    if "@" in base_url.partition("//")[2].partition("/")[0]:  # the client would send them in place of the key
+        raise InputError(
+            "base_url has a user name or a password before its host; take it out, and put the key into the environment"
+            " variable that key_env names"
+        )
     try:
         address = urlsplit(base_url)
         if address.port != 0 and address.hostname:
@@ -63,14 +76,16 @@ def openai_client(
     """A client whose calls take at most `timeout` seconds, from the connection to the last of at most `longest` bytes,
     and which repeats a request up to `max_retries` times. With `step`, the time is for so many bytes of a file.
 
-    It uses the environment's proxies, except for this machine, and never logs requests, whatever OPENAI_LOG says. A
-    redirect is an error.
+    Of the environment, it uses proxies, except for this machine, and nothing else: the variables of AMBIENT are removed
+    from that of this process. It never logs requests, whatever OPENAI_LOG says. A redirect is an error.
     """
     import httpx2
     import openai
 
     from serving.transport import ApiTransport
 
+    for name in AMBIENT:  # it looks for them again whenever it copies itself
+        os.environ.pop(name, None)
     logging.getLogger("openai").setLevel(logging.WARNING)
     return openai.OpenAI(
         api_key=key,
@@ -85,8 +100,9 @@ def openai_client(
 
 
 def key_from_environment(variable: str, user: str) -> str:
-    """The API key of `user`, the name for messages. Raises InputError if it is not set, or cannot be sent."""
-    key = os.environ.get(variable)
+    """The API key of `user`, the name for messages, without white space around it: no key has any, files often do, and
+    what is sent must be what is cut out of texts. Raises InputError if it is not set, or cannot be sent."""
+    key = os.environ.get(variable, "").strip()
     if not key:
         raise InputError(f"{user}: no API key; set the environment variable {variable}")
     if not key.isascii() or not key.isprintable():  # no header can hold it, and the client's own message would mislead
