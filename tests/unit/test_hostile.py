@@ -109,3 +109,12 @@ def test_a_key_with_white_space_around_it_works_and_is_written_nowhere(job, key)
         assert server.keys == {f"Bearer {KEY}"}
     assert job.rows()[0]["explanation"] == "Your key is ***. Rating: [[2]]"
     assert KEY not in job.journal.read_text() + job.output.read_text() + job.errors
+
+
+@pytest.mark.parametrize("asked", [{"Retry-After-Ms": 1}, {"Retry-After": 0}, {"Retry-After": "0.001"}])
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_endpoint_that_asks_for_hardly_any_pause_is_not_called_without_end(job, status, asked):
+    with started(lambda prompt, n: (status, asked, "again")) as server:
+        code, last = job.run({"base_url": server.url, "patience": 3}, questions(1))
+    assert code == 1 and "no answer in 3 s (patience)" in last
+    assert 2 <= sum(server.calls.values()) <= 5

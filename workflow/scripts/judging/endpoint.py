@@ -1,8 +1,8 @@
 """One judge behind the chat-completions protocol: calls with retries, within rate limits and budget.
 
 Transient failures (429, 408, 409, 5xx, a timeout, a broken connection, an answer that is no completion) are retried,
-with pauses that double, or as long as the endpoint asks; Retry-After of a 429 holds all callers. A call that keeps
-failing for longer than the judge's `patience` ends the job. A prompt that is refused (400, 413, 422, or 403 by
+with pauses that double, and are no shorter than the endpoint asks; Retry-After of a 429 holds all callers. A call that
+keeps failing for longer than the judge's `patience` ends the job. A prompt that is refused (400, 413, 422, or 403 by
 moderation: too long, filtered) raises Refused, and the other prompts continue. Any other error would hit every call, so
 it ends the job at once; so does the refusal of a parameter, with the key to change.
 
@@ -202,10 +202,8 @@ class Endpoint:
                 asked = self._requested_wait(error)
                 now = time.monotonic()
                 first_failure = now if first_failure is None else first_failure
-                if not asked:  # also when it asks for 0 s: no busy loop
-                    wait, pause = pause * random.uniform(0.5, 1), min(2 * pause, LONGEST_PAUSE)
-                else:
-                    wait = asked
+                wait = max(asked or 0.0, pause * random.uniform(0.5, 1))  # whatever it asks for, no busy loop
+                pause = min(2 * pause, LONGEST_PAUSE)
                 if now + wait > first_failure + self._settings.patience:
                     raise self._failure(f"no answer in {self._settings.patience:g} s (patience)", error) from None
                 self._alive()
