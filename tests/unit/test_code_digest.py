@@ -54,7 +54,8 @@ SHAPES = "WIDTH = 3 if EMPTY is None else 4\nHEIGHT = 4\nEMPTY = None\n"
 
 def forget() -> None:
     """Clear the caches, so that files are read again."""
-    for known in (digests.code_digest, digests.module_at, digests._file, digests._imported_names, digests._reach):
+    made = (digests.code_digest, digests.module_at, digests._file, digests._imported_names, digests._reach)
+    for known in (*made, digests.files_state, digests._read_kept):
         known.cache_clear()
 
 
@@ -170,6 +171,29 @@ def test_two_programs_of_one_job_share_a_digest(house):
     assert before not in (house.digest("add"), house.digest("launch"))
     house.change("launch.py", "RANKS = 2", "RANKS = 4")
     assert house.digest("add", "launch") != before
+
+
+def test_a_digest_is_kept_until_a_file_changes(house, monkeypatch, tmp_path_factory):
+    monkeypatch.chdir(tmp_path_factory.mktemp("run"))
+    first = house.digest()
+    assert digests.kept_digest("add") == first and digests.KEPT.exists()
+    forget()
+    with monkeypatch.context() as patch:
+        patch.setattr(digests, "code_digest", None)
+        assert digests.kept_digest("add") == first, "nothing is read"
+    house.change("room/sums.py", "START = 1", "START = 2")
+    forget()
+    second = digests.kept_digest("add")
+    assert second == house.digest() != first
+    digests.KEPT.write_text("no JSON")
+    forget()
+    assert digests.kept_digest("add") == second
+
+
+def test_where_nothing_can_be_kept_a_digest_is_made_each_time(house, monkeypatch, tmp_path_factory):
+    monkeypatch.chdir(tmp_path_factory.mktemp("run"))
+    digests.KEPT.parent.write_text("a file in place of the folder")
+    assert digests.kept_digest("add") == house.digest()
 
 
 def test_a_missing_program_is_named(house):

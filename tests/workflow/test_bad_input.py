@@ -136,4 +136,5 @@ def test_a_judge_that_would_not_answer_is_told_before_any_job_and_asked_nothing_
     assert done.returncode == 1 and len(told) == 1 and "Traceback" not in done.stdout, done.stdout
     assert told[0].startswith("error: judge 'mine': the call failed: AuthenticationError: Error code: 401")
     assert "export a key that it accepts as OPENAI_API_KEY (check_judges: offline starts without asking)" in told[0]
-    assert not any((house / "results" / "demo").iterdir())
+    made = {path.parent for path in (house / "results" / "demo").rglob("*") if path.is_file()}
+    assert made == {house / "results/demo/journals/judge/mine"}, "its ledger"

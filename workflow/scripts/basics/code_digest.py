@@ -12,11 +12,17 @@ module that is used in any way other than `module.name` counts as a whole.
 
 import ast
 import hashlib
+import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple, Union
 
+from basics.errors import InputError
+from basics.writing import write_json
+
+KEPT = Path(".snakemake") / "code-digests.json"  # in the folder where Snakemake runs
 SCRIPTS = Path(__file__).resolve().parents[1]
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 IMPORTS = (ast.Import, ast.ImportFrom)
@@ -255,4 +261,33 @@ def code_of(*programs: str) -> Callable[[object], str]:
     The digest is computed only when Snakemake asks for it: every job on a cluster parses all rules, but needs only the
     digest of its own.
     """
-    return lambda wildcards: code_digest(*programs)
+    return lambda wildcards: kept_digest(*programs)
+
+
+def kept_digest(*programs: str) -> str:
+    """As `code_digest`, from the file KEPT in the current folder if it was made of the same files: a study has hundreds
+    of Snakemake processes, and all digests take one a second."""
+    state, key = files_state(), " ".join(programs)
+    kept = _read_kept(state)
+    if key not in kept:
+        kept[key] = code_digest(*programs)
+        with suppress(OSError, InputError):  # in a folder that cannot be written, they are computed each time
+            write_json(KEPT, {"files": state, "digests": kept})
+    return kept[key]
+
+
+@cache
+def files_state() -> str:
+    """A digest of the names, sizes and dates of all our files."""
+    states = {path: path.stat() for path in SCRIPTS.rglob("*.py")}
+    lines = (f"{path} {s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}" for path, s in states.items())
+    return _sha256("\n".join(sorted(lines)))
+
+
+@cache
+def _read_kept(state: str) -> dict[str, str]:
+    try:
+        kept = json.loads(KEPT.read_text(encoding="utf-8"))
+        return kept["digests"] if kept["files"] == state else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}

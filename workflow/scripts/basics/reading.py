@@ -64,7 +64,7 @@ def read_yaml(path: Path | str, fields: Fields | None = None) -> Any:
 
     text = read_text(path)
     with readable(path, "valid YAML", "correct it"):
-        value = yaml.safe_load(text)
+        value = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the same, ten times as fast
     if fields is not None:
         if not isinstance(value, dict):
             raise InputError(f"{path}: is not a mapping of keys; correct it")

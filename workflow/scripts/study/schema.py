@@ -6,13 +6,13 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
 
 from basics.errors import InputError
 from basics.kinds import text_fault
+from basics.reading import read_yaml
 from study.configuration import SCHEMA
 
 DEEPEST = 20  # keys and list positions in the path of a setting
@@ -21,7 +21,7 @@ UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # all bu
 
 def check_schema(config: Mapping) -> None:
     """Raise InputError for the most relevant of the faults that the schema finds in a configuration."""
-    validator = Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    validator = Validator(read_yaml(SCHEMA))
     fault = best_match(validator.iter_errors(config))
     if fault:
         raise InputError(_fault_line(fault))
