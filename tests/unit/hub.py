@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from loopback import Handler
+from loopback import PIECES, Handler
 from tiny import SCRIPTS
 
 ERRORS = {401: "RepoNotFound", 403: "GatedRepo"}  # X-Error-Code, by which the client knows what is meant
@@ -74,6 +74,8 @@ class HubHandler(Handler):
         fault = None if head else self.server.faults.get(path.name)
         if isinstance(fault, int):
             self.send_error(fault)
+        elif fault in PIECES:
+            self.send_slowly(PIECES[fault], content)
         elif fault:
             self.send_half(fault, content)
         else:

@@ -3,6 +3,7 @@
 import socket
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +11,17 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+PIECES = {"drip": 10, "steady": 1_000}  # bytes
+PAUSE = 0.1  # seconds between two pieces
+
 
 class Loopback(ThreadingHTTPServer):
     """Serves `folder` at `address`.
 
     `faults` says by file name what is to go wrong: a number is the HTTP status to answer with; `short` sends half of
     what was announced and hangs up; `broken` does so within a chunked response, `reset` with a TCP reset; `stalled`
-    sends half and waits until `go_on` is set. `asked` counts the requests by file name.
+    sends half and waits until `go_on` is set; `drip` and `steady` send all of it, ten bytes or a thousand a time;
+    `endless` sends it over and over. `asked` counts the requests by file name.
     """
 
     block_on_close = False  # a stalled request does not hold up the end of a test
@@ -49,8 +54,27 @@ class Handler(SimpleHTTPRequestHandler):
             super().do_GET()
         elif isinstance(fault, int):
             self.send_error(fault)
+        elif fault in PIECES:
+            self.send_slowly(PIECES[fault], Path(self.translate_path(self.path)).read_bytes())
+        elif fault == "endless":
+            self.send_without_end(Path(self.translate_path(self.path)).read_bytes())
         else:
             self.send_half(fault, Path(self.translate_path(self.path)).read_bytes())
+
+    def send_slowly(self, length: int, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        for start in range(0, len(content), length):
+            self.wfile.write(content[start : start + length])
+            time.sleep(PAUSE)
+
+    def send_without_end(self, content: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        while True:
+            self.wfile.write(f"{len(content):x}\r\n".encode() + content + b"\r\n")
 
     def send_half(self, fault: str, content: bytes) -> None:
         half = content[: len(content) // 2]

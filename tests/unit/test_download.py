@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import download
+from basics import downloading
 from basics.command_line import command_line
 from basics.errors import InputError
 from loopback import Handler, nowhere, serving
@@ -83,8 +84,8 @@ def test_a_packed_file_that_does_not_unpack_is_named(served, tmp_path, monkeypat
     ("fault", "named"),
     [
         (404, "404 Not Found"),
-        ("short", "received 6 of 12 bytes"),
-        ("broken", "the connection broke off after"),
+        ("short", "the connection broke off after 6 of 12 bytes"),
+        ("broken", "the connection broke off after 6 bytes"),
         ("reset", "Connection reset by peer"),
     ],
 )
@@ -96,6 +97,33 @@ def test_a_download_cut_short_is_named_and_leaves_nothing(server, tmp_path, monk
     assert f"{server.address}/data.txt" in str(raised.value) and named in str(raised.value)
     assert "`path` of this source" in str(raised.value)
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_server_that_sends_in_drips_is_given_up(server, tmp_path, monkeypatch):
+    """Each of its reads ends soon; a real one would be waited for a minute for every 64 KiB."""
+    monkeypatch.setattr(downloading, "TIMEOUT", 0.5)
+    (server.folder / "data.txt").write_bytes(CONTENT * 1_000)
+    server.faults["data.txt"] = "drip"
+    with pytest.raises(InputError, match=r"broke off after \d+ of 12000 bytes \(.*\); run again"):
+        run(monkeypatch, tmp_path / "out.txt", "--url", f"{server.address}/data.txt")
+    assert not (tmp_path / "out.txt").exists()
+
+
+def test_a_slow_server_has_its_time_for_every_step_of_a_file(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(downloading, "TIMEOUT", 0.8)
+    monkeypatch.setattr(downloading, "STEP", 2_000)
+    (server.folder / "data.txt").write_bytes(CONTENT * 1_000)
+    server.faults["data.txt"] = "steady"
+    run(monkeypatch, tmp_path / "out.txt", "--url", f"{server.address}/data.txt")
+    assert (tmp_path / "out.txt").read_bytes() == CONTENT * 1_000
+
+
+def test_a_packed_response_is_kept_as_it_was_published(served, tmp_path, monkeypatch):
+    folder, _ = served
+    (folder / "data.gz").write_bytes(gzip.compress(CONTENT))
+    with serving(folder, Packed) as server:
+        run(monkeypatch, tmp_path / "data.gz", "--url", f"{server.address}/data.gz")
+    assert (tmp_path / "data.gz").read_bytes() == (folder / "data.gz").read_bytes()
 
 
 def test_a_place_that_cannot_be_written_to_is_named(served, tmp_path, monkeypatch):
@@ -115,6 +143,14 @@ def test_what_is_not_https_is_not_downloaded(url, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=f"cannot download {url} .not https"):
         run(monkeypatch, tmp_path / "out.txt", "--url", url)
     assert not (tmp_path / "out.txt").exists()
+
+
+class Packed(Handler):
+    """Says that what it sends is packed, though nobody asked for that."""
+
+    def end_headers(self):
+        self.send_header("Content-Encoding", "gzip")
+        super().end_headers()
 
 
 class SentOn(Handler):
@@ -144,6 +180,16 @@ def test_from_https_nobody_is_sent_on_to_http(served, tmp_path, monkeypatch):
         with pytest.raises(InputError, match="which is not https"):
             run(monkeypatch, tmp_path / "out.txt", "--url", url)
     assert not (tmp_path / "out.txt").exists()
+
+
+def test_a_redirect_to_what_is_not_https_is_not_followed(served, tmp_path, monkeypatch):
+    with serving(served[0], SentOn) as server, pytest.raises(InputError, match="not https"):
+        run(monkeypatch, tmp_path / "out.txt", "--url", f"{server.address}/x?http://far.example/y")
+
+
+def test_redirects_without_an_end_are_given_up(served, tmp_path, monkeypatch):
+    with serving(served[0], SentOn) as server, pytest.raises(InputError, match=r"cannot download .*redirects"):
+        run(monkeypatch, tmp_path / "out.txt", "--url", f"{server.address}/x?/x?/x")
 
 
 def test_no_network_is_one_line_that_says_what_to_do(tmp_path):

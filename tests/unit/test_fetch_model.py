@@ -7,13 +7,17 @@ import hashlib
 import json
 import subprocess
 
+import httpx2
 import pytest
+from huggingface_hub.utils import get_session
 
 import hub
 import sentencepieces
 import tiny
+from basics.errors import InputError
 from basics.reading import read_json
 from loopback import serving
+from models import fetching
 from models.tokenizer import Tokenizer
 
 BASE, LEGACY = "tiny/base", "tiny/legacy"
@@ -207,6 +211,22 @@ def test_a_download_that_breaks_off_goes_on(server, tmp_path, models):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert sha256(tmp_path / "out" / "model.safetensors") == sha256(models / BASE / "model.safetensors")
+
+
+def test_a_hub_that_sends_in_drips_is_given_up(server, tmp_path):
+    server.faults["model.safetensors"] = "drip"
+    line = refused(fetch(server, tmp_path, HF_HUB_DOWNLOAD_TIMEOUT="1"), tmp_path)
+    assert "cannot fetch tiny/base" in line and "`path`" in line
+
+
+@pytest.mark.parametrize("target", ["http://far.example/x", "http://127.0.0.1:9/x", "ftp://far.example/x"])
+def test_from_https_the_hubs_client_is_not_sent_on_to_http(target):
+    fetching.bound_hub_client()
+    (hook,) = get_session().event_hooks["response"]
+    sent_on = {"status_code": 302, "request": httpx2.Request("GET", "https://hub.example/x")}
+    with pytest.raises(InputError, match=r"redirected to .*, which is not https"):
+        hook(httpx2.Response(headers={"Location": target}, **sent_on))
+    hook(httpx2.Response(headers={"Location": "https://cdn.example/x"}, **sent_on))
 
 
 def test_a_download_that_was_killed_leaves_no_output_and_can_be_repeated(server, tmp_path):

@@ -240,9 +240,10 @@ def test_without_a_network_one_line_says_which_files_to_put_where(published, cac
     [
         (404, "(404 Not Found)"),
         (503, "(503 Service Unavailable)"),
-        ("short", " bytes; run again"),
+        ("short", "; run again"),
         ("broken", "the connection broke off after"),
         ("reset", "Connection reset by peer"),
+        ("endless", " bytes that it may have"),
     ],
 )
 @pytest.mark.parametrize("kind", ["index", "model", "lex", "vocab"])

@@ -39,6 +39,7 @@ MODEL, SHORTLIST, VOCABULARY, SOURCE_VOCABULARY, TARGET_VOCABULARY = NAMES = (
     "trgvocab.spm",
 )
 WHOLE = ({MODEL, SHORTLIST, VOCABULARY}, {MODEL, SHORTLIST, SOURCE_VOCABULARY, TARGET_VOCABULARY})
+LONGEST_INDEX = 2**26  # bytes of the index
 
 # The settings that Mozilla uses for inference, except alignment, which is not needed, and batches: smaller ones are as
 # fast and take less memory. max-length-break is in tokens: the engine cuts longer sentences there.
@@ -123,7 +124,7 @@ def file_urls(index: dict, origin: str, entry: dict) -> dict[str, str]:
 def download_index(origin: str) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "models.json"
-        fetch(origin, path)
+        fetch(origin, path, LONGEST_INDEX)
         try:
             return json.loads(path.read_bytes())
         except ValueError as error:
@@ -163,7 +164,7 @@ def fetch_files(registry: dict, entry: dict, cache: Path) -> list[Path]:
         path, url = paths[file["name"]], urls[file["name"]]
         try:
             with beside(path) as written:
-                fetch(url, written)
+                fetch(url, written, file["size"])
                 check_file(written, url, file)
         except InputError as error:
             raise InputError(f"{error}; or get {path.name} in another way and put it at {path}") from None

@@ -102,16 +102,17 @@ class Body(httpx2.SyncByteStream):
 
 class Transport(httpx2.BaseTransport):
     """A transport for httpx2.Client whose timeouts bound the whole of each exchange or, with `step`, every `step` bytes
-    of it. It uses the environment's proxies; raises InputError for one that cannot be used."""
+    of it; a request without a timeout has `otherwise`, in seconds. It uses the environment's proxies; raises InputError
+    for one that cannot be used."""
 
-    def __init__(self, step: int | None = None):
-        self._step = step
+    def __init__(self, step: int | None = None, otherwise: float = 60.0):
+        self._step, self._otherwise = step, otherwise
         self._certificates = httpx2.create_ssl_context()
         self._pools: dict[str | None, httpcore2.ConnectionPool] = {}
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        seconds = request.extensions["timeout"]["read"]
-        assert seconds is not None, "an exchange without a timeout may not come to an end"
+        given = request.extensions["timeout"]["read"]
+        seconds = self._otherwise if given is None else given
         clock = Clock(seconds, self._step)
         timeouts = {"pool": seconds, "connect": clock, "write": clock, "read": clock}
         assert isinstance(request.stream, Iterable)

@@ -6,10 +6,16 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from basics.downloading import STEP, TIMEOUT, check_redirect
 from basics.errors import FULL, InputError
 from basics.hashing import sha256
+
+if TYPE_CHECKING:
+    import httpx2
 
 MODEL_FILES = ["config.json", "generation_config.json", "*.safetensors", "model.safetensors.index.json"]
 PICKLED = ("*.bin", "*.pt", "*.pth")
@@ -46,10 +52,36 @@ def check_weights(names: Iterable[str], patterns: list[str], place: str) -> None
     )
 
 
+@cache
+def bound_hub_client() -> None:
+    """Have the hub's client give up a server that stalls or sends in drips, and follow no redirect from https to http.
+
+    Transfers by hf_xet, which has connections of its own, are not bound by this.
+    """
+    import httpx2
+    from huggingface_hub.utils import get_session, set_client_factory
+
+    from basics.transport import Transport
+
+    hooks = get_session().event_hooks  # which keep HF_HUB_OFFLINE
+    hooks["response"] = [refuse_downgrade]
+    set_client_factory(
+        lambda: httpx2.Client(transport=Transport(STEP, TIMEOUT), follow_redirects=True, event_hooks=hooks)
+    )
+
+
+def refuse_downgrade(response: "httpx2.Response") -> None:
+    """Raise InputError if the hub sends on from https to what others could tamper with. A mirror on http is the user's
+    own choice (HF_ENDPOINT)."""
+    if response.url.scheme == "https":
+        check_redirect(str(response.url), response)
+
+
 def resolve_revision(repo: str, revision: str) -> tuple[str, list[str]]:
     """The commit that a revision refers to, and the names of its files. Raises InputError."""
     from huggingface_hub import HfApi
 
+    bound_hub_client()
     try:
         info = HfApi().model_info(repo, revision=revision)
     except Exception as error:
@@ -62,6 +94,7 @@ def download(repo: str, commit: str, patterns: list[str], folder: Path) -> None:
     """Copy the matching files of a commit into `folder`. Raises InputError."""
     from huggingface_hub import snapshot_download
 
+    bound_hub_client()
     try:
         snapshot_download(repo, revision=commit, allow_patterns=patterns, local_dir=folder)
     except Exception as error:
