@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache, wraps
 from pathlib import Path
 
@@ -33,8 +33,11 @@ from basics.writing import write_jsonl
 from data.identifier import identify, load_model
 from data.prompts import FIELDS, check_prompts
 from data.template import Template, cut_response
-from judging.endpoint import NotAnswered, as_reply, is_reply
+from judge_endpoint import completion, started
+from judging.endpoint import Endpoint, NotAnswered, Refused, as_reply, is_reply
 from judging.ratings import RATINGS, parse_rating
+from judging.settings import JudgeSettings
+from judging.spending import NO_USAGE, Spending
 from langid import text_to_identify
 from models.tokenizer import Tokenizer
 from page import page
@@ -242,6 +245,69 @@ def test_any_completion_is_kept_as_a_reply_that_can_be_written_or_is_none(comple
         assert one_line(fault)
         return
     assert is_reply(json.loads(json.dumps(reply, ensure_ascii=False).encode("utf-8"))), "as the journal will be read"
+
+
+BODIES = st.one_of(
+    st.binary(max_size=40),
+    st.sampled_from(
+        [completion("Rating: [[2]]"), b"{}", b'{"error": {"message": "no"}}', b"[" * 2_000, b"\xff\xfe{\x00}\x00"]
+    ),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+        max_leaves=5,
+    ).map(lambda value: json.dumps(value).encode()),
+)
+HEADERS = st.lists(
+    st.sampled_from(
+        [
+            ("Content-Encoding", ["gzip", "deflate", "br", "zstd", "gzip, gzip", "nothing", "gzip" + ", gzip" * 9]),
+            (
+                "Content-Type",
+                ["text/html; charset=utf-99", "application/json; charset=utf-16", "text/event-stream", ""],
+            ),
+            ("Content-Length", ["0", "7", "-1", "1e3", "9" * 30]),
+            ("Transfer-Encoding", ["chunked", "gzip", "chunked, chunked"]),
+            ("Location", ["/", "//[", "http://127.0.0.1:9/", "javascript:x", "\u00ff", "x" * 9_000]),
+            ("Retry-After", ["nan", "-1", "1e999", "Thu, 01 Jan 1970 00:00:00 GMT", "soon"]),
+            ("Retry-After-Ms", ["0", "inf", "x"]),
+            ("Set-Cookie", ["a=b", "=", ";" * 99]),
+            ("X", ["", "\u00e9", "x" * 70_000]),
+        ]
+    ).flatmap(lambda header: st.tuples(st.just(header[0]), st.sampled_from(header[1]))),
+    max_size=3,
+)
+STATUSES = st.sampled_from(
+    [200] * 8 + [100, 101, 199, 204, 206, 299, 301, 302, 304, 307, 400, 401, 403, 404, 413, 429, 500, 599]
+)
+
+
+@pytest.fixture(scope="module")
+def answering() -> Iterator[Callable]:
+    """What becomes of a call that is answered by such a response: its text, or the line of its fault."""
+    with started() as server:
+        told = JudgeSettings(name="j", model="m", base_url=server.url, patience=0.001, timeout=2)
+        ask = Endpoint(told, server.url, "sk-fuzz", Spending(None, None, NO_USAGE))
+
+        def call(status: int, headers: list[tuple[str, str]], body: bytes) -> str:
+            def answer(handler, status: int) -> None:
+                lines = [f"HTTP/1.1 {status} x", *(f"{name}: {value}" for name, value in headers), "Connection: close"]
+                handler.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+
+            server.fault = lambda prompt, n: (status, {}, answer)
+            try:
+                return ask("?")["text"]
+            except (InputError, Refused) as fault:
+                assert one_line(fault)
+                return str(fault)
+
+        yield call
+
+
+@drawn(STATUSES, HEADERS, BODIES)
+def test_any_response_is_a_reply_or_one_line(answering, status, headers, body):
+    assert isinstance(answering(status, headers, body), str)
+    assert answering(200, [], completion("Rating: [[2]]")) == "Rating: [[2]]", "whatever came before"
 
 
 # ---- prompts and answers

@@ -99,6 +99,16 @@ def test_the_endpoint_is_sent_nothing_of_the_environment_but_the_judges_key(job)
         assert {name for name, _ in server.headers if not name.startswith("x-stainless-")} == OF_THE_CLIENT
 
 
+@pytest.mark.parametrize("api", ["calls", "batch"])
+def test_a_proxy_that_cannot_be_used_is_one_line_with_its_variable_and_the_remedy(job, api):
+    judge = {"base_url": "https://far.example/v1", "api": api}
+    assert job.run(judge, questions(2), https_proxy="socks5://me:secret@127.0.0.1:9", NO_PROXY="", no_proxy="") == (
+        1,
+        "error: the environment variable https_proxy names a SOCKS proxy; give it the URL of an HTTP proxy"
+        " (http://host:port), or add far.example to NO_PROXY",
+    )
+
+
 def test_a_cookie_is_not_sent_back(job):
     with started(lambda prompt, n: (200, {"Set-Cookie": "who=you; Path=/"}, "Rating: [[2]]")) as server:
         assert job.run({"base_url": server.url, "concurrency": 1}, questions(3))[0] == 0, job.errors

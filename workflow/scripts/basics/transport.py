@@ -168,7 +168,8 @@ def proxy_for(url: httpx2.URL) -> httpx2.Proxy | None:
     except (ValueError, httpx2.InvalidURL):
         proxy = None
     if proxy is None or proxy.url.scheme not in ("http", "https"):
-        variable = next(name for name in os.environ if name.lower() == f"{kind}_proxy")
+        named = f"{kind}_proxy"
+        variable = next((name for name in os.environ if name.lower() == named and os.environ[name] == given), named)
         sort = "a SOCKS proxy" if given.lower().startswith("socks") else "no proxy that can be used"
         raise InputError(
             f"the environment variable {variable} names {sort}; give it the URL of an HTTP proxy (http://host:port),"
