@@ -32,12 +32,26 @@ def test_other_machines_are_reached_by_the_proxy_of_the_environment(monkeypatch,
         assert proxy.keys == {"Bearer x"}
 
 
-def test_this_machine_and_the_hosts_of_no_proxy_are_reached_directly(monkeypatch):
+def test_this_machine_is_reached_directly(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", nowhere())
     with started(models={}) as server:
         assert status_of(f"http://127.0.0.1:{server.server_port}/v1/models") == 200
-    monkeypatch.setenv("NO_PROXY", "far.example")
-    assert proxy_for(httpx2.URL("http://far.example/")) is None
+
+
+@pytest.mark.parametrize(
+    ("spared", "direct", "not_direct"),
+    [
+        ("far.example", ["far.example", "a.far.example"], ["afar.example"]),
+        (".far.example, other", ["a.far.example", "other"], ["another"]),
+        ("10.0.0.0/8,fd00::/8", ["10.1.2.3", "[fd00::1]"], ["11.0.0.1", "[fe00::1]", "far.example"]),
+        ("*", ["far.example"], []),
+    ],
+)
+def test_the_hosts_and_networks_of_no_proxy_are_reached_directly(monkeypatch, spared, direct, not_direct):
+    monkeypatch.setenv("HTTP_PROXY", nowhere())
+    monkeypatch.setenv("NO_PROXY", spared)
+    assert not [host for host in direct if proxy_for(httpx2.URL(f"http://{host}/"))]
+    assert all(proxy_for(httpx2.URL(f"http://{host}/")) for host in not_direct)
 
 
 @pytest.mark.parametrize("name", ["https_proxy", "ALL_PROXY"])

@@ -9,13 +9,13 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
+from urllib.request import getproxies
 
 import httpcore2
 import httpx2
 
 from basics.errors import InputError
-from basics.hosts import is_this_machine
+from basics.hosts import is_reached_directly
 
 FAILURES = (
     httpcore2.TimeoutException,
@@ -151,12 +151,12 @@ def httpcore_url(url: httpx2.URL) -> httpcore2.URL:
 
 
 def proxy_for(url: httpx2.URL) -> httpx2.Proxy | None:
-    """The environment's proxy for a URL; none for this machine, which no proxy can reach.
+    """The environment's proxy for a URL; None for this machine, which no proxy can reach, and the hosts of NO_PROXY.
 
     Raises:
         InputError: if it is not an HTTP proxy, naming the variable.
     """
-    if is_this_machine(url.host) or proxy_bypass(url.host):
+    if is_reached_directly(url.host):
         return None
     proxies = getproxies()
     kind = next((kind for kind in (url.scheme, "all") if proxies.get(kind)), None)
