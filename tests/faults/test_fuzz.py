@@ -217,13 +217,6 @@ def test_any_reply_has_a_rating_on_the_scale_or_none(reply):
     assert parse_rating(reply) in (*RATINGS, None)
 
 
-class Completion:
-    """An object with attributes, as the client makes of JSON."""
-
-    def __init__(self, **attributes: object):
-        self.__dict__.update(attributes)
-
-
 ANYTHING = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.just("\ud800")),
     lambda inner: st.one_of(
@@ -231,7 +224,7 @@ ANYTHING = st.recursive(
         st.dictionaries(
             st.sampled_from(["choices", "message", "content", "usage", "prompt_tokens", "model", "system_fingerprint"]),
             inner,
-        ).map(lambda attributes: Completion(**attributes)),
+        ),
     ),
     max_leaves=8,
 )

@@ -55,6 +55,14 @@ def test_an_answer_that_is_far_too_long_is_not_taken_into_memory(job, answer, st
     assert all(path.stat().st_size < 100_000 for path in written)
 
 
+def test_an_answer_of_very_many_choices_takes_no_more_than_its_text(job):
+    crowded = b'{"choices": [' + b"{}," * 80_000 + b'{}], "model": "m"}'
+    with started(lambda prompt, n: (200, {}, crowded)) as server:
+        judge = {"base_url": server.url, "concurrency": 16, "patience": 0.2}
+        code, last, memory = ended(job.start(judge, questions(32)))
+    assert code == 1 and "a response that is not a completion" in last and memory < LARGEST / 2
+
+
 def test_a_reply_as_long_as_max_tokens_allows_is_taken(job):
     text = "思" * 30_000 + " Rating: [[3]]"  # six bytes each, as this endpoint escapes it
     with started(lambda prompt, n: (200, {}, text)) as server:

@@ -482,7 +482,7 @@ def test_a_round_that_is_too_large_for_one_batch_is_put_into_several(endpoint, t
             return {key: body for key, body in bodies.items() if key not in journal}
 
         def keep(key: str, completion: object) -> None:
-            journal[key] = completion.id
+            journal[key] = completion["id"]
 
         assert Batches(judge.settings, KEY, "job", wanted, keep, lines=3).ask() == {}
         assert len(journal) == 7

@@ -39,30 +39,23 @@ def test_all_journals_of_a_judge_count_once_and_broken_lines_not_at_all(tmp_path
     assert journal_files(own, tmp_path / "not" / "there") == {own}
 
 
-class Reported:
-    """Usage as the client gives it."""
-
-    def __init__(self, **fields):
-        self.__dict__.update(fields)
-
-
 @pytest.mark.parametrize(
     ("said", "kept", "counted"),
     [
-        (Reported(prompt_tokens=70, completion_tokens=9), (70, 9), (70, 9)),
-        (Reported(prompt_tokens=70, completion_tokens=0), (70, 0), (70, 0)),
-        (Reported(prompt_tokens=70, completion_tokens=90), (70, 90), (70, 90)),  # reasoning beyond the limit
+        ({"prompt_tokens": 70, "completion_tokens": 9}, (70, 9), (70, 9)),
+        ({"prompt_tokens": 70, "completion_tokens": 0}, (70, 0), (70, 0)),
+        ({"prompt_tokens": 70, "completion_tokens": 90}, (70, 90), (70, 90)),  # reasoning beyond the limit
         (None, (0, 0), (100, 20)),
         ("many", (0, 0), (100, 20)),
-        (Reported(), (0, 0), (100, 20)),
-        (Reported(prompt_tokens=0, completion_tokens=0), (0, 0), (100, 20)),
-        (Reported(prompt_tokens=70), (70, 0), (70, 20)),
-        (Reported(completion_tokens=9), (0, 9), (100, 9)),
-        (Reported(prompt_tokens=None, completion_tokens="9"), (0, 0), (100, 20)),
-        (Reported(prompt_tokens=True, completion_tokens=9.0), (0, 0), (100, 20)),
-        (Reported(prompt_tokens=-70, completion_tokens=9), (0, 9), (100, 9)),
-        (Reported(prompt_tokens=70, completion_tokens=10**30), (70, 0), (70, 20)),
-        (Reported(prompt_tokens=1001, completion_tokens=201), (0, 0), (100, 20)),
+        ({}, (0, 0), (100, 20)),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, (0, 0), (100, 20)),
+        ({"prompt_tokens": 70}, (70, 0), (70, 20)),
+        ({"completion_tokens": 9}, (0, 9), (100, 9)),
+        ({"prompt_tokens": None, "completion_tokens": "9"}, (0, 0), (100, 20)),
+        ({"prompt_tokens": True, "completion_tokens": 9.0}, (0, 0), (100, 20)),
+        ({"prompt_tokens": -70, "completion_tokens": 9}, (0, 9), (100, 9)),
+        ({"prompt_tokens": 70, "completion_tokens": 10**30}, (70, 0), (70, 20)),
+        ({"prompt_tokens": 1001, "completion_tokens": 201}, (0, 0), (100, 20)),
     ],
 )
 def test_usage_that_is_missing_or_cannot_be_counts_as_the_most_that_it_can_be(said, kept, counted):

@@ -50,7 +50,6 @@ from serving.error_bodies import reason
 
 if TYPE_CHECKING:
     from openai.types import Batch, FileObject
-    from openai.types.chat import ChatCompletion
 
 URL = "/v1/chat/completions"
 WINDOW = "24h"  # the only value the API accepts
@@ -66,7 +65,7 @@ class Batches:
     """All requests of one job to one judge, sent in batches.
 
     `job` is the job's identity. `requests(r)` returns the requests of attempt r that still have no reply;
-    `keep(key, completion)` stores a reply, or None for one that cannot be read. `check_budget` may raise InputError
+    `keep(key, completion)` stores a reply, and raises NotAnswered for what is none. `check_budget` may raise InputError
     before requests are sent. `lines` is the maximum number of requests in a batch.
     """
 
@@ -76,7 +75,7 @@ class Batches:
         key: str,
         job: str,
         requests: Callable[[int], Requests],
-        keep: "Callable[[str, ChatCompletion | None], None]",
+        keep: Callable[[str, object], None],
         check_budget: Callable[[Requests], None] = lambda requests: None,
         lines: int = LINES,
     ):
@@ -253,14 +252,12 @@ class Batches:
 
     def _take(self, key: str, result: dict, from_earlier: bool) -> None:
         """Keep the reply to a request, or note why there is none."""
-        from openai.types.chat import ChatCompletion
-
         response = result.get("response")
         response = response if isinstance(response, dict) else {}
         status, body = response.get("status_code"), response.get("body")
         if status == 200:
             try:
-                self._keep(key, ChatCompletion.construct(**body) if isinstance(body, dict) else None)
+                self._keep(key, body)
             except NotAnswered as fault:
                 self._last_error = self._in_one_line(fault)
             return

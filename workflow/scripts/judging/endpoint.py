@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from basics.errors import InputError
 from basics.kinds import kind_fault
+from basics.reading import parse_json
 from judging.ledger import Ledger, Stopped
 from judging.reply_formats import reply_constraint
 from judging.settings import LENGTH_LIMITS, JudgeSettings
@@ -62,7 +63,7 @@ class NotAnswered(Exception):
     """A response with status 200 that is no completion. It may carry an error, whose code then counts as the status."""
 
     def __init__(self, response: object):
-        error = getattr(response, "error", None)
+        error = _field(response, "error")
         self.body = error if isinstance(error, (dict, str)) else None
         code = self.body.get("code") if isinstance(self.body, dict) else None
         self.status_code = code if isinstance(code, int) and 400 <= code < 600 else None
@@ -111,9 +112,9 @@ def parameter_fault(settings: JudgeSettings, body: object) -> str | None:
 
 
 def as_reply(completion: object, bound: Usage) -> dict:
-    """What is kept of a chat completion: the answer without its reasoning, why it ended, and its usage, as
-    `reported_usage` makes it of what the endpoint says and the most that it can be. Malformed parts become empty text
-    or None.
+    """What is kept of a chat completion, as parsed from JSON: the answer without its reasoning, why it ended, and its
+    usage, as `reported_usage` makes it of what the endpoint says and the most that it can be. Malformed parts become
+    empty text or None.
 
     Raises:
         NotAnswered: if it is no completion: an error, a page of HTML, JSON without an answer.
@@ -122,17 +123,22 @@ def as_reply(completion: object, bound: Usage) -> dict:
     def text(value: object) -> str | None:
         return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else None
 
-    choices = getattr(completion, "choices", None)
+    choices = _field(completion, "choices")
     first = choices[0] if isinstance(choices, list) and choices else None
-    if (message := getattr(first, "message", None)) is None:
+    if (message := _field(first, "message")) is None:
         raise NotAnswered(completion)
     return {
-        "text": text(getattr(message, "content", None)) or "",
-        "finish": text(getattr(first, "finish_reason", None)),
-        "model": text(getattr(completion, "model", None)),
-        "fingerprint": text(getattr(completion, "system_fingerprint", None)),
-        **reported_usage(getattr(completion, "usage", None), bound),
+        "text": text(_field(message, "content")) or "",
+        "finish": text(_field(first, "finish_reason")),
+        "model": text(_field(completion, "model")),
+        "fingerprint": text(_field(completion, "system_fingerprint")),
+        **reported_usage(_field(completion, "usage"), bound),
     }
+
+
+def _field(value: object, name: str) -> Any:
+    """A field of a JSON object; None if it has none, or is none."""
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def is_reply(value: object) -> bool:
@@ -172,16 +178,17 @@ class Endpoint:
         ledger: Ledger,
         alive: Callable[[], None] = lambda: None,
     ):
+        import httpx2
         import openai
-        from openai.types.chat import ChatCompletion
 
         self.stop = threading.Event()
         self._settings, self._key, self._ledger, self._alive = settings, key, ledger, alive
         self._openai = openai
         # Retries by the client itself would bypass the rate limits and the budget.
         self._client = openai_client(base_url, key, settings.timeout, 0, longest_reply(settings.max_tokens))
-        self._post = self._client.post  # the body as it is: `create` takes only the parameters that it knows
-        self._completion = ChatCompletion
+        # Bodies as they are: `create` takes only the parameters that it knows, and makes objects that take a hundred
+        # times the memory of their JSON.
+        self._post, self._response = self._client.post, httpx2.Response
 
     def is_healthy(self) -> bool:
         """Whether the endpoint lists its models."""
@@ -218,7 +225,8 @@ class Endpoint:
             if self.stop.is_set():
                 used = NO_USAGE
                 raise Stopped
-            reply = as_reply(self._post("/chat/completions", body=body, cast_to=self._completion), bound)
+            response = self._post("/chat/completions", body=body, cast_to=self._response)
+            reply = as_reply(parse_json(response.content), bound)
             used = charged_usage(reply)
             return without_key(reply, self._key)
         except BROKEN_JSON as error:

@@ -22,7 +22,7 @@ def usage_bound(prompt: str, max_tokens: int) -> Usage:
 def reported_usage(usage: object, bound: Usage) -> dict[str, Usage]:
     """The fields of a reply on its usage: `usage`, as the endpoint reports it, with 0 for what it does not report or
     what cannot be; and, where that is so, `bound`, which counts instead, with the bound of those parts."""
-    said = {key: getattr(usage, key, None) for key in NO_USAGE}
+    said = {key: usage.get(key) if isinstance(usage, dict) else None for key in NO_USAGE}
     counts = {key: value for key, value in said.items() if type(value) is int and 0 <= value <= CREDIBLE * bound[key]}
     reply = {"usage": NO_USAGE | counts}
     if len(counts) < len(NO_USAGE) or not any(counts.values()):
