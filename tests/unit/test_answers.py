@@ -7,7 +7,7 @@ import pytest
 from studies import miniature, paper, preset, run, wildcards
 from study.answers import Answers
 from study.compute import Compute
-from study.judges import Judges
+from study.judges import SIDE_BY_SIDE, Judges
 from study.matrix import Matrix
 
 SERVED = {"name": "served", "label": "Served", "model": "m", "serve": "vllm serve m --port {port}"}
@@ -126,11 +126,16 @@ def test_a_judges_settings_exclude_its_label_and_the_resources_of_its_job():
 
 @pytest.mark.parametrize(
     ("judge", "turns"),
-    [(CALLED, 1), (SERVED, 0), (BATCH, 0), (BATCH | {"budget": 5}, 1)],
-    ids=["called", "served", "batch", "batch with a budget"],
+    [(CALLED, 1), (BATCH, 0), (BATCH | {"budget": 5}, SIDE_BY_SIDE)],
+    ids=["called", "batch", "batch with a budget"],
 )
-def test_jobs_that_share_limits_or_a_budget_take_turns(judge, turns):
+def test_jobs_that_call_an_api_run_side_by_side_and_a_batch_with_a_budget_alone(judge, turns):
     assert judges(judge).turns(wildcards(judge=judge["name"])) == turns
+
+
+def test_a_judge_is_at_an_api_unless_its_job_serves_it():
+    assert judges(CALLED, SERVED, BATCH).at_apis() == f"{CALLED['name']}|{BATCH['name']}"
+    assert judges(SERVED).at_apis() == "none"
 
 
 def test_a_judge_may_be_served_on_gpus():

@@ -62,7 +62,9 @@ def test_the_judges_report_has_every_rating_of_every_judge_and_their_prices(tmp_
     overlay.write_text(json.dumps({"judges": [*judges, other]}))
     jobs = dry_run("--configfile", str(overlay), "--", "all_figures")
     [report] = [job.command for job in jobs if job.rule == "judge_report"]
-    rated = {job.command.split("--output ")[1].split()[0] for job in jobs if job.rule in ("judge", "judge_on_gpu")}
+    rated = {
+        job.command.split("--output ")[1].split()[0] for job in jobs if job.rule in ("judge_at_api", "judge_on_gpu")
+    }
     named = re.findall(r"(\S+)=(results/paper/ratings/\S+\.jsonl)", report)
     assert {path for _, path in named} == rated
     assert all(path.startswith(f"results/paper/ratings/{judge}/") for judge, path in named)
