@@ -28,8 +28,8 @@ def ended(process):
 
 
 def high_water(pid):
-    """The most memory in MB that a process has had so far; 0 if it has just ended. What `wait4` says at its end includes
-    the memory of this process, of which it was a copy at first."""
+    """The most memory in MB that a process has had so far; 0 if it has just ended. What `wait4` says at its end is at
+    least the memory of this process, of which it was a copy at first."""
     with contextlib.suppress(OSError):
         if found := re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text()):
             return int(found[1]) / 1024
