@@ -35,9 +35,9 @@ from data.prompts import FIELDS, check_prompts
 from data.template import Template, cut_response
 from judge_endpoint import completion, started
 from judging.endpoint import Endpoint, NotAnswered, Refused, as_reply, is_reply
+from judging.ledger import Ledger
 from judging.ratings import RATINGS, parse_rating
 from judging.settings import JudgeSettings
-from judging.spending import NO_USAGE, Spending
 from langid import text_to_identify
 from models.tokenizer import Tokenizer
 from page import page
@@ -280,7 +280,7 @@ def answering() -> Iterator[Callable]:
     """What becomes of a call that is answered by such a response: its text, or the line of its fault."""
     with started() as server:
         told = JudgeSettings(name="j", model="m", base_url=server.url, patience=0.001, timeout=2)
-        ask = Endpoint(told, server.url, "sk-fuzz", Spending(None, None, NO_USAGE))
+        ask = Endpoint(told, server.url, "sk-fuzz", Ledger(None, told))
 
         def call(status: int, headers: list[tuple[str, str]], body: bytes) -> str:
             def answer(handler, status: int) -> None:
