@@ -72,6 +72,8 @@ BUDGET = {
 CLAIMS = {
     "figures": {"figure3": {"lora": ["bloom"]}},
     "models": {"bloom": {"family": "bloom", "billions": 0.1}},
+    "families": {"bloom": "BLOOM"},
+    "methods": {"lora": "LoRA"},
     "languages": {"seen": ["en", "es"], "unseen": []},
     "names": {"en": "English", "es": "Spanish"},
     "prompts": 2,
@@ -537,7 +539,7 @@ READERS = [
                 "wrong type": replaced("compare: ", "compare: 7 # "),
                 "without it": replaced("statistic:", "statistics:"),
             },
-            "claims.json": document("figures models languages names prompts uncertainty"),
+            "claims.json": document("figures models families methods languages names prompts uncertainty"),
         },
     ),
     Reader(

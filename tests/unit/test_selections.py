@@ -132,6 +132,7 @@ def test_claims_are_about_every_figures_models_by_method(papers):
     assert told["figures"]["figure7"] == {"lora": ["llama-7b", "open-llama-7b", "pythia-6.9b", "bloom-7b1"]}
     assert [len(models) for models in told["figures"]["figure6"].values()] == [13, 5]
     assert told["models"]["pythia-12b"] == {"family": "pythia", "billions": 12.0}
+    assert (told["families"]["open-llama"], told["methods"]["full"]) == ("OpenLLaMA", "Full-parameter")
     assert told["languages"] == {"seen": ["en", "es", "fr", "bg", "ru", "zh"], "unseen": ["bn", "no"]}
     assert (told["names"]["no"], len(told["names"]), told["prompts"]) == ("Norwegian", 8, 50)
 

@@ -2,31 +2,34 @@
 
 Each claim in --claims (resources/claims.yaml explains the format) gets, for each judge, an effect, its bootstrap
 confidence interval and a verdict: holds, does not hold, cannot tell. All runs and languages share the same resamples of
-the prompts (bootstrap.py), so that runs are compared prompt by prompt.
+the prompts (bootstrap.py), so that runs are compared prompt by prompt. Verdicts on the parts of a claim are corrected
+for their number (evidence.py), in both directions; q is the false-discovery rate over all claims of a judge.
 
 --selection is a JSON object or a file with one; the workflow derives it from the config:
 
   figures     {"figure2": {"lora": ["pythia-70m", ...]}, ...}: models of each method
   models      {"pythia-70m": {"family": "pythia", "billions": 0.07}, ...}
+  families    {"pythia": "Pythia", ...}
+  methods     {"lora": "LoRA", ...}
   languages   {"seen": ["en", ...], "unseen": ["bn", ...]}
   names       {"en": "English", ...}
   prompts     50: in each language
   uncertainty {"level": 0.95, "resamples": 2000, "seed": 42}
 
-A pair of cells is compared if both have an answer to every prompt; the number of pairs compared, out of all that the
-claim covers, is given with the effect. Nothing is imputed: without a pair, the verdict is "cannot tell". A claim in
-which one part has no pair (one language of "every other language") cannot hold. Figures of a claim that are missing in
-the selection are named.
+A pair of cells is compared if both have an answer to every prompt and no more than the tolerated share of them lacks a
+rating; the number of pairs compared, out of all that the claim covers, is given with the effect. Nothing is imputed:
+without a pair, the verdict is "cannot tell", and so it is if more than that share is missing over all cells of a part,
+or if too few prompts tell cells apart ("no variation"). A claim in which one part has no pair (one language of "every
+other language") cannot hold. Figures of a claim that are missing in the selection are named.
 
 PREFIX.csv has one row per judge, claim and part; `whole` is the verdict on the claim as a whole.
 """
 
 import argparse
 import csv
-import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from basics.command_line import command_line
@@ -34,17 +37,19 @@ from basics.kinds import dict_of
 from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
-from reporting.bootstrap import Cell, PromptScores, by_prompt, confidence_interval, draw_resamples, resampled_sums
-from reporting.claim_rules import UNKNOWN, as_list, interval_verdict, overall_verdict, read_claims
+from reporting.bootstrap import Cell, PromptScores, by_prompt, draw_resamples
+from reporting.claim_cases import Case, claimed_cases, describe, group_by_part, weights_of
+from reporting.claim_rules import UNKNOWN, overall_verdict, read_claims, verdict_of
+from reporting.evidence import ROUNDING, Evidence, count_cases, false_discovery, holm, varies, weigh
 from reporting.markdown import markdown_table
 from reporting.scores import read_scores
-from study.series import METHODS, recipe_of
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-ROUNDING = 1e-9  # sums of thirds are not exact
+MISSING_TOLERATED = 0.02
+NO_VARIATION = "no variation"
 UNITS = {
     "mean": "points of {highest}",
     "slope": "points of {highest} for ten times the size",
@@ -55,6 +60,8 @@ MODEL = {"family": str, "billions": float}
 KEYS = {
     "figures": dict[str, dict[str, list[str]]],
     "models": dict_of(MODEL),
+    "families": dict[str, str],
+    "methods": dict[str, str],
     "languages": {"seen": list[str], "unseen": list[str]},
     "names": dict[str, str],
     "prompts": int,
@@ -63,131 +70,29 @@ KEYS = {
 
 
 @dataclass(frozen=True)
-class Case:
-    """What a claim compares for one model and language: a cell and, unless its score itself is meant, another."""
-
-    method: str
-    model: str
-    lang: str
-    series: str
-    cell: Cell
-    against: Cell | None
-
-
-@dataclass(frozen=True)
 class Answer:
-    """A part of a claim, and a row of the csv; effect, low and high are None where nothing could be compared."""
+    """A part of a claim, and a row of the csv; effect, low and high are None where nothing could be compared, and low
+    and high also where too few prompts tell cells apart."""
 
     judge: str
     claim: str
     part: str
     verdict: str
+    reason: str  # why the verdict is "cannot tell", unless the interval is the reason
     effect: float | None
     low: float | None
     high: float | None
     expected: str
     unit: str
+    p_holds: float  # corrected for the number of parts, like p_fails
+    p_fails: float
+    q: float  # of the claim as a whole
     compared: int
     cases: int
     ahead: int | None  # cases compared in which the first series is ahead
     unrated: int  # answers compared that have no rating: they count as 0
+    what: str  # the claim as a whole compares; where nothing could be, what it would
     statement: str
-
-
-def claimed_cases(claim: Mapping, selection: Mapping) -> Iterator[Case]:
-    """All cases that a claim covers, whether they were measured or not."""
-    seen, unseen = selection["languages"]["seen"], selection["languages"]["unseen"]
-    langs = {
-        "seen": seen,
-        "others": [lang for lang in seen if lang != "en"],
-        "english": [lang for lang in seen if lang == "en"],
-        "unseen": unseen,
-    }[claim["languages"]]
-    size = claim.get("sizes", {})
-    met = set()
-    for figure in claim["figures"]:
-        for method, models in selection["figures"].get(figure, {}).items():
-            for model in models if method in claim.get("methods", METHODS) else ():
-                billions = selection["models"][model]["billions"]
-                if (method, model) in met or not size.get("from", 0) <= billions < size.get("below", math.inf):
-                    continue
-                met.add((method, model))
-                yield from (case for lang in langs for case in comparisons(claim, method, model, lang))
-
-
-def comparisons(claim: Mapping, method: str, model: str, lang: str) -> Iterator[Case]:
-    """The cells that a claim compares for one model and language, without those of a cell with itself."""
-    for series in as_list(claim["compare"]):
-        for other in as_list(claim["with"]) if "with" in claim else [None]:
-            cell = (method, model, recipe_of(series, lang), lang)
-            against = (method, model, recipe_of(other, lang), lang) if other else None
-            if cell != against:
-                yield Case(method, model, lang, series_of(claim, series, other), cell, against)
-
-
-def series_of(claim: Mapping, series: str, other: str | None) -> str:
-    """The name of a comparison: the series that vary within the claim."""
-    several = [
-        name for key, name in (("compare", series), ("with", other)) if name and isinstance(claim.get(key), list)
-    ]
-    return " and ".join(several) or series
-
-
-def group_by_part(claim: Mapping, found: Sequence[Case], selection: Mapping) -> dict[str, list[Case]]:
-    """The cases of each part of a claim, by the name of the part; "" if the claim has only one."""
-    keys = {
-        None: lambda case: "",
-        "language": lambda case: selection["names"][case.lang],
-        "method": lambda case: METHODS[case.method],
-        "series": lambda case: case.series,
-    }
-    grouped: dict[str, list[Case]] = {}
-    for case in found:
-        grouped.setdefault(keys[claim.get("each")](case), []).append(case)
-    return grouped
-
-
-def weights_of(statistic: str, compared: Sequence[Case], models: Mapping) -> "np.ndarray":
-    """Weights of shape (cases,) whose product with the cases' values is their mean or their slope.
-
-    The slope is that of least squares over log10 of the size, with a separate intercept for each family, method,
-    language and series; its weights are all 0 if all sizes are equal.
-    """
-    import numpy as np
-
-    if statistic != "slope":
-        return np.full(len(compared), 1 / max(len(compared), 1))
-    groups: dict[tuple, list[int]] = {}
-    for place, case in enumerate(compared):
-        groups.setdefault((models[case.model]["family"], case.method, case.lang, case.series), []).append(place)
-    size = np.log10([models[case.model]["billions"] for case in compared])
-    for places in groups.values():
-        size[places] -= size[places].mean()
-    spread = (size**2).sum()
-    return size / spread if spread > ROUNDING else np.zeros_like(size)
-
-
-def estimate(
-    statistic: str, values: "np.ndarray", drawn: "np.ndarray", level: float, weights: "np.ndarray"
-) -> tuple[float, float, float] | None:
-    """A statistic of the cases' values (cases, prompts) and its confidence interval; None if it is undefined.
-
-    Mean and slope are weighted sums over the cases. A count of cases does not change smoothly, so its resampled values
-    need not surround it. Its interval therefore runs from the number of cases that are certainly not behind to the
-    number of those not certainly behind, by simultaneous intervals of all cases (Bonferroni).
-    """
-    prompts = values.shape[1]
-    if statistic == "not_behind":
-        ahead = values.sum(1) > -ROUNDING
-        each = [
-            confidence_interval(row, 1 - (1 - level) / len(values), prompts) for row in resampled_sums(values, drawn)
-        ]
-        surely, perhaps = ([end > -ROUNDING for end in ends] for ends in zip(*each, strict=True))
-        return tuple(100 * sum(counted) / len(values) for counted in (ahead, surely, perhaps))
-    if not weights.any():
-        return None
-    by_prompts = weights @ values
-    return float(by_prompts.sum()), *confidence_interval(resampled_sums(by_prompts, drawn), level, prompts)
 
 
 def answer_part(
@@ -199,50 +104,116 @@ def answer_part(
     scores: PromptScores,
     drawn: "np.ndarray",
     selection: Mapping,
+    tolerated: float,
 ) -> Answer:
-    """The answer on one part of a claim."""
+    """The answer on one part of a claim, before it is corrected for the number of parts and claims."""
     highest, level = BEST_RATING * selection["prompts"], selection["uncertainty"]["level"]
-    compared = [
-        case for case in found if case.cell in scores.rows and (case.against is None or case.against in scores.rows)
-    ]
+    compared = [case for case in found if can_be_compared(case, scores, tolerated)]
     matrix = getattr(scores, claim.get("measure", "score"))
     values = matrix[[scores.rows[case.cell] for case in compared]]
-    if "with" in claim:
+    paired = "with" in claim or "against" in claim
+    if paired:
         values = values - matrix[[scores.rows[case.against] for case in compared if case.against]]
-    weights = weights_of(claim["statistic"], compared, selection["models"])
-    known = estimate(claim["statistic"], values, drawn, level, weights) if compared else None
-    effect, low, high = (round(number, 6) for number in known) if known else (None, None, None)
     whole = 100 if claim["statistic"] == "not_behind" else highest
     expect = {side: round(bound * whole / 100, 6) for side, bound in claim["expect"].items()}
-    used = {cell for case in compared for cell in (case.cell, case.against) if cell}
+    weights = weights_of(claim["statistic"], compared, selection["models"])
+    known = None
+    if claim["statistic"] == "not_behind" and compared:
+        known = count_cases(values, drawn, level, expect)
+    elif weights.any():
+        known = weigh(weights @ values, drawn, level, expect)
+    reason = why_nothing(found, compared, scores, tolerated, known)
+    if known and reason:
+        known = Evidence(known.effect, None, None, 1.0, 1.0)
+    effect, low, high = (None if end is None else round(end, 6) for end in (known[:3] if known else [None] * 3))
     return Answer(
         judge=judge,
         claim=name,
         part=part,
-        verdict=UNKNOWN if low is None or high is None else interval_verdict(low, high, expect),
+        verdict=UNKNOWN,
+        reason=reason,
         effect=effect,
         low=low,
         high=high,
         expected=" and ".join(f"{SIGNS[side]} {bound:g}" for side, bound in expect.items()).replace("-", "−"),
         unit=UNITS[claim["statistic"]].format(highest=highest),
+        p_holds=known.holds if known else 1.0,
+        p_fails=known.fails if known else 1.0,
+        q=1.0,
         compared=len(compared),
         cases=len(found),
-        ahead=int((values.sum(1) > ROUNDING).sum()) if "with" in claim else None,
-        unrated=sum(scores.unrated[cell] for cell in used),
+        ahead=int((values.sum(1) > ROUNDING).sum()) if paired else None,
+        unrated=sum(scores.unrated[cell] for cell in cells_of(compared)),
+        what="",
         statement=claim["claim"],
     )
 
 
+def cells_of(cases: Sequence[Case]) -> set[Cell]:
+    """All cells that some cases compare."""
+    return {cell for case in cases for cell in (case.cell, case.against) if cell}
+
+
+def can_be_compared(case: Case, scores: PromptScores, tolerated: float) -> bool:
+    """Whether the cells of a case have an answer to every prompt, and enough ratings of them."""
+    return all(
+        cell in scores.rows and scores.unrated[cell] <= tolerated * scores.answers[cell] for cell in cells_of([case])
+    )
+
+
+def why_nothing(
+    found: Sequence[Case], compared: Sequence[Case], scores: PromptScores, tolerated: float, known: Evidence | None
+) -> str:
+    """Why nothing can be said about a part, whatever its interval; "" if something can."""
+    measured = cells_of(found) & scores.rows.keys()
+    unrated, answers = (sum(counted[cell] for cell in measured) for counted in (scores.unrated, scores.answers))
+    if not found:
+        return "no such model in this configuration"
+    if unrated > tolerated * answers:
+        return f"{100 * unrated / answers:.0f} % of the ratings are missing"
+    if not compared:
+        return "no scores to compare"
+    if not known:
+        return "models of one size only"
+    return NO_VARIATION if known.low is None else ""
+
+
 def answer_claims(
-    judge: str, claims: Mapping, scores: PromptScores, drawn: "np.ndarray", selection: Mapping
+    judge: str,
+    claims: Mapping,
+    scores: PromptScores,
+    drawn: "np.ndarray",
+    selection: Mapping,
+    tolerated: float = MISSING_TOLERATED,
 ) -> list[Answer]:
     """The answers on all parts of all claims, from one judge's scores."""
+    level = selection["uncertainty"]["level"]
     found = []
     for name, claim in claims.items():
-        grouped = group_by_part(claim, list(claimed_cases(claim, selection)), selection) or {"": []}
-        for part, members in grouped.items():
-            found.append(answer_part(judge, name, part, claim, members, scores, drawn, selection))
-    return found
+        cases = list(claimed_cases(claim, selection))
+        compared = [case for case in cases if can_be_compared(case, scores, tolerated)]
+        parts = [
+            answer_part(judge, name, part, claim, members, scores, drawn, selection, tolerated)
+            for part, members in (group_by_part(claim, cases, selection) or {"": []}).items()
+        ]
+        what = describe(claim, compared or cases, selection)
+        found.append([replace(part, what=what) for part in corrected(parts, level)])
+    rates = false_discovery(p_of_claim(parts) for parts in found)
+    return [replace(part, q=rate) for parts, rate in zip(found, rates, strict=True) for part in parts]
+
+
+def corrected(parts: Sequence[Answer], level: float) -> list[Answer]:
+    """The parts of a claim with their verdicts, corrected for their number in each direction."""
+    both = zip(holm([part.p_holds for part in parts]), holm([part.p_fails for part in parts]), strict=True)
+    return [
+        replace(part, p_holds=holds, p_fails=fails, verdict=verdict_of(holds, fails, level))
+        for part, (holds, fails) in zip(parts, both, strict=True)
+    ]
+
+
+def p_of_claim(parts: Sequence[Answer]) -> float:
+    """The two-sided p-value of a claim, which holds if all its parts do, and does not hold if one part does not."""
+    return min(1.0, 2 * min(max(part.p_holds for part in parts), min(part.p_fails for part in parts)))
 
 
 def group_by_claim(found: Sequence[Answer]) -> dict[str, list[Answer]]:
@@ -262,12 +233,17 @@ def signed_number(value: float | None) -> str:
 
 
 def effect_of(part: Answer) -> str:
-    """The effect with its interval and unit, formatted."""
+    """The effect with its interval, if there is one, and its unit, formatted."""
     if part.effect is None:
         return "–"
     effect, low, high = (signed_number(value) for value in (part.effect, part.low, part.high))
-    text = f"{effect} [{low}, {high}] {part.unit}"
+    text = f"{effect} {part.unit}" if part.low is None else f"{effect} [{low}, {high}] {part.unit}"
     return text.replace("+", "") if part.unit == UNITS["not_behind"] else text
+
+
+def ahead_of(part: Answer) -> str:
+    """In how many of the cases compared the first series is ahead, a plain count."""
+    return "–" if part.ahead is None else f"{part.ahead} of {part.compared}"
 
 
 def coverage_of(found: Sequence[Answer]) -> str:
@@ -276,16 +252,16 @@ def coverage_of(found: Sequence[Answer]) -> str:
     return f"{compared} of {cases}" + (f", {unrated} unrated" if unrated else "")
 
 
+def rate_of(rate: float) -> str:
+    """A false-discovery rate with three decimals."""
+    return f"{rate:.3f}" if rate >= 0.001 else "< 0.001"
+
+
 def why_unknown(found: Sequence[Answer]) -> str | None:
-    """Why the verdict is "cannot tell", unless the interval is the reason."""
-    if all(part.cases == 0 for part in found):
-        return "no such model in this configuration"
-    if all(part.compared == 0 for part in found):
-        return "no scores to compare"
-    absent = sum(part.compared == 0 for part in found)
-    if absent:
-        return f"{absent} of {len(found)} parts cannot be compared"
-    return "models of one size only" if any(part.effect is None for part in found) else None
+    """Why the verdict on a claim is "cannot tell", unless the intervals are the reason."""
+    reasons = [part.reason for part in found if part.reason]
+    told = ", ".join(dict.fromkeys(reasons))
+    return f"{len(reasons)} of {len(found)} parts: {told}" if 0 < len(reasons) < len(found) else told
 
 
 def remarks(claim: Mapping, found: Sequence[Answer], whole: str, figures: Mapping) -> str:
@@ -302,13 +278,16 @@ def claim_rows(claims: Mapping, found: Sequence[Answer], figures: Mapping) -> It
     """One row per claim; the effects of a claim with several parts are in a separate table."""
     for name, members in group_by_claim(found).items():
         claim, whole = claims[name], overall_verdict([part.verdict for part in members])
+        alone = members[0] if len(members) == 1 else None
         yield {
-            "claim": f"{name}: {claim['claim']}",
+            "statement": f"{name}: {claim['claim']}",
             "section": claim["section"] + (", bold" if claim["bold"] == "yes" else ""),
-            "effect": effect_of(members[0]) if len(members) == 1 else f"{len(members)} parts, below",
+            "what was compared": f"{members[0].what}: {coverage_of(members)}",
+            "effect": effect_of(alone) if alone else f"{len(members)} parts, below",
+            "ahead": ahead_of(alone) if alone else "–",
             "expected": members[0].expected,
             "verdict": f"**{whole}**{remarks(claim, members, whole, figures)}",
-            "compared": coverage_of(members),
+            "q": rate_of(members[0].q),
         }
 
 
@@ -320,37 +299,54 @@ def part_rows(found: Sequence[Answer]) -> Iterator[dict]:
                 "claim": part.claim,
                 "part": part.part,
                 "effect": effect_of(part),
-                "verdict": part.verdict,
-                "ahead": f"{part.ahead} of {part.compared}" if part.ahead is not None else "–",
+                "ahead": ahead_of(part),
+                "verdict": part.verdict + (f" ({part.reason})" if part.reason else ""),
                 "compared": coverage_of([part]),
             }
 
 
-def claims_page(claims: Mapping, found: Mapping[str, list[Answer]], selection: Mapping, note: str) -> str:
+def claims_page(
+    claims: Mapping, found: Mapping[str, list[Answer]], selection: Mapping, note: str, tolerated: float
+) -> str:
     """The claims of every judge as Markdown."""
-    uncertainty = selection["uncertainty"]
     text = ["# What the scores say about the paper's claims"]
     if note:
         text.append(f"**{note}**")
     for judge, members in found.items():
         rows = list(claim_rows(claims, members, selection["figures"]))
-        text += [f"## Judge: {judge}", markdown_table(rows, right=["compared"])]
+        text += [f"## Judge: {judge}", markdown_table(rows, right=["ahead", "q"])]
         lines = list(part_rows(members))
         if lines:
             text.append(markdown_table(lines, right=["ahead", "compared"]))
         if any(part.unrated for part in members):
             text.append("Answers without a rating count as 0.")
-    text.append(
-        f"Effects have {100 * uncertainty['level']:g} % bootstrap confidence intervals over prompts, from"
-        f" {uncertainty['resamples']} resamples of the {selection['prompts']} prompts (seed {uncertainty['seed']}), the"
-        " same for both runs of a comparison. The intervals reflect only the choice of prompts, not a training with"
-        " another seed or another judge. A claim holds if its whole interval is in the *expected* range, in the unit of"
-        " the effect, and does not hold if the whole interval is outside; a claim with several parts holds if all parts"
-        " do, and does not hold if one part does not. *Compared*: models and languages of the claim with complete"
-        " answers. For a share of cases, the interval runs from the cases that are certainly not behind to all that are"
-        " not certainly behind; it is approximate, since counts do not change smoothly."
-    )
-    return "\n\n".join(text) + "\n"
+    return "\n\n".join([*text, *explanations(len(claims), selection, tolerated)]) + "\n"
+
+
+def explanations(claims: int, selection: Mapping, tolerated: float) -> list[str]:
+    """What a reader of the page has to know, a paragraph each."""
+    uncertainty, prompts = selection["uncertainty"], selection["prompts"]
+    level = uncertainty["level"]
+    needed = next(number for number in range(1, 100) if varies(number, level))
+    return [
+        "*Statement* is what the paper says, in its words; *what was compared* is what these scores have of it: the"
+        " series, methods, models and languages, and how many of all cases had complete answers. *Ahead* is a plain"
+        " count of the cases in which the first series scores higher.",
+        f"Effects have {100 * level:g} % bootstrap confidence intervals over prompts, from"
+        f" {uncertainty['resamples']} resamples of the {prompts} prompts (seed {uncertainty['seed']}), the same for"
+        " both runs of a comparison. A claim holds if its whole interval is in the *expected* range, in the unit of the"
+        " effect, and does not hold if the whole interval is outside; a claim with several parts holds if all parts do,"
+        " and does not hold if one part does not. Verdicts on parts are corrected for the number of parts (Holm), their"
+        " intervals are not. For a share of cases, the interval runs from the cases that are certainly not behind to"
+        " all that are not certainly behind, all cases taken together (closed testing).",
+        f"*Cannot tell (no variation)*: fewer than {needed} of the prompts have another value than the most common one,"
+        " as where nearly every answer scores 0; so few can decide nothing. The same verdict is given where more than"
+        f" {100 * tolerated:g} % of the ratings are missing: a missing rating is no evidence.",
+        f"These are {claims} looks at the same scores. Where there is nothing to find, up to {100 * (1 - level):g} % of"
+        f" claims get a verdict by chance, here about {max(round(claims * (1 - level)), 1)}. *q* is the false-discovery"
+        " rate over all claims of a judge (Benjamini and Hochberg): of the verdicts with a q of 0.05 or less, one in"
+        " twenty is to be expected to be wrong.",
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -361,21 +357,39 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--selection", required=True, metavar="JSON", help="models and languages: a JSON object or its file"
     )
     parser.add_argument("--note", default="", metavar="TEXT", help="a sentence about these results")
+    parser.add_argument(
+        "--missing-tolerated",
+        type=float,
+        default=MISSING_TOLERATED,
+        metavar="SHARE",
+        help="share of missing ratings above which a claim is not decided (default %(default)s)",
+    )
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the files, without suffix")
     options = parser.parse_args(arguments)
 
     claims = read_claims(options.claims)
     selection = check_selection(read_object(options.selection), "--selection", KEYS)
     scores = read_scores(options.scores, ("rating", "score"))
-    uncertainty = selection["uncertainty"]
+    uncertainty, tolerated = selection["uncertainty"], options.missing_tolerated
     drawn = draw_resamples(selection["prompts"], uncertainty["resamples"], uncertainty["seed"])
     found = {
         table["judge"][0]: answer_claims(
-            table["judge"][0], claims, by_prompt(table, selection["prompts"]), drawn, selection
+            table["judge"][0], claims, by_prompt(table, selection["prompts"]), drawn, selection, tolerated
         )
         for table in scores.partition_by("judge", maintain_order=True)
     }
-    with beside(f"{options.output_prefix}.csv") as path, path.open("w", encoding="utf-8", newline="") as stream:
+    write_rows(f"{options.output_prefix}.csv", found, selection)
+    write_text(f"{options.output_prefix}.md", claims_page(claims, found, selection, options.note, tolerated))
+    for judge, members in found.items():
+        whole = [overall_verdict([part.verdict for part in group]) for group in group_by_claim(members).values()]
+        counted = ", ".join(f"{whole.count(each)} {each}" for each in dict.fromkeys(whole))
+        print(f"claims: {judge}: {counted}", file=sys.stderr)
+
+
+def write_rows(path: str, found: Mapping[str, list[Answer]], selection: Mapping) -> None:
+    """Write the parts of all claims as csv, with the verdict on the whole claim and what intervals depend on."""
+    uncertainty = selection["uncertainty"]
+    with beside(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as stream:
         columns = [field.name for field in fields(Answer)] + ["whole", *uncertainty, "prompts"]
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
@@ -383,11 +397,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             all_parts = {"whole": overall_verdict([part.verdict for part in group])}
             common = all_parts | uncertainty | {"prompts": selection["prompts"]}
             writer.writerows(asdict(part) | common for part in group)
-    write_text(f"{options.output_prefix}.md", claims_page(claims, found, selection, options.note))
-    for judge, members in found.items():
-        whole = [overall_verdict([part.verdict for part in group]) for group in group_by_claim(members).values()]
-        counted = ", ".join(f"{whole.count(each)} {each}" for each in dict.fromkeys(whole))
-        print(f"claims: {judge}: {counted}", file=sys.stderr)
 
 
 if __name__ == "__main__":

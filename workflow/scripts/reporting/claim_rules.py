@@ -1,6 +1,6 @@
-"""Claims as data (resources/claims.yaml): reading and checking a file of them, and the verdict on an interval."""
+"""Claims as data (resources/claims.yaml): reading and checking a file of them, and the verdicts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -52,18 +52,41 @@ def _schema_fault(fault: ValidationError) -> str:
     """A violation of the schema, with the remedy where the library's message has none."""
     if isinstance(fault.instance, bool):
         return 'YAML reads an unquoted yes or no as true or false; write "yes" or "no" in quotes'
-    if fault.validator == "oneOf":
-        return f"{fault.instance!r} is neither one of {', '.join(SERIES)} nor a list of them"
+    if fault.validator == "oneOf" and isinstance(fault.schema, Mapping):
+        return f"{fault.instance!r} is not {fault.schema['description']}"
     return " ".join(fault.message.split())[:200]
+
+
+def check_names(path: Path | str, claims: Mapping[str, Mapping], known: Mapping[str, Collection[str]]) -> None:
+    """Raise InputError, naming file, claim and key, if claims name something that a configuration does not have.
+
+    `known` are its `methods`, `families` and `recipes`.
+    """
+    for name, claim in claims.items():
+        named = [(key, "recipes", as_list(claim.get(key, []))) for key in ("compare", "with")]
+        named += [(key, key, claim.get(key, [])) for key in ("methods", "families")]
+        named.append(("against.families", "families", claim.get("against", {}).get("families", [])))
+        for key, kind, values in named:
+            for value in values:
+                if value not in known[kind]:
+                    series = f"neither one of {', '.join(SERIES)} nor" if kind == "recipes" else "not"
+                    raise InputError(
+                        f"{path}: {name}.{key}: {value!r} is {series} one of the configuration's {kind}; correct it"
+                    )
 
 
 def _contradiction(claim: Mapping) -> str | None:
     """The key of a valid claim that no scores could ever decide, with the remedy; None if there is none."""
     compare, others = as_list(claim["compare"]), as_list(claim.get("with", []))
-    if claim["statistic"] == "not_behind" and not others:
+    elsewhere = claim.get("against", {})
+    if claim["statistic"] == "not_behind" and not (others or elsewhere):
         return "with: missing; not_behind compares one series with another"
-    if both := [series for series in compare if series in others]:
+    if not elsewhere and (both := [series for series in compare if series in others]):
         return f"with: {both[0]} would be compared with itself; name another series, or leave it out of `compare`"
+    if elsewhere.get("sizes") == "others" and "sizes" not in claim:
+        return "sizes: missing; `against` is about models of other sizes than these"
+    if claim.get("each") == "against" and not elsewhere:
+        return "against: missing; `each` asks for an answer for each of its languages or models"
     if claim["languages"] == "unseen" and "monolingual" in [*compare, *others]:
         return "languages: no monolingual model exists for an unseen language; name another series, or seen languages"
     for key, low, high in (("sizes", ("from",), ("below",)), ("expect", ("above", "at_least"), ("below", "at_most"))):
@@ -79,18 +102,12 @@ def as_list(value: str | Sequence[str]) -> Sequence[str]:
     return [value] if isinstance(value, str) else value
 
 
-def interval_verdict(low: float, high: float, expect: Mapping[str, float]) -> str:
-    """The verdict on an interval: inside the range that the claim expects, outside of it, or across one of its ends."""
-    within = {
-        "above": lambda value, bound: value > bound,
-        "at_least": lambda value, bound: value >= bound,
-        "below": lambda value, bound: value < bound,
-        "at_most": lambda value, bound: value <= bound,
-    }
-    ends = [(within[side](low, bound), within[side](high, bound)) for side, bound in expect.items()]
-    if all(map(all, ends)):
+def verdict_of(holds: float, fails: float, level: float) -> str:
+    """The verdict at `level` from the p-values of two statements: that what a claim says is so, and that it is not."""
+    tail = (1 - level) / 2
+    if holds <= tail:
         return HOLDS
-    return FAILS if not all(map(any, ends)) else UNKNOWN
+    return FAILS if fails <= tail else UNKNOWN
 
 
 def overall_verdict(verdicts: list[str]) -> str:

@@ -10,7 +10,7 @@ from basics.reading import read_jsonl
 from data.prompts import FIELDS, check_prompts
 from data.rows import check_sample, normalise, read_rows
 from judging.sheets import read_sheet
-from reporting.claim_rules import read_claims
+from reporting.claim_rules import SERIES, check_names, read_claims
 from study.controls import Controls
 from study.matrix import Matrix, Run
 from study.released import CONFIGS, folder_of
@@ -39,7 +39,7 @@ def check_files(config: Mapping, released: Iterable[Run]) -> None:
             raise InputError(f"config: {key}: {path} does not exist; {_remedy(REPOSITORY / path)}")
         if key.endswith(".tokenizer.path"):
             _check_tokenizer(key, (REPOSITORY / path).parent)
-    read_claims(config["claims"])
+    _check_claims(config)
     seed = place_of(config["data"]["seed"], config["sources"])
     if seed:
         rows = normalise(read_rows(Path(seed)), Path(seed))
@@ -51,6 +51,13 @@ def check_files(config: Mapping, released: Iterable[Run]) -> None:
         if place := place_of(name, config["sources"], lang):
             path = Path(place)
             check_prompts(read_jsonl(path, fields=FIELDS), path, config["data"]["prompts_expected"])
+
+
+def _check_claims(config: Mapping) -> None:
+    """Raise InputError for a file of claims that is not one, or that names what the configuration does not have."""
+    mixed = [f"mono-{lang}" for lang in config["languages"]["seen"]]
+    known = {key: config[key] for key in ("methods", "families")} | {"recipes": [*SERIES, *mixed, *config["recipes"]]}
+    check_names(config["claims"], read_claims(config["claims"]), known)
 
 
 def _remedy(path: Path) -> str:

@@ -133,6 +133,8 @@ class Selections:
                     model: {key: entry[key] for key in ("family", "billions")}
                     for model, entry in self._config["models"].items()
                 },
+                "families": {family: entry["label"] for family, entry in self._config["families"].items()},
+                "methods": self._methods,
                 "languages": {"seen": self._matrix.seen, "unseen": self._matrix.unseen},
                 "names": self._names(self._matrix.tested),
                 "prompts": self._prompts,
