@@ -19,9 +19,10 @@ rule claims:
     params:
         code=code_of("claims"),
         selection=SELECTIONS.claims(),
+        tolerated=config["score"]["missing_tolerated"],
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python workflow/scripts/claims.py --scores {input.scores:q} --claims {input.claims:q}"
-        " --selection {params.selection:q}"
+        " --selection {params.selection:q} --missing-tolerated {params.tolerated:q}"
         " --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"
