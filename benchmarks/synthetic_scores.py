@@ -29,6 +29,12 @@ from reporting.bootstrap import Cell, PromptScores  # noqa: E402
 JUDGE = "synthetic"
 WATERMARK = "SYNTHETIC"
 NORMAL = NormalDist()
+UNSEEN, DISTANT = ("bn", "no"), ("bg", "ru", "zh")  # DISTANT from English, by the paper
+AHEAD, LEVEL = (
+    {("pythia", "bg"), ("open-llama", "fr")},
+    {("llama", "es"), ("bloom", "es"), ("bloom", "fr")},
+)  # downsampled
+PEAK = 1.1  # billions of parameters, of the model that stands out in the paper
 SHARED = 0.5  # share of the variance that is due to the prompt
 
 
@@ -45,38 +51,57 @@ Plan = Callable[[str, str, float, str, str], Expected]
 
 def paper(method: str, family: str, billions: float, recipe: str, lang: str) -> Expected:
     """Everything that the paper states is true."""
-    english = recipe == "mono-en" and lang != "en"
-    rating = 1.55 + 0.2 * math.log10(10 * billions) - (0.1 if lang in ("bn", "no") else 0)
+    large, llama = billions > 6, family in ("llama", "open-llama")
+    rating = 1.55 + 0.2 * math.log10(10 * billions) - 0.1 * (lang in UNSEEN) + 0.1 * llama
+    rating += 0.3 * (lang == "en") - 0.4 * (method == "lora" and lang in DISTANT)
     if method == "lora":
         gain = 0.9 * min(max(math.log10(billions) / math.log10(6.9), 0), 1)
         if lang == "en" and family in ("pythia", "bloom"):
             gain = -0.15 * (billions > 2)
-        match = {"multilingual": 0.99, "downsampled": 0.95}.get(recipe, 0.3 if english else 0.98)
+        match = {"multilingual": 0.99, "downsampled": 0.95}.get(recipe, 0.98)
     else:
         gain = -0.3
-        match = {"multilingual": 0.9, "downsampled": 0.9}.get(recipe, 0.3 if english else 0.98)
-    rating += {"multilingual": gain, "downsampled": gain - 0.1}.get(recipe, 0)
-    if lang in ("bn", "no") and recipe == "downsampled":
+        match = {"multilingual": 0.9, "downsampled": 0.9}.get(recipe, 0.98)
+    less = 0.9 if method == "lora" and large and lang not in UNSEEN else 0.1
+    if large and (family, lang) in AHEAD:
+        less = -0.15
+    elif large and (family, lang) in LEVEL:
+        less = 0.0
+    rating += {"multilingual": gain, "downsampled": gain - less}.get(recipe, 0)
+    if lang in UNSEEN and recipe == "downsampled":
         rating += 0.3
-    return Expected(rating, match)
+    if recipe == "mono-en" and lang != "en":
+        match = 0.15 if lang in DISTANT else 0.3
+        if method == "full" and lang in ("zh", *UNSEEN):
+            match = 0.95
+        if method == "lora" and family == "bloom" and billions == PEAK:
+            match = 0.8
+    elif recipe == "mono-en" and billions == PEAK:
+        rating -= 0.3
+    return Expected(min(rating, 3.0), match)
 
 
 def reverse(method: str, family: str, billions: float, recipe: str, lang: str) -> Expected:
     """The opposite of everything that the paper states is true."""
     english = recipe == "mono-en" and lang != "en"
-    rating = 2.4 - 0.2 * math.log10(10 * billions)
+    rating = 2.4 - 0.2 * math.log10(10 * billions) - 0.15 * (family in ("llama", "open-llama"))
     if method == "lora":
-        gain = 0.4 if lang == "en" and family in ("pythia", "bloom") else -0.3 - 0.27 * math.log10(10 * billions)
-        match = {"multilingual": 0.75, "downsampled": 0.85}.get(recipe, 0.99 if english else 0.85)
+        gain = 1.0 if lang == "en" and family in ("pythia", "bloom") else -0.3 - 0.27 * math.log10(10 * billions)
+        match = {"multilingual": 0.75, "downsampled": 0.85}.get(recipe, 0.85) - 0.1 * (1 - math.log10(billions))
     else:
         gain = 0.3
-        match = {"multilingual": 0.95, "downsampled": 0.7}.get(recipe, 0.99 if english else 0.7)
-    rating += {"multilingual": gain, "downsampled": gain + 0.3 * (lang not in ("bn", "no", "en"))}.get(recipe, 0)
+        match = {"multilingual": 0.95, "downsampled": 0.7}.get(recipe, 0.7)
+    rating += {"multilingual": gain, "downsampled": gain + 0.3 * (lang not in (*UNSEEN, "en"))}.get(recipe, 0)
     if english:
         rating += 0.3
-    if lang == "en":
-        match = 0.9
-    return Expected(rating, match)
+        match = 0.99 if lang in DISTANT or (method == "lora" and lang in UNSEEN) else 0.8
+        if method == "full" and lang in ("zh", *UNSEEN):
+            match = 0.2
+    if method == "lora" and family == "bloom" and billions == PEAK and recipe == "mono-en":
+        match, rating = (0.8, rating + 0.8) if lang == "en" else (0.5, rating)
+    elif lang == "en":
+        match = 0.55
+    return Expected(min(max(rating, 1.0), 3.0), match)
 
 
 def nothing(method: str, family: str, billions: float, recipe: str, lang: str) -> Expected:

@@ -119,7 +119,8 @@ def answer_part(
     weights = weights_of(claim["statistic"], compared, selection["models"])
     known = None
     if claim["statistic"] == "not_behind" and compared:
-        known = count_cases(values, drawn, level, expect)
+        level_with = claim.get("margin", 0) * BEST_RATING / 100
+        known = count_cases(values + level_with, drawn, level, expect)
     elif weights.any():
         known = weigh(weights @ values, drawn, level, expect)
     reason = why_nothing(found, compared, scores, tolerated, known)

@@ -81,6 +81,8 @@ def _contradiction(claim: Mapping) -> str | None:
     elsewhere = claim.get("against", {})
     if claim["statistic"] == "not_behind" and not (others or elsewhere):
         return "with: missing; not_behind compares one series with another"
+    if "margin" in claim and claim["statistic"] != "not_behind":
+        return "margin: applies only to not_behind; put it into `expect`"
     if not elsewhere and (both := [series for series in compare if series in others]):
         return f"with: {both[0]} would be compared with itself; name another series, or leave it out of `compare`"
     if elsewhere.get("sizes") == "others" and "sizes" not in claim:
