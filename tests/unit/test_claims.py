@@ -425,6 +425,14 @@ def test_a_prompt_whose_id_differs_in_one_language_is_still_the_same_prompt(tmp_
     assert make(tmp_path, table) == make(tmp_path / "other", other)
 
 
+def test_the_page_tells_of_its_many_looks_and_of_one_training_a_cell(tmp_path):
+    rows, text = make(tmp_path, synthetic_scores.full_matrix())
+    assert f"These are {len(CLAIMS)} looks at the same scores." in text
+    assert "*One training a cell*" in text
+    rate = float(rows["lora-multilingual", ""]["q"])
+    assert row_of(text, "lora-multilingual:")[0][7] == f"{rate:.3f}" and 0 < rate < 0.05
+
+
 def test_every_judge_is_asked(tmp_path):
     table = synthetic_scores.full_matrix()
     _, text = make(tmp_path, pl.concat([table, table.with_columns(judge=pl.lit("another"))]))

@@ -345,8 +345,13 @@ def explanations(claims: int, selection: Mapping, tolerated: float) -> list[str]
         f" {100 * tolerated:g} % of the ratings are missing: a missing rating is no evidence.",
         f"These are {claims} looks at the same scores. Where there is nothing to find, up to {100 * (1 - level):g} % of"
         f" claims get a verdict by chance, here about {max(round(claims * (1 - level)), 1)}. *q* is the false-discovery"
-        " rate over all claims of a judge (Benjamini and Hochberg): of the verdicts with a q of 0.05 or less, one in"
-        " twenty is to be expected to be wrong.",
+        " rate over all claims of a judge (Benjamini and Hochberg): of the verdicts with a q of 0.05 or less, about one"
+        " in twenty is to be expected to be wrong.",
+        "*One training a cell*: intervals and verdicts are about these trained models. They reflect the choice of"
+        " prompts, not a training with another seed, nor another judge. In simulated studies without any difference, a"
+        " claim that there is one gets a verdict in 4 % of studies if trainings with another seed would score the same,"
+        " in 9 % (18 % for the most sensitive) if their scores have a standard deviation of 3 of 150 points, and in"
+        " 16 % (34 %) at 5 points (docs/benchmarks.md).",
     ]
 
 
