@@ -21,6 +21,7 @@ all: parameters as well, with stage 3), activations (keep; recompute: less memor
 """
 
 import argparse
+import gc
 import os
 import shutil
 import sys
@@ -125,6 +126,9 @@ def prepare_model(method: str, path: Path, modules: list[str], settings: Setting
         os.environ["DS_ACCELERATOR"] = "cpu"
     if settings.zero_stage:
         training.prepare_deepspeed()
+    import transformers.trainer  # noqa: F401  all that is still to be imported
+
+    gc.freeze()  # the trainer collects garbage several times, and would scan a million imported objects each time
     set_seed(settings.seed)
     # ZeRO keeps fp32 master weights beside a model in the training precision; without ZeRO, trained weights are fp32.
     master = method == "full" and not settings.zero_stage
