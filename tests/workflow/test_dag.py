@@ -167,7 +167,7 @@ def test_the_budget_is_of_every_model_whose_tuning_answers_the_languages_trained
 
 def test_claims_are_about_every_figures_models_measured_or_not(tmp_path):
     [command] = [job.command for job in dry_run("results/paper/claims.md") if job.rule == "claims"]
-    selection = json.loads(re.search(r"--selection '(.*?)' --note", command)[1])
+    selection = json.loads(re.search(r"--selection '(.*?)' --missing-tolerated", command)[1])
     assert {
         figure: {method: len(models) for method, models in runs.items()}
         for figure, runs in selection["figures"].items()
