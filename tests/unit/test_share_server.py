@@ -115,6 +115,17 @@ def test_a_server_that_does_not_start_is_told_to_every_job_with_the_end_of_its_l
             broken.lease(tmp_path).__enter__()
 
 
+def test_a_command_that_is_not_installed_is_told(tmp_path):
+    with pytest.raises(InputError, match="cannot start the server 'no-such-server': No such file or directory"):
+        SharedServer("no-such-server {port}", tmp_path / "server.log", timeout=60, linger=0.5, without=[]).__enter__()
+
+
+def test_a_log_that_cannot_be_written_is_told(tmp_path, server):
+    (tmp_path / "server.log").mkdir()
+    with pytest.raises(InputError, match=r"Is a directory: '.*/server.log'"):
+        server.lease(tmp_path).__enter__()
+
+
 def test_a_server_that_dies_at_work_is_told_and_the_next_job_has_a_new_one(tmp_path, server):
     with server.lease(tmp_path, linger=30) as lease:
         lease.check_running()

@@ -90,10 +90,12 @@ class Leases:
 
 def keep(arguments: argparse.Namespace, leases: Leases) -> None:
     """Run the server until nobody has used it for a while. Raises InputError if it fails."""
-    with LocalServer(arguments.command, arguments.log) as server:
+    server = LocalServer(arguments.command, arguments.log)
+    with contextlib.ExitStack() as stack:
         try:
+            stack.enter_context(server)
             server.wait(lambda: lists_models(server), arguments.start_timeout)
-        except InputError as error:
+        except (InputError, OSError) as error:  # OSError: the log cannot be written
             leases.refuse(str(error))
             raise
         told = {"port": server.port, "key": server.key}
