@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,11 +58,31 @@ def ended(process: int) -> bool:
         return True
 
 
-def wait_for_the_end_of(process: int) -> None:
+def wait_until(happened: Callable[[], object], otherwise: str) -> None:
     end = time.monotonic() + 30
-    while not ended(process):
-        assert time.monotonic() < end, "the server goes on"
+    while not happened():
+        assert time.monotonic() < end, otherwise
         time.sleep(0.05)
+
+
+def wait_for_the_end_of(process: int) -> None:
+    wait_until(lambda: ended(process), "the server goes on")
+
+
+def job_of_its_own(server: Counted, folder: Path) -> subprocess.Popen:
+    """A process that prints the server's port once it has a lease, which it holds."""
+    program = (
+        f"import sys, time; sys.path.insert(0, {str(SCRIPTS)!r})\n"
+        "from serving.sharing import SharedServer\n"
+        f"with SharedServer({server.command!r}, {str(folder / 'log')!r}, 60, 0.5, []) as lease:\n"
+        "    print(lease.port, flush=True); time.sleep(600)\n"
+    )
+    return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+
+
+def kill(job: subprocess.Popen) -> None:
+    job.send_signal(signal.SIGKILL)
+    job.communicate()
 
 
 def test_judges_that_follow_each_other_start_one_server_and_leave_none_behind(tmp_path, server):
@@ -95,17 +116,29 @@ def test_jobs_that_come_at_once_share_one_server(tmp_path, server):
 
 
 def test_the_lease_of_a_job_that_is_killed_ends_with_it(tmp_path, server):
-    program = (
-        f"import sys, time; sys.path.insert(0, {str(SCRIPTS)!r})\n"
-        "from serving.sharing import SharedServer\n"
-        f"with SharedServer({server.command!r}, {str(tmp_path / 'log')!r}, 60, 0.5, []) as lease:\n"
-        "    print(lease.port, flush=True); time.sleep(600)\n"
-    )
-    job = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    job = job_of_its_own(server, tmp_path)
     assert int(job.stdout.readline()) > 0
-    job.send_signal(signal.SIGKILL)
-    job.communicate()
+    kill(job)
     wait_for_the_end_of(server.starts[0])
+
+
+def test_a_server_is_not_started_to_the_end_for_jobs_that_are_killed(tmp_path):
+    slow = Counted(tmp_path, serves="sleep 600;")
+    job = job_of_its_own(slow, tmp_path)
+    wait_until(lambda: slow.starts, "the server does not start")
+    kill(job)
+    wait_for_the_end_of(slow.starts[0])
+
+
+def test_a_server_that_waits_for_another_is_not_started_for_jobs_that_are_killed(tmp_path, server):
+    (tmp_path / "other").mkdir()
+    other = Counted(tmp_path / "other")
+    with server.lease(tmp_path):
+        job = job_of_its_own(other, tmp_path / "other")
+        wait_until(meeting_place(other.command).exists, "nobody keeps the other server")
+        kill(job)
+        wait_until(lambda: not meeting_place(other.command).exists(), "the other server is still to start")
+        assert not other.starts
 
 
 def test_a_server_that_does_not_start_is_told_to_every_job_with_the_end_of_its_log(tmp_path):

@@ -3,7 +3,8 @@
 Jobs start this program by themselves (serving/sharing.py). It ends at once if another keeper has the same socket, and
 waits while a keeper of another server is at work, since two large models rarely fit on a machine's GPUs. Each
 connection to the socket is a lease: it is told, in JSON, the port and the key of the server once that lists its models,
-or an error. The server is stopped `--linger` seconds after the last lease has ended.
+or an error. The server is stopped `--linger` seconds after the last lease has ended. If that is while it starts, or
+while its keeper waits for another, it is given up.
 """
 
 import argparse
@@ -18,11 +19,15 @@ from pathlib import Path
 
 from basics.command_line import command_line
 from basics.errors import InputError
-from basics.locking import hold, lock_folder
+from basics.locking import lock_folder
 from serving.server import HOST, LocalServer
 
-PARTING = 3.0  # seconds for which jobs are still told that the server did not start: many come at once
+MOMENTS = 3.0  # seconds in which the first job comes, and in which those that come with it are told of a failed start
 TICK = 0.5  # seconds between two looks at the server
+
+
+class Unused(Exception):
+    """No job waits for the server any more."""
 
 
 def lists_models(server: LocalServer) -> bool:
@@ -48,9 +53,9 @@ class Leases:
         self._held: list[socket.socket] = []
         self._used = time.monotonic()
 
-    def look(self, told: dict) -> None:
-        """Wait a moment for jobs that come, which are told, and for those that go."""
-        for ready in select.select([self._listener, *self._held], [], [], TICK)[0]:
+    def look(self, told: dict | None = None, wait: float = TICK) -> None:
+        """Wait a moment for jobs that come, which are told if there is something to tell, and for those that go."""
+        for ready in select.select([self._listener, *self._held], [], [], wait)[0]:
             if ready is self._listener:
                 self._lend(told)
             else:  # jobs say nothing: this one has ended
@@ -59,24 +64,33 @@ class Leases:
         if self._held:
             self._used = time.monotonic()
 
-    def _lend(self, told: dict) -> None:
+    def _lend(self, told: dict | None) -> None:
         """Take in all jobs that have come."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 job = self._listener.accept()[0]
                 self._held.append(job)
-                self._tell(job, told)
+                if told:
+                    self._tell(job, told)
 
-    def end(self, error: str) -> None:
-        """Tell the jobs that use the server why there is none any more."""
+    def tell(self, told: dict) -> None:
+        """Tell all jobs, those that have waited and those that use the server."""
         for job in self._held:
-            self._tell(job, {"error": error})
+            self._tell(job, told)
 
     def refuse(self, error: str) -> None:
         """Tell the jobs that wait for the server, and those that come within moments, why it did not start."""
-        end = time.monotonic() + PARTING
+        self.tell({"error": error})
+        end = time.monotonic() + MOMENTS
         while time.monotonic() < end:
             self.look({"error": error})
+
+    def look_for_waiting(self, linger: float, wait: float = TICK) -> None:
+        """Look at the jobs that wait for the server. Raises Unused if all have gone for `linger` seconds, or if none
+        has come."""
+        self.look(wait=wait)
+        if self.unused_for() > max(linger, MOMENTS):
+            raise Unused
 
     def unused_for(self) -> float:
         """Seconds since the last lease ended."""
@@ -89,17 +103,24 @@ class Leases:
 
 
 def keep(arguments: argparse.Namespace, leases: Leases) -> None:
-    """Run the server until nobody has used it for a while. Raises InputError if it fails."""
+    """Run the server until nobody has used it for a while. Raises InputError if it fails, and Unused if nobody waits
+    until it is ready."""
     server = LocalServer(arguments.command, arguments.log)
+
+    def ready() -> bool:
+        leases.look_for_waiting(arguments.linger, wait=0)
+        return lists_models(server)
+
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(server)
-            server.wait(lambda: lists_models(server), arguments.start_timeout)
+            server.wait(ready, arguments.start_timeout)
         except (InputError, OSError) as error:  # OSError: the log cannot be written
             leases.refuse(str(error))
             raise
         told = {"port": server.port, "key": server.key}
-        leases.look(told)  # the jobs that waited for the start
+        leases.tell(told)
+        leases.look(told)  # the jobs that came meanwhile
         while leases.unused_for() < arguments.linger:
             server.check_running()
             leases.look(told)
@@ -115,17 +136,20 @@ def main() -> None:
     parser.add_argument("--linger", required=True, type=float, help="seconds from the last lease to the end")
     parser.add_argument("command", nargs="+", help="the command that serves, with {port}")
     arguments = parser.parse_args()
-    own, turn = arguments.socket.with_suffix(".lock"), arguments.socket.with_name("serving.lock")
-    own.mkdir(exist_ok=True)
+    own, turn = arguments.socket.with_suffix(".lock"), arguments.socket.with_name("turn.lock")
+    for lock in (own, turn):
+        lock.mkdir(exist_ok=True)
     if lock_folder(own) is None:
         return  # another process keeps this server
     leases = Leases(arguments.socket)
     try:
-        with turn.open("a") as stream:
-            hold(stream, turn)
-            keep(arguments, leases)
+        while lock_folder(turn) is None:
+            leases.look_for_waiting(arguments.linger)
+        keep(arguments, leases)
+    except Unused:
+        return
     except InputError as error:
-        leases.end(str(error))
+        leases.tell({"error": str(error)})
         raise
     finally:
         arguments.socket.unlink(missing_ok=True)
