@@ -11,7 +11,6 @@ own. Part of `make bench-training`.
 
 import argparse
 import json
-import resource
 import statistics
 import sys
 import time
@@ -47,6 +46,7 @@ def one(way: str, layer: str, words: int, positions: int, width: int) -> dict:
     """Compute the loss and its gradients once. Returns the peak in bytes, seconds of CPU, the loss and its gradient."""
     import torch
 
+    from training.instruments import peak_resident_memory
     from training.labelled_loss import summed_loss
 
     torch.manual_seed(1)
@@ -61,7 +61,7 @@ def one(way: str, layer: str, words: int, positions: int, width: int) -> dict:
     loss.backward()
     return {
         "cpu": time.process_time() - start,
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before,
+        "peak": peak_resident_memory() - before,
         "loss": loss.item() / positions,
         "gradient": states.grad.norm().item(),
     }

@@ -102,20 +102,21 @@ def test_without_targets_the_model_computes_what_it_did():
 
 
 PEAK = """
-import resource, sys, torch
+import sys, torch
 sys.path.insert(0, {scripts!r})
 from training import labelled_loss
+from training.instruments import peak_resident_memory
 labelled_loss.CHUNK = 64 * 250_880
 torch.manual_seed(0)
 head, states = torch.nn.Linear(8, 250_880, bias=False), torch.randn(384, 8, requires_grad=True)
 targets = torch.randint(0, 250_880, (384,))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_resident_memory()
 if {ours}:
     loss = labelled_loss.summed_loss(head, states, targets)
 else:
     loss = torch.nn.functional.cross_entropy(head(states).float(), targets, reduction="sum")
 loss.backward()
-print(loss.item(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(loss.item(), peak_resident_memory() - before)
 """
 
 

@@ -1,7 +1,7 @@
 """What observes a training: the signals that ask it to stop, its clock, its cost, and the file of its losses."""
 
 import csv
-import resource
+import re
 import signal
 import time
 from pathlib import Path
@@ -72,7 +72,17 @@ class Work:
 
         if torch.cuda.is_available():
             return torch.cuda.max_memory_reserved()
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return peak_resident_memory()
+
+
+def peak_resident_memory() -> int:
+    """The most bytes of memory that this program has held since it started, as Linux counts them.
+
+    Not `ru_maxrss`, which a program takes over from the process that started it: one started by a larger process
+    would show that process's memory.
+    """
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
 
 
 class Curve:
