@@ -9,14 +9,15 @@ from study.short_forms import asked
 from study.wildcards import Wildcards
 
 FIGURE_SUFFIXES = [".pdf", ".png", ".csv", ".json", "-column.pdf", "-column.png"]  # the files of a figure
-TABLES = ["table1", "table2", "scores", "languages", "costs"]
-LATEX_TABLE = "<results>/tables/scores.tex"
+TABLES = ["table1", "table2", "scores", "languages", "overlap", "costs"]
+MORE_OF_TABLES = ["<results>/tables/scores.tex", "<results>/tables/overlap-pairs.csv"]
 PAGES = {  # category and title in the report
     "claims": ("Claims", "Claims of the paper"),
     "table1": ("Tables", "Table 1: hyperparameters"),
     "table2": ("Tables", "Table 2: answers in the wrong language that were rated highly"),
     "scores": ("Tables", "Scores of all runs"),
     "languages": ("Tables", "Languages of the answers"),
+    "overlap": ("Tables", "Overlap of prompts and training rows"),
     "judges": ("Tables", "Judges"),
     "costs": ("Costs", "Trainings"),
 }
@@ -39,7 +40,9 @@ class Artifacts:
         self._matrix, self._selections = matrix, selections
         self._judges = [judge["name"] for judge in asked(config)]
         self._rating = [judge["name"] for judge in config["judges"]]
-        self.tables = [*(f"<results>/tables/{table}.{kind}" for table in TABLES for kind in ("md", "csv")), LATEX_TABLE]
+        self.tables = [
+            f"<results>/tables/{table}.{kind}" for table in TABLES for kind in ("md", "csv")
+        ] + MORE_OF_TABLES
         self.judges = ["<results>/judges.md", "<results>/judges.csv"]
         self.claims = ["<results>/claims.md", "<results>/claims.csv"]
         self.pages = [f"<results>/pages/{page}.html" for page in PAGES]

@@ -1,8 +1,14 @@
 """Recipes: the mixtures of a study and the monolingual recipes, as options of recipe.py."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from study.wildcards import Wildcards
+
+
+def file_options(option: str, languages: Sequence[str], paths: Sequence[str]) -> list[str]:
+    """An option that names the file of each language: --rows es=translated/es.jsonl."""
+    named = [f"{lang}={path}" for lang, path in zip(languages, paths, strict=True)]
+    return [word for value in named for word in (option, value)]
 
 
 class Recipes:
@@ -29,9 +35,11 @@ class Recipes:
 
     def language_options(self, wildcards: Wildcards, input) -> list[str]:
         """Options that name the file of each language."""
-        languages = self.mixes[wildcards.recipe]["languages"]
-        named = [f"{lang}={path}" for lang, path in zip(languages, input.rows, strict=True)]
-        return [word for value in named for word in ("--language", value)]
+        return file_options("--language", self.mixes[wildcards.recipe]["languages"], input.rows)
+
+    def languages_of(self, recipes: Iterable[str]) -> list[str]:
+        """The languages that recipes draw rows from, in their order there."""
+        return list(dict.fromkeys(lang for recipe in recipes for lang in self.mixes[recipe]["languages"]))
 
     def rows(self, wildcards: Wildcards) -> str | int:
         """How many rows a recipe has. A budget in tokens is applied when the rows are tokenized."""
