@@ -1,16 +1,8 @@
 # tables: the numbers behind the figures, and a summary of everything.
 #
-# in   <results>/scores.parquet; for the overlap, the prompts and the rows that recipes draw from; for the summary, every
-#      figure, table and claim
-# out  <results>/tables/{table1,table2,languages,overlap}.{md,csv}, scores.{md,csv,tex}, overlap-pairs.csv
+# in   <results>/scores.parquet; for the summary, every figure, table and claim
+# out  <results>/tables/{table1,table2,languages}.{md,csv}, scores.{md,csv,tex}
 #      <results>/summary.md
-
-
-from study.recipes import file_options
-
-TRAINED_HERE = TRAININGS.methods_from("trained")
-WITH_ROWS = RECIPES.languages_of(run.recipe for run in MATRIX.runs if run.method in TRAINED_HERE)
-WITH_PROMPTS = [lang for lang in MATRIX.tested if any(lang in langs for langs in MATRIX.runs.values())]
 
 
 rule table1:
@@ -95,31 +87,6 @@ rule language_table:
         "python workflow/scripts/language_table.py --scores {input.scores:q} --models {params.models:q}"
         " --languages {params.languages:q}"
         " --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"
-
-
-rule overlap:
-    input:
-        prompts=expand("<results>/prompts/{lang}.jsonl", lang=WITH_PROMPTS),
-        rows=[RECIPES.rows_in(lang) for lang in WITH_ROWS],
-        languages=ancient(LANGUAGE_TABLE),
-    output:
-        md="<results>/tables/overlap.md",
-        csv="<results>/tables/overlap.csv",
-        pairs="<results>/tables/overlap-pairs.csv",
-    log:
-        "<logs>/overlap.log",
-    benchmark:
-        "<benchmarks>/overlap.tsv"
-    conda:
-        "../../envs/main.yaml"
-    params:
-        code=code_of("overlap"),
-        prompts=lambda wildcards, input: file_options("--prompts", WITH_PROMPTS, input.prompts),
-        rows=lambda wildcards, input: file_options("--rows", WITH_ROWS, input.rows),
-        prefix=lambda wildcards, output: output.md.removesuffix(".md"),
-    shell:
-        "python workflow/scripts/overlap.py {params.prompts:q} {params.rows:q} --languages {input.languages:q}"
-        " --output-prefix {params.prefix:q} 2> {log:q}"
 
 
 rule summary:
