@@ -561,6 +561,17 @@ READERS = [
         {"scores.parquet": parquet(f"{SCORES} label probability match code_decides lines_match words_match")},
     ),
     Reader(
+        "overlap",
+        "--prompts es={h}/prompts/es.jsonl --rows es={h}/flagged.jsonl --languages {h}/languages.yaml"
+        " --output-prefix {out}/t",
+        "t.csv t.md t-pairs.csv",
+        {
+            "prompts/es.jsonl": jsonl("id prompt"),
+            "flagged.jsonl": jsonl(SEED),
+            "languages.yaml": LANGUAGES,
+        },
+    ),
+    Reader(
         "summary",
         "--scores {h}/scores.parquet --costs {h}/costs.csv --judge-report {h}/judges.csv --judge J --output {out}/o",
         "o",

@@ -143,8 +143,29 @@ def test_what_a_reader_looks_at_is_made_once(paper):
     made = counts(paper)
     assert [made[rule] for rule in ("claims", "costs", "budget", "score_table", "page_claims")] == [1] * 5
     assert [made[rule] for rule in ("table1", "table2", "language_table", "judge_report", "summary")] == [1] * 5
+    assert [made[rule] for rule in ("overlap", "page_overlap")] == [1] * 2
     assert [made[rule] for rule in ("claims", "costs", "budget", "score_table")] == [1] * 4
     assert made["figure"] == 6
+
+
+def languages_compared(jobs) -> tuple[list[str], list[str]]:
+    """The languages whose prompts, and those whose rows, the table of overlap is made from."""
+    [command] = [job.command for job in jobs if job.rule == "overlap"]
+    return re.findall(r"--prompts (\w+)=", command), re.findall(r"--rows (\w+)=", command)
+
+
+def test_the_overlap_is_of_the_prompts_answered_and_the_rows_trained_on(paper):
+    tested, trained = languages_compared(paper)
+    assert tested == ["en", "es", "fr", "bg", "ru", "zh", "bn", "no"]
+    assert sorted(trained) == sorted(["en", "es", "fr", "bg", "ru", "zh", "cs", "de", "fi"])
+
+
+def test_models_that_were_tuned_elsewhere_need_no_rows_for_the_overlap(tmp_path):
+    overlay = tmp_path / "released.yaml"
+    overlay.write_text("train: {source: released}\ndraw: [figure2]\n")
+    jobs = dry_run("--configfile", str(overlay), "--", "results/paper/tables/overlap.md")
+    assert languages_compared(jobs) == (["en", "es", "fr", "bg", "ru", "zh"], [])
+    assert not {"seed", "translate"} & counts(jobs).keys(), "nothing is translated for a table"
 
 
 def budget_of(jobs) -> dict:

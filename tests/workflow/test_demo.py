@@ -40,7 +40,15 @@ def test_figures_tables_and_summary_are_made():
     for number in range(2, 8):
         for kind in ("pdf", "png", "csv"):
             assert (RESULTS / f"figures/figure{number}.{kind}").stat().st_size > 100
-    for name in ("tables/table1", "tables/table2", "tables/languages", "tables/scores", "judges", "claims"):
+    for name in (
+        "tables/table1",
+        "tables/table2",
+        "tables/languages",
+        "tables/overlap",
+        "tables/scores",
+        "judges",
+        "claims",
+    ):
         for kind in ("md", "csv"):
             assert (RESULTS / f"{name}.{kind}").stat().st_size > 100
     summary = (RESULTS / "summary.md").read_text(encoding="utf-8")
