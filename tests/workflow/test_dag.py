@@ -160,14 +160,6 @@ def test_the_overlap_is_of_the_prompts_answered_and_the_rows_trained_on(paper):
     assert sorted(trained) == sorted(["en", "es", "fr", "bg", "ru", "zh", "cs", "de", "fi"])
 
 
-def test_models_that_were_tuned_elsewhere_need_no_rows_for_the_overlap(tmp_path):
-    overlay = tmp_path / "released.yaml"
-    overlay.write_text("train: {source: released}\ndraw: [figure2]\n")
-    jobs = dry_run("--configfile", str(overlay), "--", "results/paper/tables/overlap.md")
-    assert languages_compared(jobs) == (["en", "es", "fr", "bg", "ru", "zh"], [])
-    assert not {"seed", "translate"} & counts(jobs).keys(), "nothing is translated for a table"
-
-
 def budget_of(jobs) -> dict:
     """What the figure of budgets is asked to show."""
     [command] = [job.command for job in jobs if job.rule == "budget"]
@@ -339,6 +331,7 @@ def test_released_models_take_the_place_of_every_training(paper, tmp_path):
     released = dry_run("--configfile", str(models_at(tmp_path, ["lora", "full"])))
     assert (counts(released)["train"], counts(released)["fetch_tuned"]) == (0, 160)
     assert "tokenize" not in counts(released) and "translate" not in counts(released), "nothing is trained on"
+    assert languages_compared(released)[1] == [], "nor do prompts overlap with it"
     assert decodes(released) == decodes(paper)
     assert counts(released)["judge_on_gpu"] == counts(paper)["judge_on_gpu"]
 
