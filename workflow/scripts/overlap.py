@@ -34,7 +34,7 @@ from basics.writing import write_text
 from data import prompts as test_prompts
 from data.languages import labels_of, read_languages
 from data.rows import FIELDS
-from data.similarity import GramTable, compared, gram_size, near_pairs, similarities
+from data.similarity import GramTable, compared, gram_size, near_an_earlier, similarities
 from reporting.markdown import ABSENT, markdown_table
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def copied(prompts: Sequence[dict], rows: Sequence[dict]) -> int:
 def row_counts(rows: Sequence[dict], size: int, threshold: float) -> dict[str, int]:
     """The columns of the table that are about rows."""
     texts = list(dict.fromkeys(compared(whole(row)) for row in rows))
-    near = near_pairs(GramTable(size).table(texts), threshold)
-    return {"rows repeated": len(rows) - len(texts), "rows near": near["here"].n_unique()}
+    near = near_an_earlier(GramTable(size).table(texts), threshold)
+    return {"rows repeated": len(rows) - len(texts), "rows near": len(near)}
 
 
 def overlap_of(lang: str, prompts: Sequence[dict], rows: Sequence[dict], size: int, threshold: float):

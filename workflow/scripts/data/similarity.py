@@ -23,8 +23,7 @@ UNSPACED_GRAM = (
 )
 UNSPACED = ("Hans", "Hant", "Jpan")  # such scripts, as in the labels of languages
 NOT_COMPARED = regex.compile(r"\P{Word}+")  # unlike \w of re, \p{Word} has vowel signs such as those of Hindi
-BLOCK = 20_000  # grams whose texts are looked up at a time: bounds the memory
-PAIRS = 100_000  # pairs that are compared at a time: bounds the memory
+MOST_LINES = 5_000_000  # of a joined table: bounds the memory, also for long rows made from one template
 
 
 def gram_size(labels: Iterable[str]) -> int:
@@ -70,50 +69,80 @@ def similarities(here: "pl.DataFrame", there: "pl.DataFrame") -> "pl.DataFrame":
     the first text's n-grams that the second has."""
     import polars as pl
 
-    shared = here.join(there, on="gram").group_by(here="text", there="text_right").len("shared")
-    return _with_similarity(shared, here, there).with_columns(covered=pl.col("shared") / pl.col("size"))
+    among = there.join(here, on="gram", how="semi")
+    parts = [
+        text.join(among, on="gram").group_by(here="text", there="text_right").len("shared") for text in _each(here)
+    ]
+    pairs = pl.concat([pl.DataFrame(schema=dict.fromkeys(("here", "there", "shared"), pl.UInt32)), *parts])
+    return _with_similarity(pairs, here, there).with_columns(covered=pl.col("shared") / pl.col("size"))
 
 
-def near_pairs(table: "pl.DataFrame", threshold: float) -> "pl.DataFrame":
-    """All pairs of texts in a table with at least this similarity: here, there (the earlier one), similarity.
+def near_an_earlier(table: "pl.DataFrame", threshold: float) -> list[int]:
+    """The texts of a table that have at least this similarity with an earlier one.
 
     None is missed: of two texts with a similarity of t, one of n n-grams shares at least t·n, so that the rarest
     n - t·n + 1 of both have one in common, which enough others follow (prefix and positional filter; Xiao et al., 2008,
-    "Efficient Similarity Joins for Near Duplicate Detection"). Only such pairs are compared.
+    "Efficient Similarity Joins for Near Duplicate Detection"). Only such pairs are compared; and first, only each text
+    and the one before it with the same rare n-gram, as rows made from one template are all alike.
     """
     import polars as pl
 
-    sizes = _sizes(table)
-    needed = (pl.col("size") * threshold - 1e-9).ceil()  # a product such as 0.7 * 30 may be a little too large
-    rare = (
-        table.join(table.group_by("gram").len("frequency"), on="gram")
-        .join(sizes, on="text")
-        .sort("text", "frequency", "gram")
-        .with_columns(left=pl.col("size") - pl.int_range(pl.len()).over("text"))  # of its n-grams, from this one on
-        .filter(pl.col("left") >= needed)
-        .select("text", "gram", "size", "left")
-    )
+    rare = _rare(table, threshold)
     enough = threshold / (1 + threshold) * (pl.col("size") + pl.col("size_right")) - 1e-9  # shared n-grams
-    found = [pl.DataFrame(schema={"here": pl.UInt32, "there": pl.UInt32, "similarity": pl.Float64})]
-    for block in rare.iter_slices(BLOCK):
-        candidates = (
-            block.join(rare, on="gram")
-            .filter(pl.col("text_right") < pl.col("text"), pl.min_horizontal("left", "left_right") >= enough)
-            .select(here="text", there="text_right")
-            .unique()
+    before = rare.sort("gram", "text").select(here="text", there=pl.col("text").shift(1).over("gram")).drop_nulls()
+    near = _near(before.unique(), table, threshold)
+    for block in _slices(rare.filter(~pl.col("text").is_in(near.implode())), "texts"):
+        pairs = block.join(rare, on="gram").filter(
+            pl.col("text_right") < pl.col("text"), pl.min_horizontal("left", "left_right") >= enough
         )
-        for pairs in candidates.iter_slices(PAIRS):
-            shared = (
-                pairs.join(table, left_on="here", right_on="text")
-                .join(table, left_on=["there", "gram"], right_on=["text", "gram"], how="semi")
-                .group_by("here", "there")
-                .len("shared")
-            )
-            compared_pairs = _with_similarity(shared, table, table)
-            found.append(
-                compared_pairs.filter(pl.col("similarity") >= threshold - 1e-9).select("here", "there", "similarity")
-            )
-    return pl.concat(found).unique().sort("here", "there")  # a text may lie in two blocks
+        near = near.append(_near(pairs.select(here="text", there="text_right").unique(), table, threshold))
+    return near.unique().sort().to_list()  # a text may lie in two blocks
+
+
+def _rare(table: "pl.DataFrame", threshold: float) -> "pl.DataFrame":
+    """The rarest n-grams of each text: text, gram, size of the text, `left` (its number of n-grams that are not rarer),
+    and `texts` (how many texts have the n-gram among their rarest)."""
+    import polars as pl
+
+    needed = (pl.col("size") * threshold - 1e-9).ceil()  # a product such as 0.7 * 30 may be a little too large
+    return (
+        table.join(table.group_by("gram").len("frequency"), on="gram")
+        .join(_sizes(table), on="text")
+        .sort("text", "frequency", "gram")
+        .with_columns(left=pl.col("size") - pl.int_range(pl.len()).over("text"))
+        .filter(pl.col("left") >= needed)
+        .select("text", "gram", "size", "left", texts=pl.len().over("gram"))
+    )
+
+
+def _near(pairs: "pl.DataFrame", table: "pl.DataFrame", threshold: float) -> "pl.Series":
+    """The first texts of those pairs (here, there) that have this similarity."""
+    import polars as pl
+
+    near = pl.Series("here", [], dtype=pl.UInt32)
+    for some in _slices(pairs.join(_sizes(table), left_on="here", right_on="text"), "size"):
+        shared = (
+            some.select("here", "there")
+            .join(table, left_on="here", right_on="text")
+            .join(table, left_on=["there", "gram"], right_on=["text", "gram"], how="semi")
+            .group_by("here", "there")
+            .len("shared")
+        )
+        alike = _with_similarity(shared, table, table).filter(pl.col("similarity") >= threshold - 1e-9)
+        near = near.append(alike["here"])
+    return near.unique()
+
+
+def _slices(table: "pl.DataFrame", weight: str) -> "list[pl.DataFrame]":
+    """The table in parts, of which each has about MOST_LINES in the column `weight`, summed up."""
+    import polars as pl
+
+    part = pl.col(weight).cast(pl.Int64).cum_sum() // MOST_LINES
+    return table.with_columns(part=part).partition_by("part", maintain_order=True, include_key=False)
+
+
+def _each(table: "pl.DataFrame") -> "list[pl.DataFrame]":
+    return table.partition_by("text", maintain_order=True)
 
 
 def _sizes(table: "pl.DataFrame") -> "pl.DataFrame":
