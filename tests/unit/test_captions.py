@@ -55,3 +55,8 @@ def test_the_caption_of_the_claims_names_the_level_of_their_intervals():
 
 def test_table_1_is_said_to_come_from_the_settings():
     assert "settings of this run" in caption("table1.rst")
+
+
+def test_the_caption_of_the_overlap_says_what_is_alike_and_where_the_texts_are():
+    text = " ".join(caption("overlap.rst").split())
+    assert "Jaccard similarity of character n-grams" in text and "tables/overlap-pairs.csv" in text

@@ -82,6 +82,7 @@ def test_a_figure_is_shown_and_so_is_its_caption(page, figure):
         ("Tables", "Table 1: hyperparameters", "scaling factor", "from the settings of this run"),
         ("Tables", "Scores of all runs", "tiny-open-llama", "Evaluation scores of all tuned models"),
         ("Tables", "Judges", "stand-in", "How the judges rated"),
+        ("Tables", "Overlap of prompts and training rows", "rows repeated", "training rows that repeat, by language"),
         ("Tables", "Languages of the answers", "tiny-bloom-m", "in the language asked for"),
     ],
 )

@@ -136,6 +136,11 @@ def overlap_of(lang: str, prompts: Sequence[dict], rows: Sequence[dict], size: i
     return line, listed
 
 
+def display(value: object) -> object:
+    """A value of the csv, formatted for the Markdown."""
+    return ABSENT if value is None else f"{value:.2f}" if isinstance(value, float) else value
+
+
 def share(argument: str) -> float:
     """A number above 0 and up to 1; the `type` of an argparse argument."""
     if not 0 < float(argument) <= 1:
@@ -194,7 +199,7 @@ def main() -> None:
         f"{arguments.output_prefix}-pairs.csv",
         pl.DataFrame(pairs, schema=list(PAIR), infer_schema_length=None).write_csv(),
     )
-    shown = [{key: ABSENT if value is None else value for key, value in line.items()} for line in lines]
+    shown = [{key: display(value) for key, value in line.items()} for line in lines]
     caption = CAPTION.format(threshold=arguments.threshold, percent=100 * arguments.threshold)
     write_text(f"{arguments.output_prefix}.md", f"{markdown_table(shown, right=list(lines[0])[1:])}\n\n{caption}\n")
     print(f"overlap: {sum(line['near'] or 0 for line in lines)} prompts with a near duplicate", file=sys.stderr)
