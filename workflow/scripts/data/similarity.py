@@ -32,8 +32,10 @@ def gram_size(labels: Iterable[str]) -> int:
 
 
 def compared(text: str) -> str:
-    """A text as it is compared: compatible characters made one (NFKC), without case, words separated by one space."""
-    return NOT_COMPARED.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    """A text as it is compared: compatible characters made one (NFKC), without case, words separated by one space. One
+    that has no word, such as an emoji, is compared as it is."""
+    words = NOT_COMPARED.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    return words or text.strip()
 
 
 def grams_of(text: str, size: int) -> set[str]:
