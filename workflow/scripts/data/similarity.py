@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 GRAM = 5  # characters
-UNSPACED_GRAM = (
-    2  # where a character stands for a syllable or a word, two of them are about as much text as five letters
-)
+UNSPACED_GRAM = 2  # where a character stands for a syllable or a word: about as much text as five letters
 UNSPACED = ("Hans", "Hant", "Jpan")  # such scripts, as in the labels of languages
 NOT_COMPARED = regex.compile(r"\P{Word}+")  # unlike \w of re, \p{Word} has vowel signs such as those of Hindi
 MOST_LINES = 5_000_000  # of a joined table: bounds the memory, also for long rows made from one template
