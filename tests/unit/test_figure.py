@@ -243,8 +243,27 @@ def test_every_size_has_its_tick_and_the_footer_names_judge_and_note():
     assert [tick.get_text() for tick in canvas.axes[0].get_xticklabels()] == ["0.5", "3"]
     assert canvas.axes[0].get_ylim() == (0, 6)
     text = " ".join(text.get_text() for text in canvas.texts)
-    assert "Judge: a judge. Bands: 95 % bootstrap confidence intervals over prompts." in text
+    assert "Judge: a judge. Bands: 95 % bootstrap confidence intervals over prompts, of each series alone" in text
     assert "14 of 14 points are missing. Not results." in text
+    assert "In English, the monolingual model is the English-only one." in text
+
+
+def test_the_footer_names_what_the_papers_figure_has_and_this_one_lacks():
+    text = " ".join(text.get_text() for text in drawn(selection(lacking=["Full-parameter on Pythia"])).texts)
+    assert "The paper's figure also has Full-parameter on Pythia." in text.replace("\n", " ")
+
+
+def test_the_axis_of_differences_is_labelled_where_values_lie_and_its_linear_part_is_marked():
+    settings = selection("consistency", panels=["en", "es", "zh"], maximum=150)
+    wrong = answers("lora", "bloom-s", "mono-en", "es", *[(2, False)] * 50)
+    right = [row for lang in ("en", "zh") for row in answers("lora", "bloom-s", "mono-en", lang, *[(2, True)] * 50)]
+    canvas = drawn(settings, wrong + right)
+    axes = canvas.axes[0]
+    canvas.draw_without_rendering()
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["0", "1", "3", "10", "30"], "100 / 3 is lost"
+    assert [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == ":"] == [pytest.approx(1 / 3)]
+    text = " ".join(text.get_text() for text in canvas.texts).replace("\n", " ")
+    assert "Below the dotted line the axis is linear, down to 0." in text
 
 
 def test_the_pdf_embeds_truetype_fonts_and_no_other(tmp_path):

@@ -60,7 +60,7 @@ def test_the_most_that_a_run_can_score_is_the_best_rating_of_every_prompt():
             6,
             "Score lost to language identification: LoRA and full-parameter fine-tuning on BLOOM and Pythia",
         ),
-        (7, "LoRA fine-tuning on models of several families"),
+        (7, "LoRA fine-tuning on 7B models of several families"),
     ],
 )
 def test_titles_are_the_papers_captions(number, title):
@@ -217,7 +217,7 @@ def test_every_run_has_a_model_answers_and_each_judges_ratings_and_scores():
 
 def test_tables_claims_and_judges_are_pages_and_numbers(monkeypatch):
     files = artifacts(paper())
-    assert len(files.tables) == 5 * 2 + 1
+    assert len(files.tables) == 6 * 2 + 2, "each as Markdown and csv; scores as LaTeX, pairs of the overlap"
     assert {"<results>/tables/costs.csv", "<results>/tables/scores.tex"} < set(files.tables)
     assert files.judges == ["<results>/judges.md", "<results>/judges.csv"]
     assert files.claims == ["<results>/claims.md", "<results>/claims.csv"]
@@ -231,3 +231,16 @@ def test_figures_depend_on_the_shipped_fonts(tmp_path, monkeypatch):
         (tmp_path / "resources" / "fonts" / name).touch()
     monkeypatch.chdir(tmp_path)
     assert artifacts(paper()).fonts == ["resources/fonts/a.ttf", "resources/fonts/b.ttf"]
+
+
+# --- the paper's figures ---------------------------------------------------------------------------------------------
+
+
+def test_figure_6_lacks_full_parameter_pythia_unless_the_preset_adds_it():
+    told = {number: figure(paper(), number)["lacking"] for number in range(2, 8)}
+    assert told == {2: [], 3: [], 4: [], 5: [], 6: ["Full-parameter on Pythia"], 7: []}
+    assert figure(preset("full-pythia"), 6)["lacking"] == []
+
+
+def test_a_miniature_with_families_of_its_own_lacks_nothing_of_the_papers_figures():
+    assert [figure(miniature(), number)["lacking"] for number in range(2, 8)] == [[]] * 6

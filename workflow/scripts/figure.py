@@ -18,6 +18,7 @@ has every plotted number with its confidence interval, PREFIX.json its provenanc
   judge       the judge's label, for the footer
   note        added to the footer, such as that a stand-in judged; may be ""
   watermark   written across the panels; optional
+  lacking     ["Full-parameter on Pythia", ...]: what the paper's figure shows and this one does not; optional
   methods     {"lora-r64": "LoRA, rank 64", ...}: names of methods that are not in the paper; optional
   series      ["multilingual", "my-mix", ...]: the series to compare, instead of those of the kind; optional
   labels      {"my-mix": "My mix", ...}: names, in the legend, of series that are not in the paper; optional
@@ -37,7 +38,8 @@ only (circle), downsampled multilingual (triangle). A point is one model's summe
 
 Conventions. In the English panel, the monolingual model is the English-only one: it is drawn once, as monolingual. A
 missing rating counts as 0. In Figure 6, a difference of zero cannot be shown on a log axis, so the axis is linear below
-the smallest possible difference (one point in one language), with a separate tick for zero: no value is clipped. A
+the smallest possible difference (one point in one language; a dotted line), with a separate tick for zero: no value is
+clipped. A
 point whose scores are missing or do not cover every prompt is left out: its line is broken there, a cross at the foot
 of the panel marks it, its csv value is empty, and a line on stderr says so. Lines connect sizes of one family only.
 """
@@ -340,7 +342,7 @@ def draw_figure(figure: dict, shown: Sequence[Point], width: float) -> "Figure":
             axes.set_ylabel("score difference" if consistency else "evaluation score")
         draw_panel(axes, panel, [point for point in shown if point.panel == panel.title], figure, width / columns)
     if consistency:
-        difference_axis(grid[0], shown, figure)
+        difference_axis(grid, shown, figure)
     else:
         score_axis(grid[0], figure["maximum"])
     sns.despine(canvas)
@@ -481,17 +483,21 @@ def score_axis(axes: "Axes", maximum: int) -> None:
     axes.set_yticks(range(0, maximum + 1, maximum // BEST_RATING))
 
 
-def difference_axis(axes: "Axes", shown: Sequence[Point], figure: dict) -> None:
-    """Logarithmic from the smallest possible to the largest observed difference, with a tick for zero below."""
+def difference_axis(grid: "Sequence[Axes]", shown: Sequence[Point], figure: dict) -> None:
+    """Logarithmic from the smallest possible to the largest observed difference, with a tick for zero below, and a
+    dotted line in every panel where the axis turns linear."""
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
     smallest = 1 / len(figure["panels"])
     largest = max([point.high for point in shown if point.high is not None] + [1.0])
+    for panel in grid:
+        panel.axhline(smallest, color="0.6", linestyle=":", linewidth=0.7, zorder=0)
+    axes = grid[0]
     axes.set_yscale("symlog", linthresh=smallest, linscale=0.3)
     axes.set_ylim(0, largest * 1.25)
-    ticks = [0, *(value for value in (0.1, 1, 10, 100, 1000) if smallest <= value <= largest * 1.25)]
+    ticks = [0, *(value for value in (0.1, 0.3, 1, 3, 10, 30, 100, 300) if smallest <= value <= largest * 1.25)]
     axes.yaxis.set_major_locator(FixedLocator(ticks))
-    axes.yaxis.set_minor_locator(FixedLocator([tick * step for tick in ticks for step in range(2, 10)]))
+    axes.yaxis.set_minor_locator(FixedLocator([tick * step for tick in (0.1, 1, 10, 100) for step in range(2, 10)]))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
@@ -503,9 +509,12 @@ def surroundings(figure: dict, shown: Sequence[Point]) -> Surroundings:
     level = f"{100 * figure['uncertainty']['level']:g} %"
     footer = [
         f"Judge: {figure['judge']}",
-        f"{'Bars' if figure['kind'] == 'family' else 'Bands'}: {level} bootstrap confidence intervals over prompts",
+        f"{'Bars' if figure['kind'] == 'family' else 'Bands'}: {level} bootstrap confidence intervals over prompts,"
+        " of each series alone: where they overlap, the claims compare prompt by prompt",
+        *conventions(figure),
         f"{unrated} answers have no rating and count as 0" if unrated else "",
         f"{lost} of {len(shown)} points are missing" if lost else "",
+        f"The paper's figure also has {', '.join(figure['lacking'])}" if figure.get("lacking") else "",
         figure["note"],
     ]
     below = {
@@ -513,6 +522,14 @@ def surroundings(figure: dict, shown: Sequence[Point]) -> Surroundings:
         "sweep": figure.get("sweep", {}).get("name", ""),
     }.get(figure["kind"], f"model size ({size_unit(figure['models'])[1]})")
     return Surroundings(figure["title"], below, footer, figure.get("watermark", ""))
+
+
+def conventions(figure: dict) -> list[str]:
+    """What a reader of the figure alone could not know of its marks and its axis."""
+    if figure["kind"] == "consistency":
+        return ["Below the dotted line the axis is linear, down to 0"]
+    drawn_once = {"monolingual", "English"} <= set(series_of(figure)) and "en" in figure["panels"]
+    return ["In English, the monolingual model is the English-only one"] if drawn_once else []
 
 
 def write_figure(figure: dict, shown: Sequence[Point], known: dict, fonts: str, prefix: str) -> None:

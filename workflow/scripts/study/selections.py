@@ -1,12 +1,13 @@
 """What figures, tables, the budget figure and claims show: the settings of their programs, as JSON."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from judging.ratings import BEST_RATING
 from reporting.drawing import SERIES
 from study.matrix import Matrix
+from study.paper_figures import lacking
 from study.recipes import Recipes
 from study.series import recipe_of
 from study.short_forms import Sweep, asked, methods_shown, selected_models
@@ -16,7 +17,7 @@ TITLES = {  # by kind of figure, worded like the paper's captions
     "size": "{methods} fine-tuning on {families} at different sizes",
     "unseen": "{methods} fine-tuning on {families} at different sizes, tested on unseen languages",
     "consistency": "Score lost to language identification: {methods} fine-tuning on {families}",
-    "family": "{methods} fine-tuning on models of several families",
+    "family": "{methods} fine-tuning on {size}models of several families",
     "sweep": "{methods} fine-tuning on {families}, by {swept}",
 }
 SWEPT = {"first": "number of training languages", "others": "rows in other languages", "seed": "random seed"}
@@ -45,7 +46,7 @@ class Selections:
         settings = {
             "number": int(wildcards.number),
             "kind": content["kind"],
-            "title": self._title(content, [entry["label"] for entry in models.values()]),
+            "title": self._title(content, list(models.values())),
             "runs": runs,
             "models": models,
             "languages": self._names(panels),
@@ -56,6 +57,7 @@ class Selections:
             "uncertainty": self.uncertainty,
             "judge": self._first_judge["label"],
             "note": self._config["note"],
+            "lacking": self._lacking(f"figure{wildcards.number}"),
         }
         if content["kind"] == "sweep":
             settings["sweep"] = self._swept(content)
@@ -63,11 +65,20 @@ class Selections:
             settings |= {"series": content["series"], "labels": self._labels(content["series"])}
         return json.dumps(settings)
 
-    def _title(self, content: Mapping, families: Iterable[str]) -> str:
+    def _lacking(self, figure: str) -> list[str]:
+        """What the paper's figure shows and this one does not, in words."""
+        labels = self._config["families"]
+        return [
+            f"{self._methods[method]} on {labels[family]['label']}" for method, family in lacking(self._config, figure)
+        ]
+
+    def _title(self, content: Mapping, models: Sequence[Mapping]) -> str:
         within_a_sentence = self._methods | {"full": "full-parameter"}
+        sizes = {f"{model['billions']:.0f}B " for model in models}
         title = TITLES[content["kind"]].format(
             methods=" and ".join(within_a_sentence[method] for method in content["runs"]),
-            families=" and ".join(dict.fromkeys(families)),
+            families=" and ".join(dict.fromkeys(model["label"] for model in models)),
+            size=sizes.pop() if len(sizes) == 1 and "0B " not in sizes else "",
             swept=self._swept(content)["name"] if content["kind"] == "sweep" else "",
         )
         return title[0].upper() + title[1:]
