@@ -249,8 +249,18 @@ def test_every_size_has_its_tick_and_the_footer_names_judge_and_note():
 
 
 def test_the_footer_names_what_the_papers_figure_has_and_this_one_lacks():
-    text = " ".join(text.get_text() for text in drawn(selection(lacking=["Full-parameter on Pythia"])).texts)
-    assert "The paper's figure also has Full-parameter on Pythia." in text.replace("\n", " ")
+    text = " ".join(
+        text.get_text() for text in drawn(selection(lacking=["full-parameter fine-tuning on Pythia"])).texts
+    )
+    assert "The paper's figure also has full-parameter fine-tuning on Pythia." in text.replace("\n", " ")
+
+
+def test_a_figure_warns_on_its_face_of_points_that_lack_too_many_ratings():
+    rows = [row | {"rating": None, "score": 0.0} if row["recipe"] == "multilingual" else row for row in whole()]
+    told = lambda **changes: " ".join(text.get_text() for text in drawn(selection(**changes), rows).texts)  # noqa: E731
+    wanted = "WARNING: more than 2 % of the ratings are missing at 4 of 14 points, which say nothing."
+    assert wanted in told(missing_tolerated=0.02).replace("\n", " ")
+    assert "WARNING" not in told(missing_tolerated=1.0)
 
 
 def test_the_axis_of_differences_is_labelled_where_values_lie_and_its_linear_part_is_marked():

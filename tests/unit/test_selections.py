@@ -238,7 +238,7 @@ def test_figures_depend_on_the_shipped_fonts(tmp_path, monkeypatch):
 
 def test_figure_6_lacks_full_parameter_pythia_unless_the_preset_adds_it():
     told = {number: figure(paper(), number)["lacking"] for number in range(2, 8)}
-    assert told == {2: [], 3: [], 4: [], 5: [], 6: ["Full-parameter on Pythia"], 7: []}
+    assert told == {2: [], 3: [], 4: [], 5: [], 6: ["full-parameter fine-tuning on Pythia"], 7: []}
     assert figure(preset("full-pythia"), 6)["lacking"] == []
 
 

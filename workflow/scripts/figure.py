@@ -18,7 +18,9 @@ has every plotted number with its confidence interval, PREFIX.json its provenanc
   judge       the judge's label, for the footer
   note        added to the footer, such as that a stand-in judged; may be ""
   watermark   written across the panels; optional
-  lacking     ["Full-parameter on Pythia", ...]: what the paper's figure shows and this one does not; optional
+  missing_tolerated  0.02: the share of a point's ratings above which a warning counts it among those that say nothing;
+              optional
+  lacking     ["full-parameter fine-tuning on Pythia", ...]: what this figure lacks of the paper's; optional
   methods     {"lora-r64": "LoRA, rank 64", ...}: names of methods that are not in the paper; optional
   series      ["multilingual", "my-mix", ...]: the series to compare, instead of those of the kind; optional
   labels      {"my-mix": "My mix", ...}: names, in the legend, of series that are not in the paper; optional
@@ -508,6 +510,7 @@ def surroundings(figure: dict, shown: Sequence[Point]) -> Surroundings:
     unrated = sum({(point.method, point.model, point.recipe, point.lang): point.unrated for point in shown}.values())
     level = f"{100 * figure['uncertainty']['level']:g} %"
     footer = [
+        missing_warning(shown, figure.get("missing_tolerated", 1)),
         f"Judge: {figure['judge']}",
         f"{'Bars' if figure['kind'] == 'family' else 'Bands'}: {level} bootstrap confidence intervals over prompts,"
         " of each series alone: where they overlap, the claims compare prompt by prompt",
@@ -522,6 +525,17 @@ def surroundings(figure: dict, shown: Sequence[Point]) -> Surroundings:
         "sweep": figure.get("sweep", {}).get("name", ""),
     }.get(figure["kind"], f"model size ({size_unit(figure['models'])[1]})")
     return Surroundings(figure["title"], below, footer, figure.get("watermark", ""))
+
+
+def missing_warning(shown: Sequence[Point], tolerated: float) -> str:
+    """A warning of the points that have too few ratings to say anything; "" if there are none."""
+    poor = [point for point in shown if point.unrated > tolerated * point.prompts]
+    if not poor:
+        return ""
+    return (
+        f"WARNING: more than {100 * tolerated:g} % of the ratings are missing at {len(poor)} of {len(shown)} points,"
+        " which say nothing"
+    )
 
 
 def conventions(figure: dict) -> list[str]:

@@ -57,6 +57,7 @@ class Selections:
             "uncertainty": self.uncertainty,
             "judge": self._first_judge["label"],
             "note": self._config["note"],
+            "missing_tolerated": self._config["score"]["missing_tolerated"],
             "lacking": self._lacking(f"figure{wildcards.number}"),
         }
         if content["kind"] == "sweep":
@@ -67,16 +68,20 @@ class Selections:
 
     def _lacking(self, figure: str) -> list[str]:
         """What the paper's figure shows and this one does not, in words."""
-        labels = self._config["families"]
+        families = self._config["families"]
         return [
-            f"{self._methods[method]} on {labels[family]['label']}" for method, family in lacking(self._config, figure)
+            f"{self._within_a_sentence[method]} fine-tuning on {families[family]['label']}"
+            for method, family in lacking(self._config, figure)
         ]
 
+    @property
+    def _within_a_sentence(self) -> dict[str, str]:
+        return self._methods | {"full": "full-parameter"}
+
     def _title(self, content: Mapping, models: Sequence[Mapping]) -> str:
-        within_a_sentence = self._methods | {"full": "full-parameter"}
         sizes = {f"{model['billions']:.0f}B " for model in models}
         title = TITLES[content["kind"]].format(
-            methods=" and ".join(within_a_sentence[method] for method in content["runs"]),
+            methods=" and ".join(self._within_a_sentence[method] for method in content["runs"]),
             families=" and ".join(dict.fromkeys(model["label"] for model in models)),
             size=sizes.pop() if len(sizes) == 1 and "0B " not in sizes else "",
             swept=self._swept(content)["name"] if content["kind"] == "sweep" else "",
