@@ -1,14 +1,13 @@
 """An endpoint that means harm, or is broken in an uncommon way: no call outlasts its time, and no answer its size."""
 
 import contextlib
-import re
 import time
-from pathlib import Path
 
 import pytest
 
 from judge_endpoint import DRIPS, FLOODS, packed_gigabyte, started
 from judge_job import KEY, Job, questions
+from training.instruments import peak_resident_memory
 
 LARGEST = 400  # MB of memory
 
@@ -28,11 +27,9 @@ def ended(process):
 
 
 def high_water(pid):
-    """The most memory in MB that a process has had so far; 0 if it has just ended. What `wait4` says at its end is at
-    least the memory of this process, of which it was a copy at first."""
-    with contextlib.suppress(OSError):
-        if found := re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text()):
-            return int(found[1]) / 1024
+    """The most memory in MB that a process has had so far; 0 if it has just ended."""
+    with contextlib.suppress(OSError, IndexError):
+        return peak_resident_memory(pid) / 2**20
     return 0.0
 
 

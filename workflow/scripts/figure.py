@@ -18,8 +18,7 @@ has every plotted number with its confidence interval, PREFIX.json its provenanc
   judge       the judge's label, for the footer
   note        added to the footer, such as that a stand-in judged; may be ""
   watermark   written across the panels; optional
-  missing_tolerated  0.02: the share of a point's ratings above which a warning counts it among those that say nothing;
-              optional
+  missing_tolerated  0.02: a point that lacks more than this share of its ratings is counted in a warning; optional
   lacking     ["full-parameter fine-tuning on Pythia", ...]: what this figure lacks of the paper's; optional
   methods     {"lora-r64": "LoRA, rank 64", ...}: names of methods that are not in the paper; optional
   series      ["multilingual", "my-mix", ...]: the series to compare, instead of those of the kind; optional
@@ -41,9 +40,9 @@ only (circle), downsampled multilingual (triangle). A point is one model's summe
 Conventions. In the English panel, the monolingual model is the English-only one: it is drawn once, as monolingual. A
 missing rating counts as 0. In Figure 6, a difference of zero cannot be shown on a log axis, so the axis is linear below
 the smallest possible difference (one point in one language; a dotted line), with a separate tick for zero: no value is
-clipped. A
-point whose scores are missing or do not cover every prompt is left out: its line is broken there, a cross at the foot
-of the panel marks it, its csv value is empty, and a line on stderr says so. Lines connect sizes of one family only.
+clipped. A point whose scores are missing or do not cover every prompt is left out: its line is broken there, a cross at
+the foot of the panel marks it, its csv value is empty, and a line on stderr says so. Lines connect sizes of one family
+only.
 """
 
 import argparse
@@ -497,9 +496,11 @@ def difference_axis(grid: "Sequence[Axes]", shown: Sequence[Point], figure: dict
     axes = grid[0]
     axes.set_yscale("symlog", linthresh=smallest, linscale=0.3)
     axes.set_ylim(0, largest * 1.25)
-    ticks = [0, *(value for value in (0.1, 0.3, 1, 3, 10, 30, 100, 300) if smallest <= value <= largest * 1.25)]
+    decades = (0.1, 1, 10, 100, 1000)
+    labelled = (decade * step for decade in decades for step in (1, 3))
+    ticks = [0, *(value for value in labelled if smallest <= value <= largest * 1.25)]
     axes.yaxis.set_major_locator(FixedLocator(ticks))
-    axes.yaxis.set_minor_locator(FixedLocator([tick * step for tick in (0.1, 1, 10, 100) for step in range(2, 10)]))
+    axes.yaxis.set_minor_locator(FixedLocator([decade * step for decade in decades for step in range(2, 10)]))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 

@@ -1,9 +1,9 @@
 """Overlap of test prompts and training rows, and rows that repeat, by language: PREFIX.{md,csv}, PREFIX-pairs.csv.
 
 A prompt is compared with what a row asks: its instruction, and its instruction and input together. Outputs are not
-compared. Case, punctuation, spacing and forms of the same characters are left out of account. Two texts are near
-duplicates if their sets of character n-grams (five characters; two in Chinese and Japanese) have a Jaccard similarity
-of at least --threshold. All pairs are compared exactly, without MinHash.
+compared. Case, punctuation, spacing and forms of the same characters do not count. Two texts are near duplicates if
+their sets of character n-grams (five characters; two in Chinese and Japanese) have a Jaccard similarity of at least
+--threshold. All pairs are compared exactly, without MinHash.
 
   copied           number of prompts that are also a row's instruction, or instruction and input
   near             number of prompts that have a near duplicate, copies included
@@ -74,7 +74,7 @@ def prompt_pairs(prompts: Sequence[dict], rows: Sequence[dict], size: int, thres
     """The nearest text of a row for each prompt that shares an n-gram with any, and all near duplicates.
 
     Columns: here (position of the prompt), place (of the row), part, similarity, covered, within (whether some row
-    covers the prompt at least so much), and the texts.
+    covers at least the share `threshold` of the prompt), and the row's text.
     """
     import polars as pl
 

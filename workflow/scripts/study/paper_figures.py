@@ -26,22 +26,19 @@ PAPER = {  # Chen et al. (2024), sections 4.1-4.5
 def lacking(study: Mapping, figure: str) -> list[tuple[str, str]]:
     """Method and family of what the paper's figure of this name shows and the study's does not.
 
-    Only families that the study has: a miniature, with families of its own, is not the paper's study. `study` is a
-    configuration whose short forms are written out.
+    Only families of which the study selects models: a miniature, with families of its own, is not the paper's study.
+    `study` is a configuration whose short forms are written out.
     """
     content = study["figures"][figure]
     if figure not in PAPER or PAPER[figure].kind != content["kind"]:
         return []
+    studied = _families(study, study["select"])
     return [
         (method, family)
         for method, families in PAPER[figure].families.items()
         for family in families
-        if _has_models(study, family) and family not in _families(study, content["runs"].get(method, []))
+        if family in studied - _families(study, content["runs"].get(method, []))
     ]
-
-
-def _has_models(study: Mapping, family: str) -> bool:
-    return family in _families(study, study["select"])
 
 
 def _families(study: Mapping, selections: Iterable[str]) -> set[str]:

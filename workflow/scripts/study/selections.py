@@ -79,11 +79,10 @@ class Selections:
         return self._methods | {"full": "full-parameter"}
 
     def _title(self, content: Mapping, models: Sequence[Mapping]) -> str:
-        sizes = {f"{model['billions']:.0f}B " for model in models}
         title = TITLES[content["kind"]].format(
             methods=" and ".join(self._within_a_sentence[method] for method in content["runs"]),
             families=" and ".join(dict.fromkeys(model["label"] for model in models)),
-            size=sizes.pop() if len(sizes) == 1 and "0B " not in sizes else "",
+            size=_common_size(models),
             swept=self._swept(content)["name"] if content["kind"] == "sweep" else "",
         )
         return title[0].upper() + title[1:]
@@ -196,3 +195,9 @@ class Selections:
     def _label(self, series: str) -> str:
         given = self._mixes.get(series, {}).get("label")
         return given or (SERIES[series].label if series in SERIES else series)
+
+
+def _common_size(models: Sequence[Mapping]) -> str:
+    """The size of all models in whole billions of parameters, as in "7B "; "" if they differ or are below one."""
+    sizes = {round(model["billions"]) for model in models}
+    return f"{sizes.pop()}B " if len(sizes) == 1 and 0 not in sizes else ""

@@ -74,13 +74,13 @@ class Work:
         return peak_resident_memory()
 
 
-def peak_resident_memory() -> int:
-    """The most bytes of memory that this program has held since it started, as Linux counts them.
+def peak_resident_memory(pid: int | str = "self") -> int:
+    """The most bytes of memory that a process, this one if none is named, has held since its program started.
 
     Not `ru_maxrss`, which a program takes over from the process that started it: one started by a larger process
-    would show that process's memory.
+    would show that process's memory. Raises OSError or IndexError for a process that has ended.
     """
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
