@@ -178,8 +178,8 @@ FAULTS = {
     ),
     "a training on held-out rows that would burst the fixed budget": (
         "train.full.validation",
-        "none",
-        "train.full.validation: none also trains on the held-out rows, and recipe.hold_out: ids holds out",
+        "nothing-held-out",
+        "train.full.validation: nothing-held-out trains on the held-out rows as well, and recipe.hold_out: ids",
     ),
     "a training that moves to the host what is on one GPU": (
         "compute.full",

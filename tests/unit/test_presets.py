@@ -51,7 +51,12 @@ SETTINGS = {
     "train.schedule": ("linear / cosine", "linear / cosine", "linear / cosine", "linear"),
     "train.weight_decay": ("0", "0", "0", "0"),
     "train.loss_on": ("all / response", "all / response", "all / response", "response"),
-    "train.validation": ("held-out / none", "held-out", "held-out / none", "held-out"),
+    "train.validation": (
+        "held-out / nothing-held-out",
+        "held-out / none",
+        "held-out / nothing-held-out",
+        "held-out",
+    ),
     "train.evaluate_every": ("200 / –", "200", "200", "200"),
     "train.precision": ("fp16 over int8 / fp32", "bf16", "bf16 / fp32", "bf16"),
     "respond.template": ("alpaca / alpaca-indented", "alpaca", "alpaca / alpaca-indented", "alpaca"),

@@ -289,9 +289,10 @@ def test_a_training_releases_its_memory_before_its_output_is_read_again(house, t
     tune(Training(house, tmp_path / "model", "full"))
 
 
-def test_without_validation_every_row_is_trained_on_and_the_last_weights_are_kept(house, tmp_path):
-    record = tune(Training(house, tmp_path / "model", "full"), validation="none", evaluate_every=1)
-    assert record["examples"] == 2 * (22 + 5)
+@pytest.mark.parametrize(("validation", "rows"), [("none", 22), ("nothing-held-out", 22 + 5)])
+def test_without_validation_the_last_weights_are_kept(house, tmp_path, validation, rows):
+    record = tune(Training(house, tmp_path / "model", "full"), validation=validation, evaluate_every=1)
+    assert record["examples"] == 2 * rows
     assert [step for step, _ in record["losses"]["validation"]] == [record["steps"]]
     assert record["reloaded"]["validation_loss"] == pytest.approx(record["final"]["validation_loss"], rel=1e-5)
 

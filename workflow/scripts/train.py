@@ -7,17 +7,18 @@ A single process can be started directly; several ranks, on one node or more, by
 
 An optimizer step takes exactly `batch` examples, whatever the number of ranks, grouped by length into micro-batches of
 at most `micro_batch_tokens` tokens. Its loss is the mean over the labels of the whole step. The checkpoint with the
-lowest validation loss (mean over labels) is kept. A killed run resumes from its last complete checkpoint in
---checkpoints and ends with the same weights as an uninterrupted one; checkpoints of other settings, weights or data are
-deleted, and so are all checkpoints once the output is written. On SIGTERM or SIGUSR1, which a cluster sends before it
-reclaims a node, the program finishes its step, writes a checkpoint and exits with status 75. The weights are read back
-after writing, and must have the validation loss that was recorded.
+lowest validation loss (mean over labels) is kept or, without validation, the last. A killed run resumes from its last
+complete checkpoint in --checkpoints and ends with the same weights as an uninterrupted one; checkpoints of other
+settings, weights or data are deleted, and so are all checkpoints once the output is written. On SIGTERM or SIGUSR1,
+which a cluster sends before it reclaims a node, the program finishes its step, writes a checkpoint and exits with
+status 75. The weights are read back after writing, and must have the validation loss that was recorded.
 
 --settings: batch, micro_batch_tokens (or auto, with --micro-batch), epochs, learning_rate, warmup (steps, or a fraction
 below 1), schedule (linear, cosine), weight_decay, loss_on (all, response), evaluate_every (steps), precision (bf16,
-fp32), seed, and optionally lora {rank, alpha, dropout, adapter (lora, dora)}, validation (held-out; none: train on the
-held-out rows as well, and keep the last weights), zero_stage (null, 2, 3), offload to host memory (none; optimizer;
-all: parameters as well, with stage 3), activations (keep; recompute: less memory, a third more time).
+fp32), seed, and optionally lora {rank, alpha, dropout, adapter (lora, dora)}, validation (held-out; none: keep the last
+weights; nothing-held-out: the same, and train on the held-out rows as well), zero_stage (null, 2, 3), offload to host
+memory (none; optimizer; all: parameters as well, with stage 3), activations (keep; recompute: less memory, a third more
+time).
 """
 
 import argparse
@@ -226,8 +227,8 @@ def rehearse(arguments: argparse.Namespace, settings: Settings) -> None:
 
 
 def training_rows(splits: dict, settings: Settings):
-    """The rows to train on: the training split and, without validation, the held-out rows too."""
-    if settings.validation == "held-out":
+    """The rows to train on: the training split and, if nothing is to be held out, the held-out rows too."""
+    if settings.validation != "nothing-held-out":
         return splits["train"]
     from datasets import concatenate_datasets
 

@@ -117,7 +117,7 @@ class Forecast:
         if record := self.records.get(training):
             return Number(record["tokens"], MEASURED)
         settings, folder = self.settings(training), training.inputs["tokens"][0]
-        splits = ["train"] if settings.get("validation", "held-out") == "held-out" else ["train", "validation"]
+        splits = ["train", "validation"] if settings.get("validation") == "nothing-held-out" else ["train"]
         once = [self.tokens_of(folder, split) for split in splits]
         return Number(settings["epochs"] * sum(number.value for number in once), once[0].source)
 

@@ -99,11 +99,11 @@ def check_figures(study: Mapping) -> None:
 def check_methods(study: Mapping) -> None:
     """Training on the held-out rows as well must not exceed the budget of a recipe."""
     for method in study["methods"]:
-        if study["train"][method]["validation"] == "none" and study["recipe"]["hold_out"] == "ids":
+        if study["train"][method]["validation"] == "nothing-held-out" and study["recipe"]["hold_out"] == "ids":
             raise InputError(
-                f"config: {section_of(study, method, 'train')}.validation: none also trains on the held-out rows, and"
-                " recipe.hold_out: ids holds out rows of every language, which exceeds the budget of one-language: set"
-                " recipe.hold_out to rows"
+                f"config: {section_of(study, method, 'train')}.validation: nothing-held-out trains on the"
+                " held-out rows as well, and recipe.hold_out: ids holds out rows of every language, which exceeds the"
+                " budget of one-language: set recipe.hold_out to rows, or validation to none"
             )
 
 

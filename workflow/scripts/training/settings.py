@@ -9,7 +9,7 @@ CHOICES = {
     "schedule": ("linear", "cosine"),
     "loss_on": ("all", "response"),
     "precision": ("bf16", "fp32"),
-    "validation": ("held-out", "none"),
+    "validation": ("held-out", "none", "nothing-held-out"),
     "zero_stage": (None, 2, 3),
     "offload": ("none", "optimizer", "all"),
     "activations": ("keep", "recompute"),
