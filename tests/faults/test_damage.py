@@ -64,6 +64,7 @@ BUDGET = {
     "runs": {"lora": {"bloom": ["multilingual"]}},
     "models": MODELS,
     "langs": ["en", "es"],
+    "trained": 2,
     "prompts": 2,
     "uncertainty": UNCERTAINTY,
     "judge": {"name": "j", "label": "J"},
@@ -523,8 +524,8 @@ READERS = [
         "figure.csv figure.json figure.pdf",
         {
             "scores.parquet": parquet(f"{SCORES} rating score judge_model fingerprint"),
-            "costs.csv": table("method", "device_hours", "tokens", number="tokens"),
-            "budget.json": document("runs models langs prompts uncertainty judge note"),
+            "costs.csv": table("method", "device_hours", "flops", number="flops"),
+            "budget.json": document("runs models langs trained prompts uncertainty judge note"),
         },
     ),
     Reader(
@@ -577,7 +578,7 @@ READERS = [
         "o",
         {
             "scores.parquet": parquet(f"{SCORES} rating match score"),
-            "costs.csv": table("method", "device_hours", "tokens", number="tokens"),
+            "costs.csv": table("method", "device_hours", "flops", number="flops"),
             "judges.csv": table("table", "judge", "language", "measure", "value", number="value"),
         },
     ),

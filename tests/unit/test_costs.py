@@ -44,6 +44,7 @@ SELECTION = {
     "runs": {"lora": {model: list(SERIES) for model in MODELS}},
     "models": MODELS,
     "langs": ["en", "es"],
+    "trained": 3,
     "prompts": 2,
     "uncertainty": {"level": 0.95, "resamples": 200, "seed": 7},
     "judge": {"name": "judge", "label": "a judge"},
@@ -141,15 +142,15 @@ def test_a_record_that_lacks_a_key_and_a_folder_that_is_missing_are_named(tmp_pa
 
 
 def table(ratings):
-    """Two answers per cell: {(model, recipe, lang): rating}."""
+    """Two answers per cell: {(model, recipe, lang): rating, or None}."""
     return pl.DataFrame(
         [
             {"judge": "judge", "method": "lora", "model": model, "recipe": recipe, "lang": lang, "id": str(number)}
-            | {"rating": float(rating), "score": float(rating), "judge_model": "judge-1", "fingerprint": None}
+            | {"rating": rating, "score": rating, "judge_model": "judge-1", "fingerprint": None}
             for (model, recipe, lang), rating in ratings.items()
             for number in range(2)
         ],
-        schema_overrides={"fingerprint": pl.String},
+        schema_overrides={"rating": pl.Float64, "score": pl.Float64, "fingerprint": pl.String},
     )
 
 
@@ -162,11 +163,11 @@ RATINGS = {
 COSTS = {
     ("lora", model, recipe): {
         "device": "A100",
-        "tokens": float(tokens * times),
+        "flops": float(tokens * times),
         "device_hours": times * tokens / 100,
     }
     for model, times in (("bloom-s", 1), ("bloom-m", 10))
-    for recipe, tokens in (("mono-en", 100), ("mono-es", 100), ("multilingual", 500), ("downsampled", 100))
+    for recipe, tokens in (("mono-en", 100), ("mono-es", 140), ("multilingual", 360), ("downsampled", 100))
 }
 
 
@@ -175,32 +176,39 @@ def bought(ratings=RATINGS, known=COSTS):
     return {(point.model, point.series): point for point in found}
 
 
-def test_monolingual_tuning_costs_a_training_for_each_language_and_the_others_one():
+def test_monolingual_tuning_pays_for_each_language_trained_on_and_the_others_for_one_training():
     found = bought()
-    assert {point.series: (point.trainings, point.tokens) for point in found.values() if point.model == "bloom-s"} == {
-        "multilingual": (1, 500),
-        "monolingual": (2, 200),
-        "English": (1, 100),
-        "downsampled": (1, 100),
+    paid = {point.series: (point.trainings, point.measured, point.flops) for point in found.values()}
+    assert {series: numbers[:2] for series, numbers in paid.items()} == {
+        "multilingual": (1, 1),
+        "monolingual": (3, 2),
+        "English": (1, 1),
+        "downsampled": (1, 1),
+    }
+    assert {series: found["bloom-s", series].flops for series in paid} == {
+        "multilingual": 360,
+        "monolingual": 100 + 140 + (100 + 140) / 2,
+        "English": 100,
+        "downsampled": 100,
     }
     assert found["bloom-s", "monolingual"].score == (2 * 1 + 2 * 2) / 2, "mono-en in English, mono-es in Spanish"
 
 
 def test_the_frontier_is_the_points_that_no_other_beats_at_their_cost():
-    best = budget.frontier(list(bought().values()), "tokens")
-    assert [point.tokens for point in best] == sorted(point.tokens for point in best)
+    best = budget.frontier(list(bought().values()), "flops")
+    assert [point.flops for point in best] == sorted(point.flops for point in best)
     assert [point.score for point in best] == sorted({point.score for point in best})
     for point in bought().values():
-        assert any(other.tokens <= point.tokens and other.score >= point.score for other in best)
+        assert any(other.flops <= point.flops and other.score >= point.score for other in best)
 
 
 def test_a_point_without_a_score_or_a_cost_is_not_filled_in():
     scoreless = bought({key: value for key, value in RATINGS.items() if key != ("bloom-s", "multilingual", "es")})
     assert scoreless["bloom-s", "multilingual"].score is None
-    assert scoreless["bloom-s", "multilingual"].tokens == 500
-    costless = bought(known={key: value for key, value in COSTS.items() if key != ("lora", "bloom-m", "mono-es")})
-    assert costless["bloom-m", "monolingual"].tokens is None
-    assert costless["bloom-m", "monolingual"] not in budget.frontier(list(costless.values()), "tokens")
+    assert scoreless["bloom-s", "multilingual"].flops == 360
+    costless = bought(known={key: value for key, value in COSTS.items() if key != ("lora", "bloom-m", "multilingual")})
+    assert (costless["bloom-m", "multilingual"].flops, costless["bloom-m", "multilingual"].measured) == (None, 0)
+    assert costless["bloom-m", "multilingual"] not in budget.frontier(list(costless.values()), "flops")
 
 
 def test_the_figure_says_what_is_missing_and_its_csv_has_every_number(tmp_path, capsys):
@@ -222,14 +230,39 @@ def test_the_figure_says_what_is_missing_and_its_csv_has_every_number(tmp_path, 
     with (tmp_path / "budget.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["score"] for row in rows if (row["model"], row["series"]) == ("bloom-s", "multilingual")] == [""]
-    assert {row["on_tokens_frontier"] for row in rows} == {"yes", "no"}
+    assert {(row["trainings"], row["measured"]) for row in rows if row["series"] == "monolingual"} == {("3", "2")}
+    assert {row["on_flops_frontier"] for row in rows} == {"yes", "no"}
     assert all(len(row["config"]) == 12 and row["seed"] == "7" for row in rows)
     for suffix in (".pdf", ".png", "-column.pdf", "-column.png", ".json"):
         assert (tmp_path / f"budget{suffix}").stat().st_size > 100
     shown = budget.draw_figure(SELECTION, list(bought().values()), 6.3)
     text = " ".join(text.get_text() for text in shown.texts)
     assert "Judge: a judge" in text and "Hours on A100." in text.replace("\n", " ")
-    assert [axes.get_xlabel() for axes in shown.axes] == ["tokens trained on", "GPU-hours"]
+    assert [axes.get_xlabel() for axes in shown.axes] == ["training FLOPs", "GPU-hours"]
+
+
+def footer(found, selection=SELECTION):
+    canvas = budget.draw_figure(selection, found, 6.3)
+    return " ".join(" ".join(text.get_text() for text in canvas.texts).split())
+
+
+def test_the_figure_says_which_trainings_are_paid_for_and_how_many_at_the_mean_of_the_others():
+    paid = "Monolingual tuning pays for one training in each of the 3 languages trained on"
+    assert f"{paid} (1 not measured, at the mean of the others)." in footer(list(bought().values()))
+    fewer = {run: cost for run, cost in COSTS.items() if run != ("lora", "bloom-m", "mono-es")}
+    assert f"{paid} (1 to 2 not measured, at the mean of the others)." in footer(list(bought(known=fewer).values()))
+    everything = SELECTION | {"trained": 2}
+    complete = budget.points_of(everything, by_prompt(table(RATINGS), 2), COSTS)
+    assert "each of the 2 languages trained on." in footer(complete, everything)
+
+
+@pytest.mark.parametrize(("tolerated", "warns"), [(0.02, True), (0.5, False)])
+def test_the_figure_warns_of_points_that_lack_more_ratings_than_are_tolerated(tolerated, warns):
+    scores = table(RATINGS | {("bloom-s", "downsampled", "es"): None})
+    selection = SELECTION | {"missing_tolerated": tolerated}
+    text = footer(budget.points_of(selection, by_prompt(scores, 2), COSTS), selection)
+    assert "2 answers have no rating and count as 0." in text
+    assert ("WARNING: more than 2 % of the ratings are missing at 1 of 8 points" in text) == warns
 
 
 def test_names_on_the_frontier_do_not_overlap():
@@ -244,7 +277,7 @@ def test_names_on_the_frontier_do_not_overlap():
         "prompts": 50,
     }
     known = {
-        cell[:3]: {"device": "A100", "tokens": 1000.0, "device_hours": models[cell[1]]["billions"]} for cell in cells
+        cell[:3]: {"device": "A100", "flops": 1000.0, "device_hours": models[cell[1]]["billions"]} for cell in cells
     }
     scores = by_prompt(synthetic_scores.full_matrix(), 50)
     canvas = budget.draw_figure(selection, budget.points_of(selection, scores, known), 6.3)
@@ -269,7 +302,7 @@ def test_a_figure_of_models_that_were_not_trained_here_says_so_and_has_no_points
     canvas = budget.draw_figure(SELECTION, list(bought(known={}).values()), 6.3)
     text = " ".join(text.get_text() for text in canvas.texts).replace("\n", " ")
     assert "8 of 8 points lack a measured cost." in text
-    assert [axes.get_xlabel() for axes in canvas.axes] == ["tokens trained on", "device-hours"]
+    assert [axes.get_xlabel() for axes in canvas.axes] == ["training FLOPs", "device-hours"]
     assert not any(axes.lines for axes in canvas.axes)
     assert all(axes.get_position().width > 0.3 for axes in canvas.axes), "the panels are there"
 

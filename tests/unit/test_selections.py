@@ -119,6 +119,8 @@ def test_the_budget_is_told_its_models_labels_and_judge(papers):
     assert shown["runs"] == papers.budget_runs
     assert (len(shown["models"]), list(shown["labels"]), shown["prompts"]) == (15, SERIES, 50)
     assert shown["langs"] == ["en", "es", "fr", "bg", "ru", "zh"]
+    assert shown["trained"] == 9, "Czech, German and Finnish are trained on, too"
+    assert shown["missing_tolerated"] == 0.02
     assert shown["judge"] == {"name": "qwen3-30b", "label": "Qwen3-30B-A3B-Instruct-2507"}
     assert (shown["methods"]["full"], shown["note"]) == ("Full-parameter", "")
     assert shown["uncertainty"]["resamples"] == 2000

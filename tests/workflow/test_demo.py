@@ -62,7 +62,7 @@ def test_costs_are_measured_for_every_training_and_the_budget_lacks_no_point():
     assert len(costs) == 8 * 6 and costs["device_hours"].min() > 0
     assert costs.select("device", "tokens", "flops", "peak_memory_gib").null_count().sum_horizontal().item() == 0
     assert len(budget) == 8 * 4 - 2, "no figure has English-only tuning of the tiny LLaMAs"
-    assert budget.select("score", "low", "high", "tokens", "device_hours").null_count().sum_horizontal().item() == 0
+    assert budget.select("score", "low", "high", "flops", "device_hours").null_count().sum_horizontal().item() == 0
     summary = (RESULTS / "summary.md").read_text(encoding="utf-8")
     assert "Trainings: 48 of 48 models measured, " in summary
 

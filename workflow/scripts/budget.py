@@ -3,11 +3,16 @@
 PREFIX.pdf and .png have the width of a page's text, PREFIX-column.pdf and .png that of one of two columns. PREFIX.csv
 has every plotted number, PREFIX.json its provenance (provenance.py). The paper has no such figure.
 
-A point is one model and recipe: its score, averaged over the languages trained on, against the cost of all trainings
-needed to serve them. English-only, downsampled and multilingual tuning need one; monolingual tuning needs one for each
-language. There is a row of panels for each method; x is the tokens trained on, and the hours summed over devices, both
-logarithmic. The grey line is the frontier: the best score at a given cost or less. Its points are labelled with their
-model's name where there is room.
+A point is one model and series: its score, averaged over the languages trained on that are tested, against the cost
+of the trainings that section 2.3 charges to it. To support X languages, monolingual tuning pays for X trainings, and
+multilingual tuning for one on the data of all X; English-only and downsampled tuning pay for one of the size of a
+single language. The X are all languages of the training data, those that no prompt tests included. A study that makes
+fewer monolingual models pays for the others at the mean of those that it measured: the csv says how many trainings a
+point pays for (`trainings`) and how many of them were measured (`measured`).
+
+There is a row of panels for each method; x is the floating-point operations of the trainings (training/flops.py), and
+their hours summed over devices, both logarithmic. The grey line is the frontier: the best score at a given cost or
+less. Its points are labelled with their model's name where there is room.
 
 --selection is a JSON object or a file with one; the workflow derives it from the config:
 
@@ -15,6 +20,7 @@ model's name where there is room.
               methods, models, and the series of each in the study
   models      {"pythia-70m": {"family": "pythia", "label": "Pythia", "billions": 0.07}, ...}
   langs       ["en", "es", ...]: the test languages that were trained on
+  trained     9: the languages of the training data, tested or not
   prompts     50: in each language
   uncertainty {"level": 0.95, "resamples": 2000, "seed": 42}
   judge       {"name": ..., "label": ...}: the judge whose scores are shown
@@ -22,9 +28,10 @@ model's name where there is room.
   methods     {"lora-r64": "LoRA, rank 64", ...}: names of methods that are not in the paper; optional
   labels      {"my-mix": "My mix", ...}: names, in the legend, of series that are not in the paper; optional
   watermark   written across the panels; optional
+  missing_tolerated  0.02: a point that lacks more than this share of its ratings is counted in a warning; optional
 
 A point without a score or a cost (released models were not trained here) is left out and counted; in the csv, its field
-is empty. Hours on different devices are not comparable; the footer names the devices.
+is empty. A missing rating counts as 0. Hours on different devices are not comparable; the footer names the devices.
 """
 
 import argparse
@@ -56,6 +63,7 @@ from reporting.drawing import (
     add_surroundings,
     draw_markers,
     look_of,
+    missing_warning,
     panel_grid,
     save_figure,
     set_up_drawing,
@@ -65,6 +73,7 @@ from reporting.scores import read_scores
 from study.series import METHODS, recipe_of
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox
@@ -72,7 +81,7 @@ if TYPE_CHECKING:
 
 PANEL_HEIGHT = 1.9  # inches
 WIDE = 30  # ratio of the highest to the lowest cost above which only powers of ten get ticks
-COSTS = ("tokens", "device_hours")
+COSTS = ("flops", "device_hours")
 FRONTIER = "frontier"
 MARK, AWAY = 3, 8  # points: radius of a marker, and distance of a name from other points of the frontier
 SPOTS = (
@@ -86,6 +95,7 @@ KEYS = {
     "runs": dict[str, dict[str, list[str]]],
     "models": dict_of(MODEL),
     "langs": list[str],
+    "trained": int,
     "prompts": int,
     "uncertainty": {"level": float, "resamples": int, "seed": int},
     "judge": {"name": str, "label": str},
@@ -95,61 +105,75 @@ KEYS = {
 
 @dataclass(frozen=True)
 class Point:
-    """One model and recipe, and a row of the csv; unknown numbers are None."""
+    """One model and series, and a row of the csv; unknown numbers are None."""
 
     method: str
     model: str
     family: str
     billions: float
     series: str
-    trainings: int
-    tokens: float | None
+    trainings: int  # paid for
+    measured: int  # of these; the others cost their mean
+    flops: float | None
     device_hours: float | None
     device: str
     score: float | None
     low: float | None
     high: float | None
+    prompts: int
+    unrated: int  # answers without a rating: they count as 0
 
 
 def points_of(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[Point]:
-    """One point per model and recipe, whether it was measured or not."""
+    """One point per model and series, whether it was measured or not."""
     uncertainty, langs = selection["uncertainty"], selection["langs"]
     drawn = draw_resamples(selection["prompts"], uncertainty["resamples"], uncertainty["seed"])
     found = []
     for method, models in selection["runs"].items():
-        for model, tuned in models.items():
-            for series in tuned:
-                recipes = dict.fromkeys(recipe_of(series, lang) for lang in langs)
-                trained = [costs.get((method, model, recipe)) for recipe in recipes]
-                cells = [scores.values((method, model, recipe_of(series, lang), lang)) for lang in langs]
-                score = low = high = None
-                known = [cell for cell in cells if cell is not None]
-                if len(known) == len(langs):
-                    mean = reduce(add, known) / len(langs)
-                    ends = confidence_interval(resampled_sums(mean, drawn), uncertainty["level"], selection["prompts"])
-                    score, low, high = (round(float(number), 6) for number in (mean.sum(), *ends))
-                found.append(
-                    Point(
-                        method=method,
-                        model=model,
-                        family=selection["models"][model]["family"],
-                        billions=selection["models"][model]["billions"],
-                        series=series,
-                        trainings=len(recipes),
-                        **{cost: total_cost(trained, cost) for cost in COSTS},
-                        device=", ".join(dict.fromkeys(row["device"] for row in trained if row and row["device"])),
-                        score=score,
-                        low=low,
-                        high=high,
-                    )
+        for model, series in ((model, series) for model, tuned in models.items() for series in tuned):
+            recipes = dict.fromkeys(recipe_of(series, lang) for lang in langs)
+            known = [costs[run] for recipe in recipes if (run := (method, model, recipe)) in costs]
+            trainings = selection["trained"] if series == "monolingual" else 1
+            cells = [(method, model, recipe_of(series, lang), lang) for lang in langs]
+            score, low, high = mean_score([scores.values(cell) for cell in cells], drawn, uncertainty["level"])
+            found.append(
+                Point(
+                    method=method,
+                    model=model,
+                    family=selection["models"][model]["family"],
+                    billions=selection["models"][model]["billions"],
+                    series=series,
+                    trainings=trainings,
+                    measured=sum(row["flops"] is not None for row in known),
+                    **{cost: cost_of_trainings([row[cost] for row in known], trainings) for cost in COSTS},
+                    device=", ".join(dict.fromkeys(row["device"] for row in known if row["device"])),
+                    score=score,
+                    low=low,
+                    high=high,
+                    prompts=sum(scores.answers.get(cell, 0) for cell in cells),
+                    unrated=sum(scores.unrated.get(cell, 0) for cell in cells),
                 )
+            )
     return found
 
 
-def total_cost(trained: Sequence[Mapping | None], cost: str) -> float | None:
-    """The total cost of several trainings; None unless all were measured."""
-    known = [row[cost] for row in trained if row is not None and row[cost] is not None]
-    return float(f"{sum(known):.6g}") if len(known) == len(trained) else None
+def mean_score(
+    cells: "Sequence[np.ndarray | None]", drawn: "np.ndarray", level: float
+) -> tuple[float, float, float] | tuple[None, None, None]:
+    """The score averaged over the cells, and its confidence interval; all None if a cell is missing."""
+    known = [cell for cell in cells if cell is not None]
+    if len(known) < len(cells):
+        return None, None, None
+    mean = reduce(add, known) / len(known)
+    low, high = confidence_interval(resampled_sums(mean, drawn), level, len(mean))
+    score, low, high = (round(float(number), 6) for number in (mean.sum(), low, high))
+    return score, low, high
+
+
+def cost_of_trainings(costs: Sequence[float | None], trainings: int) -> float | None:
+    """The cost of as many trainings, of which those not measured cost the mean of the others; None if none was."""
+    known = [cost for cost in costs if cost is not None]
+    return float(f"{sum(known) / len(known) * trainings:.6g}") if known else None
 
 
 def frontier(shown: Sequence[Point], cost: str) -> list[Point]:
@@ -207,7 +231,7 @@ def draw_figure(selection: Mapping, shown: Sequence[Point], width: float) -> "Fi
         method, cost = methods[position // len(COSTS)], COSTS[position % len(COSTS)]
         axes.set_title((METHODS | selection.get("methods", {}))[method])
         draw_panel(axes, points_of_method(shown, method), cost)
-        axes.set_xlabel("tokens trained on" if cost == "tokens" else hours_label(points_of_method(shown, method)))
+        axes.set_xlabel("training FLOPs" if cost == "flops" else hours_label(points_of_method(shown, method)))
         if cost == COSTS[0]:
             axes.set_ylabel("mean evaluation score")
     grid[0].set_ylim(0, BEST_RATING * selection["prompts"])
@@ -254,7 +278,7 @@ def draw_panel(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
 
 def cost_axis(axes: "Axes", cost: str, costs: Sequence[float]) -> None:
     """A log axis with a tick at each power of ten, and at 2 and 5 times that if the range is small."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator, NullFormatter
 
     if not costs:
         axes.set_xticks([])
@@ -263,7 +287,8 @@ def cost_axis(axes: "Axes", cost: str, costs: Sequence[float]) -> None:
     axes.margins(x=0.08)
     wide = max(costs) > WIDE * min(costs)
     axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: tokens_label(x) if cost == "tokens" else f"{x:g}"))
+    hours = FuncFormatter(lambda x, _: f"{x:g}")
+    axes.xaxis.set_major_formatter(LogFormatterSciNotation() if cost == "flops" else hours)
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
@@ -322,26 +347,35 @@ def hours_label(shown: Sequence[Point]) -> str:
     return "hours of CPU ranks" if devices == ["cpu"] else "GPU-hours"
 
 
-def tokens_label(tokens: float) -> str:
-    """A number of tokens as in papers: 45k, 200M, 1.5B."""
-    size, letter = next((pair for pair in ((1e9, "B"), (1e6, "M"), (1e3, "k")) if tokens >= pair[0]), (1, ""))
-    return f"{tokens / size:g}{letter}"
-
-
 def surroundings(selection: Mapping, shown: Sequence[Point]) -> Surroundings:
-    """Title and footer: the judge, the confidence level, the grey line, missing points and the note."""
+    """Title and footer: the judge, what bars and grey line are, who pays for what, what is missing, and the note."""
     scoreless = sum(point.score is None for point in shown)
     costless = sum(any(getattr(point, cost) is None for cost in COSTS) for point in shown)
+    unrated = sum(point.unrated for point in shown)
     footer = [
+        missing_warning([(point.unrated, point.prompts) for point in shown], selection.get("missing_tolerated", 1)),
         f"Judge: {selection['judge']['label']}",
         f"Bars: {100 * selection['uncertainty']['level']:g} % bootstrap confidence intervals over prompts",
         "Grey: the best score at a given cost or less",
         f"Hours on {', '.join(devices)}" if (devices := devices_of(shown)) not in ([], ["cpu"]) else "",
+        monolingual_cost(shown),
+        f"{unrated} answers have no rating and count as 0" if unrated else "",
         f"{scoreless} of {len(shown)} points lack a score" if scoreless else "",
         f"{costless} of {len(shown)} points lack a measured cost" if costless else "",
         selection["note"],
     ]
     return Surroundings("What a training budget buys", "", footer, selection.get("watermark", ""))
+
+
+def monolingual_cost(shown: Sequence[Point]) -> str:
+    """What the monolingual points pay for; "" if there are none."""
+    paid = [point for point in shown if point.series == "monolingual"]
+    if not paid:
+        return ""
+    text = f"Monolingual tuning pays for one training in each of the {paid[0].trainings} languages trained on"
+    lacking = sorted({point.trainings - point.measured for point in paid if 0 < point.measured < point.trainings})
+    number = " to ".join(map(str, dict.fromkeys((lacking[0], lacking[-1])))) if lacking else ""
+    return text + (f" ({number} not measured, at the mean of the others)" if lacking else "")
 
 
 def check_budget(selection: dict) -> dict:
@@ -386,7 +420,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     everyone = read_scores(options.scores, ("rating", "score", "judge_model", "fingerprint"))
     scores = everyone.filter(pl.col("judge") == selection["judge"]["name"])
     shown = points_of(selection, by_prompt(scores, selection["prompts"]), read_costs(options.costs))
-    lost = [point for point in shown if point.score is None or point.tokens is None]
+    lost = [point for point in shown if point.score is None or point.flops is None]
     if lost:
         named = "; ".join(f"{point.method}/{point.model}/{point.series}" for point in lost[:3])
         more = f"; {len(lost) - 3} more" if len(lost) > 3 else ""

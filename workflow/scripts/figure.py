@@ -75,6 +75,7 @@ from reporting.drawing import (
     draw_interval_bar,
     draw_markers,
     mark_missing,
+    missing_warning,
     panel_grid,
     save_figure,
     set_up_drawing,
@@ -511,7 +512,7 @@ def surroundings(figure: dict, shown: Sequence[Point]) -> Surroundings:
     unrated = sum({(point.method, point.model, point.recipe, point.lang): point.unrated for point in shown}.values())
     level = f"{100 * figure['uncertainty']['level']:g} %"
     footer = [
-        missing_warning(shown, figure.get("missing_tolerated", 1)),
+        missing_warning([(point.unrated, point.prompts) for point in shown], figure.get("missing_tolerated", 1)),
         f"Judge: {figure['judge']}",
         f"{'Bars' if figure['kind'] == 'family' else 'Bands'}: {level} bootstrap confidence intervals over prompts,"
         " of each series alone: where they overlap, the claims compare prompt by prompt",
@@ -526,17 +527,6 @@ def surroundings(figure: dict, shown: Sequence[Point]) -> Surroundings:
         "sweep": figure.get("sweep", {}).get("name", ""),
     }.get(figure["kind"], f"model size ({size_unit(figure['models'])[1]})")
     return Surroundings(figure["title"], below, footer, figure.get("watermark", ""))
-
-
-def missing_warning(shown: Sequence[Point], tolerated: float) -> str:
-    """A warning of the points that have too few ratings to say anything; "" if there are none."""
-    poor = [point for point in shown if point.unrated > tolerated * point.prompts]
-    if not poor:
-        return ""
-    return (
-        f"WARNING: more than {100 * tolerated:g} % of the ratings are missing at {len(poor)} of {len(shown)} points,"
-        " which say nothing"
-    )
 
 
 def conventions(figure: dict) -> list[str]:

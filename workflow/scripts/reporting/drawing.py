@@ -205,6 +205,20 @@ def add_surroundings(canvas: "Figure", series: Sequence[str], line: "LineStyleTy
         )  # fmt: skip
 
 
+def missing_warning(points: Sequence[tuple[int, int]], tolerated: float) -> str:
+    """A warning of the points that have too few ratings to say anything; "" if there are none.
+
+    `points`: of each, the answers without a rating, and all answers.
+    """
+    poor = sum(unrated > tolerated * answers for unrated, answers in points)
+    if not poor:
+        return ""
+    return (
+        f"WARNING: more than {100 * tolerated:g} % of the ratings are missing at {poor} of {len(points)} points,"
+        " which say nothing"
+    )
+
+
 def save_figure(canvas: "Figure", path: str, metadata: Mapping[str, str]) -> None:
     """Write PATH.pdf (vector, TrueType fonts embedded) and PATH.png, without a date: equal input gives equal bytes.
 

@@ -129,6 +129,8 @@ class Selections:
                 "methods": self._methods,
                 "labels": self._labels(name for _, names in by_model for name in names),
                 "langs": self._matrix.seen,
+                "trained": len(self._matrix.trained),
+                "missing_tolerated": self._config["score"]["missing_tolerated"],
                 "prompts": self._prompts,
                 "uncertainty": self.uncertainty,
                 "judge": {key: self._first_judge[key] for key in ("name", "label")},
