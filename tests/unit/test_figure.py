@@ -194,7 +194,7 @@ def test_a_missing_point_breaks_its_line(tmp_path):
     values = next(line for line in spanish.lines if line.get_marker() == "s").get_ydata()
     assert [value == value for value in values] == [True, False, True]  # NaN in the middle: no line across
     crosses = [line for line in spanish.lines if line.get_gid() == "absent"]
-    assert len(crosses) == 4 and all(list(line.get_xdata()) == [3] for line in crosses)
+    assert len(crosses) == 4 and all(line.get_xdata() == pytest.approx([3], rel=0.2) for line in crosses)
     assert "missing" in [text.get_text() for text in canvas.legends[0].get_texts()]
     assert "7 of 21 points are missing" in " ".join(text.get_text() for text in canvas.texts)
 
@@ -242,9 +242,10 @@ def test_every_size_has_its_tick_and_the_footer_names_judge_and_note():
     canvas = drawn(settings)
     assert [tick.get_text() for tick in canvas.axes[0].get_xticklabels()] == ["0.5", "3"]
     assert canvas.axes[0].get_ylim() == (0, 6)
-    text = " ".join(text.get_text() for text in canvas.texts)
+    text = " ".join(" ".join(text.get_text() for text in canvas.texts).split())
     assert "Judge: a judge. Bands: 95 % bootstrap confidence intervals over prompts, of each series alone" in text
     assert "14 of 14 points are missing. Not results." in text
+    assert "Series are side by side, in the legend's order, so that equal values stay visible." in text
     assert "In English, the monolingual model is the English-only one." in text
 
 
@@ -364,18 +365,56 @@ def test_a_watermark_is_written_across_the_panels():
     assert "SYNTHETIC" in [text.get_text() for text in canvas.texts]
 
 
-@pytest.mark.parametrize("width", [6.3, 3.03])
-def test_labels_of_sizes_do_not_touch_one_another(width):
+def pythia():
+    """The selection of a figure of all sizes of Pythia: 1 and 1.4 are close to one another."""
     sizes = {"70m": 0.07, "160m": 0.16, "410m": 0.41, "1b": 1, "1.4b": 1.4, "2.8b": 2.8, "6.9b": 6.9, "12b": 12}
     models = {name: {"family": "pythia", "label": "Pythia", "billions": size} for name, size in sizes.items()}
-    settings = selection(
-        models=models, runs={"lora": list(models)}, panels=["en", "es", "zh"], languages=LANGUAGES, maximum=6
-    )
-    canvas = drawn(settings, whole(models=list(models), langs=["en", "es", "zh"]), width)
+    return selection(models=models, runs={"lora": list(models)}, panels=["en", "es", "zh"])
+
+
+@pytest.mark.parametrize("width", [6.3, 3.03])
+def test_labels_of_sizes_do_not_touch_one_another(width):
+    settings = pythia()
+    canvas = drawn(settings, whole(models=settings["models"], langs=["en", "es", "zh"]), width)
     canvas.canvas.draw()
     boxes = [label.get_window_extent() for label in canvas.axes[-1].get_xticklabels()]
     assert len(boxes) == 8
     assert not any(left.overlaps(right) for left, right in pairwise(boxes))
+
+
+def marked(axes):
+    """Where the markers are, in points: a list for each series, in the order of the legend."""
+    outlines = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
+    return [axes.transData.transform(line.get_xydata()) * 72 / axes.figure.dpi for line in outlines]
+
+
+@pytest.mark.parametrize("width", [6.3, 3.03])
+def test_where_all_series_are_zero_each_is_visible_beside_the_others_in_the_legends_order(width):
+    settings = pythia()
+    rows = [row | {"score": 0} for row in whole(models=settings["models"], langs=["en", "es", "zh"])]
+    canvas = drawn(settings, rows, width)
+    canvas.canvas.draw()
+    series = marked(canvas.axes[1])
+    assert len(series) == 4 and len({y for places in series for _, y in places}) == 1
+    sizes = [[x for x, _ in places] for places in zip(*series, strict=True)]
+    places = [x for size in sizes for x in size]
+    assert places == sorted(places), "no marker is among those of the next size"
+    assert [right - left for left, right in pairwise(sizes[0])] == pytest.approx([3] * 3, rel=0.2)
+    assert min(right - left for left, right in pairwise(places)) > 0.9
+
+
+def test_equal_values_are_apart_in_figure_6_and_in_sweeps_too():
+    for kind, added in (("consistency", {}), ("sweep", {"sweep": SWEEP, "series": ["multilingual", "English"]})):
+        settings = selection(kind, runs={"lora": ["bloom-s"]}, panels=["es"], **added)
+        methods = ["lora", *(method for _, method in SWEEP["members"])]
+        canvas = drawn(settings, [row for method in methods for row in whole(method, ["bloom-s"], ["es"])])
+        series = marked(canvas.axes[0])
+        assert len(series) > 1 and all(left[0][0] < right[0][0] for left, right in pairwise(series))
+
+
+def test_a_sweep_from_zero_is_linear_because_zero_has_no_logarithm():
+    assert not figure.scale_of([0, 0.1, 10], 3).log
+    assert figure.scale_of([0.1, 10], 3).log
 
 
 def test_panels_show_a_languages_own_name_where_a_font_has_its_characters(tmp_path):

@@ -40,9 +40,10 @@ only (circle), downsampled multilingual (triangle). A point is one model's summe
 Conventions. In the English panel, the monolingual model is the English-only one: it is drawn once, as monolingual. A
 missing rating counts as 0. In Figure 6, a difference of zero cannot be shown on a log axis, so the axis is linear below
 the smallest possible difference (one point in one language; a dotted line), with a separate tick for zero: no value is
-clipped. A point whose scores are missing or do not cover every prompt is left out: its line is broken there, a cross at
-the foot of the panel marks it, its csv value is empty, and a line on stderr says so. Lines connect sizes of one family
-only.
+clipped. The series of one model are drawn side by side, in the order of the legend, so that equal values, such as
+zeros, stay visible. A point whose scores are missing or do not cover every prompt is left out: its line is broken
+there, a cross at the foot of the panel marks it, its csv value is empty, and a line on stderr says so. Lines connect
+sizes of one family only.
 """
 
 import argparse
@@ -96,6 +97,7 @@ if TYPE_CHECKING:
 PANEL_HEIGHT = 1.45  # inches
 Y_LABELS = 0.35  # inches of a panel's width, approximately
 CHARACTER = 0.055  # inches of a tick label, approximately
+STEP = 0.042  # inches between the markers of two series at the same value of x, where there is room
 SWEPT = "multilingual"  # the look of a sweep of recipes
 LINES: "dict[str, LineStyleType]" = {"size": "-", "unseen": "-", "consistency": "--", "family": "none", "sweep": "-"}
 MODEL = {"family": str, "label": str, "billions": float}
@@ -360,11 +362,14 @@ def draw_panel(axes: "Axes", panel: Panel, here: Sequence[Point], figure: dict, 
         draw_families(axes, here, series_of(figure))
         family_axis(axes, panel, figure["models"])
     elif figure["kind"] == "sweep":
-        draw_lines(axes, here, "swept", figure)
-        value_axis(axes, [value for value, _ in figure["sweep"]["members"]], width)
+        scale = scale_of([value for value, _ in figure["sweep"]["members"]], width)
+        draw_lines(axes, here, "swept", figure, scale)
+        value_axis(axes, scale, [f"{value:g}" for value in scale.values])
     else:
-        draw_lines(axes, here, "billions", figure)
-        size_axis(axes, panel, figure["models"], width)
+        scale = Scale(tuple(sorted({figure["models"][name]["billions"] for name in panel.models})), True, width)
+        draw_lines(axes, here, "billions", figure, scale)
+        unit, _ = size_unit(figure["models"])
+        value_axis(axes, scale, [f"{size * unit:g}" for size in scale.values])
 
 
 def panel_title(panel: Panel, own: dict[str, str], width: int) -> str:
@@ -385,21 +390,22 @@ def columns_for(count: int, figure: dict, width: float) -> int:
     return count if count <= most else 2 if count == 4 else most
 
 
-def draw_lines(axes: "Axes", here: Sequence[Point], along: str, figure: dict) -> None:
-    """Draw one line per series and family, over the sizes or the swept values. A missing value breaks its line, which
-    seaborn would not do."""
+def draw_lines(axes: "Axes", here: Sequence[Point], along: str, figure: dict, scale: "Scale") -> None:
+    """Draw one line per series and family, over the sizes or the swept values, with the series side by side so that
+    equal values stay visible. A missing value breaks its line, which seaborn would not do."""
+    compared = series_of(figure)
     for (series, _), line in groupby(here, key=lambda point: (point.series, point.family)):
         line = list(line)
-        places = [getattr(point, along) for point in line]
+        places = [scale.beside(getattr(point, along), compared.index(series), len(compared)) for point in line]
         value, low, high = (
             [math.nan if number is None else number for number in numbers]
             for numbers in zip(*((point.value, point.low, point.high) for point in line), strict=True)
         )
         draw_interval_band(axes, places, low, high, series)
         draw_markers(axes, places, value, series, LINES[figure["kind"]])
-        lost = [getattr(point, along) for point in line if point.value is None]
+        lost = [place for place, point in zip(places, line, strict=True) if point.value is None]
         if lost:
-            mark_missing(axes, lost, series, series_of(figure))
+            mark_missing(axes, lost, series, compared)
 
 
 def draw_families(axes: "Axes", here: Sequence[Point], series_shown: Sequence[str]) -> None:
@@ -420,36 +426,63 @@ def draw_families(axes: "Axes", here: Sequence[Point], series_shown: Sequence[st
             mark_missing(axes, lost, series, series_shown)
 
 
-def size_axis(axes: "Axes", panel: Panel, models: dict, width: float) -> None:
-    """A log axis with the sizes as ticks, in billions of parameters (millions for a miniature)."""
-    unit, _ = size_unit(models)
-    sizes = sorted({models[name]["billions"] for name in panel.models})
-    value_axis(axes, sizes, width, [f"{size * unit:g}" for size in sizes])
+@dataclass(frozen=True)
+class Scale:
+    """The x axis of a panel `width` inches wide: its values, in ascending order, and whether it is logarithmic.
 
-
-def value_axis(axes: "Axes", values: Sequence[float], width: float, labels: Sequence[str] = ()) -> None:
-    """An axis with the values as ticks; logarithmic for sizes, which come with labels, and for values that grow tenfold
-    or more.
-
-    `width` is that of the panel, in inches: labels that would touch are rotated, and those still too close are moved
-    apart, such as Pythia's 1 and 1.4 in the narrow version.
+    A place is that of a value along the axis: the value itself, or its logarithm.
     """
-    values = sorted(values)
-    log = bool(labels) or values[-1] >= 10 * values[0]
-    labels = labels or [f"{value:g}" for value in values]
-    scale = math.log if log else float
-    places = [scale(value) for value in values]
-    span = places[-1] - places[0]
-    margin = span * max(0.05, 0.3 / len(values)) if span else math.log(2)
-    if log:
+
+    values: tuple[float, ...]
+    log: bool
+    width: float
+
+    @property
+    def places(self) -> list[float]:
+        return [math.log(value) if self.log else value for value in self.values]
+
+    @property
+    def gaps(self) -> list[float]:
+        """Between neighbouring places."""
+        return [right - left for left, right in pairwise(self.places)]
+
+    @property
+    def margin(self) -> float:
+        """On either side of the outermost places."""
+        return sum(self.gaps) * max(0.05, 0.3 / len(self.values)) or math.log(2)
+
+    @property
+    def inches(self) -> float:
+        """For each unit of place, approximately."""
+        return (self.width - Y_LABELS) / (sum(self.gaps) + 2 * self.margin)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        low, high = self.places[0] - self.margin, self.places[-1] + self.margin
+        return (math.exp(low), math.exp(high)) if self.log else (low, high)
+
+    def beside(self, value: float, position: int, count: int) -> float:
+        """Where to draw the marker of a value that is number `position` of `count` side by side."""
+        index = self.values.index(value)
+        room = min([*self.gaps[max(index - 1, 0) : index + 1], math.inf])
+        shift = (position - (count - 1) / 2) * min(STEP / self.inches, room / count)
+        return value * math.exp(shift) if self.log else value + shift
+
+
+def scale_of(values: Sequence[float], width: float) -> Scale:
+    """The scale of swept values: logarithmic where they grow tenfold or more."""
+    return Scale(tuple(sorted(values)), 0 < 10 * min(values) <= max(values), width)
+
+
+def value_axis(axes: "Axes", scale: Scale, labels: Sequence[str]) -> None:
+    """An axis with a labelled tick at each value. Labels that would touch are rotated, and those still too close are
+    moved apart, such as Pythia's 1 and 1.4 in the narrow version."""
+    if scale.log:
         axes.set_xscale("log")
-        axes.set_xlim(values[0] / math.exp(margin), values[-1] * math.exp(margin))
-    else:
-        axes.set_xlim(values[0] - margin, values[-1] + margin)
-    axes.set_xticks(values, labels)
+    axes.set_xlim(*scale.limits)
+    axes.set_xticks(scale.values, labels)
     axes.minorticks_off()
-    inches = (width - Y_LABELS) / (span + 2 * margin)
-    gaps = [(right - left) * inches for left, right in pairwise(places)]
+    gaps = [gap * scale.inches for gap in scale.gaps]
     widths = [CHARACTER * (len(left) + len(right)) / 2 for left, right in pairwise(labels)]
     if all(gap > taken + CHARACTER / 2 for gap, taken in zip(gaps, widths, strict=True)):
         return
@@ -531,10 +564,15 @@ def surroundings(figure: dict, shown: Sequence[Point]) -> Surroundings:
 
 def conventions(figure: dict) -> list[str]:
     """What a reader of the figure alone could not know of its marks and its axis."""
+    compared = series_of(figure)
+    texts = []
+    if len(compared) > 1:
+        texts.append("Series are side by side, in the legend's order, so that equal values stay visible")
     if figure["kind"] == "consistency":
-        return ["Below the dotted line the axis is linear, down to 0"]
-    drawn_once = {"monolingual", "English"} <= set(series_of(figure)) and "en" in figure["panels"]
-    return ["In English, the monolingual model is the English-only one"] if drawn_once else []
+        texts.append("Below the dotted line the axis is linear, down to 0")
+    elif {"monolingual", "English"} <= set(compared) and "en" in figure["panels"]:
+        texts.append("In English, the monolingual model is the English-only one")
+    return texts
 
 
 def write_figure(figure: dict, shown: Sequence[Point], known: dict, fonts: str, prefix: str) -> None:
