@@ -8,8 +8,8 @@ from training.examples import load_tokens
 
 def padded_loop(house: Path, family: str, modules: list[str], wanted: dict) -> list[float]:
     """The loss of each step of a training in a house of trainings.py, with the settings `wanted`: random pairs, padded,
-    the loss on the full logits, averaged over the labels. LoRA adapts the `modules`; without any, all parameters are
-    trained.
+    the loss on the full logits, averaged over the labels of the step or, with a loss_mean of 2, over those of each pair
+    and then over the pairs. LoRA adapts the `modules`; without any, all parameters are trained.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -46,7 +46,7 @@ def padded_loop(house: Path, family: str, modules: list[str], wanted: dict) -> l
             drawn = [rows[place] for place in order[start : start + wanted["batch"]]]
             unlabelled = [1 if wanted["loss_on"] == "all" else row["prompt_length"] for row in drawn]
             labels = sum(row["length"] - first for row, first in zip(drawn, unlabelled, strict=True))
-            step = 0.0
+            step, pairs = 0.0, -(-len(drawn) // 2)
             for pair in range(0, len(drawn), 2):
                 some, firsts = drawn[pair : pair + 2], unlabelled[pair : pair + 2]
                 longest = max(row["length"] for row in some)
@@ -58,8 +58,9 @@ def padded_loop(house: Path, family: str, modules: list[str], wanted: dict) -> l
                 loss = torch.nn.functional.cross_entropy(
                     logits[:, :-1].flatten(0, 1), wanted_ids[:, 1:].flatten(), reduction="sum", ignore_index=-100
                 )
-                (loss / labels).backward()
-                step += loss.item() / labels
+                over = labels if wanted["loss_mean"] == "step" else pairs * (wanted_ids[:, 1:] != -100).sum().item()
+                (loss / over).backward()
+                step += loss.item() / over
             torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
             scheduler.step()

@@ -17,6 +17,8 @@ from trainings import LORA, SETTINGS, Training, make_house, tune
 STEPS = 12  # 22 rows in steps of 8, 8 and 6, four times
 BUDGETS = (512, 2048)
 CHUNK = 40_000  # logits at once; ranks then have different numbers of chunks
+# Families, and how their losses are averaged: over the labels of a step, or over pairs, as from micro-batches of two.
+CASES = [*((family, "step") for family in tiny.ARCHITECTURES), ("bloom", 2)]
 LEARNING_RATE = {"lora": 1e-2, "full": 1e-3}
 
 
@@ -32,12 +34,14 @@ def settings(method: str, **changed) -> dict:
 
 
 @pytest.fixture(scope="module")
-def plain(house) -> dict[tuple[str, str], list[float]]:
-    """The padded loop's losses, by method and family."""
+def plain(house) -> dict[tuple[str, str, str | int], list[float]]:
+    """The padded loop's losses, by method, family and loss_mean."""
     return {
-        (method, family): padded_loop(house, family, tiny.MODULES[family] if method == "lora" else [], settings(method))
+        (method, family, mean): padded_loop(
+            house, family, tiny.MODULES[family] if method == "lora" else [], settings(method, loss_mean=mean)
+        )
         for method in ("lora", "full")
-        for family in tiny.ARCHITECTURES
+        for family, mean in CASES
     }
 
 
@@ -48,13 +52,19 @@ def train_losses(record: dict) -> list[float]:
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
-@pytest.mark.parametrize("family", tiny.ARCHITECTURES)
+@pytest.mark.parametrize(("family", "mean"), CASES)
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_one_rank_takes_the_steps_of_the_padded_loop(house, plain, tmp_path, method, family, budget):
-    record = tune(Training(house, tmp_path / "model", method, family), **settings(method, micro_batch_tokens=budget))
+def test_one_rank_takes_the_steps_of_the_padded_loop(house, plain, tmp_path, method, family, mean, budget):
+    wanted = settings(method, micro_batch_tokens=budget, loss_mean=mean)
+    record = tune(Training(house, tmp_path / "model", method, family), **wanted)
     assert record["accumulation"] == {512: 4, 2048: 1}[budget]
-    assert train_losses(record) == pytest.approx(plain[method, family], abs=1e-5)
+    assert train_losses(record) == pytest.approx(plain[method, family, mean], abs=1e-5)
     assert record["padded_tokens"] < 1.2 * record["tokens"] or budget == 2048
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_mean_over_pairs_is_another_loss(plain, method):
+    assert plain[method, "bloom", 2] != pytest.approx(plain[method, "bloom", "step"], abs=1e-3)
 
 
 TOGETHER = {
@@ -65,15 +75,15 @@ TOGETHER = {
 
 
 @pytest.fixture(scope="module", params=TOGETHER)
-def together(request, house, tmp_path_factory) -> dict[tuple[str, str], dict]:
-    """training.json of trainings on two ranks, by method and family."""
+def together(request, house, tmp_path_factory) -> dict[tuple[str, str, str | int], dict]:
+    """training.json of trainings on two ranks, by method, family and loss_mean."""
     folder = tmp_path_factory.mktemp(request.param)
     trainings, outputs = [], {}
     for method, stage in TOGETHER[request.param]:
-        for family in tiny.ARCHITECTURES:
-            output = folder / f"{method}-{family}"
-            outputs[method, family] = output
-            wanted = settings(method, micro_batch_tokens=512, zero_stage=stage)
+        for family, mean in CASES:
+            output = folder / f"{method}-{family}-{mean}"
+            outputs[method, family, mean] = output
+            wanted = settings(method, micro_batch_tokens=512, zero_stage=stage, loss_mean=mean)
             arguments = Training(house, output, method, family).arguments()
             trainings.append({"arguments": vars(arguments), "settings": wanted, "chunk": CHUNK})
     (folder / "trainings.json").write_text(json.dumps(trainings, default=str), encoding="utf-8")
@@ -103,7 +113,7 @@ def test_two_nodes_take_the_steps_of_the_padded_loop(house, plain, tmp_path):
         assert node.returncode == 0, messages[-2000:]
     record = read_json(training.output / "training.json")
     assert (record["ranks"], record["accumulation"]) == (2, 2)
-    assert train_losses(record) == pytest.approx(plain["lora", "bloom"], abs=1e-5)
+    assert train_losses(record) == pytest.approx(plain["lora", "bloom", "step"], abs=1e-5)
 
 
 def test_two_ranks_take_the_steps_of_the_padded_loop(together, plain):

@@ -84,6 +84,21 @@ def test_the_loss_and_its_gradients_are_those_on_all_logits(monkeypatch, family,
         torch.testing.assert_close(other, gradient, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("chunk", [labelled_loss.CHUNK, 4 * WORDS])
+@pytest.mark.parametrize("family", ARCHITECTURES)
+def test_each_example_counts_as_often_as_its_factor_says(monkeypatch, family, chunk):
+    monkeypatch.setattr(labelled_loss, "CHUNK", chunk)
+    model, inputs, factors = model_of(family), batch(1.0), torch.tensor([0.5, 2.0, 3.0])
+    apart = [{name: value[row : row + 1] for name, value in inputs.items()} for row in range(3)]
+    plain = sum(factor * plain_loss(model, row) for factor, row in zip(factors, apart, strict=True))
+    value, gradients = loss_and_gradients(model, plain)
+    give_summed_loss(model)
+    ours, our_gradients = loss_and_gradients(model, model(**inputs, factors=factors).loss)
+    assert ours == pytest.approx(value, rel=1e-6)
+    for gradient, other in zip(gradients, our_gradients, strict=True):
+        torch.testing.assert_close(other, gradient, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("family", ARCHITECTURES)
 def test_without_labels_the_loss_is_0_and_every_parameter_has_a_gradient(family):
     """So that a rank without examples can take part in the step."""

@@ -21,7 +21,7 @@ PRESETS = sorted((CONFIG / "presets").glob("*.yaml"))
 # LoRA / full-parameter, or one value for both. The authors' code is that of
 # hplt-project/monolingual-multilingual-instruction-tuning at 0053b15: loraft/finetune.py with its README's command,
 # loraft/generate.py, fpft/train.py, fpft/inference.py. It has no command for full-parameter training: batch, epochs and
-# warm-up are the paper's (Table 1, section 3.2), schedule and weight decay those of Stanford Alpaca, its base.
+# warm-up are the paper's (Table 1, section 3.2), schedule, weight decay and micro-batch Stanford Alpaca's, its base.
 ALL_NINE, EIGHT = "en, es, fr, bg, ru, zh, cs, de, fi", "es, fr, bg, ru, zh, cs, de, fi"
 LORA_MODELS = "pythia, bloom, seven-billion"
 COLUMNS = ("authors' code", "paper", "authors-code", "harmonised")
@@ -51,6 +51,8 @@ SETTINGS = {
     "train.schedule": ("linear / cosine", "linear / cosine", "linear / cosine", "linear"),
     "train.weight_decay": ("0", "0", "0", "0"),
     "train.loss_on": ("all / response", "all / response", "all / response", "response"),
+    "train.loss_mean": ("2 / 4", "step", "2 / 4", "step"),
+    "train.order": ("by-length / random", "random", "by-length / random", "random"),
     "train.validation": (
         "held-out / nothing-held-out",
         "held-out / none",

@@ -1,5 +1,8 @@
 """What an optimizer step takes, for any number of ranks and any size of micro-batch."""
 
+from statistics import fmean
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,6 +80,40 @@ def test_each_epoch_and_each_seed_has_its_own_order():
     assert order(1, 0) == order(1, 0)
     assert order(1, 0) != order(1, 1)
     assert order(1, 0) != order(2, 0)
+
+
+@settings(deadline=None)
+@given(LENGTHS, LAYOUTS)
+def test_by_length_the_examples_of_twelve_and_a_half_steps_of_the_random_order_are_sorted(lengths, layout):
+    rows = -(-25 * layout[0] // 2)
+    plain, drawn = (
+        [
+            example
+            for step in StepSampler(lengths, *layout[:2], seed=7, order=order)._shuffled_steps(0)
+            for example in step
+        ]
+        for order in ("random", "by-length")
+    )
+    for start in range(0, len(lengths), rows):
+        stretch = drawn[start : start + rows]
+        assert sorted(stretch) == sorted(plain[start : start + rows])
+        assert [lengths[example] for example in stretch] == sorted((lengths[e] for e in stretch), reverse=True)
+
+
+@settings(deadline=None)
+@given(LENGTHS, LAYOUTS, st.integers(1, 20), st.data())
+def test_the_weighted_mean_over_labels_is_the_mean_of_the_means_of_groups(lengths, layout, size, data):
+    labels = data.draw(st.lists(st.integers(0, 9), min_size=len(lengths), max_size=len(lengths)))
+    drawn = sampler(lengths, layout, epochs=2)
+    factors = drawn.label_factors(1, labels, size)
+    for step in drawn._shuffled_steps(1):
+        groups = [step[start : start + size] for start in range(0, len(step), size)]
+        losses = {example: [10.0 * example + place for place in range(labels[example])] for example in step}
+        per_group = [[loss for example in group for loss in losses[example]] for group in groups]
+        whole = sum(labels[example] for example in step)
+        if whole:
+            ours = sum(factors[example] * loss for example in step for loss in losses[example]) / whole
+            assert ours == pytest.approx(fmean(fmean(group) for group in per_group if group))
 
 
 def test_there_is_little_padding_and_the_ranks_share_the_work_evenly():

@@ -161,6 +161,9 @@ def test_only_the_response_has_labels_and_padding_never_does(house):
     [
         ({"micro_batch_tokens": 0}, "micro_batch_tokens is 0; it must be at least 1"),
         ({"loss_on": "answer"}, "loss_on is 'answer'"),
+        ({"loss_mean": 0}, "loss_mean is 0; it must be at least 1"),
+        ({"loss_mean": "labels"}, "loss_mean is 'labels'; it must be at least 1"),
+        ({"order": "length"}, "order is 'length'"),
         ({"epochs": 0}, "epochs is 0; it must be at least 1"),
         ({"zero_stage": 2}, "zero_stage is for the method full"),
         ({"offload": "optimizer"}, "offload is for the method full"),

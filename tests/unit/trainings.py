@@ -22,6 +22,7 @@ SETTINGS = {
     "schedule": "linear",
     "weight_decay": 0.0,
     "loss_on": "all",
+    "loss_mean": "step",
     "evaluate_every": 100,
     "precision": "fp32",
     "seed": 3,

@@ -6,19 +6,21 @@ A single process can be started directly; several ranks, on one node or more, by
   launch.py --ranks 2 train.py --method full ...
 
 An optimizer step takes exactly `batch` examples, whatever the number of ranks, grouped by length into micro-batches of
-at most `micro_batch_tokens` tokens. Its loss is the mean over the labels of the whole step. The checkpoint with the
-lowest validation loss (mean over labels) is kept or, without validation, the last. A killed run resumes from its last
-complete checkpoint in --checkpoints and ends with the same weights as an uninterrupted one; checkpoints of other
-settings, weights or data are deleted, and so are all checkpoints once the output is written. On SIGTERM or SIGUSR1,
-which a cluster sends before it reclaims a node, the program finishes its step, writes a checkpoint and exits with
-status 75. The weights are read back after writing, and must have the validation loss that was recorded.
+at most `micro_batch_tokens` tokens. Its loss is the mean over the labels of the whole step or, with loss_mean, a mean
+of means, which does not depend on the micro-batches either. The checkpoint with the lowest validation loss (mean over
+labels) is kept or, without validation, the last. A killed run resumes from its last complete checkpoint in
+--checkpoints and ends with the same weights as an uninterrupted one; checkpoints of other settings, weights or data are
+deleted, and so are all checkpoints once the output is written. On SIGTERM or SIGUSR1, which a cluster sends before it
+reclaims a node, the program finishes its step, writes a checkpoint and exits with status 75. The weights are read back
+after writing, and must have the validation loss that was recorded.
 
 --settings: batch, micro_batch_tokens (or auto, with --micro-batch), epochs, learning_rate, warmup (steps, or a fraction
 below 1), schedule (linear, cosine), weight_decay, loss_on (all, response), evaluate_every (steps), precision (bf16,
-fp32), seed, and optionally lora {rank, alpha, dropout, adapter (lora, dora)}, validation (held-out; none: keep the last
-weights; nothing-held-out: the same, and train on the held-out rows as well), zero_stage (null, 2, 3), offload to host
-memory (none; optimizer; all: parameters as well, with stage 3), activations (keep; recompute: less memory, a third more
-time).
+fp32), seed, and optionally lora {rank, alpha, dropout, adapter (lora, dora)}, loss_mean (step; a number N: the mean
+over groups of N examples of the means over their labels), order (random; by-length: the examples of a step are of
+similar length), validation (held-out; none: keep the last weights; nothing-held-out: the same, and train on the
+held-out rows as well), zero_stage (null, 2, 3), offload to host memory (none; optimizer; all: parameters as well, with
+stage 3), activations (keep; recompute: less memory, a third more time).
 """
 
 import argparse

@@ -81,6 +81,11 @@ class Examples(Dataset):
         ids, unlabelled = self._ids[index]["input_ids"], self._unlabelled[index]
         return index, ids, [NO_LABEL] * min(unlabelled, len(ids)) + ids[unlabelled:]
 
+    @property
+    def label_counts(self) -> list[int]:
+        """Labels of each row."""
+        return [max(0, length - first) for length, first in zip(self.lengths, self._unlabelled, strict=True)]
+
     def name(self, index: int) -> str:
         """A row as a user can look it up: its id and language."""
         row = self._rows[index]
@@ -98,7 +103,7 @@ def collate(examples: list[tuple[int, list[int], list[int]]]) -> dict:
         "attention_mask": torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for _, ids, _ in examples]),
         "labels": labels,  # for the Trainer, which counts them but does not pass them on
         "targets": labels,  # for the model
-        "rows": torch.tensor([row for row, _, _ in examples]),  # for error messages
+        "rows": torch.tensor([row for row, _, _ in examples]),  # for their factors in the loss, and error messages
     }
 
 

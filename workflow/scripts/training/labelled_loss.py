@@ -17,11 +17,13 @@ GPU_ROWS = 256  # minimum positions in a chunk: with fewer, a GPU is limited by 
 
 
 class _SummedLoss(torch.autograd.Function):
-    """Cross-entropy summed over positions, with gradients for the states and, if it is trained, for the weight."""
+    """Cross-entropy summed over positions, each times its factor, with gradients for the states and, if it is trained,
+    for the weight."""
 
     @staticmethod
-    def forward(ctx, states, weight, targets, train: bool):
-        """`states` [positions, width], `weight` [vocabulary, width], `targets` [positions]; an fp32 scalar."""
+    def forward(ctx, states, weight, targets, factors, train: bool):
+        """`states` [positions, width], `weight` [vocabulary, width], `targets` and `factors` (None: 1) [positions]; an
+        fp32 scalar."""
         device = states.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
         with torch.autocast(device, enabled=False):
@@ -38,12 +40,14 @@ class _SummedLoss(torch.autograd.Function):
                 masses = logits.exp_().sum(
                     1, keepdim=True
                 )  # in place, like all that follows: a chunk is held only once
-                total += (masses.log() - at_target).sum()
+                losses = masses.log() - at_target
+                factor = None if factors is None else factors[start : start + rows, None]
+                total += (losses if factor is None else losses * factor).sum()
                 if of_states is None:
                     continue
                 slope = logits.div_(masses)  # the softmax, minus 1 at the target
                 slope.scatter_add_(1, wanted, torch.full_like(at_target, -1.0))
-                slope = slope.to(dtype)
+                slope = (slope if factor is None else slope.mul_(factor)).to(dtype)
                 torch.mm(slope, matrix, out=of_states[start : start + rows])
                 if of_weight is not None and of_weight.dtype == dtype:
                     of_weight.addmm_(slope.t(), part)
@@ -57,17 +61,18 @@ class _SummedLoss(torch.autograd.Function):
     def backward(ctx, scale):  # ty: ignore[incompatible-method-override]  the signature that PyTorch documents
         of_states, of_weight = ctx.gradients
         ctx.gradients = None  # they are scaled in place, so they can be used only once
-        return of_states.mul_(scale), None if of_weight is None else of_weight.mul_(scale), None, None
+        return of_states.mul_(scale), None if of_weight is None else of_weight.mul_(scale), None, None, None
 
 
-def summed_loss(head, states, targets):
-    """Cross-entropy summed over positions; `states` [positions, width], `targets` [positions].
+def summed_loss(head, states, targets, factors=None):
+    """Cross-entropy summed over positions, each times its factor; `states` [positions, width], `targets` and `factors`
+    (None: 1) [positions].
 
     `head` itself returns it, in place of logits, so that hooks on calling `head` take effect: ZeRO-3 gathers the weight
     there, once for all chunks. Without any position the sum is 0, with gradients of 0.
     """
     plain, train = head.forward, torch.is_grad_enabled()
-    head.forward = lambda states: _SummedLoss.apply(states, head.weight, targets, train)
+    head.forward = lambda states: _SummedLoss.apply(states, head.weight, targets, factors, train)
     try:
         return head(states)
     finally:
@@ -123,23 +128,26 @@ def can_be_fused(model) -> bool:
 def give_summed_loss(model) -> None:
     """Make a causal model of Transformers return, given `targets` [batch, length], the sum of the losses at its labels.
 
-    Targets are labels: position i predicts the one at i + 1. Without `targets` the model behaves as before.
+    Targets are labels: position i predicts the one at i + 1. With `factors` [batch], each loss counts as often as its
+    example's factor says. Without `targets` the model behaves as before.
     """
     from transformers.modeling_outputs import CausalLMOutput
 
     plain, fused = model.forward, can_be_fused(model)
 
-    def forward(self, input_ids=None, attention_mask=None, targets=None, **others):
+    def forward(self, input_ids=None, attention_mask=None, targets=None, factors=None, **others):
         if targets is None:
             return plain(input_ids=input_ids, attention_mask=attention_mask, **others)
         wanted = targets[:, 1:]
         labelled = wanted != NO_LABEL
+        if factors is not None:
+            factors = factors[:, None].expand_as(labelled)[labelled]
         if not fused:
             logits = plain(input_ids=input_ids, attention_mask=attention_mask).logits[:, :-1][labelled]
-            loss = torch.nn.functional.cross_entropy(logits.float(), wanted[labelled], reduction="sum")
-            return CausalLMOutput(loss=loss)
+            losses = torch.nn.functional.cross_entropy(logits.float(), wanted[labelled], reduction="none")
+            return CausalLMOutput(loss=(losses if factors is None else losses * factors).sum())
         states = self.base_model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
         head = self.get_output_embeddings()
-        return CausalLMOutput(loss=summed_loss(head, states[:, :-1][labelled], wanted[labelled]))
+        return CausalLMOutput(loss=summed_loss(head, states[:, :-1][labelled], wanted[labelled], factors))
 
     model.forward = types.MethodType(forward, model)

@@ -8,6 +8,7 @@ from basics.settings import check_choices, check_counts
 CHOICES = {
     "schedule": ("linear", "cosine"),
     "loss_on": ("all", "response"),
+    "order": ("random", "by-length"),
     "precision": ("bf16", "fp32"),
     "validation": ("held-out", "none", "nothing-held-out"),
     "zero_stage": (None, 2, 3),
@@ -32,6 +33,8 @@ class Settings:
     precision: str
     seed: int
     lora: dict | None = None
+    loss_mean: int | str = "step"
+    order: str = "random"
     validation: str = "held-out"
     zero_stage: int | None = None
     offload: str = "none"
@@ -40,8 +43,9 @@ class Settings:
     def __post_init__(self):
         check_choices(self, CHOICES)
         check_counts(self, ("batch", "epochs", "evaluate_every"))
-        if self.micro_batch_tokens != "auto":
-            check_counts(self, ["micro_batch_tokens"])
+        for key, word in (("micro_batch_tokens", "auto"), ("loss_mean", "step")):
+            if getattr(self, key) != word:
+                check_counts(self, [key])
 
 
 def check_method(method: str, settings: Settings) -> None:

@@ -17,6 +17,7 @@ from basics.errors import InputError
 from training import checkpoints, ranks
 from training.examples import NO_LABEL, NO_ROW, Examples
 from training.instruments import Clock, Work
+from training.steps import StepSampler
 
 NAMED_ROWS = 8  # at most, in an error message
 
@@ -29,8 +30,9 @@ def step_loss(outputs, labels, num_items_in_batch=1):
 class StepTrainer(Trainer):
     """Trains on the micro-batches of `train` and validates on those of `validation`, both taken as they are.
 
-    Both loaders yield batches of `examples.collate` in the order of a StepSampler. `work` and `clock` measure the
-    training; the caller starts the clock. Checkpoints go to the output_dir of `arguments`.
+    Both loaders yield batches of `examples.collate` in the order of a StepSampler. A step's loss is the mean over its
+    labels or, with `loss_mean`, the mean over groups of so many examples of the means over their labels. `work` and
+    `clock` measure the training; the caller starts the clock. Checkpoints go to the output_dir of `arguments`.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class StepTrainer(Trainer):
         work: Work,
         clock: Clock,
         callbacks: list[TrainerCallback],
+        loss_mean: int | None = None,
     ):
         super().__init__(
             model=model,
@@ -54,9 +57,11 @@ class StepTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         assert arguments.output_dir
         self._folder = Path(arguments.output_dir)
-        self.step_sampler = train.batch_sampler
+        self.step_sampler = cast(StepSampler, train.batch_sampler)
         self.work, self.clock = work, clock
         self._train_batches, self._validation_batches = train, validation
+        self._loss_mean = loss_mean
+        self._factors: tuple[int, torch.Tensor] | None = None  # the epoch, and the factor of each of its examples
         self._seen: list[tuple[torch.Tensor, torch.Tensor]] = []  # (loss, rows) of this step's micro-batches so far
 
     def get_train_dataloader(self):
@@ -64,12 +69,24 @@ class StepTrainer(Trainer):
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         rows = inputs.pop("rows")
+        if self._loss_mean:
+            inputs["factors"] = self._factors_of(rows, self._loss_mean)
         loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
         assert isinstance(loss, torch.Tensor)  # a pair only with return_outputs
         self._seen.append((loss.detach(), rows))
         if self.accelerator.gradient_state.sync_gradients:  # the step's last: check before the weights change
             self._check_losses()
         return loss
+
+    def _factors_of(self, rows: torch.Tensor, size: int) -> torch.Tensor:
+        """How often a label of each of these rows counts in the loss, averaged in groups of `size`; any number for a
+        filler, which has no label."""
+        epoch = self.state.global_step // self.step_sampler.steps
+        if self._factors is None or self._factors[0] != epoch:
+            labels = cast(Examples, self._train_batches.dataset).label_counts
+            factors = self.step_sampler.label_factors(epoch, labels, size)
+            self._factors = epoch, torch.tensor(factors, device=rows.device)
+        return self._factors[1][rows]
 
     def _check_losses(self) -> None:
         """Raise RankError if a loss is not finite, before the step changes the weights."""

@@ -3,15 +3,18 @@
 A step takes exactly `batch` examples, in an order that depends only on the seed and the epoch; the last step of an
 epoch takes the rest. Within a step the examples are sorted by length, cut into micro-batches of at most `budget`
 tokens, padding included, and dealt to the ranks in turn: there is little padding, ranks are balanced, and neither
-changes which examples the step learns from. Every step has the same number of micro-batches per rank, as the Trainer's
-gradient accumulation requires: the fewest with which the fullest step can manage.
+changes which examples the step learns from or how much each of their labels weighs. Every step has the same number of
+micro-batches per rank, as the Trainer's gradient accumulation requires: the fewest with which the fullest step can
+manage.
 """
 
+import math
 import random
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+SORTED_STEPS = 12.5  # sorted together with order by-length: fifty of one of the four GPUs in the authors' command
 FILLER = None  # stands for an example without labels, for a rank that has none left while the others do
 MicroBatch = list[int | None]
 
@@ -60,8 +63,8 @@ def longest_first(examples: Sequence[int], lengths: Sequence[int]) -> list[int]:
 class StepSampler:
     """Yields one rank's micro-batches of an epoch; to be the `batch_sampler` of a DataLoader.
 
-    `lengths` are the tokens of each example, `budget` the most tokens of a micro-batch. Set `epoch` before each
-    iteration.
+    `lengths` are the tokens of each example, `budget` the most tokens of a micro-batch. The `order` by-length gives
+    steps of examples of similar length, as --group_by_length of Transformers. Set `epoch` before each iteration.
     """
 
     def __init__(
@@ -73,9 +76,10 @@ class StepSampler:
         epochs: int = 1,
         rank: int = 0,
         ranks: int = 1,
+        order: str = "random",
     ):
         self.lengths, self.batch, self.budget, self.seed = lengths, batch, budget, seed
-        self.epochs, self.rank, self.ranks = epochs, rank, ranks
+        self.epochs, self.rank, self.ranks, self.order = epochs, rank, ranks, order
         self.epoch = 0
         needed = [[self._rounds_needed(step) for step in self._shuffled_steps(epoch)] for epoch in range(epochs)]
         last = len(lengths) % batch > 0
@@ -92,6 +96,10 @@ class StepSampler:
         """The examples of each step."""
         order = list(range(len(self.lengths)))
         random.Random(f"order {self.seed} {epoch}").shuffle(order)
+        if self.order == "by-length":
+            rows = math.ceil(SORTED_STEPS * self.batch)
+            stretches = (order[start : start + rows] for start in range(0, len(order), rows))
+            order = [example for stretch in stretches for example in longest_first(stretch, self.lengths)]
         for start in range(0, len(order), self.batch):
             yield order[start : start + self.batch]
 
@@ -106,6 +114,23 @@ class StepSampler:
         for examples in self._shuffled_steps(epoch):
             rounds = self.accumulation if len(examples) == self.batch else self.last_accumulation
             yield deal_micro_batches(examples, self.lengths, self.budget, rounds * self.ranks)
+
+    def label_factors(self, epoch: int, labels: Sequence[int], size: int) -> list[float]:
+        """How often the loss at a label of each example counts, so that the mean over a step's labels becomes the mean
+        over groups of `size` examples of the means over their labels.
+
+        `labels` has the number of labels of each example. Groups are of consecutive examples; those without any label
+        are left out of the mean.
+        """
+        factors = [0.0] * len(self.lengths)
+        for step in self._shuffled_steps(epoch):
+            groups = [step[start : start + size] for start in range(0, len(step), size)]
+            counts = [sum(labels[example] for example in group) for group in groups]
+            share = sum(counts) / max(sum(count > 0 for count in counts), 1)
+            for group, count in zip(groups, counts, strict=True):
+                for example in group:
+                    factors[example] = share / max(count, 1)
+        return factors
 
     @cached_property
     def tokens_by_step(self) -> list[int]:

@@ -116,14 +116,15 @@ def make_trainer(
         return DataLoader(examples, batch_sampler=sampler, collate_fn=collate, pin_memory=not on_cpu)
 
     common = {"budget": settings.micro_batch_tokens, "seed": settings.seed, "rank": ranks.RANK, "ranks": ranks.RANKS}
-    sampler = StepSampler(train.lengths, settings.batch, epochs=settings.epochs, **common)
-    validation_sampler = StepSampler(validation.lengths, len(validation), **common)  # a single "step" of all rows
+    sampler = StepSampler(train.lengths, settings.batch, epochs=settings.epochs, order=settings.order, **common)
+    # A single "step" of all rows.
+    validation_sampler = StepSampler(validation.lengths, len(validation), order="random", **common)
     arguments = training_arguments(settings, folder, sampler, on_cpu)
     work, clock = Work(model), Clock()
     callback = TrainingCallback(sampler, interruption, work, clock, curve)
-    return StepTrainer(
-        model, arguments, loader(train, sampler), loader(validation, validation_sampler), work, clock, [callback]
-    )
+    loaders = loader(train, sampler), loader(validation, validation_sampler)
+    loss_mean = None if settings.loss_mean == "step" else settings.loss_mean
+    return StepTrainer(model, arguments, *loaders, work, clock, [callback], loss_mean)
 
 
 def release_memory(trainer) -> None:
