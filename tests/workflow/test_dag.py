@@ -178,8 +178,8 @@ def test_the_budget_is_of_every_model_whose_tuning_answers_the_languages_trained
     assert "budget" not in counts(dry_run("--configfile", str(overlay), "--", "all_figures"))
 
 
-def test_claims_are_about_every_figures_models_measured_or_not(tmp_path):
-    [command] = [job.command for job in dry_run("results/paper/claims.md") if job.rule == "claims"]
+def test_claims_are_about_every_figures_models_measured_or_not(paper):
+    [command] = [job.command for job in paper if job.rule == "claims"]
     selection = json.loads(re.search(r"--selection '(.*?)' --missing-tolerated", command)[1])
     assert {
         figure: {method: len(models) for method, models in runs.items()}
@@ -194,6 +194,9 @@ def test_claims_are_about_every_figures_models_measured_or_not(tmp_path):
     }
     assert (selection["languages"]["unseen"], selection["names"]["no"]) == (["bn", "no"], "Norwegian")
     assert selection["uncertainty"] == {"level": 0.95, "resamples": 2000, "seed": 42}
+
+
+def test_claims_may_be_a_users_own(tmp_path):
     overlay = tmp_path / "mine.yaml"
     mine = shutil.copy(REPOSITORY / "resources" / "claims.yaml", tmp_path / "my-claims.yaml")
     overlay.write_text(json.dumps({"claims": str(mine)}))
@@ -225,13 +228,13 @@ def test_authors_code_is_the_paper_with_full_pythia_at_its_early_checkpoint():
 
 
 def test_fast_is_the_paper_answered_greedily():
-    jobs = dry_run("--configfile", "config/presets/fast.yaml", "--", "all_figures")
+    jobs = dry_run("--configfile", "config/presets/fast.yaml", "--", "all_responses")
     assert (counts(jobs)["train"], decodes(jobs)) == (160, 510)
     assert all('"beams": 1' in job.command for job in jobs if job.rule == "respond")
 
 
 def test_vllm_answers_from_whole_models_and_merges_the_adapters_for_it():
-    jobs = dry_run("--configfile", "config/presets/vllm.yaml", "--", "all_figures")
+    jobs = dry_run("--configfile", "config/presets/vllm.yaml", "--", "all_responses")
     lora, full = (
         [job.command for job in jobs if job.rule == "respond" and f"/responses/{method}/" in job.command]
         for method in ("lora", "full")
@@ -252,7 +255,7 @@ def test_todays_bases_take_the_place_of_the_papers():
 
 
 def test_harmonised_is_as_many_runs_as_the_paper():
-    jobs = dry_run("--configfile", "config/presets/harmonised.yaml", "--", "all_figures")
+    jobs = dry_run("--configfile", "config/presets/harmonised.yaml", "--", "all_responses")
     assert (counts(jobs)["train"], decodes(jobs)) == (160, 510)
     assert counts(jobs)["tokenize"] == 4 * 8, "methods of one template share their tokens"
 
@@ -266,9 +269,11 @@ def test_the_paper_downloads_what_it_declares_and_makes_no_model_of_its_own(pape
     assert not {"pretrain", "train_tokenizer", "train_langid", "corpus"} & made.keys()
 
 
+TRAININGS = {2: 64, 3: 40, 4: 40, 5: 30, 6: 144, 7: 32}  # by figure
+
+
 def test_every_figure_can_be_asked_for_alone():
-    trainings = {2: 64, 3: 40, 4: 40, 5: 30, 6: 144, 7: 32}
-    for number, expected in trainings.items():
+    for number, expected in TRAININGS.items():
         assert counts(dry_run(f"figure{number}"))["train"] == expected, f"figure{number}"
 
 
@@ -295,9 +300,10 @@ def test_one_model_and_recipe_can_be_asked_for_by_its_path():
 def test_adding_a_model_is_one_entry_in_a_selection(tmp_path):
     overlay = tmp_path / "more.yaml"
     overlay.write_text("select: {seven-billion: [llama-7b, open-llama-7b, pythia-6.9b, bloom-7b1, pythia-12b]}\n")
-    before, after = dry_run("figure7"), dry_run("--configfile", str(overlay), "--", "figure7")
-    assert counts(after)["train"] - counts(before)["train"] == 8
-    assert decodes(after) > decodes(before)
+    jobs = dry_run("--configfile", str(overlay), "--", "figure7")
+    assert counts(jobs)["train"] == TRAININGS[7] + 8
+    added = [job for job in jobs if job.rule == "respond" and "/pythia-12b/" in job.command]
+    assert len(added) == 8 and decodes(added) > 8, "in every language that the figure shows"
 
 
 def test_published_translations_take_the_place_of_the_engine_by_one_line(tmp_path):
@@ -311,10 +317,10 @@ def test_published_translations_take_the_place_of_the_engine_by_one_line(tmp_pat
     assert len(fetched) == 8 and all("--git-blob" in command for command in fetched)
 
 
-def models_at(folder, methods) -> Path:
+def models_at(folder: Path, paper: list[Job], methods: list[str]) -> Path:
     """A config whose models come from `folder`, where every model of the paper's is, as far as a dry run looks."""
     files = {"lora": "adapter_config.json", "full": "config.json"}
-    for job in dry_run("all_models"):
+    for job in paper:
         found = re.search(r"--output results/paper/models/(lora|full)/(\S+)", job.command)
         if found and found.group(1) in methods:
             path = folder / found.group(1) / found.group(2) / files[found.group(1)]
@@ -328,7 +334,7 @@ def models_at(folder, methods) -> Path:
 
 
 def test_released_models_take_the_place_of_every_training(paper, tmp_path):
-    released = dry_run("--configfile", str(models_at(tmp_path, ["lora", "full"])))
+    released = dry_run("--configfile", str(models_at(tmp_path, paper, ["lora", "full"])))
     assert (counts(released)["train"], counts(released)["fetch_tuned"]) == (0, 160)
     assert "tokenize" not in counts(released) and "translate" not in counts(released), "nothing is trained on"
     assert languages_compared(released)[1] == [], "nor do prompts overlap with it"
@@ -336,8 +342,8 @@ def test_released_models_take_the_place_of_every_training(paper, tmp_path):
     assert counts(released)["judge_on_gpu"] == counts(paper)["judge_on_gpu"]
 
 
-def test_one_method_may_be_released_and_the_other_trained(tmp_path):
-    made = counts(dry_run("--configfile", str(models_at(tmp_path, ["full"])), "--", "all_models"))
+def test_one_method_may_be_released_and_the_other_trained(paper, tmp_path):
+    made = counts(dry_run("--configfile", str(models_at(tmp_path, paper, ["full"])), "--", "all_models"))
     assert (made["train"], made["fetch_tuned"]) == (120, 40)
 
 
@@ -362,7 +368,7 @@ def test_a_released_model_is_fetched_from_the_repository_that_the_names_give_by_
     assert all(f"{options}--sha256 model.safetensors={pin['sha256']['model.safetensors']}" in job for job in fetched)
 
 
-def test_flags_are_dropped_from_all_recipes_or_from_one(tmp_path):
+def test_flags_are_dropped_from_all_recipes_or_from_one(paper, tmp_path):
     overlay = tmp_path / "flags.yaml"
     overlay.write_text("recipe: {drop_flags: [copied, language]}\nrecipes: {downsampled: {drop_flags: []}}\n")
     recipes = [
@@ -372,7 +378,7 @@ def test_flags_are_dropped_from_all_recipes_or_from_one(tmp_path):
     for command in recipes:
         dropped = re.findall(r"--drop-flag (\w+)", command)
         assert dropped == ([] if "--name downsampled " in command else ["copied", "language"])
-    assert not any("--drop-flag" in job.command for job in dry_run("all_recipes"))
+    assert not any("--drop-flag" in job.command for job in paper)
 
 
 def test_the_miniature_has_the_shape_of_the_paper(paper):
@@ -385,16 +391,15 @@ def test_the_miniature_has_the_shape_of_the_paper(paper):
     assert demo - rules == made | {"judge", "judge_controls"}, "its judge needs no GPU"
 
 
-def test_the_catalogue_entry_is_the_same_workflow():
-    through_catalogue = counts(dry_run("--snakefile", "workflow/Snakefile"))
-    assert through_catalogue == counts(dry_run())
+def test_the_catalogue_entry_is_the_same_workflow_and_its_default_target_is_all_figures(paper):
+    assert counts(dry_run("--snakefile", "workflow/Snakefile")) == counts(paper)
 
 
-def test_both_profiles_plan_the_paper():
-    for profile in ("profiles/local", "profiles/slurm"):
-        result = snakemake("--dry-run", "--profile", profile, "all_figures")
-        assert result.returncode == 0, result.stdout
-        assert re.search(r"^train +160$", result.stdout, flags=re.MULTILINE), profile
+def test_the_local_profile_plans_the_paper():
+    """So does that for Slurm: test_submissions.py counts its jobs."""
+    result = snakemake("--dry-run", "--profile", "profiles/local", "all_figures")
+    assert result.returncode == 0, result.stdout
+    assert re.search(r"^train +160$", result.stdout, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize(

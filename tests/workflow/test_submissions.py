@@ -127,6 +127,7 @@ def test_the_whole_paper_is_under_800_submissions_and_starts_a_judge_four_times(
     scored, judged = (int(size[1]) for size in sizes)
     grouped = {"langid", "score", "judge_on_gpu"}
     alone = sum(number for rule, number in jobs.items() if rule not in grouped)  # some of them without a submission
-    assert jobs["langid"] == jobs["score"] == jobs["judge_on_gpu"] == 160, "langid and score of a run share a group"
+    assert jobs["train"] == jobs["judge_on_gpu"] == 160
+    assert jobs["langid"] == jobs["score"] == 160, "those of a run share a group"
     assert -(-(160 + jobs["judge_controls_on_gpu"]) // judged) == 4, "a server starts once for forty runs"
     assert alone + -(-160 // scored) + -(-160 // judged) < 800
