@@ -292,6 +292,13 @@ def test_a_training_releases_its_memory_before_its_output_is_read_again(house, t
     tune(Training(house, tmp_path / "model", "full"))
 
 
+def test_the_mean_of_the_losses_and_the_order_are_part_of_a_trainings_identity(house, tmp_path):
+    changes: list[dict] = [{}, {"loss_mean": 2}, {"order": "by-length"}]
+    records = [tune(Training(house, tmp_path / str(place)), **change) for place, change in enumerate(changes)]
+    assert len({record["identity"] for record in records}) == len(changes)
+    assert len({tuple(trajectory(record)) for record in records}) == len(changes)
+
+
 @pytest.mark.parametrize(("validation", "rows"), [("none", 22), ("nothing-held-out", 22 + 5)])
 def test_without_validation_the_last_weights_are_kept(house, tmp_path, validation, rows):
     record = tune(Training(house, tmp_path / "model", "full"), validation=validation, evaluate_every=1)
