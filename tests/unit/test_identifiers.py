@@ -143,7 +143,8 @@ def identify(folder: Path, responses: list[tuple[str, str]], *options: str) -> l
     rows = [{"lang": lang, "id": str(n), "response": text} for n, (lang, text) in enumerate(responses)]
     (folder / "responses.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     command = [sys.executable, SCRIPTS / "langid.py", "--responses", folder / "responses.jsonl", "--model", LID176]
-    command += ["--languages", LANGUAGES, "--output", folder / "langid.jsonl"]
+    (folder / "words").write_text("important\n", encoding="utf-8")
+    command += ["--languages", LANGUAGES, "--english-words", folder / "words", "--output", folder / "langid.jsonl"]
     done = subprocess.run([*command, *options], capture_output=True, text=True)
     if done.returncode:
         return done.stderr

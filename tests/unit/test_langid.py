@@ -76,9 +76,10 @@ def identify(folder, model, *responses, options=()):
     source, output = folder / "responses.jsonl", folder / "langid.jsonl"
     rows = [{"lang": lang, "id": str(n), "response": text} for n, (lang, text) in enumerate(responses)]
     source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    status, errors = program(
-        "langid", "--responses", source, "--model", model, "--languages", LANGUAGES, "--output", output, *options
-    )
+    words = folder / "words"
+    words.write_text("important\nmethod\nprogramming\n", encoding="utf-8")
+    files = ["--responses", source, "--model", model, "--languages", LANGUAGES, "--english-words", words]
+    status, errors = program("langid", *files, "--output", output, *options)
     if status:
         return errors
     return [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
@@ -160,10 +161,20 @@ def test_a_row_says_what_was_found_and_how_sure_it_is(judged):
     assert {row["probability"] for row in judged if row["label"] is None} == {0.0}
 
 
-def test_the_lines_that_were_judged_are_counted(folder, model):
+@pytest.mark.parametrize(("code", "lines"), [("keep", 4), ("drop", 3)])
+def test_the_lines_that_were_judged_are_counted_with_code_or_without(folder, model, code, lines):
     long = "Los niños están en la casa."
-    (row,) = identify(folder, model, ("es", f"{long}\nGracias\n\n```\n{long}\n```\n{long}\r\n{long}"))
-    assert row["lines"] == 3
+    asked = ("es", f"{long}\nGracias\n\n```\n{long}\n```\n{long}\r\n{long}")
+    (row,) = identify(folder, model, asked, options=["--code", code])
+    assert (row["lines"], row["lines_match"]) == (lines, True)
+
+
+def test_without_a_list_of_english_words_words_are_not_judged(folder, model):
+    identify(folder, model, ("ru", "Наш учитель каждый день читает important книги о новых языках."))
+    command = ["--responses", folder / "responses.jsonl", "--model", model, "--languages", LANGUAGES]
+    assert program("langid", *command, "--output", folder / "langid.jsonl")[0] == 0
+    (row,) = map(json.loads, (folder / "langid.jsonl").read_text(encoding="utf-8").splitlines())
+    assert (row["lines_match"], row["words_match"]) == (True, None)
 
 
 def test_line_breaks_do_not_matter_for_the_whole_response(folder, model):

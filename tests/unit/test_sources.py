@@ -35,9 +35,10 @@ def test_a_source_with_a_path_and_a_bare_path_are_read_in_place():
     assert sources.file("my-data/{lang}.jsonl", "fi") == "my-data/fi.jsonl"
 
 
-def test_the_paper_downloads_its_seed_its_prompts_and_its_identifier(sources):
+def test_the_paper_downloads_its_seed_its_prompts_its_identifier_and_a_list_of_words(sources):
     tested = [f"openassistant/test_{lang}.jsonl" for lang in ("en", "es", "fr", "bg", "ru", "zh", "bn", "no")]
-    assert list(sources.downloads) == ["alpaca-cleaned/alpaca_data_cleaned.en.json", *tested, "openlid/model.bin"]
+    others = ["openlid/model.bin", "unix-words/words"]
+    assert list(sources.downloads) == ["alpaca-cleaned/alpaca_data_cleaned.en.json", *tested, *others]
 
 
 def test_a_download_has_its_address_and_the_hash_of_its_language(sources):
@@ -120,6 +121,14 @@ def identification(config: dict) -> Identification:
 def test_the_identifier_is_downloaded_or_trained_on_the_corpus():
     assert identification(paper()).model == "<results>/downloads/openlid/model.bin"
     assert identification(miniature()).model == "<results>/identifier.bin"
+
+
+def test_the_list_of_english_words_is_downloaded_or_a_file_or_there_is_none():
+    assert identification(paper()).english_words == ["<results>/downloads/unix-words/words"]
+    assert identification(miniature()).english_words == ["resources/demo/english-words.txt"]
+    own = {"data": {"english_words": "/usr/share/dict/words"}}
+    assert identification(paper(**own)).english_words == ["/usr/share/dict/words"]
+    assert identification(paper(data={"english_words": None})).english_words == []
 
 
 def test_a_job_depends_on_the_labels_of_its_own_languages():

@@ -265,7 +265,7 @@ def test_the_paper_downloads_what_it_declares_and_makes_no_model_of_its_own(pape
     assert made["fetch_base"] == 15
     assert made["fetch_tokenizer"] == 4
     assert made["fetch_translation_model"] == 8
-    assert made["download"] == 1 + 8 + 1, "seed, prompts, language identifier"
+    assert made["download"] == 1 + 8 + 1 + 1, "seed, prompts, language identifier, English words"
     assert not {"pretrain", "train_tokenizer", "train_langid", "corpus"} & made.keys()
 
 

@@ -1,6 +1,7 @@
 # langid: the language of each answer, identified by fastText.
 #
-# in   <results>/responses/{method}/{model}/{recipe}.jsonl, the identifier that `data` names, and its labels
+# in   <results>/responses/{method}/{model}/{recipe}.jsonl, the identifier that `data` names, and its labels; the list
+#      of English words, if there is one
 # out  <results>/langid/{method}/{model}/{recipe}.jsonl   lang, id, label, probability, match (of the whole response),
 #      code_decides (the match would be another one if fenced code were treated the other way), lines (identified one by
 #      one), lines_match, words_match (true, false, or null: nothing to judge)
@@ -31,6 +32,7 @@ rule langid:
         languages=ancient(LANGUAGE_TABLE),
         model=IDENTIFICATION.model,
         responses="<results>/responses/{method}/{model}/{recipe}.jsonl",
+        words=IDENTIFICATION.english_words,
     output:
         "<results>/langid/{method}/{model}/{recipe}.jsonl",
     log:
@@ -43,7 +45,8 @@ rule langid:
         table=IDENTIFICATION.label_options,
         normalise=IDENTIFICATION.normalise,
         fenced=config["langid"]["code"],
+        words=lambda wildcards, input: ["--english-words", *input.words] if input.words else [],
     shell:
         "python workflow/scripts/langid.py --responses {input.responses:q} --model {input.model:q}"
         " --languages {input.languages:q} {params.table:q} --normalise {params.normalise:q}"
-        " --code {params.fenced:q} --output {output:q} 2> {log:q}"
+        " --code {params.fenced:q} {params.words:q} --output {output:q} 2> {log:q}"

@@ -17,8 +17,8 @@ A fence is one of Markdown's: three or more backticks, anywhere, or three or mor
 ends with as many of the same, or with the response. Indented code is never removed, because lists and poems are
 indented too. `code_decides` tells whether the match would be another one with the other treatment.
 
-Besides this match of the whole response, the output has those of its lines and words (language_confusion.py), always
-without code.
+Besides this match of the whole response, the output has those of its lines and words (language_confusion.py), with or
+without code likewise. Words are judged by a list of English ones, such as the benchmark's or /usr/share/dict/words.
 
 fastText comes from the package fasttext-community, which is maintained and has wheels, and is imported as `fasttext`
 like the original. The last release of that, 0.9.3, fails under NumPy 2 and needs a C++ compiler.
@@ -30,7 +30,7 @@ import sys
 from itertools import chain
 from typing import Any
 
-from answering.language_confusion import confusion, in_latin_script, lines_to_judge
+from answering.language_confusion import confusion, lines_to_judge, read_english_words, scripts_of
 from basics.command_line import command_line
 from basics.reading import read_jsonl
 from basics.writing import write_jsonl
@@ -49,9 +49,14 @@ def without_code(response: str) -> str:
     return FENCED.sub(" ", response)
 
 
+def to_identify(response: str, code: str) -> str:
+    """A response with or without its fenced code."""
+    return response if code == "keep" else without_code(response)
+
+
 def text_to_identify(response: str, code: str = "keep") -> str:
     """The text to identify, on one line, with or without fenced code; empty if it has no letter."""
-    text = " ".join((response if code == "keep" else without_code(response)).split())
+    text = " ".join(to_identify(response, code).split())
     return text if any(map(str.isalpha, text)) else ""
 
 
@@ -63,6 +68,7 @@ def main() -> None:
     parser.add_argument("--labels", help="YAML: normalise, and labels: code -> labels (default: those of --languages)")
     parser.add_argument("--normalise", choices=NORMALISATIONS, default="none", help="of texts, before identification")
     parser.add_argument("--code", choices=OTHER, default="keep", help="in the response that is identified")
+    parser.add_argument("--english-words", help="list, one a line (default: words are not judged)")
     parser.add_argument(
         "--output",
         required=True,
@@ -76,11 +82,13 @@ def main() -> None:
     asked = labels_for(openlid, read_label_table(table), table) if table else openlid
     model = load_model(arguments.model)
     check_labels(model, arguments.model, asked, table or arguments.languages)
+    english = read_english_words(arguments.english_words) if arguments.english_words else None
+    scripts = {lang: scripts_of(labels) for lang, labels in openlid.items()}
 
     wholes, others = (
         [text_to_identify(row["response"], code) for row in rows] for code in (arguments.code, OTHER[arguments.code])
     )
-    lines = [lines_to_judge(without_code(row["response"])) for row in rows]
+    lines = [lines_to_judge(to_identify(row["response"], arguments.code), scripts[row["lang"]]) for row in rows]
     texts = list(dict.fromkeys(chain(wholes, others, *lines)))
     found = dict(zip(texts, identify(texts, model, arguments.normalise), strict=True))
     output: list[dict[str, Any]] = []
@@ -95,7 +103,7 @@ def main() -> None:
                 "match": label in labels,
                 "code_decides": (label in labels) != (found[other][0] in labels),
             }
-            | confusion(judged, [found[line] for line in judged], labels, in_latin_script(openlid[row["lang"]]))
+            | confusion(judged, [found[line] for line in judged], labels, scripts[row["lang"]], english)
         )
     write_jsonl(arguments.output, output)
     matches, decided = (sum(row[name] for row in output) for name in ("match", "code_decides"))

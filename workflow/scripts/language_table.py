@@ -5,8 +5,8 @@
   match         share of the answers whose label, for the whole answer, belongs to the language asked for: the paper's
                 0 or 1
   line pass     share of the answers with all lines in that language, among those with a line to judge
-  word pass     share of the answers without a lower-case word in Latin letters, among those that pass on lines in a
-                language with another script than Latin
+  word pass     share of the answers without an English word in lower case, among those that pass on lines in a language
+                with another script than Latin
   probability   mean probability of the label, over the answers with text to identify
 
 Line and word pass rate are those of Marchisio et al. (2024), "Understanding and Mitigating Language Confusion in
@@ -37,8 +37,9 @@ SHARES = ("match", "line pass", "word pass", "probability")
 CAPTION = (
     "Answers in the language asked for. *Code decides*: number of answers whose match would be another one if fenced"
     " code were treated the other way (removed before identification, or not). *Match*: by the label of the whole"
-    " answer, as in the paper. *Line pass*: every line of the answer. *Word pass*: no lower-case Latin word, among the"
-    " answers that pass on lines in a language not written in Latin script (both as in Marchisio et al., 2024)."
+    " answer, as in the paper. *Line pass*: every line of the answer. *Word pass*: no English word in lower case, among"
+    " the answers that pass on lines in a language not written in Latin script (both by the rules of Marchisio et al.,"
+    " 2024)."
     " *Probability*: mean for the label."
 )
 

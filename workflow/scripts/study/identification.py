@@ -64,7 +64,7 @@ class Identification:
         bases: Bases,
         answers: Answers,
     ):
-        self._name = config["data"]["identifier"]
+        self._name, self._words = config["data"]["identifier"], config["data"]["english_words"]
         self._is_trained = "trained_on" in config["sources"][self._name]
         self._sources, self._bases, self._answers = sources, bases, answers
         self._table = table_of(config)
@@ -77,6 +77,11 @@ class Identification:
     def model(self) -> str:
         """File of the fastText model: trained here, downloaded, or the user's own."""
         return "<results>/identifier.bin" if self._is_trained else self._sources.file(self._name)
+
+    @property
+    def english_words(self) -> list[str]:
+        """File of the list of English words; nothing if there is none."""
+        return [] if self._words is None else [self._sources.file(self._words)]
 
     @property
     def label_options(self) -> list[str]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from answering.language_confusion import read_english_words
 from basics.errors import InputError, system_fault
 from basics.paths import REPOSITORY
 from basics.reading import read_jsonl
@@ -44,6 +45,9 @@ def check_files(config: Mapping, released: Iterable[Run]) -> None:
     if seed:
         rows = normalise(read_rows(Path(seed)), Path(seed))
         check_sample(config["data"]["rows"], len(rows), Path(seed))
+    words = config["data"]["english_words"]
+    if words and (place := place_of(words, config["sources"])):
+        read_english_words(place)
     for judge in config["judges"]:
         if "human" in judge:
             read_sheet(REPOSITORY / judge["human"], REPOSITORY / judge["sheet_key"])
@@ -82,7 +86,8 @@ def _check_tokenizer(key: str, folder: Path) -> None:
 def _named_files(config: Mapping, released: Iterable[Run]) -> Iterator[tuple[str, str]]:
     """Yield (key, path) for every local file or folder that the run will read."""
     data, sources = config["data"], config["sources"]
-    named = [("data.seed", data["seed"], None), ("data.identifier", data["identifier"], None)]
+    uses = [use for use in ("seed", "identifier", "english_words") if data[use] is not None]
+    named = [(f"data.{use}", data[use], None) for use in uses]
     named += [(f"data.prompts.{lang}", name, lang) for lang, name in data["prompts"].items()]
     for lang, name in config["translation"]["source"].items():
         if name == "packed":

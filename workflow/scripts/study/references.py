@@ -124,10 +124,10 @@ def _by_language(config: Mapping) -> Iterator[Reference]:
 def _sources(config: Mapping) -> Iterator[Reference]:
     """Names of sources and of identifiers' labels; a path, which contains a slash, needs no entry."""
     wanted = "an entry of `sources`: add it there, or give the path of a file"
-    for use in ("seed", "prompts", "identifier"):
+    for use in ("seed", "prompts", "identifier", "english_words"):
         given = config["data"][use]
         for code, name in given.items() if isinstance(given, Mapping) else [("", given)]:
-            if "/" not in name:
+            if name is not None and "/" not in name:
                 yield Reference(f"data.{use}.{code}".rstrip("."), name, config["sources"], wanted)
     known = [OPENLID, *IDENTIFIERS]
     for source, entry in config["sources"].items():
