@@ -100,7 +100,7 @@ rule all_translations:
 
 rule all_recipes:
     input:
-        expand("<results>/recipes/{recipe}", recipe=RECIPES.mixes),
+        expand("<results>/recipes/{recipe}", recipe=RECIPES.assembled),
 
 
 # Everything that trainings read. After a change to an earlier stage, make this first: if it comes out the same, no

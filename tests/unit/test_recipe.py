@@ -51,6 +51,15 @@ def test_the_draw_depends_on_the_seed_alone():
     assert draw[0] != draw[2]
 
 
+def test_another_sample_holds_out_the_same_rows():
+    drawn, held = recipe.assemble(languages(), "one-language", 5, seed=1)
+    other, held_again = recipe.assemble(languages(), "one-language", 5, seed=1, sample_seed=2)
+    assert held_again == held
+    assert len(other) == len(drawn)
+    assert {(row["lang"], row["id"]) for row in other} != {(row["lang"], row["id"]) for row in drawn}
+    assert recipe.assemble(languages(), "one-language", 5, seed=1, sample_seed=1) == (drawn, held)
+
+
 def test_the_same_inputs_give_the_same_bytes(tmp_path, monkeypatch):
     for lang, rows in languages().items():
         write_jsonl(tmp_path / f"{lang}.jsonl", rows.values())

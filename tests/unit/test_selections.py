@@ -153,10 +153,14 @@ def test_table_1_has_the_hyperparameters_of_every_method_and_what_lora_adapts(pa
 
 
 def test_table_1_has_derived_methods_after_the_papers():
-    told = json.loads(selections(preset("seeds")).hyperparameters())
-    assert list(told) == ["lora", "full", "lora-seed-1", "lora-seed-2", "lora-seed-3"]
-    assert (told["lora-seed-2"]["label"], told["lora-seed-2"]["like"]) == ("LoRA, seed 2", "lora")
-    assert told["lora-seed-2"]["seed"] == 2
+    told = json.loads(selections(preset("learning-rate")).hyperparameters())
+    assert list(told) == [
+        "lora",
+        "full",
+        *(f"lora-lr-{rate}" for rate in ("3e-05", "0.0001", "0.0003", "0.001", "0.003")),
+    ]
+    assert (told["lora-lr-0.001"]["label"], told["lora-lr-0.001"]["like"]) == ("LoRA, learning rate 0.001", "lora")
+    assert told["lora-lr-0.001"]["learning_rate"] == 0.001
     assert list(told["lora"]["modules"]) == ["BLOOM"], "only of the families that are trained"
 
 

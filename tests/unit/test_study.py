@@ -10,7 +10,7 @@ from study import checking, short_forms
 from study.configuration import merge, read_configs
 
 CONFIG = Path(REPOSITORY) / "config"
-PRESETS = ["languages", "pinch", "equal-tokens", "learning-rate", "seeds"]
+PRESETS = ["languages", "pinch", "equal-tokens", "learning-rate", "three-seeds"]
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from basics.errors import InputError
-from studies import miniature, paper, run, wildcards
+from studies import miniature, paper, preset, run, wildcards
 from study.bases import Bases
 from study.compute import Compute
+from study.recipes import Recipes
 from study.released import ReleasedModels
 from study.trainings import Trainings
 
@@ -15,7 +16,7 @@ WIDE = {"lora-wide": {"of": "lora", "train": {"rank": 64, "modules": ["q", "v"],
 
 
 def trainings(config: dict) -> Trainings:
-    return Trainings(config, Bases(config), Compute(config))
+    return Trainings(config, Bases(config), Compute(config), Recipes(config))
 
 
 def settings(config: dict, path: str) -> dict:
@@ -56,9 +57,18 @@ def test_larger_models_have_settings_that_save_memory():
     assert "lora" not in large
 
 
-def test_a_method_may_have_a_seed_of_its_own():
-    config = paper(methods={"lora-seed": {"of": "lora", "sweep": {"seed": [1, 2]}}})
-    assert [settings(config, f"lora-seed-{seed}/bloom-3b/mono-es")["seed"] for seed in (1, 2)] == [1, 2]
+def test_a_repeated_training_differs_in_its_seed_alone():
+    once, again = (
+        settings(preset("three-seeds"), f"lora/bloom-7b1/{recipe}") for recipe in ("mono-es", "mono-es-seed43")
+    )
+    assert (once["seed"], again) == (42, once | {"seed": 43})
+
+
+def test_a_score_has_the_seed_of_its_training_where_that_is_known():
+    again = run("lora/bloom-7b1/mono-es-seed43")
+    assert trainings(preset("three-seeds")).seed_options(again) == ["--seed", 43]
+    released = trainings(paper(train={"source": "released"}))
+    assert released.seed_options(run("lora/bloom-7b1/mono-es")) == []
 
 
 def test_a_micro_batch_is_searched_for_where_its_size_is_left_open():

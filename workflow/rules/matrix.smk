@@ -31,7 +31,7 @@ RECIPES = Recipes(config)
 BASES = Bases(config)
 TOKENS = Tokens(config, BASES, RECIPES)
 COMPUTE = Compute(config)
-TRAININGS = Trainings(config, BASES, COMPUTE)
+TRAININGS = Trainings(config, BASES, COMPUTE, RECIPES)
 RELEASED = ReleasedModels(config, BASES)
 JUDGES = Judges(config, COMPUTE)
 CONTROLS = Controls(config, MATRIX)
@@ -45,7 +45,7 @@ wildcard_constraints:
     method=one_of(config["methods"]),
     model=one_of(config["models"]),
     family=one_of(config["families"]),
-    recipe=one_of(RECIPES.mixes),
+    recipe=one_of(RECIPES.names),
     lang=one_of(dict.fromkeys([*MATRIX.trained, *MATRIX.tested])),
     judge=one_of(JUDGES.names),
     shard=r"\d+",

@@ -24,8 +24,9 @@ rule recipe:
         hold_out=config["recipe"]["hold_out"],
         drop_flags=RECIPES.drop_flag_options,
         seed=config["random_seed"],
+        sample=RECIPES.sample_options,
     shell:
         "python workflow/scripts/recipe.py --name {wildcards.recipe:q} {params.languages:q} --rows {params.rows:q}"
         " {params.shares:q}"
         " --validation-rows {params.validation_rows:q} --hold-out {params.hold_out:q} {params.drop_flags:q}"
-        " --seed {params.seed:q} --output {output:q} 2> {log:q}"
+        " --seed {params.seed:q} {params.sample:q} --output {output:q} 2> {log:q}"

@@ -2,7 +2,7 @@
 #
 # in   responses of a run, with the record of their decoding, its ratings and langid
 # out  <results>/scores/{judge}/{method}/{model}/{recipe}.parquet
-#          one row per response: judge, method, model, recipe, lang, id, prompt, response, response_sha256, decoding,
+#          one row per response: judge, method, model, recipe, seed, lang, id, prompt, response, response_sha256, decoding,
 #          rating (mean of the repeats), ratings, explanation, judge_model, fingerprint, label, probability, match,
 #          code_decides, lines_match, words_match, score
 #      <results>/scores.parquet   all of them
@@ -23,11 +23,13 @@ rule score:
     params:
         code=code_of("score"),
         missing=config["score"]["missing"],
+        recipe=RECIPES.without_seed,
+        seed=TRAININGS.seed_options,
     shell:
         "python workflow/scripts/score.py --responses {input.responses:q} --decoding {input.decoding:q}"
         " --ratings {input.ratings:q} --langid {input.langid:q} --missing {params.missing:q}"
         " --judge {wildcards.judge:q} --method {wildcards.method:q} --model {wildcards.model:q}"
-        " --recipe {wildcards.recipe:q} --output {output:q} 2> {log:q}"
+        " --recipe {params.recipe:q} {params.seed:q} --output {output:q} 2> {log:q}"
 
 
 rule collect_scores:

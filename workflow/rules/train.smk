@@ -31,7 +31,7 @@ rule micro_batch:
         launcher=COMPUTE.launcher,
         method=TRAININGS.base_method,
         adapter_modules=TRAININGS.adapter_modules,
-        settings=TRAININGS.settings,
+        settings=TRAININGS.settings_of_model,
         length=config["tokenize"]["max_length"],
         memory=COMPUTE.memory_of_rank,
         accelerator=COMPUTE.accelerator,

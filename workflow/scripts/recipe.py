@@ -23,7 +23,7 @@ are the same whatever is left out; and the budget one-language remains the numbe
 flags, so that it is still the cost of one English tuning. Languages then differ in their number of rows; the manifest
 says how many were left out and why.
 
-What is drawn depends only on the seed, the row ids, the languages and the rows left out.
+What is drawn depends only on the seeds, the row ids, the languages and the rows left out.
 """
 
 import argparse
@@ -183,8 +183,12 @@ def assemble(
     drop: Iterable[str] = (),
     hold_out: str = "ids",
     share_rule: ShareRule = ShareRule(),
+    sample_seed: int | None = None,
 ) -> tuple[list[dict], list[dict]]:
-    """Return (train, validation), each a list of rows id, lang, instruction, input, output, without flags in `drop`."""
+    """Return (train, validation), each a list of rows id, lang, instruction, input, output, without flags in `drop`.
+
+    `seed` draws the held-out rows, and the training rows unless `sample_seed` does.
+    """
     ids = sorted(next(iter(languages.values())))
     if validation_rows >= len(ids):
         raise InputError(
@@ -207,7 +211,7 @@ def assemble(
             + (f", as {dropped} are left out for their flags" if dropped else "")
             + "; request fewer, or all"
         )
-    drawn = draw_rows(pool, budget, share_rule, seed)
+    drawn = draw_rows(pool, budget, share_rule, seed if sample_seed is None else sample_seed)
     train = [_row(languages, *item) for item in drawn]
     validation = [_row(languages, *item) for item in kept if item in held]
     if not train or not validation:
@@ -293,6 +297,12 @@ def main() -> None:
     )
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument(
+        "--sample-seed",
+        type=int,
+        metavar="SEED",
+        help="draw and shuffle the training rows by another seed than the held-out ones (default: --seed)",
+    )
+    parser.add_argument(
         "--drop-flag",
         action="append",
         default=[],
@@ -315,12 +325,14 @@ def main() -> None:
         arguments.drop_flag,
         arguments.hold_out,
         share_rule,
+        arguments.sample_seed,
     )
     manifest = {
         "recipe": arguments.name,
         "rows": arguments.rows,
         "mixing": asdict(share_rule),
         "seed": arguments.seed,
+        "sample_seed": arguments.seed if arguments.sample_seed is None else arguments.sample_seed,
         "hold_out": arguments.hold_out,
         **count_kept(train, validation),
         "drop_flags": arguments.drop_flag,

@@ -13,6 +13,7 @@ from study.contradictions import (
     check_models,
     check_plan,
     check_recipes,
+    check_seeds,
     check_templates,
 )
 from study.controls import check_controls
@@ -37,6 +38,7 @@ def check_configuration(config: Mapping) -> None:
     check_data(study)
     check_recipes(study)
     check_figures(study)
+    check_seeds(study)
     check_methods(study)
     check_models(study)
     check_compute(study)

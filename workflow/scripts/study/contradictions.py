@@ -10,6 +10,7 @@ from pathlib import Path
 from humanfriendly import parse_size
 
 from basics.errors import InputError
+from study.seeds import repeated
 from study.series import METHODS
 from study.short_forms import section_of, selected_models, training_template
 from training.flops import PEAKS, peak_flops
@@ -94,6 +95,29 @@ def check_figures(study: Mapping) -> None:
             raise InputError(f"{key}.series: a sweep of recipes is its own series; leave series out")
         if sweep.of and list(content["runs"]) != [sweep.of]:
             raise InputError(f"{key}.runs: {name} changes {sweep.of}; write runs: {{ {sweep.of}: [...] }}")
+
+
+def check_seeds(study: Mapping) -> None:
+    """Repeated trainings have seeds, are trained here, and have names of their own."""
+    values, runs = study["seeds"]["values"], study["seeds"]["runs"]
+    if values and study["random_seed"] not in values:
+        raise InputError(
+            f"config: seeds.values: random_seed, {study['random_seed']}, is not among them; add it: the trainings that"
+            " are repeated have that seed"
+        )
+    if len(values) > 1 and not runs:
+        raise InputError("config: seeds.runs: names no trainings to repeat; write runs: { lora: [a selection] }")
+    if runs and len(values) < 2:
+        raise InputError("config: seeds.values: no other seed to repeat trainings with; write values: [42, 43, 44]")
+    for method in runs:
+        if study["train"]["source"][method] == "released":
+            raise InputError(
+                f"config: seeds.runs.{method}: its models are released ones, which cannot be trained again; leave it"
+                " out, or set train.source to trained"
+            )
+    taken = [repeated(recipe, seed) for recipe in study["recipes"] for seed in values]
+    if both := [recipe for recipe in study["recipes"] if recipe in taken]:
+        raise InputError(f"config: recipes.{both[0]}: is the name of a repeated training; choose another name")
 
 
 def check_methods(study: Mapping) -> None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from study.seeds import Seeds
 from study.short_forms import asked, methods_shown, points_of
 
 
@@ -17,7 +18,7 @@ class Run(NamedTuple):
 
     method: str
     model: str
-    recipe: str
+    recipe: str  # or its name with another seed (study.seeds)
 
     @property
     def path(self) -> str:
@@ -30,6 +31,7 @@ class Matrix:
 
     def __init__(self, config: Mapping):
         self._config = config
+        self._seeds = Seeds(config)
         languages = config["languages"]
         self.trained: list[str] = languages["train"]
         self.seen: list[str] = languages["seen"]
@@ -37,15 +39,17 @@ class Matrix:
         self.tested = [*self.seen, *self.unseen]
 
     def runs_of(self, figure: str) -> dict[Run, list[str]]:
-        """The runs that a figure compares, scored or not, each with the languages that it answers for it."""
+        """The runs that a figure compares, scored or not, each with the languages that it answers for it; a run that is
+        repeated with other seeds is followed by these."""
         content = self._config["figures"][figure]
         runs: dict[Run, list[str]] = {}
         for method, models in methods_shown(self._config, content).items():
             for model in models:
                 for recipe, lang in points_of(self._config, content):
-                    languages = runs.setdefault(Run(method, model, recipe), [])
-                    if lang not in languages:
-                        languages.append(lang)
+                    for name in (recipe, *self._seeds.names(method, model, recipe)):
+                        languages = runs.setdefault(Run(method, model, name), [])
+                        if lang not in languages:
+                            languages.append(lang)
         return runs
 
     def shown_in(self, figure: str) -> dict[Run, list[str]]:

@@ -17,6 +17,7 @@ from study.bases import Bases
 from study.compute import Compute
 from study.judges import OF_PEOPLE, RESOURCES, Judges
 from study.matrix import Matrix
+from study.recipes import Recipes
 from study.short_forms import section_of
 from study.trainings import MEMORY_SAVERS, Trainings
 from training.settings import Settings as TrainingSettings
@@ -38,13 +39,12 @@ def _settings_at(section: str, elsewhere: Mapping[str, str] | None = None) -> Ge
 
 def check_trainings(study: Mapping) -> None:
     """Raise InputError for settings that train.py would refuse, with any row of `compute`."""
-    trainings = Trainings(study, Bases(study), Compute(study))
+    trainings = Trainings(study, Bases(study), Compute(study), Recipes(study))
     for method, entry in study["methods"].items():
         section = section_of(study, method, "train")
         for position, row in enumerate(study["compute"][method]):
-            elsewhere = {key: f"compute.{entry['of']}[{position}].{key}" for key in MEMORY_SAVERS} | {"lora": section}
-            if "seed" not in study["train"][method]:
-                elsewhere["seed"] = "random_seed"
+            elsewhere = {key: f"compute.{entry['of']}[{position}].{key}" for key in MEMORY_SAVERS}
+            elsewhere |= {"lora": section, "seed": "random_seed"}
             with _settings_at(section, elsewhere):
                 check_method(entry["of"], make_settings(TrainingSettings, trainings.settings_of(method, row)))
 

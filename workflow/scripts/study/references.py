@@ -27,7 +27,18 @@ class Reference(NamedTuple):
 
 def check_references(config: Mapping) -> None:
     """Raise InputError for the first name that is not defined."""
-    parts = (_languages, _recipes, _selections, _figures, _models, _released, _by_language, _sources, _rating_sheet)
+    parts = (
+        _languages,
+        _recipes,
+        _selections,
+        _figures,
+        _seeds,
+        _models,
+        _released,
+        _by_language,
+        _sources,
+        _rating_sheet,
+    )
     for key, name, known, wanted in chain.from_iterable(part(config) for part in parts):
         if name not in known:
             raise InputError(f"config: {key}: {name!r} is not {wanted}{suggestion(name, known)}")
@@ -86,6 +97,18 @@ def _figures(config: Mapping) -> Iterator[Reference]:
         yield from _list_references(f"{key}.series", content.get("series", []), series, in_series)
 
 
+def _seeds(config: Mapping) -> Iterator[Reference]:
+    """Methods, selections and recipes whose trainings are repeated."""
+    seeds, methods = config["seeds"], methods_of(config)
+    for method, selections in seeds["runs"].items():
+        yield Reference("seeds.runs", method, methods, "lora, full or an entry of `methods`: add it there")
+        wanted = "an entry of `select`: add it there"
+        yield from _list_references(f"seeds.runs.{method}", selections, config["select"], wanted)
+    if seeds["recipes"] != "all":
+        wanted = "an entry of `recipes` or a built-in one: add it there"
+        yield from _list_references("seeds.recipes", seeds["recipes"], _trained_recipes(config), wanted)
+
+
 def _models(config: Mapping) -> Iterator[Reference]:
     """Families of models, and families in the assumptions of a plan."""
     families = config["families"]
@@ -102,10 +125,14 @@ def _released(config: Mapping) -> Iterator[Reference]:
         for model in config["released"][method]["models"]:
             wanted = "an entry of `models`: add it there"
             yield Reference(f"released.{method}.models", model, config["models"], wanted)
-    recipes = [*recipes_of(config), *(f"mono-{code}" for code in config["languages"]["seen"])]
     for recipe in config["released"]["recipes"]:
         wanted = "an entry of `recipes` or a built-in one: add it there"
-        yield Reference("released.recipes", recipe, recipes, wanted)
+        yield Reference("released.recipes", recipe, _trained_recipes(config), wanted)
+
+
+def _trained_recipes(config: Mapping) -> list[str]:
+    """The recipes of all trainings: those of the configuration, and the monolingual ones."""
+    return [*recipes_of(config), *(f"mono-{code}" for code in config["languages"]["seen"])]
 
 
 def _by_language(config: Mapping) -> Iterator[Reference]:

@@ -20,7 +20,7 @@ TITLES = {  # by kind of figure, worded like the paper's captions
     "family": "{methods} fine-tuning on {size}models of several families",
     "sweep": "{methods} fine-tuning on {families}, by {swept}",
 }
-SWEPT = {"first": "number of training languages", "others": "rows in other languages", "seed": "random seed"}
+SWEPT = {"first": "number of training languages", "others": "rows in other languages"}
 
 
 class Selections:

@@ -34,7 +34,9 @@ class Tokens:
     def folder(self, wildcards: Wildcards) -> str:
         """Folder of the tokens that a run trains on."""
         template = PurePosixPath(self._template_of[wildcards.method]).stem
-        return f"<results>/tokens/{self._bases.family(wildcards)}/{template}/{wildcards.recipe}"
+        return (
+            f"<results>/tokens/{self._bases.family(wildcards)}/{template}/{self._recipes.with_rows(wildcards.recipe)}"
+        )
 
     def content(self, wildcards: Wildcards) -> str:
         """A file that changes when, and only when, these tokens do."""
@@ -42,13 +44,13 @@ class Tokens:
 
     def english(self, wildcards: Wildcards) -> list[str]:
         """The folder of English tokens whose number a recipe must match, if that is its budget."""
-        if self._recipes.mixes[wildcards.recipe].get("tokens") != "one-language":
+        if self._recipes.mix(wildcards.recipe).get("tokens") != "one-language":
             return []
         return ["<results>/tokens/{family}/{template}/mono-en"]
 
     def budget_options(self, wildcards: Wildcards, input) -> list[str | int]:
         """Option of tokenize_recipe.py for a recipe's number of tokens, if it has one."""
-        budget = self._recipes.mixes[wildcards.recipe].get("tokens")
+        budget = self._recipes.mix(wildcards.recipe).get("tokens")
         if input.english:
             return ["--tokens-of", str(input.english)]
         return ["--tokens", budget] if budget else []

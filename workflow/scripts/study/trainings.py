@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from study.bases import Bases
 from study.compute import Compute
+from study.recipes import Recipes
 from study.short_forms import ADAPTER
 from study.wildcards import Wildcards
 
@@ -14,11 +15,11 @@ MEMORY_SAVERS = ("zero_stage", "offload", "activations")  # settings of a traini
 class Trainings:
     """The entries of `train`, by method."""
 
-    def __init__(self, config: Mapping, bases: Bases, compute: Compute):
+    def __init__(self, config: Mapping, bases: Bases, compute: Compute, recipes: Recipes):
         self._methods = config["methods"]
         self._settings = config["train"]
+        self._bases, self._compute, self._recipes = bases, compute, recipes
         self._seed = config["random_seed"]
-        self._bases, self._compute = bases, compute
 
     def methods_like(self, base: str) -> list[str]:
         """The method lora or full itself, and the methods based on it."""
@@ -38,8 +39,19 @@ class Trainings:
         return self._settings[wildcards.method].get("modules") or self._bases.adapter_modules(wildcards)
 
     def settings(self, wildcards: Wildcards) -> str:
-        """The hyperparameters of a method, and the settings that depend on the model's size, as JSON."""
+        """The hyperparameters of a run, and the settings that depend on the model's size, as JSON."""
+        settings = self.settings_of(wildcards.method, self._compute.request(wildcards))
+        return json.dumps(settings | {"seed": self._recipes.seed(wildcards.recipe)})
+
+    def settings_of_model(self, wildcards: Wildcards) -> str:
+        """The same for any run of a method and model."""
         return json.dumps(self.settings_of(wildcards.method, self._compute.request(wildcards)))
+
+    def seed_options(self, wildcards: Wildcards) -> list[str | int]:
+        """Option of score.py for the seed of the training; none for a released model, whose seed is not known."""
+        if self._settings["source"][wildcards.method] == "released":
+            return []
+        return ["--seed", self._recipes.seed(wildcards.recipe)]
 
     def settings_of(self, method: str, request: Mapping) -> dict[str, object]:
         """The settings of a method for train.py, for the models of a row of `compute` (`request`)."""
