@@ -24,7 +24,7 @@ sys.path.append(str(REPOSITORY / "workflow" / "scripts"))
 import numpy as np  # noqa: E402
 import polars as pl  # noqa: E402
 
-from reporting.bootstrap import Cell, PromptScores  # noqa: E402
+from reporting.bootstrap import Cell, PromptScores, arrange  # noqa: E402
 
 JUDGE = "synthetic"
 WATERMARK = "SYNTHETIC"
@@ -157,10 +157,17 @@ def _quantiles(probabilities: np.ndarray) -> np.ndarray:
 
 
 def prompt_scores(cells: list[Cell], ratings: np.ndarray, matches: np.ndarray) -> PromptScores:
-    """The scores in the form that claims and figures use, without going through a table."""
-    answers = dict.fromkeys(cells, ratings.shape[1])
-    rows = {cell: row for row, cell in enumerate(cells)}
-    return PromptScores(rows, ratings * matches, ratings * (1 - matches), answers, dict.fromkeys(cells, 0))
+    """The scores in the form that claims and figures use, without going through a table; ratings and matches have the
+    shape (cells, prompts), or (trainings, cells, prompts)."""
+    trainings, prompts = 1 if ratings.ndim == 2 else len(ratings), ratings.shape[-1]
+    values = np.array([ratings * matches, ratings * (1 - matches)]).reshape(2, trainings, len(cells), prompts)
+    return arrange(
+        {cell: values[:, :, row] for row, cell in enumerate(cells)},
+        prompts,
+        answers=dict.fromkeys(cells, trainings * prompts),
+        unrated=dict.fromkeys(cells, 0),
+        trainings=dict.fromkeys(cells, trainings),
+    )
 
 
 def planted(cells: list[Cell], planned: list[Expected], prompts: int) -> PromptScores:
@@ -179,6 +186,7 @@ def full_matrix(plan: Plan = paper, seed: int = 1, config: Mapping | None = None
     rating, match = ratings.ravel(), matches.ravel().astype(bool)
     table = pl.DataFrame({name: np.repeat(values, prompts) for name, values in columns.items()}).with_columns(
         judge=pl.lit(JUDGE),
+        seed=pl.lit(42),
         id=pl.Series(np.tile([f"prompt-{number:02}" for number in range(prompts)], len(cells))),
         prompt=pl.lit("What is synthetic?"),
         response=pl.lit("This is."),

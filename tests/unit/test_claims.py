@@ -117,6 +117,39 @@ def test_where_the_opposite_is_planted_no_claim_holds():
     assert {name: verdict for name, verdict in found.items() if verdict != "does not hold"} == {}
 
 
+def repeated(deviation: float, seed: int = 1, trainings: int = 3):
+    """Scores of a study in which everything the paper says is true, with several trainings a cell whose scores have a
+    standard deviation of so many points."""
+    planned = synthetic_scores.expected(synthetic_scores.paper, CELLS, CONFIG)
+    ratings, matches = synthetic_scores.drawn(planned, PROMPTS, seed)
+    random = np.random.default_rng(seed)
+    shifts = {cell[:3]: random.normal(0, deviation / PROMPTS, trainings) for cell in CELLS}
+    shifted = ratings + np.array([shifts[cell[:3]] for cell in CELLS]).T[:, :, None]
+    return synthetic_scores.prompt_scores(CELLS, shifted, np.broadcast_to(matches, shifted.shape))
+
+
+def test_what_holds_for_trained_models_holds_for_other_seeds_only_if_trainings_agree():
+    claim = {"families-llama": CLAIMS["families-llama"]}
+    verdicts = {}
+    for deviation in (0, 1, 200):
+        scores = repeated(deviation)
+        drawn = scores.resamples(SELECTION["uncertainty"])
+        [part] = claims.answer_claims("judge", claim, scores, drawn, SELECTION)
+        verdicts[deviation] = part.verdict
+        assert part.trainings == 3
+    assert verdicts == {0: "holds", 1: "holds", 200: "cannot tell"}
+
+
+def test_a_verdict_is_about_other_seeds_only_where_every_cell_has_several_trainings(tmp_path):
+    table = synthetic_scores.full_matrix()
+    large = pl.col("model").is_in(CONFIG["select"]["seven-billion"])
+    rows, text = make(tmp_path, pl.concat([table, table.filter(large).with_columns(seed=pl.lit(43))]))
+    assert (rows["families-llama", ""]["trainings"], rows["lora-grows", ""]["trainings"]) == ("2", "1")
+    assert row_of(text, "families-llama:")[0][8] == rows["families-llama", ""]["whole"]
+    assert row_of(text, "lora-grows:")[0][8] == "cannot tell (no variation)"
+    assert "where every cell that a claim compares has several trainings" in text
+
+
 def test_where_nothing_is_planted_nobody_can_tell():
     found = verdicts(synthetic_scores.nothing)
     somewhere = {name for name, claim in CLAIMS.items() if list(claim["expect"].values()) == [0]} - {
@@ -428,7 +461,9 @@ def test_a_prompt_whose_id_differs_in_one_language_is_still_the_same_prompt(tmp_
 def test_the_page_tells_of_its_many_looks_and_of_one_training_a_cell(tmp_path):
     rows, text = make(tmp_path, synthetic_scores.full_matrix())
     assert f"These are {len(CLAIMS)} looks at the same scores." in text
-    assert "*One training a cell*" in text
+    assert "every cell has one training" in text
+    assert {row["trainings"] for row in rows.values()} == {"1"}
+    assert row_of(text, "lora-multilingual:")[0][8] == "cannot tell (no variation)"
     rate = float(rows["lora-multilingual", ""]["q"])
     assert row_of(text, "lora-multilingual:")[0][7] == f"{rate:.3f}" and 0 < rate < 0.05
 

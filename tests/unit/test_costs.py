@@ -145,7 +145,15 @@ def table(ratings):
     """Two answers per cell: {(model, recipe, lang): rating, or None}."""
     return pl.DataFrame(
         [
-            {"judge": "judge", "method": "lora", "model": model, "recipe": recipe, "lang": lang, "id": str(number)}
+            {
+                "judge": "judge",
+                "method": "lora",
+                "model": model,
+                "recipe": recipe,
+                "seed": 42,
+                "lang": lang,
+                "id": str(number),
+            }
             | {"rating": rating, "score": rating, "judge_model": "judge-1", "fingerprint": None}
             for (model, recipe, lang), rating in ratings.items()
             for number in range(2)

@@ -52,6 +52,7 @@ def answers(method, model, recipe, lang, *pairs):
             "method": method,
             "model": model,
             "recipe": recipe,
+            "seed": 42,
             "lang": lang,
             "id": str(number),
             "rating": rating,
@@ -127,11 +128,29 @@ def test_a_value_is_the_sum_of_rating_times_match_over_the_prompts(tmp_path):
         "low": "0",
         "high": "6",
         "prompts": "2",
+        "trainings": "1",
         "unrated": "0",
         "swept": "",
     } | {key: point[key] for key in ("config", "code", "judge", "seed")}
     assert points["Spanish", "English", "bloom-m"]["value"] == "0"
     assert points["Spanish", "monolingual", "bloom-m"]["recipe"] == "mono-es"
+
+
+def test_a_point_of_several_trainings_is_their_mean_with_an_interval_that_contains_how_much_they_differ(tmp_path):
+    rows = replaced(whole(), "lora", "bloom-m", "multilingual", "es", (3, True), (2, True))
+    others = [
+        row | {"seed": seed, "score": row["score"] - seed / 100}
+        for row in rows
+        for seed in (43, 44)
+        if (row["method"], row["model"], row["recipe"]) == ("lora", "bloom-m", "multilingual")
+    ]
+    points, _ = make(tmp_path, rows + others, selection())
+    point, other = points["Spanish", "multilingual", "bloom-m"], points["Spanish", "multilingual", "bloom-s"]
+    assert float(point["value"]) == pytest.approx(5 - 2 * (0.43 + 0.44) / 3, abs=1e-6)
+    assert (point["trainings"], point["prompts"], other["trainings"]) == ("3", "2", "1")
+    once, _ = make(tmp_path, rows, selection())
+    widths = [float(each["high"]) - float(each["low"]) for each in (point, once["Spanish", "multilingual", "bloom-m"])]
+    assert widths[0] > widths[1]
 
 
 def test_a_missing_rating_counts_0_and_is_noted_in_the_csv(tmp_path):
@@ -320,7 +339,7 @@ def test_scores_with_nothing_of_the_selection_or_too_much_stop_the_program(tmp_p
         make(tmp_path, whole(models=["pythia-m"]), selection())
     with pytest.raises(InputError, match="two judges"):
         make(tmp_path, whole() + [row | {"judge": "other"} for row in whole()], selection())
-    with pytest.raises(InputError, match=r"judge/lora/bloom-s/mono-en/en/0 is scored more than once"):
+    with pytest.raises(InputError, match=r"judge/lora/bloom-s/mono-en/42/en/0 is scored more than once"):
         make(tmp_path, whole() + whole(), selection())
     assert not (tmp_path / "figures").exists()
 

@@ -11,6 +11,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 RUN = {"judge": "j", "method": "lora", "model": "m-1b", "recipe": "multilingual"}
 COLUMNS = [
     *RUN,
+    "seed",
     "lang",
     "id",
     "prompt",

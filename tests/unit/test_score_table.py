@@ -14,7 +14,15 @@ import score_table
 
 def rows_of(model, recipe, lang, *ratings, judge="judge"):
     return [
-        {"judge": judge, "method": "lora", "model": model, "recipe": recipe, "lang": lang, "id": str(number)}
+        {
+            "judge": judge,
+            "method": "lora",
+            "model": model,
+            "recipe": recipe,
+            "seed": 42,
+            "lang": lang,
+            "id": str(number),
+        }
         | {"rating": rating, "score": 0.0 if rating is None else float(rating)}
         for number, rating in enumerate(ratings)
     ]

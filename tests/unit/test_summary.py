@@ -16,7 +16,7 @@ SCRIPT = Path(summary.__file__)
 
 def answers(method, model, recipe, lang, *pairs, judge="judge"):
     """Rows of a score table for (rating, match) pairs."""
-    run = {"judge": judge, "method": method, "model": model, "recipe": recipe, "lang": lang}
+    run = {"judge": judge, "method": method, "model": model, "recipe": recipe, "seed": 42, "lang": lang}
     return [
         run | {"id": str(number), "rating": rating, "match": match, "score": (rating or 0) * match}
         for number, (rating, match) in enumerate(pairs)

@@ -101,6 +101,7 @@ def answer(lang, id, rating, match=False, label="eng_Latn", probability=0.9, res
         "method": "lora",
         "model": "bloom-s",
         "recipe": "mono-en",
+        "seed": 42,
         "lang": lang,
         "id": id,
         "prompt": "¿Me ayudas?",

@@ -53,7 +53,7 @@ from basics.kinds import dict_of
 from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
-from reporting.bootstrap import PromptScores, by_prompt, confidence_interval, draw_resamples, resampled_sums
+from reporting.bootstrap import PromptScores, Resamples, by_prompt, confidence_interval
 from reporting.costs import read_costs
 from reporting.drawing import (
     SERIES,
@@ -127,7 +127,7 @@ class Point:
 def points_of(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[Point]:
     """One point per model and series, whether it was measured or not."""
     uncertainty, langs = selection["uncertainty"], selection["langs"]
-    drawn = draw_resamples(selection["prompts"], uncertainty["resamples"], uncertainty["seed"])
+    drawn = scores.resamples(uncertainty)
     found = []
     for method, models in selection["runs"].items():
         for model, series in ((model, series) for model, tuned in models.items() for series in tuned):
@@ -158,14 +158,14 @@ def points_of(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[
 
 
 def mean_score(
-    cells: "Sequence[np.ndarray | None]", drawn: "np.ndarray", level: float
+    cells: "Sequence[np.ndarray | None]", drawn: Resamples, level: float
 ) -> tuple[float, float, float] | tuple[None, None, None]:
     """The score averaged over the cells, and its confidence interval; all None if a cell is missing."""
     known = [cell for cell in cells if cell is not None]
     if len(known) < len(cells):
         return None, None, None
     mean = reduce(add, known) / len(known)
-    low, high = confidence_interval(resampled_sums(mean, drawn), level, len(mean))
+    low, high = confidence_interval(drawn.sums(mean), level, drawn.prompts)
     score, low, high = (round(float(number), 6) for number in (mean.sum(), low, high))
     return score, low, high
 

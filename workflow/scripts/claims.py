@@ -30,23 +30,18 @@ import csv
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING
 
 from basics.command_line import command_line
 from basics.kinds import dict_of
 from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
-from reporting.bootstrap import Cell, PromptScores, by_prompt, draw_resamples
+from reporting.bootstrap import Cell, PromptScores, Resamples, by_prompt
 from reporting.claim_cases import Case, claimed_cases, describe, group_by_part, weights_of
 from reporting.claim_rules import UNKNOWN, overall_verdict, read_claims, verdict_of
 from reporting.evidence import ROUNDING, Evidence, count_cases, false_discovery, holm, varies, weigh
 from reporting.markdown import markdown_table
 from reporting.scores import read_scores
-
-if TYPE_CHECKING:
-    import numpy as np
-
 
 MISSING_TOLERATED = 0.02
 NO_VARIATION = "no variation"
@@ -91,6 +86,7 @@ class Answer:
     cases: int
     ahead: int | None  # cases compared in which the first series is ahead
     unrated: int  # answers compared that have no rating: they count as 0
+    trainings: int  # the fewest that a cell compared has; with one, nothing is known of other seeds
     what: str  # the claim as a whole compares; where nothing could be, what it would
     statement: str
 
@@ -102,7 +98,7 @@ def answer_part(
     claim: Mapping,
     found: Sequence[Case],
     scores: PromptScores,
-    drawn: "np.ndarray",
+    drawn: Resamples,
     selection: Mapping,
     tolerated: float,
 ) -> Answer:
@@ -120,7 +116,9 @@ def answer_part(
     known = None
     if claim["statistic"] == "not_behind" and compared:
         level_with = claim.get("margin", 0) * BEST_RATING / 100
-        known = count_cases(values + level_with, drawn, level, expect)
+        lifted = values.copy()
+        lifted[:, : scores.prompts] += level_with
+        known = count_cases(lifted, drawn, level, expect)
     elif weights.any():
         known = weigh(weights @ values, drawn, level, expect)
     reason = why_nothing(found, compared, scores, tolerated, known)
@@ -145,6 +143,7 @@ def answer_part(
         cases=len(found),
         ahead=int((values.sum(1) > ROUNDING).sum()) if paired else None,
         unrated=sum(scores.unrated[cell] for cell in cells_of(compared)),
+        trainings=min((scores.trainings[cell] for cell in cells_of(compared)), default=0),
         what="",
         statement=claim["claim"],
     )
@@ -183,7 +182,7 @@ def answer_claims(
     judge: str,
     claims: Mapping,
     scores: PromptScores,
-    drawn: "np.ndarray",
+    drawn: Resamples,
     selection: Mapping,
     tolerated: float = MISSING_TOLERATED,
 ) -> list[Answer]:
@@ -253,6 +252,11 @@ def coverage_of(found: Sequence[Answer]) -> str:
     return f"{compared} of {cases}" + (f", {unrated} unrated" if unrated else "")
 
 
+def verdict_for_other_seeds(found: Sequence[Answer], whole: str) -> str:
+    """The verdict on a claim about trainings with any seed: none where a cell has one training."""
+    return whole if min(part.trainings for part in found) > 1 else f"{UNKNOWN} ({NO_VARIATION})"
+
+
 def rate_of(rate: float) -> str:
     """A false-discovery rate with three decimals."""
     return f"{rate:.3f}" if rate >= 0.001 else "< 0.001"
@@ -289,6 +293,7 @@ def claim_rows(claims: Mapping, found: Sequence[Answer], figures: Mapping) -> It
             "expected": members[0].expected,
             "verdict": f"**{whole}**{remarks(claim, members, whole, figures)}",
             "q": rate_of(members[0].q),
+            "other seeds": verdict_for_other_seeds(members, whole),
         }
 
 
@@ -311,6 +316,7 @@ def claims_page(
 ) -> str:
     """The claims of every judge as Markdown."""
     text = ["# What the scores say about the paper's claims"]
+    repeated = any(part.trainings > 1 for members in found.values() for part in members)
     if note:
         text.append(f"**{note}**")
     for judge, members in found.items():
@@ -321,7 +327,7 @@ def claims_page(
             text.append(markdown_table(lines, right=["ahead", "compared"]))
         if any(part.unrated for part in members):
             text.append("Answers without a rating count as 0.")
-    return "\n\n".join([*text, *explanations(len(claims), selection, tolerated)]) + "\n"
+    return "\n\n".join([*text, *explanations(len(claims), selection, tolerated), about_seeds(repeated)]) + "\n"
 
 
 def explanations(claims: int, selection: Mapping, tolerated: float) -> list[str]:
@@ -347,12 +353,24 @@ def explanations(claims: int, selection: Mapping, tolerated: float) -> list[str]
         f" claims get a verdict by chance, here about {max(round(claims * (1 - level)), 1)}. *q* is the false-discovery"
         " rate over all claims of a judge (Benjamini and Hochberg): of the verdicts with a q of 0.05 or less, about one"
         " in twenty is to be expected to be wrong.",
-        "*One training a cell*: intervals and verdicts are about these trained models. They reflect the choice of"
-        " prompts, not a training with another seed, nor another judge. In simulated studies without any difference, a"
-        " claim that there is one gets a verdict in 4 % of studies if trainings with another seed would score the same,"
-        " in 9 % (18 % for the most sensitive) if their scores have a standard deviation of 3 of 150 points, and in"
-        " 16 % (34 %) at 5 points (docs/benchmarks.md).",
     ]
+
+
+def about_seeds(repeated: bool) -> str:
+    """What verdicts say of trainings with other seeds, where some cells have several trainings, or none."""
+    if repeated:
+        return (
+            "*Other seeds*: where every cell that a claim compares has several trainings, scores are their means,"
+            " intervals contain how much these differ, and the verdict is about trainings with any seed. Elsewhere, it"
+            " is about these trained models alone. No interval reflects another judge."
+        )
+    return (
+        "*Other seeds*: every cell has one training. Intervals and verdicts are about these trained models: they"
+        " reflect the choice of prompts, not a training with another seed, nor another judge. In simulated studies without any"
+        " difference, a claim that there is one gets a verdict in 4 % of studies if trainings with another seed would"
+        " score the same, in 9 % (18 % for the most sensitive) if their scores have a standard deviation of 3 of 150"
+        " points, and in 16 % (34 %) at 5 points (docs/benchmarks.md). `seeds` in the configuration repeats trainings."
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -377,12 +395,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     selection = check_selection(read_object(options.selection), "--selection", KEYS)
     scores = read_scores(options.scores, ("rating", "score"))
     uncertainty, tolerated = selection["uncertainty"], options.missing_tolerated
-    drawn = draw_resamples(selection["prompts"], uncertainty["resamples"], uncertainty["seed"])
-    found = {
-        table["judge"][0]: answer_claims(
-            table["judge"][0], claims, by_prompt(table, selection["prompts"]), drawn, selection, tolerated
-        )
+    by_judge = {
+        table["judge"][0]: by_prompt(table, selection["prompts"])
         for table in scores.partition_by("judge", maintain_order=True)
+    }
+    found = {
+        judge: answer_claims(judge, claims, known, known.resamples(uncertainty), selection, tolerated)
+        for judge, known in by_judge.items()
     }
     write_rows(f"{options.output_prefix}.csv", found, selection)
     write_text(f"{options.output_prefix}.md", claims_page(claims, found, selection, options.note, tolerated))

@@ -1,4 +1,4 @@
-"""Merge the score tables of many runs into one, sorted by judge, method, model, recipe and language.
+"""Merge the score tables of many runs into one, sorted by judge, method, model, recipe, seed and language.
 
 The answers of a run in a language stay in the order of its prompts, which aligns the prompts across languages. Sorting
 by id would not, because ids may differ between languages (one of the published Chinese prompts has a different id).
@@ -11,7 +11,7 @@ from pathlib import Path
 from basics.command_line import command_line
 from basics.errors import InputError
 from basics.tables import write_parquet
-from reporting.scores import KEY, read_table
+from reporting.scores import KEY, read_table, scored_twice
 
 
 def main() -> None:
@@ -30,12 +30,10 @@ def main() -> None:
                 f"{path}: columns differ from those of {arguments.scores[0]}; make both again with score.py"
             )
     scores = pl.concat(tables).sort(KEY[:-1], maintain_order=True)  # all but the id
-    twice = scores.filter(scores.select(KEY).is_duplicated())
-    if len(twice):
-        first = "/".join(twice.select(KEY).row(0))
-        raise InputError(f"--scores: {first} appears twice; give each run's table once")
+    if twice := scored_twice(scores):
+        raise InputError(f"--scores: {twice} appears twice; give each run's table once")
     write_parquet(arguments.output, scores)
-    runs = scores.select(KEY[:4]).n_unique()
+    runs = scores.select(KEY[:5]).n_unique()
     print(f"scores: {len(scores)} responses of {runs} runs, {scores['rating'].null_count()} unrated", file=sys.stderr)
 
 

@@ -66,7 +66,7 @@ from basics.kinds import dict_of
 from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
-from reporting.bootstrap import PromptScores, by_prompt, confidence_interval, draw_resamples, resampled_sums
+from reporting.bootstrap import PromptScores, Resamples, by_prompt, confidence_interval
 from reporting.drawing import (
     WIDTHS,
     Surroundings,
@@ -130,7 +130,7 @@ class Panel:
 class Point:
     """One plotted number, and a row of the csv; `value`, `low`, `high` are None if scores are missing or incomplete.
 
-    `low` and `high` are the ends of the bootstrap confidence interval over prompts.
+    `low` and `high` are the ends of the bootstrap confidence interval over prompts and, with several trainings, seeds.
     """
 
     number: int
@@ -146,6 +146,7 @@ class Point:
     low: float | None
     high: float | None
     prompts: int
+    trainings: int  # the fewest of its cells; `value` is their mean
     unrated: int  # answers without a rating: they count as 0
     swept: float | None = None  # value of the setting that is swept
 
@@ -245,7 +246,7 @@ def points_of(figure: dict, scores: PromptScores) -> Iterator[Point]:
     """Every number of the figure, panel by panel, series by series."""
     measure = "lost" if figure["kind"] == "consistency" else "score"
     uncertainty = figure["uncertainty"]
-    drawn = draw_resamples(figure["maximum"] // BEST_RATING, uncertainty["resamples"], uncertainty["seed"])
+    drawn = scores.resamples(uncertainty)
     for panel in panels_of(figure):
         for series in series_of(figure):
             if series == "English" and panel.langs == ("en",) and "monolingual" in series_of(figure):
@@ -268,7 +269,8 @@ def points_of(figure: dict, scores: PromptScores) -> Iterator[Point]:
                     value=value,
                     low=low,
                     high=high,
-                    prompts=sum(scores.answers.get(cell, 0) for cell in cells),
+                    prompts=sum(scores.answers.get(cell, 0) // scores.trainings.get(cell, 1) for cell in cells),
+                    trainings=min(scores.trainings.get(cell, 0) for cell in cells),
                     unrated=sum(scores.unrated.get(cell, 0) for cell in cells),
                     swept=swept,
                 )
@@ -289,15 +291,15 @@ def runs_of_series(figure: dict, panel: Panel, series: str) -> Iterator[tuple[fl
 
 
 def estimate(
-    cells: "Sequence[np.ndarray | None]", drawn: "np.ndarray", level: float
+    cells: "Sequence[np.ndarray | None]", drawn: Resamples, level: float
 ) -> tuple[float, float, float] | tuple[None, None, None]:
     """The sum over the prompts, averaged over the cells, and its confidence interval; all None if a cell is missing."""
     known = [cell for cell in cells if cell is not None]
     if len(known) < len(cells):
         return None, None, None
-    by_prompts = reduce(add, known)
-    low, high = confidence_interval(resampled_sums(by_prompts, drawn), level, len(by_prompts))
-    value, low, high = (round(float(total) / len(cells), 6) for total in (by_prompts.sum(), low, high))
+    values = reduce(add, known)
+    low, high = confidence_interval(drawn.sums(values), level, drawn.prompts)
+    value, low, high = (round(float(total) / len(cells), 6) for total in (values.sum(), low, high))
     return value, low, high  # rounded: sums of thirds depend on the order
 
 
@@ -545,10 +547,13 @@ def surroundings(figure: dict, shown: Sequence[Point]) -> Surroundings:
     unrated = sum({(point.method, point.model, point.recipe, point.lang): point.unrated for point in shown}.values())
     level = f"{100 * figure['uncertainty']['level']:g} %"
     footer = [
-        missing_warning([(point.unrated, point.prompts) for point in shown], figure.get("missing_tolerated", 1)),
+        missing_warning(
+            [(point.unrated, point.prompts * point.trainings) for point in shown], figure.get("missing_tolerated", 1)
+        ),
         f"Judge: {figure['judge']}",
         f"{'Bars' if figure['kind'] == 'family' else 'Bands'}: {level} bootstrap confidence intervals over prompts,"
         " of each series alone: where they overlap, the claims compare prompt by prompt",
+        repeats(shown),
         *conventions(figure),
         f"{unrated} answers have no rating and count as 0" if unrated else "",
         f"{lost} of {len(shown)} points are missing" if lost else "",
@@ -560,6 +565,18 @@ def surroundings(figure: dict, shown: Sequence[Point]) -> Surroundings:
         "sweep": figure.get("sweep", {}).get("name", ""),
     }.get(figure["kind"], f"model size ({size_unit(figure['models'])[1]})")
     return Surroundings(figure["title"], below, footer, figure.get("watermark", ""))
+
+
+def repeats(shown: Sequence[Point]) -> str:
+    """How many points are means over several trainings; "" if none is."""
+    repeated = [point for point in shown if point.trainings > 1]
+    if not repeated:
+        return ""
+    most = max(point.trainings for point in repeated)
+    return (
+        f"{len(repeated)} of {len(shown)} points are means over {most} trainings with different seeds, and their"
+        " intervals are over seeds as well"
+    )
 
 
 def conventions(figure: dict) -> list[str]:

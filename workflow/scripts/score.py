@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-COORDINATES = ("judge", "method", "model", "recipe")
+COORDINATES = ("judge", "method", "model", "recipe")  # and seed
 
 
 def read_by_key(path: Path, fields: Mapping[str, Kind | None]) -> dict[Key, dict]:
@@ -96,7 +96,7 @@ def decoding_of(path: Path | None) -> str | None:
 
 
 def make_score_table(
-    rows: list[dict], coordinates: dict[str, str], decoding: str | None, missing: str
+    rows: list[dict], coordinates: dict[str, str], seed: int | None, decoding: str | None, missing: str
 ) -> "pl.DataFrame":
     """One row per response: the run's coordinates, the columns of `rows`, and the score from rating and match."""
     import polars as pl
@@ -125,6 +125,7 @@ def make_score_table(
     table = pl.DataFrame([{name: row[name] for name in schema} for row in whole], schema=schema)
     return table.select(
         *(pl.lit(coordinates[name], pl.String).alias(name) for name in COORDINATES),
+        pl.lit(seed, pl.Int64).alias("seed"),
         *schema,
         (rating * pl.col("match").cast(pl.Float64)).alias("score"),
     )
@@ -156,12 +157,13 @@ def main() -> None:
     parser.add_argument("--missing", choices=["zero", "null"], default="zero", help="score of a missing rating")
     for name in COORDINATES:
         parser.add_argument(f"--{name}", required=True, help="a coordinate of the run")
+    parser.add_argument("--seed", type=int, help="seed of the training (default: unknown)")
     parser.add_argument("--output", required=True, type=Path, help="parquet")
     arguments = parser.parse_args()
 
     rows = read_run(arguments.responses, arguments.ratings, arguments.langid)
     coordinates = {name: getattr(arguments, name) for name in COORDINATES}
-    table = make_score_table(rows, coordinates, decoding_of(arguments.decoding), arguments.missing)
+    table = make_score_table(rows, coordinates, arguments.seed, decoding_of(arguments.decoding), arguments.missing)
     write_parquet(arguments.output, table)
 
     for line in missing_rating_warnings(table, arguments.missing):

@@ -1,7 +1,8 @@
 """The scores of all runs as tables: PREFIX.csv, PREFIX.md and PREFIX.tex.
 
-The csv has one row per judge, run and language: the score (the sum over the prompts), its bootstrap confidence interval
-(bootstrap.py), the number of prompts answered, and the number of answers without a rating (they count as 0). The
+The csv has one row per judge, run and language: the score (the sum over the prompts; where a run is repeated with other
+seeds, the mean over its trainings), its bootstrap confidence interval (bootstrap.py), and the numbers of prompts
+answered, of trainings, and of answers without a rating (they count as 0). The
 Markdown and the LaTeX (booktabs) have one row per tuned model and one column per language; a dash means that a run has
 no answers, a star that it has not answered all prompts, in which case the csv row has no interval.
 """
@@ -17,13 +18,13 @@ from basics.command_line import command_line
 from basics.errors import InputError
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
-from reporting.bootstrap import by_prompt, confidence_interval, draw_resamples, resampled_sums
+from reporting.bootstrap import by_prompt, confidence_interval
 from reporting.markdown import ABSENT, format_score, markdown_table
 from reporting.order import in_order, method_place, recipe_order
-from reporting.scores import read_scores
+from reporting.scores import read_scores, sum_by_cell
 from study.series import METHODS
 
-COLUMNS = ("judge", "method", "model", "recipe", "lang", "score", "low", "high", "prompts", "unrated")
+COLUMNS = ("judge", "method", "model", "recipe", "lang", "score", "low", "high", "prompts", "trainings", "unrated")
 CAPTION = "Evaluation scores of all tuned models: the sum over {prompts} prompts, of {maximum}."
 STAR = "A star: not all of the prompts were answered."
 SPECIAL = {letter: f"\\{letter}" for letter in "%_&#${}"} | {
@@ -40,16 +41,14 @@ SPECIAL = {letter: f"\\{letter}" for letter in "%_&#${}"} | {
 
 def score_rows(table, prompts: int, level: float, resamples: int, seed: int) -> list[dict]:
     """One judge's rows of the csv, unordered."""
-    import polars as pl
-
-    scores, drawn = by_prompt(table, prompts), draw_resamples(prompts, resamples, seed)
-    sums = table.group_by("method", "model", "recipe", "lang").agg(pl.col("score").sum().round(6))
+    scores = by_prompt(table, prompts)
+    drawn = scores.resamples({"resamples": resamples, "seed": seed})
     rows = []
-    for *cell, score in sums.iter_rows():
+    for *cell, score, answered, trainings in sum_by_cell(table).iter_rows():
         values = scores.values(tuple(cell))
-        ends = (None, None) if values is None else confidence_interval(resampled_sums(values, drawn), level, prompts)
+        ends = (None, None) if values is None else confidence_interval(drawn.sums(values), level, prompts)
         low, high = (None if end is None else round(end, 6) for end in ends)
-        known = (score, low, high, scores.answers[tuple(cell)], scores.unrated[tuple(cell)])
+        known = (score, low, high, answered, trainings, scores.unrated[tuple(cell)])
         rows.append(dict(zip(COLUMNS, (table["judge"][0], *cell, *known), strict=True)))
     return rows
 

@@ -24,7 +24,7 @@ from reporting.controls import warnings
 from reporting.costs import cost_totals, read_costs
 from reporting.markdown import ABSENT, format_score, markdown_table
 from reporting.order import in_order, method_place, recipe_order
-from reporting.scores import read_scores
+from reporting.scores import read_scores, sum_by_cell
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,14 +40,12 @@ def artifact_list(paths: Sequence[str]) -> list[str]:
 
 def score_rows(scores: "pl.DataFrame", models: Sequence[str], languages: Sequence[str]) -> list[dict]:
     """One row per tuned model: its score in each language, with a star if it answered fewer prompts than others."""
-    import polars as pl
-
-    cells = scores.group_by("method", "model", "recipe", "lang").agg(sum=pl.col("score").sum(), prompts=pl.len())
+    cells = sum_by_cell(scores)
     found = {(row["method"], row["model"], row["recipe"], row["lang"]): row for row in cells.iter_rows(named=True)}
     expected = cells["prompts"].max()
 
     def format_cell(cell: dict | None) -> str:
-        return ABSENT if cell is None else f"{format_score(cell['sum'])}{'*' if cell['prompts'] < expected else ''}"
+        return ABSENT if cell is None else f"{format_score(cell['score'])}{'*' if cell['prompts'] < expected else ''}"
 
     place = recipe_order(languages)
     runs = sorted(
@@ -90,7 +88,7 @@ def judge_section(scores: "pl.DataFrame", models: Sequence[str], languages: Sequ
 
     models, languages = in_order(scores["model"], models), in_order(scores["lang"], languages)
     rows = score_rows(scores, models, languages)
-    prompts = max(scores.group_by("method", "model", "recipe", "lang").len()["len"].to_list())
+    prompts = max(sum_by_cell(scores)["prompts"].to_list())
     unrated = scores["rating"].null_count()
     text = [
         f"Evaluation score{stand_in}: the sum over {prompts} prompts; the maximum is {BEST_RATING * prompts}.",

@@ -13,7 +13,7 @@ these are alike, and resamples of the responses would take them for independent,
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from reporting.bootstrap import confidence_interval, draw_resamples, resampled_sums
+from reporting.bootstrap import confidence_interval, draw_resamples
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,6 +94,6 @@ def interval(
         return None
     by_prompt = np.zeros((len(number), *matrices.shape[1:]))
     np.add.at(by_prompt, place, matrices[compared])
-    found = measure(resampled_sums(np.moveaxis(by_prompt, 0, -1), draw_resamples(len(number), RESAMPLES, seed)))
+    found = measure(draw_resamples(len(number), RESAMPLES, seed).sums(np.moveaxis(by_prompt, 0, -1)))
     defined = found[~np.isnan(found)]
     return confidence_interval(defined, LEVEL, len(number)) if len(defined) >= LEAST_DEFINED * RESAMPLES else None

@@ -81,7 +81,7 @@ def share_over_prompts(name: str, values: Mapping[str, Sequence[float]]) -> Row:
     if not len(counts):
         return dict.fromkeys((name, f"{name} from", f"{name} to"))
     drawn = draw_resamples(len(counts), RESAMPLES, SEED)
-    low, high = confidence_interval(sums @ drawn / (counts @ drawn), LEVEL, len(counts))
+    low, high = confidence_interval(sums @ drawn.counts / (counts @ drawn.counts), LEVEL, len(counts))
     return {name: float(sums.sum() / counts.sum()), f"{name} from": low, f"{name} to": high}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
 
-from reporting.bootstrap import confidence_interval, resampled_sums
+from reporting.bootstrap import Resamples, confidence_interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,24 +65,26 @@ def tail_probability(beyond: "np.ndarray", prompts: int) -> float:
     return NormalDist().cdf(copysign(normal, quantile))
 
 
-def weigh(by_prompts: "np.ndarray", drawn: "np.ndarray", level: float, expect: Mapping[str, float]) -> Evidence:
-    """The evidence on a sum of values by prompt."""
+def weigh(values: "np.ndarray", drawn: Resamples, level: float, expect: Mapping[str, float]) -> Evidence:
+    """The evidence on a sum of values by prompt, of shape (prompts + repeated trainings,), as in
+    PromptScores."""
     import numpy as np
 
-    prompts, informative = len(by_prompts), informative_prompts(by_prompts)
-    effect = float(by_prompts.sum())
+    informative = informative_prompts(values[: drawn.prompts])
+    effect = float(values[: drawn.prompts].sum())
     if not varies(informative, level):
         return Evidence(effect, None, None, 1.0, 1.0)
-    estimates = np.round(resampled_sums(by_prompts, drawn), DECIMALS)
+    estimates = np.round(drawn.sums(values), DECIMALS)
     within = [WITHIN[side](estimates, bound) for side, bound in expect.items()]
     least = 0.5**informative
-    holds = max(least, *(tail_probability(~each, prompts) for each in within))
-    fails = max(least, min(tail_probability(each, prompts) for each in within))
-    return Evidence(effect, *confidence_interval(estimates, level, prompts), holds, fails)
+    holds = max(least, *(tail_probability(~each, drawn.prompts) for each in within))
+    fails = max(least, min(tail_probability(each, drawn.prompts) for each in within))
+    return Evidence(effect, *confidence_interval(estimates, level, drawn.prompts), holds, fails)
 
 
-def count_cases(values: "np.ndarray", drawn: "np.ndarray", level: float, expect: Mapping[str, float]) -> Evidence:
-    """The evidence on the share of cases, in percent, that are not behind; `values` has the shape (cases, prompts).
+def count_cases(values: "np.ndarray", drawn: Resamples, level: float, expect: Mapping[str, float]) -> Evidence:
+    """The evidence on the share of cases, in percent, that are not behind; `values` has a row for
+    each, as for `weigh`.
 
     A count does not change smoothly, so its resampled values need not surround it. Its interval runs from the cases
     that are certainly not behind to all but those that are certainly behind, by closed testing.

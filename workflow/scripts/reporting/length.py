@@ -71,7 +71,7 @@ def slope_row(judge: str, ratings: "pl.DataFrame", lengths: "pl.DataFrame") -> R
     if not alone.sum():
         return row
     drawn = draw_resamples(len(alone), RESAMPLES, SEED)
-    slopes = [x / y for x, y in zip(together @ drawn, alone @ drawn, strict=True) if y]
+    slopes = [x / y for x, y in zip(together @ drawn.counts, alone @ drawn.counts, strict=True) if y]
     low, high = confidence_interval(slopes, LEVEL, len(alone))
     return row | {"slope": float(together.sum() / alone.sum()), "slope from": low, "slope to": high}
 
