@@ -409,13 +409,25 @@ def test_the_local_profile_plans_the_paper():
         ("pinch", 2 * 5),
         ("equal-tokens", 13 * 8),
         ("learning-rate", 2 * 5),
-        ("seeds", 3 * 8),
     ],
 )
 def test_a_study_beyond_the_paper_trains_what_its_figures_show(preset, trainings):
     jobs = counts(dry_run("--configfile", f"config/presets/{preset}.yaml", "--", "all_figures"))
     assert jobs["train"] == jobs["respond"] == trainings
     assert jobs["figure"] == (2 if preset == "equal-tokens" else 1)
+
+
+def test_three_seeds_add_80_trainings_to_the_papers_and_draw_the_samples_again(tmp_path):
+    jobs = dry_run("--configfile", "config/presets/three-seeds.yaml", "--", "all_figures")
+    assert counts(jobs)["train"] == counts(jobs)["score"] == 160 + 80
+    assert counts(jobs)["micro_batch"] == 15 + 5, "the further trainings need no search of their own"
+    drawn = {re.search(r"--name (\S+)", job.command)[1]: job.command for job in jobs if job.rule == "recipe"}
+    assert "--rows one-language" in drawn["downsampled-seed43"]
+    assert "--seed 42 --sample-seed 43" in drawn["downsampled-seed43"]
+    assert "--sample-seed" not in drawn["downsampled"]
+    assert "multilingual-seed43" not in drawn, "it has all rows, whatever the seed"
+    [scored] = [job.command for job in jobs if "/lora/llama-7b/multilingual-seed43.parquet" in job.command]
+    assert "--recipe multilingual --seed 43" in scored
 
 
 def test_a_run_that_no_figure_shows_is_refused_in_one_line():

@@ -10,7 +10,7 @@ import shutil
 import polars as pl
 import pytest
 
-from basics.reading import read_json
+from basics.reading import read_json, read_jsonl
 from edits import change
 from snake import DEMO, REPOSITORY, counts, dry_run, run
 
@@ -34,6 +34,28 @@ def test_the_micro_batch_is_found_by_the_rule_that_the_paper_uses(copy, tmp_path
     wanted = dry_run(*DEMO, "auto.yaml", "--", "results/demo/models/full/tiny-bloom-s/mono-en", directory=copy)
     assert [job.rule for job in wanted] == ["train"], "the setting has changed, but the size has been found"
     assert f"--micro-batch {found}" in wanted[0].command
+
+
+def test_a_repeated_training_draws_another_sample_and_joins_the_scores_of_its_run(copy, tmp_path):
+    (tmp_path / "seeds.yaml").write_text(
+        "select: { small-bloom: [tiny-bloom-s] }\n"
+        "seeds: { values: [42, 43], runs: { lora: [small-bloom] }, recipes: [downsampled] }\n"
+    )
+    wanted = counts(dry_run(*DEMO, "seeds.yaml", "--", "all_figures", directory=copy))
+    assert (wanted["recipe"], wanted["tokenize"], wanted["train"], wanted["respond"]) == (1, 1, 1, 1)
+    run("seeds.yaml", "--", "results/demo/figures/figure3.csv", "results/demo/claims.csv", directory=copy)
+    results = copy / "results" / "demo"
+    first, second = (
+        {(row["lang"], row["id"]) for row in read_jsonl(results / "recipes" / name / "train.jsonl")}
+        for name in ("downsampled", "downsampled-seed43")
+    )
+    assert len(first) == len(second) and first != second
+    again = pl.read_parquet(results / "scores.parquet").filter(pl.col("seed") == 43)
+    assert again.select("method", "model", "recipe").unique().row(0) == ("lora", "tiny-bloom-s", "downsampled")
+    figure = pl.read_csv(results / "figures" / "figure3.csv")
+    repeated = (pl.col("model") == "tiny-bloom-s") & (pl.col("recipe") == "downsampled")
+    assert figure.filter(repeated)["trainings"].unique().to_list() == [2]
+    assert figure.filter(~repeated)["trainings"].unique().to_list() == [1]
 
 
 def test_figures_tables_and_summary_are_made():
@@ -93,8 +115,6 @@ def test_multilingual_tuning_answers_in_the_language_asked_and_english_tuning_do
 
 
 def test_translations_keep_ids_count_order_and_lines():
-    from basics.reading import read_jsonl
-
     seed = read_jsonl(RESULTS / "seed/train.jsonl")
     assert len(seed) >= 150
     for lang in TRAINED[1:]:

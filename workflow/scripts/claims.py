@@ -366,10 +366,11 @@ def about_seeds(repeated: bool) -> str:
         )
     return (
         "*Other seeds*: every cell has one training. Intervals and verdicts are about these trained models: they"
-        " reflect the choice of prompts, not a training with another seed, nor another judge. In simulated studies without any"
-        " difference, a claim that there is one gets a verdict in 4 % of studies if trainings with another seed would"
-        " score the same, in 9 % (18 % for the most sensitive) if their scores have a standard deviation of 3 of 150"
-        " points, and in 16 % (34 %) at 5 points (docs/benchmarks.md). `seeds` in the configuration repeats trainings."
+        " reflect the choice of prompts, not a training with another seed, nor another judge. In simulated studies"
+        " without any difference, a claim that there is one gets a verdict in 4 % of studies if trainings with"
+        " another seed would score the same, in 9 % (18 % for the most sensitive) if their scores have a standard"
+        " deviation of 3 of 150 points, and in 16 % (34 %) at 5 points (docs/benchmarks.md). `seeds` in the"
+        " configuration repeats trainings."
     )
 
 
