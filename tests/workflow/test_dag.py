@@ -426,7 +426,9 @@ def test_three_seeds_add_80_trainings_to_the_papers_and_draw_the_samples_again(t
     assert "--seed 42 --sample-seed 43" in drawn["downsampled-seed43"]
     assert "--sample-seed" not in drawn["downsampled"]
     assert "multilingual-seed43" not in drawn, "it has all rows, whatever the seed"
-    [scored] = [job.command for job in jobs if "/lora/llama-7b/multilingual-seed43.parquet" in job.command]
+    [scored] = [
+        job.command for job in jobs if job.rule == "score" and "/lora/llama-7b/multilingual-seed43." in job.command
+    ]
     assert "--recipe multilingual --seed 43" in scored
 
 

@@ -46,7 +46,7 @@ def test_a_repeated_training_draws_another_sample_and_joins_the_scores_of_its_ru
     run("seeds.yaml", "--", "results/demo/figures/figure3.csv", "results/demo/claims.csv", directory=copy)
     results = copy / "results" / "demo"
     first, second = (
-        {(row["lang"], row["id"]) for row in read_jsonl(results / "recipes" / name / "train.jsonl")}
+        set(pl.read_parquet(results / "recipes" / name / "train.parquet").select("lang", "id").iter_rows())
         for name in ("downsampled", "downsampled-seed43")
     )
     assert len(first) == len(second) and first != second

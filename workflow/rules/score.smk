@@ -2,9 +2,9 @@
 #
 # in   responses of a run, with the record of their decoding, its ratings and langid
 # out  <results>/scores/{judge}/{method}/{model}/{recipe}.parquet
-#          one row per response: judge, method, model, recipe, seed, lang, id, prompt, response, response_sha256, decoding,
-#          rating (mean of the repeats), ratings, explanation, judge_model, fingerprint, label, probability, match,
-#          code_decides, lines_match, words_match, score
+#          one row per response: judge, method, model, recipe, seed, lang, id, prompt, response, response_sha256,
+#          decoding, rating (mean of the repeats), ratings, explanation, judge_model, fingerprint, label, probability,
+#          match, code_decides, lines_match, words_match, score
 #      <results>/scores.parquet   all of them
 
 

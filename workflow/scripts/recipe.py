@@ -297,10 +297,7 @@ def main() -> None:
     )
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument(
-        "--sample-seed",
-        type=int,
-        metavar="SEED",
-        help="draw and shuffle the training rows by another seed than the held-out ones (default: --seed)",
+        "--sample-seed", type=int, metavar="SEED", help="seed of the training rows, if not that of the held-out ones"
     )
     parser.add_argument(
         "--drop-flag",
