@@ -15,8 +15,10 @@ import bench_claims  # noqa: E402
 import bench_dag  # noqa: E402
 import bench_gpu  # noqa: E402
 import bench_judging  # noqa: E402
+import bench_language_confusion  # noqa: E402
 import bench_training  # noqa: E402
 import random_model  # noqa: E402
+from real_parts import real_parts  # noqa: E402
 from study.checking import check_configuration  # noqa: E402
 from study.configuration import merge, read_configs  # noqa: E402
 from synthetic_rows import lexicon, synthetic_rows  # noqa: E402
@@ -174,3 +176,23 @@ def test_a_trainings_deviation_is_the_same_in_all_of_its_languages():
 def test_the_claim_about_families_is_found_where_it_is_true_by_25_points():
     assert bench_claims.power(25, 0.98, 40) >= 0.7
     assert bench_claims.power(0, 0.98, 40) == 0
+
+
+@real_parts
+def test_a_rate_of_language_confusion_is_the_mean_over_the_sources_that_have_answers_to_judge(tmp_path):
+    (tmp_path / "words").write_text("books\n")
+    russian, mixed = "Моя бабушка любит читать в саду", "Моя бабушка любит читать books в саду"
+    english = "My grandmother likes to read in the garden"
+    answers = {"one": [russian, mixed, english, "Да"], "two": [english]}
+    lines = [f"m,{text},monolingual,{source},ru" for source, texts in answers.items() for text in texts]
+    (tmp_path / "m.csv").write_text("\n".join(["model,completion,task,source,language", *lines]), encoding="utf-8")
+    ((cell, rates),) = bench_language_confusion.our_rates(tmp_path, tmp_path / "m.csv", tmp_path).items()
+    assert cell == ("m", "monolingual", "ru")
+    assert rates == pytest.approx({"LPR": (200 / 3 + 0) / 2, "WPR": (50 + 100) / 2})
+
+
+def test_a_table_of_language_confusion_has_the_mean_difference_and_the_largest():
+    pair = bench_language_confusion.Pair
+    assert bench_language_confusion.columns([pair(50.0, 51.0), pair(60.0, 57.0)]) == ["55.0", "54.0", "-1.0", "-3.0"]
+    assert bench_language_confusion.columns([pair(50.0, 49.98)]) == ["50.0", "50.0", "+0.0", "+0.0"]
+    assert bench_language_confusion.columns([]) == ["–"] * 4

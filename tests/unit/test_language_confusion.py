@@ -80,6 +80,7 @@ def test_an_english_word_is_found_between_chinese_or_japanese_words():
     for line, label, scripts in [
         ("我们学习programming很重要", "zho_Hans", CHINESE),
         ("私はprogrammingを学ぶ", "jpn_Jpan", JAPANESE),
+        ("第1章2programming入門", "jpn_Jpan", JAPANESE),
     ]:
         assert confusion([line], [(label, 1.0)], [label], scripts, WORDS)["words_match"] is False
 

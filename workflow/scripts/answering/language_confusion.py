@@ -35,7 +35,7 @@ PUNCTUATION = str.maketrans("—", " ", string.punctuation + "،")
 
 # Japanese words, of which two characters are one: a segmenter as theirs, MeCab, needs a dictionary of 250 MB.
 JAPANESE = regex.compile(
-    r"(?V1)[\p{Han}\p{Hiragana}\p{Katakana}ー]{1,2}|[\w--[\p{Han}\p{Hiragana}\p{Katakana}ー]]+|[^\w\s]"
+    r"(?V1)[\p{Han}\p{Hiragana}\p{Katakana}ー]{1,2}|[[\p{L}\p{M}]--[\p{Han}\p{Hiragana}\p{Katakana}ー]]+|\p{N}+|[^\w\s]"
 )
 
 Label = tuple[str | None, float]  # the best label and its probability
