@@ -19,9 +19,10 @@ SNAKEMAKE := $(ACTIVE) snakemake --profile profiles/local
 TEXT      := $(ACTIVE) python workflow/scripts/demo_text.py --grammar resources/demo/grammar.yaml
 
 # Tests spend as much time waiting for servers, disks and clocks as computing, so three at a time keep two cores busy.
-# Files whose tests take minutes go first, so that no core waits for them in the end.
+# Files whose tests take half a minute or more go first, so that no core waits for one of them in the end.
 PYTEST    := pytest --numprocesses 3
-SLOW      := tests/faults tests/workflow/test_dag.py tests/unit/test_invariants.py tests/unit/test_judge.py
+SLOW_UNIT := judge invariants claims fonts device convert_gguf hostile generation micro_batch translate_shard translation_model
+SLOW      := tests/faults tests/workflow $(SLOW_UNIT:%=tests/unit/test_%.py)
 
 # `make env` by itself asks for PyPI's torch; other targets that name no index take the environment as it is.
 MADE_FROM := $(shell cat $(MAIN)/.torch-index 2>/dev/null)

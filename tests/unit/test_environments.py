@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import packages_distributions, requires, version
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def test_a_conda_environment_has_the_pins_of_the_lock(environment):
         assert LOCK[package] == version, package
 
 
+@cache  # programs share their modules
 def imported(path: Path) -> set[str]:
     """Every package that a program imports, anywhere in it, directly or through its modules."""
     found = set()
