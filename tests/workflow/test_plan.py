@@ -88,7 +88,8 @@ def test_a_judge_that_is_shut_down_before_the_planned_end_is_told_in_one_line_af
 
 
 def test_on_an_h100_it_is_305_hours(house):
-    assert device_hours(plan(house, "--config", "plan={device: H100}", "--", "all_models")) == pytest.approx(305, rel=0.01)
+    planned = plan(house, "--config", "plan={device: H100}", "--", "all_models")
+    assert device_hours(planned) == pytest.approx(305, rel=0.01)
 
 
 def test_todays_bases_fit_into_their_rows_of_compute(house):
