@@ -546,9 +546,12 @@ READERS = [
     ),
     Reader(
         "table2",
-        "--scores {h}/scores.parquet --output-prefix {out}/t",
+        "--scores {h}/scores.parquet --languages {h}/languages.yaml --output-prefix {out}/t",
         "t.csv t.md",
-        {"scores.parquet": parquet(f"{SCORES} prompt response rating explanation label probability match")},
+        {
+            "scores.parquet": parquet(f"{SCORES} prompt response rating explanation label probability match"),
+            "languages.yaml": LANGUAGES,
+        },
     ),
     Reader(
         "score_table",

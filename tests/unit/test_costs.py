@@ -108,24 +108,13 @@ def test_models_that_were_not_trained_here_are_not_measured_and_totals_say_so(tm
 def test_rows_are_sorted_by_method_model_and_recipe_in_the_order_asked_for(tmp_path):
     runs = ["full/a/mono-es", "lora/b/downsampled", "lora/b/mono-en", "lora/a/multilingual", "lora/b/mono-es"]
     models = [str(trained(tmp_path, run)) for run in runs]
-    costs.main(
-        [
-            "--output-prefix",
-            str(tmp_path / "costs"),
-            "--order",
-            "b",
-            "a",
-            "--languages",
-            "es",
-            "en",
-            "--models",
-            *models,
-        ]
-    )
+    names = {"models": {"b": "BLOOM 3B", "a": "BLOOM 7.1B"}, "languages": {"es": "Spanish", "en": "English"}}
+    costs.main(["--output-prefix", str(tmp_path / "costs"), "--names", json.dumps(names), "--models", *models])
     order = pl.read_csv(tmp_path / "costs.csv").select("method", "model", "recipe").rows()
     assert ["/".join(row) for row in order] == [
         "lora/b/mono-es", "lora/b/mono-en", "lora/b/downsampled", "lora/a/multilingual", "full/a/mono-es",
     ]  # fmt: skip
+    assert re.search(r"\| BLOOM 3B +\| Monolingual \(Spanish\) +\|", (tmp_path / "costs.md").read_text())
 
 
 def test_a_record_that_lacks_a_key_and_a_folder_that_is_missing_are_named(tmp_path):

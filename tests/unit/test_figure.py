@@ -482,7 +482,7 @@ def test_a_sweep_of_several_models_names_them_and_a_narrow_one_is_linear():
     settings = selection("sweep", sweep=SWEEP | {"of": "recipes", "members": members})
     canvas = drawn(settings, swept("recipes"))
     titles = [axes.get_title() for axes in canvas.axes]
-    assert titles == ["BLOOM 0.5B, English", "BLOOM 0.5B, Spanish", "BLOOM 3B, English", "BLOOM 3B, Spanish"]
+    assert titles == ["BLOOM 500M, English", "BLOOM 500M, Spanish", "BLOOM 3B, English", "BLOOM 3B, Spanish"]
     assert canvas.axes[0].get_xscale() == "linear"
 
 

@@ -207,7 +207,7 @@ def test_there_is_no_interval(counts, prompts):
 def test_it_counts_ratings_by_judge_and_language_and_those_that_are_missing(tmp_path):
     write(tmp_path, "gpt", [[3], [1], [None]])
     files = [write(tmp_path, "gpt", [[2]], lang="zh"), write(tmp_path, "gpt", [[3]], run="lora/m-1b/mono-es")]
-    text, numbers, said = report(tmp_path, *files, options=["--languages", "zh", "es"])
+    text, numbers, said = report(tmp_path, *files, options=["--languages", "zh", "es=Spanish"])
     assert [number(numbers, "rated", measure, "gpt") for measure in ("responses", "repeats", "ratings", "missing")] == [
         "5",
         "1",
@@ -217,8 +217,8 @@ def test_it_counts_ratings_by_judge_and_language_and_those_that_are_missing(tmp_
     assert number(numbers, "rated", "share missing", "gpt") == "0.2"
     shares = {lang: [number(numbers, "distribution", n, "gpt", language=lang) for n in "123"] for lang in ("es", "zh")}
     assert shares == {"es": ["1", "0", "2"], "zh": ["0", "1", "0"]}
-    assert "| gpt     | es         | 1 (25%) |   0 (0%) | 2 (50%) |   1 (25%) |" in text
-    assert text.index("| zh ") < text.index("| es "), "languages in the order asked for"
+    assert "| gpt     | Spanish    | 1 (25%) |   0 (0%) | 2 (50%) |   1 (25%) |" in text
+    assert text.index("| zh ") < text.index("| Spanish "), "languages in the order asked for"
     assert said == "judges: 5 ratings by 1, 1 missing\n"
 
 

@@ -104,6 +104,7 @@ def test_a_language_without_rows_or_without_prompts_has_empty_cells_instead_of_z
     assert (hindi["lang"], hindi["prompts"], hindi["near"], hindi["rows repeated"]) == ("hi", "5", "", "")
     text = (made[0] / "overlap.md").read_text(encoding="utf-8")
     assert "–" in text.splitlines()[3] and "at least 0.7" in text
+    assert [line.split("|")[1].strip() for line in text.splitlines()[2:5]] == ["English", "Spanish", "Hindi"]
 
 
 def test_the_last_line_of_the_log_says_what_was_found(made):

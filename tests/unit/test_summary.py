@@ -36,6 +36,13 @@ SCORES = [
 ]
 
 
+NAMES = {
+    "methods": {"lora": "LoRA", "full": "Full-parameter"},
+    "models": {"tiny": "BLOOM 560M", "big": "BLOOM 7.1B"},
+    "languages": {"en": "English", "es": "Spanish", "zh": "Chinese"},
+}
+
+
 def summarise(folder, rows, *arguments):
     """The summary's text."""
     pl.DataFrame(rows, schema_overrides={"rating": pl.Float64, "score": pl.Float64}).write_parquet(
@@ -59,21 +66,20 @@ def tables(text):
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
-    order = ["--languages", "en", "es", "zh", "--models", "tiny", "big"]
+    order = ["--names", json.dumps(NAMES)]
     files = ["--figures", "f/figure2.pdf", "f/figure2.png", "f/figure2.csv", "f/figure3.pdf", "--tables", "t/table1.md"]
     return summarise(tmp_path_factory.mktemp("run"), SCORES, *order, *files, "--note", "A stand-in judged.")
 
 
-def test_the_score_table_has_a_row_per_run_and_a_column_per_language(text):
+def test_the_score_table_has_a_row_per_model_and_series_and_a_column_per_language(text):
     assert tables(text)[0] == [
-        ["method", "model", "recipe", "en", "es", "zh"],
-        ["lora", "tiny", "multilingual", "–", "2*", "–"],
-        ["lora", "big", "mono-en", "6", "2", "0"],
-        ["lora", "big", "mono-es", "–", "5", "–"],
-        ["lora", "big", "mono-zh", "–", "–", "3"],
-        ["lora", "big", "multilingual", "–", "3", "–"],
-        ["lora", "big", "downsampled", "–", "3", "–"],
-        ["full", "big", "multilingual", "–", "2", "–"],
+        ["method", "model", "recipe", "English", "Spanish", "Chinese"],
+        ["LoRA", "BLOOM 560M", "Multilingual", "–", "2*", "–"],
+        ["LoRA", "BLOOM 7.1B", "Multilingual", "–", "3", "–"],
+        ["LoRA", "BLOOM 7.1B", "Monolingual", "6", "5", "3"],
+        ["LoRA", "BLOOM 7.1B", "English-only", "6", "2", "0"],
+        ["LoRA", "BLOOM 7.1B", "Downsampled", "–", "3", "–"],
+        ["Full-parameter", "BLOOM 7.1B", "Multilingual", "–", "2", "–"],
     ]
     assert "the sum over 2 prompts; the maximum is 6" in text
     assert "fewer prompts than the others" in text
@@ -81,17 +87,17 @@ def test_the_score_table_has_a_row_per_run_and_a_column_per_language(text):
 
 def test_a_sum_that_is_not_whole_has_two_decimals(tmp_path):
     text = summarise(tmp_path, answers("lora", "big", "mono-en", "en", (7 / 3, True), (1, True)))
-    assert tables(text)[0][1] == ["lora", "big", "mono-en", "3.33"]
+    assert tables(text)[0][1] == ["lora", "big", "English-only", "3.33"]
 
 
 def test_consistency_is_the_share_of_matches_outside_english(text):
     assert tables(text)[1] == [
-        ["method", "recipe", "es", "zh", "all"],
-        ["lora", "mono-en", "0.50", "0.00", "0.25"],
-        ["lora", "mono-(own)", "1.00", "0.50", "0.75"],
-        ["lora", "multilingual", "1.00", "–", "1.00"],
-        ["lora", "downsampled", "1.00", "–", "1.00"],
-        ["full", "multilingual", "1.00", "–", "1.00"],
+        ["method", "recipe", "Spanish", "Chinese", "all"],
+        ["LoRA", "Multilingual", "1.00", "–", "1.00"],
+        ["LoRA", "Monolingual", "1.00", "0.50", "0.75"],
+        ["LoRA", "English-only", "0.50", "0.00", "0.25"],
+        ["LoRA", "Downsampled", "1.00", "–", "1.00"],
+        ["Full-parameter", "Multilingual", "1.00", "–", "1.00"],
     ]
 
 
@@ -120,7 +126,7 @@ def test_each_judge_has_a_section_of_its_own(tmp_path):
     other = answers("lora", "big", "mono-en", "en", (1, True), (1, True), judge="other")
     text = summarise(tmp_path, SCORES + other)
     assert "## Scores by judge" in text
-    assert tables(text.split("## Scores by other")[1])[0][1] == ["lora", "big", "mono-en", "2"]
+    assert tables(text.split("## Scores by other")[1])[0][1] == ["lora", "big", "English-only", "2"]
 
 
 def test_english_alone_needs_no_consistency_table(tmp_path):

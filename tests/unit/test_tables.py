@@ -13,6 +13,12 @@ import table2
 from reporting.markdown import format_setting
 
 SCRIPTS = Path(table1.__file__).parent
+LANGUAGE_TABLE = SCRIPTS.parents[1] / "resources" / "languages.yaml"
+NAMES = {
+    "methods": {"lora": "LoRA", "full": "Full-parameter"},
+    "models": {"bloom-s": "BLOOM 560M"},
+    "languages": {"es": "Spanish", "ru": "Russian"},
+}
 PAPER = {  # Table 1 of Chen et al. (2024)
     "lora": {
         "modules": {"BLOOM": ["query", "key", "value"], "Pythia": ["query", "key", "value"]},
@@ -42,20 +48,21 @@ def test_table_1_is_that_of_the_paper_under_the_papers_settings(tmp_path):
     done = run("table1.py", "--settings", json.dumps(PAPER), "--output-prefix", tmp_path / "table1")
     assert done.returncode == 0, done.stderr
     assert [tuple(row.values()) for row in rows_of(tmp_path / "table1.csv")] == [
-        ("LoRA", "LoRA modules", "query, key, value"),
-        ("LoRA", "rank", "8"),
-        ("LoRA", "scaling factor", "16"),
-        ("LoRA", "dropout", "0.05"),
-        ("LoRA", "learning rate", "3e-4"),
-        ("LoRA", "global batch size", "128"),
-        ("LoRA", "epochs", "5"),
-        ("Full-parameter", "learning rate", "2e-5"),
-        ("Full-parameter", "global batch size", "256"),
-        ("Full-parameter", "epochs", "3"),
+        ("lora", "LoRA modules", "query, key, value"),
+        ("lora", "rank", "8"),
+        ("lora", "scaling factor", "16"),
+        ("lora", "dropout", "0.05"),
+        ("lora", "learning rate", "3e-4"),
+        ("lora", "global batch size", "128"),
+        ("lora", "epochs", "5"),
+        ("full", "learning rate", "2e-5"),
+        ("full", "global batch size", "256"),
+        ("full", "epochs", "3"),
     ]
     lines = (tmp_path / "table1.md").read_text(encoding="utf-8").splitlines()
     table = [line for line in lines if line.startswith("|")]
     assert len(table) == 12
+    assert [line.split("|")[1].strip() for line in table[2:]] == ["LoRA"] * 7 + ["Full-parameter"] * 3
     assert len({len(line) for line in table}) == 1  # the columns line up
 
 
@@ -156,16 +163,36 @@ def test_table_2_gives_the_exact_text_and_the_judges_words(tmp_path):
     response = "Sure, ```code``` | # not a title\n\nYes."
     frame(answer("es", "a", 3, response=response)).write_parquet(tmp_path / "scores.parquet")
     arguments = ["--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "table2"]
+    arguments += ["--names", json.dumps(NAMES), "--languages", LANGUAGE_TABLE]
     done = run("table2.py", *arguments, "--note", "A stand-in judged.")
     assert done.returncode == 0, done.stderr
     [row] = rows_of(tmp_path / "table2.csv")
     assert (row["response"], row["rating"], row["label"]) == (response, "3", "eng_Latn")
     text = (tmp_path / "table2.md").read_text(encoding="utf-8")
     assert f"````text\n{response}\n````" in text  # a longer fence, which the answer cannot close
-    assert "Asked in es, answered in eng_Latn (0.9)" in text
-    assert "LoRA, bloom-s, mono-en, prompt a" in text
+    assert "Asked in Spanish, answered in English (0.9)" in text
+    assert "LoRA, BLOOM 560M, English-only, prompt a" in text
     assert "Polite and friendly." in text
     assert text.endswith("A stand-in judged.\n")
+
+
+def test_table_2_has_the_english_wording_of_a_prompt_where_an_english_one_has_its_id(tmp_path):
+    english = [answer("en", "a", 3, match=True, prompt="Can you help me?"), answer("en", "c", 2, label="spa_Latn")]
+    rows = [answer("es", "a", 3), answer("es", "b", 3), *english]
+    frame(*rows).write_parquet(tmp_path / "scores.parquet")
+    done = run("table2.py", "--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "table2")
+    assert done.returncode == 0, done.stderr
+    found = {(row["lang"], row["id"]): row["english"] for row in rows_of(tmp_path / "table2.csv")}
+    assert found == {("es", "a"): "Can you help me?", ("es", "b"): "", ("en", "c"): "¿Me ayudas?"}
+    text = (tmp_path / "table2.md").read_text(encoding="utf-8")
+    assert "¿Me ayudas?\n```\n\nIn English:\n\n```text\nCan you help me?\n```" in text
+    assert text.count("In English:") == 1, "neither where there is none, nor below an English prompt"
+
+
+def test_the_labels_of_another_identifier_are_named_by_its_own_table(tmp_path):
+    (tmp_path / "labels.yaml").write_text("normalise: none\nlabels: {en: [ENGLISH], xx: [SIGNS]}\n")
+    assert table2.label_names(LANGUAGE_TABLE, tmp_path / "labels.yaml") == {"ENGLISH": "English", "SIGNS": "xx"}
+    assert table2.label_names(LANGUAGE_TABLE, None)["zho_Hant"] == "Chinese"
 
 
 def test_table_2_has_a_mean_of_repeats_with_its_decimals(tmp_path):
@@ -256,12 +283,13 @@ def test_the_language_table_is_written_for_a_reader_and_for_a_program(tmp_path):
     spanish = identified("es", ("spa_Latn", 1.0, True, False, True, None))
     language_frame(*RUSSIAN, *spanish).write_parquet(tmp_path / "scores.parquet")
     arguments = ["--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "languages"]
-    done = run("language_table.py", *arguments, "--languages", "es", "ru", "--note", "A stand-in judged.")
+    done = run("language_table.py", *arguments, "--names", json.dumps(NAMES), "--note", "A stand-in judged.")
     assert (done.returncode, done.stderr) == (0, "languages: 2 runs and languages\n")
     text = (tmp_path / "languages.md").read_text(encoding="utf-8")
-    assert [[cell.strip() for cell in line.strip("|").split("|")][3:] for line in text.splitlines()[2:4]] == [
-        ["es", "1", "0", "1.00", "1.00", "–", "1.00"],
-        ["ru", "4", "1", "0.75", "0.67", "0.50", "0.80"],
+    run_shown = ["LoRA", "BLOOM 560M", "English-only"]
+    assert [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:4]] == [
+        [*run_shown, "Spanish", "1", "0", "1.00", "1.00", "–", "1.00"],
+        [*run_shown, "Russian", "4", "1", "0.75", "0.67", "0.50", "0.80"],
     ]
     assert text.endswith("A stand-in judged.\n")
     rows = rows_of(tmp_path / "languages.csv")

@@ -73,7 +73,7 @@ rule control_report:
     params:
         code=code_of("control_report"),
         controls=CONTROLS.rating_options,
-        languages=MATRIX.tested,
+        languages=SELECTIONS.named_languages(),
         note=config["note"],
     shell:
         "python workflow/scripts/control_report.py --controls {params.controls:q} --languages {params.languages:q}"

@@ -17,13 +17,11 @@ rule costs:
         "../../envs/main.yaml"
     params:
         code=code_of("costs"),
-        order=MATRIX.models,
-        languages=MATRIX.seen,
+        names=SELECTIONS.names(),
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python workflow/scripts/costs.py --models {input.models:q} --order {params.order:q}"
-        " --languages {params.languages:q}"
+        "python workflow/scripts/costs.py --models {input.models:q} --names {params.names:q}"
         " --judges judges.md --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"
 
 

@@ -84,7 +84,7 @@ rule judge_report:
         controls=CONTROLS.rating_options,
         prices=JUDGES.prices,
         missing=config["score"]["missing"],
-        languages=MATRIX.tested,
+        languages=SELECTIONS.named_languages(),
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:

@@ -24,6 +24,7 @@ rule table1:
 rule table2:
     input:
         scores="<results>/scores.parquet",
+        languages=ancient(LANGUAGE_TABLE),
     output:
         md="<results>/tables/table2.md",
         csv="<results>/tables/table2.csv",
@@ -33,11 +34,13 @@ rule table2:
         "../../envs/main.yaml"
     params:
         code=code_of("table2"),
+        names=SELECTIONS.names(),
+        labels=IDENTIFICATION.label_options,
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python workflow/scripts/table2.py --scores {input.scores:q} --note={params.note:q}"
-        " --output-prefix {params.prefix:q}"
+        "python workflow/scripts/table2.py --scores {input.scores:q} --names {params.names:q}"
+        " --languages {input.languages:q} {params.labels:q} --note={params.note:q} --output-prefix {params.prefix:q}"
         " 2> {log:q}"
 
 
@@ -56,14 +59,13 @@ rule score_table:
         code=code_of("score_table"),
         prompts=config["data"]["prompts_used"],
         uncertainty=SELECTIONS.uncertainty,
-        models=MATRIX.models,
-        languages=SELECTIONS.named_languages(),
+        names=SELECTIONS.names(),
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python workflow/scripts/score_table.py --scores {input.scores:q} --prompts {params.prompts:q}"
         " --level {params.uncertainty[level]:q} --resamples {params.uncertainty[resamples]:q}"
-        " --seed {params.uncertainty[seed]:q} --models {params.models:q} --languages {params.languages:q}"
+        " --seed {params.uncertainty[seed]:q} --names {params.names:q}"
         " --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"
 
 
@@ -79,13 +81,11 @@ rule language_table:
         "../../envs/main.yaml"
     params:
         code=code_of("language_table"),
-        models=MATRIX.models,
-        languages=MATRIX.tested,
+        names=SELECTIONS.names(),
         note=config["note"],
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
-        "python workflow/scripts/language_table.py --scores {input.scores:q} --models {params.models:q}"
-        " --languages {params.languages:q}"
+        "python workflow/scripts/language_table.py --scores {input.scores:q} --names {params.names:q}"
         " --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"
 
 
@@ -107,12 +107,10 @@ rule summary:
         judge=JUDGES.first["label"],
         tolerated=config["score"]["missing_tolerated"],
         note=config["note"],
-        models=MATRIX.models,
-        languages=MATRIX.tested,
+        names=SELECTIONS.names(),
     shell:
         "python workflow/scripts/summary.py --scores {input.scores:q} --figures {input.figures:q}"
         " --tables {input.tables:q}"
         " --costs {input.costs:q} --judge-report {input.judges:q} --missing-tolerated {params.tolerated:q}"
-        " --models {params.models:q}"
-        " --languages {params.languages:q} --judge {params.judge:q} --note={params.note:q} --output {output:q}"
+        " --names {params.names:q} --judge {params.judge:q} --note={params.note:q} --output {output:q}"
         " 2> {log:q}"

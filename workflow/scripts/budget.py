@@ -68,6 +68,7 @@ from reporting.drawing import (
     save_figure,
     set_up_drawing,
 )
+from reporting.names import model_names
 from reporting.provenance import provenance, short_provenance
 from reporting.scores import read_scores
 from study.series import METHODS, recipe_of
@@ -120,8 +121,8 @@ class Point:
     score: float | None
     low: float | None
     high: float | None
-    prompts: int
-    unrated: int  # answers without a rating: they count as 0
+    answers: int
+    unrated: int  # of these, without a rating: they count as 0
 
 
 def points_of(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[Point]:
@@ -150,7 +151,7 @@ def points_of(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[
                     score=score,
                     low=low,
                     high=high,
-                    prompts=sum(scores.answers.get(cell, 0) for cell in cells),
+                    answers=sum(scores.answers.get(cell, 0) for cell in cells),
                     unrated=sum(scores.unrated.get(cell, 0) for cell in cells),
                 )
             )
@@ -241,7 +242,8 @@ def draw_figure(selection: Mapping, shown: Sequence[Point], width: float) -> "Fi
     add_surroundings(canvas, [name for name in SERIES if name in asked], "none", surroundings(selection, shown))
     canvas.draw_without_rendering()  # fixes all positions
     for position, axes in enumerate(grid):
-        name_frontier(axes, points_of_method(shown, methods[position // len(COSTS)]), COSTS[position % len(COSTS)])
+        method, cost = methods[position // len(COSTS)], COSTS[position % len(COSTS)]
+        name_frontier(axes, points_of_method(shown, method), cost, model_names(selection["models"]))
     return canvas
 
 
@@ -292,7 +294,7 @@ def cost_axis(axes: "Axes", cost: str, costs: Sequence[float]) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def name_frontier(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
+def name_frontier(axes: "Axes", shown: Sequence[Point], cost: str, called: Mapping[str, str]) -> None:
     """Write model names beside the points of the frontier, the best first, where they cover nothing and are
     unambiguous; the csv has all."""
     best = frontier(shown, cost)
@@ -304,7 +306,7 @@ def name_frontier(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
         taken = [*names, *around, around_point(axes, point, cost, MARK)]
         for side, right, up in SPOTS:
             name = axes.annotate(
-                point.model,
+                called[point.model],
                 (getattr(point, cost), point.score),
                 xytext=(right, up),
                 textcoords="offset points",
@@ -353,7 +355,7 @@ def surroundings(selection: Mapping, shown: Sequence[Point]) -> Surroundings:
     costless = sum(any(getattr(point, cost) is None for cost in COSTS) for point in shown)
     unrated = sum(point.unrated for point in shown)
     footer = [
-        missing_warning([(point.unrated, point.prompts) for point in shown], selection.get("missing_tolerated", 1)),
+        missing_warning([(point.unrated, point.answers) for point in shown], selection.get("missing_tolerated", 1)),
         f"Judge: {selection['judge']['label']}",
         f"Bars: {100 * selection['uncertainty']['level']:g} % bootstrap confidence intervals over prompts",
         "Grey: the best score at a given cost or less",

@@ -15,6 +15,7 @@ for their number (evidence.py), in both directions; q is the false-discovery rat
   names       {"en": "English", ...}
   prompts     50: in each language
   uncertainty {"level": 0.95, "resamples": 2000, "seed": 42}
+  labels      {"my-mix": "My mix", ...}: names of recipes that are not in the paper; optional
 
 A pair of cells is compared if both have an answer to every prompt and no more than the tolerated share of them lacks a
 rating; the number of pairs compared, out of all that the claim covers, is given with the effect. Nothing is imputed:
@@ -22,7 +23,8 @@ without a pair, the verdict is "cannot tell", and so it is if more than that sha
 or if too few prompts tell cells apart ("no variation"). A claim in which one part has no pair (one language of "every
 other language") cannot hold. Figures of a claim that are missing in the selection are named.
 
-PREFIX.csv has one row per judge, claim and part; `whole` is the verdict on the claim as a whole.
+PREFIX.csv has one row per judge, claim and part; `whole` is the verdict on the claim as a whole, and `part` a key of
+the configuration. PREFIX.md has names (names.py), and says beside a claim's words what was in fact compared.
 """
 
 import argparse
@@ -37,10 +39,11 @@ from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
 from reporting.bootstrap import Cell, PromptScores, Resamples, by_prompt
-from reporting.claim_cases import Case, claimed_cases, describe, group_by_part, weights_of
+from reporting.claim_cases import Case, claimed_cases, describe, group_by_part, name_of_part, names_of, weights_of
 from reporting.claim_rules import UNKNOWN, overall_verdict, read_claims, verdict_of
 from reporting.evidence import ROUNDING, Evidence, count_cases, false_discovery, holm, varies, weigh
 from reporting.markdown import markdown_table
+from reporting.names import Names
 from reporting.scores import read_scores
 
 MISSING_TOLERATED = 0.02
@@ -194,7 +197,7 @@ def answer_claims(
         compared = [case for case in cases if can_be_compared(case, scores, tolerated)]
         parts = [
             answer_part(judge, name, part, claim, members, scores, drawn, selection, tolerated)
-            for part, members in (group_by_part(claim, cases, selection) or {"": []}).items()
+            for part, members in (group_by_part(claim, cases) or {"": []}).items()
         ]
         what = describe(claim, compared or cases, selection)
         found.append([replace(part, what=what) for part in corrected(parts, level)])
@@ -297,13 +300,13 @@ def claim_rows(claims: Mapping, found: Sequence[Answer], figures: Mapping) -> It
         }
 
 
-def part_rows(found: Sequence[Answer]) -> Iterator[dict]:
+def part_rows(found: Sequence[Answer], names: Names) -> Iterator[dict]:
     """One row per part, for the claims with several parts."""
     for members in group_by_claim(found).values():
         for part in members if len(members) > 1 else ():
             yield {
                 "claim": part.claim,
-                "part": part.part,
+                "part": name_of_part(part.part, names),
                 "effect": effect_of(part),
                 "ahead": ahead_of(part),
                 "verdict": part.verdict + (f" ({part.reason})" if part.reason else ""),
@@ -322,7 +325,7 @@ def claims_page(
     for judge, members in found.items():
         rows = list(claim_rows(claims, members, selection["figures"]))
         text += [f"## Judge: {judge}", markdown_table(rows, right=["ahead", "q"])]
-        lines = list(part_rows(members))
+        lines = list(part_rows(members, names_of(selection)))
         if lines:
             text.append(markdown_table(lines, right=["ahead", "compared"]))
         if any(part.unrated for part in members):

@@ -3,8 +3,9 @@
 One row per tuned model, from the training.json in its folder. Device-hours are seconds times ranks. The seconds of an
 interrupted training are those of all its starts, without the work that was lost; they never include loading, the search
 for the micro-batch, or checking what was saved. Peak memory is that of the first rank: of its GPU or, on a CPU, of its
-process. Models that were not trained here (released ones) have no such record: their costs are empty in the csv and a
-dash in the Markdown, never imputed, and totals say how many models they cover.
+process. PREFIX.csv has the keys of the configuration, PREFIX.md names (names.py). Models that were not trained here
+(released ones) have no such record: their costs are empty in the csv and a dash in the Markdown, never imputed, and
+totals say how many models they cover.
 """
 
 import argparse
@@ -16,9 +17,11 @@ from pathlib import Path
 from basics.command_line import command_line
 from basics.errors import InputError
 from basics.reading import read_json
+from basics.settings import read_settings
 from basics.writing import beside, write_text
 from reporting.costs import COLUMNS, RECORDED, REMEDY, cost_totals, short_number, sort_by_model, whole_number
 from reporting.markdown import ABSENT, markdown_table
+from reporting.names import Names
 
 GIB = 2**30
 
@@ -39,12 +42,9 @@ def cost_of(folder: Path) -> dict:
     }  # fmt: skip
 
 
-def display_row(row: dict) -> dict[str, object]:
-    """A row of the csv, formatted for the Markdown."""
-    return {
-        "method": row["method"],
-        "model": row["model"],
-        "recipe": row["recipe"],
+def display_row(row: dict, names: Names) -> dict[str, object]:
+    """A row of the csv, with names and formatted for the Markdown."""
+    return names.shown({key: row[key] for key in ("method", "model", "recipe")}) | {
         "device": ABSENT if row["device"] is None else f"{row['ranks']} x {row['device']}",
         "device-hours": short_number(row["device_hours"]),
         "examples": whole_number(row["examples"]),
@@ -58,12 +58,14 @@ def display_row(row: dict) -> dict[str, object]:
     }
 
 
-def costs_page(rows: Sequence[dict], judges: str, note: str) -> str:
+def costs_page(rows: Sequence[dict], names: Names, judges: str, note: str) -> str:
     """The page: totals by method and model, then each training."""
     groups: dict[tuple[str, str], list[dict]] = {}
     for row in rows:
         groups.setdefault((row["method"], row["model"]), []).append(row)
-    totals = [cost_totals(members, method=method, model=model) for (method, model), members in groups.items()]
+    totals = [
+        names.shown(cost_totals(members, method=method, model=model)) for (method, model), members in groups.items()
+    ]
     totals.append(cost_totals(rows, method="all", model=""))
     numbers = ["models", "device-hours", "examples", "steps", "tokens", "padded", "FLOPs", "MFU", "peak GiB", "resumed"]
     closing = (
@@ -73,11 +75,9 @@ def costs_page(rows: Sequence[dict], judges: str, note: str) -> str:
         " the devices' peak. *Peak GiB*: memory of the first rank. *Resumed*: the step at which it last resumed."
         f" The cost of judging is in {judges}."
     )
+    shown = [display_row(row, names) for row in rows]
     parts = ["# What the trainings cost", markdown_table(totals, right=numbers), "## Each training"]
-    return (
-        "\n\n".join([*parts, markdown_table(map(display_row, rows), right=numbers), closing, *([note] if note else [])])
-        + "\n"
-    )
+    return "\n\n".join([*parts, markdown_table(shown, right=numbers), closing, *([note] if note else [])]) + "\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -85,19 +85,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--models", nargs="+", required=True, type=Path, metavar="FOLDER", help="tuned models: .../METHOD/MODEL/RECIPE"
     )
-    parser.add_argument("--order", nargs="*", default=[], metavar="NAME", help="order of the models")
-    parser.add_argument("--languages", nargs="*", default=[], metavar="CODE", help="order of the monolingual recipes")
+    parser.add_argument("--names", default="{}", metavar="JSON", help="names, in order (names.py), or their file")
     parser.add_argument("--judges", default="judges.md", metavar="FILE", help="where the cost of judging is given")
     parser.add_argument("--note", default="", metavar="TEXT", help="a sentence for below the tables")
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the table, without suffix")
     options = parser.parse_args(arguments)
 
-    rows = sort_by_model(map(cost_of, options.models), options.order, options.languages)
+    names = read_settings(Names, options.names)
+    rows = sort_by_model(map(cost_of, options.models), list(names.models), list(names.languages))
     with beside(f"{options.output_prefix}.csv") as path, path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    write_text(f"{options.output_prefix}.md", costs_page(rows, options.judges, options.note))
+    write_text(f"{options.output_prefix}.md", costs_page(rows, names, options.judges, options.note))
     everything = cost_totals(rows)
     print(f"costs: {everything['models']} models, {everything['device-hours']} device-hours", file=sys.stderr)
 

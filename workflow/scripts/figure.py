@@ -82,6 +82,7 @@ from reporting.drawing import (
     set_up_drawing,
 )
 from reporting.fonts import can_show
+from reporting.names import model_names
 from reporting.provenance import provenance, short_provenance
 from reporting.scores import read_scores
 from study.series import METHODS, SERIES_OF_KIND, recipe_of
@@ -203,7 +204,7 @@ def panels_of(figure: dict) -> list[Panel]:
         if figure["kind"] == "sweep":
             several = [called[method]] if sum(map(bool, figure["runs"].values())) > 1 else []
             for name in names:
-                model = [model_name(models[name])] if len(names) > 1 else []
+                model = [model_names(models)[name]] if len(names) > 1 else []
                 found += [
                     Panel(", ".join([*several, *model, figure["languages"][lang]]), method, (name,), (lang,))
                     for lang in langs
@@ -220,12 +221,6 @@ def panels_of(figure: dict) -> list[Panel]:
                 name = figure["languages"][lang]
                 found.append(Panel(f"{called[method]}, {name}" if several else name, method, order, (lang,)))
     return found
-
-
-def model_name(model: dict) -> str:
-    """Family and size of a model, for a panel's title."""
-    factor, unit = size_unit({"": model})
-    return f"{model['label']} {model['billions'] * factor:g}{unit}"
 
 
 def by_size(names: Sequence[str], models: dict) -> tuple[str, ...]:

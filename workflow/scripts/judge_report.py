@@ -48,6 +48,7 @@ from judging.repeats import ratings_table
 from reporting.controls import control_rows, control_section
 from reporting.length import length_section, run_of, slope_rows
 from reporting.markdown import ABSENT, escape_markdown, markdown_table
+from reporting.names import named_language, with_language_names
 from reporting.order import in_order
 
 if TYPE_CHECKING:
@@ -242,29 +243,32 @@ def main() -> None:
     )
     parser.add_argument("--prices", default="{}", metavar="JSON", help="prices of judges, as above")
     parser.add_argument("--missing", choices=EFFECTS, default="zero", help="score of a response without any rating")
-    parser.add_argument("--languages", nargs="*", default=[], metavar="CODE", help="order of the languages")
+    parser.add_argument(
+        "--languages", nargs="*", default=[], type=named_language, metavar="CODE=NAME", help="order and names"
+    )
     parser.add_argument("--note", default="", metavar="TEXT", help="a sentence about these ratings")
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the report, without suffix")
     arguments = parser.parse_args()
 
-    prices = read_prices(arguments.prices)
+    prices, names = read_prices(arguments.prices), dict(arguments.languages)
+    languages = list(names)
     ratings = without_unrated(ratings_table(arguments.ratings), arguments.people)
     controls = ratings_table((judge, "controls", path) for judge, path in arguments.controls)
     everything = ratings.vstack(controls)
     tables = {
         "rated": rating_summaries(ratings),
-        "controls": control_rows(controls, arguments.languages),
+        "controls": control_rows(controls, languages),
         "length": slope_rows(ratings, arguments.responses),
-        "distribution": rating_distribution(ratings, arguments.languages),
+        "distribution": rating_distribution(ratings, languages),
         "agreement": agreements(ratings, arguments.people),
-        "agreement with people": agreements_of_people(ratings, arguments.people, arguments.languages),
+        "agreement with people": agreements_of_people(ratings, arguments.people, languages),
         "answered": answering_models(everything),
         "cost": judging_costs(everything, prices),
     }
     write_csv(f"{arguments.output_prefix}.csv", tables)
-    write_text(
-        f"{arguments.output_prefix}.md", judges_page(tables, arguments.languages, arguments.missing, arguments.note)
-    )
+    shown = {name: with_language_names(rows, names) for name, rows in tables.items()}
+    page = judges_page(shown, list(names.values()), arguments.missing, arguments.note)
+    write_text(f"{arguments.output_prefix}.md", page)
     print(
         f"judges: {len(ratings)} ratings by {ratings['judge'].n_unique()}, {ratings['rating'].null_count()} missing",
         file=sys.stderr,

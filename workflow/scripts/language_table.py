@@ -12,7 +12,7 @@
 Line and word pass rate are those of Marchisio et al. (2024), "Understanding and Mitigating Language Confusion in
 LLMs"; they leave out what langid.py left undecided. In PREFIX.csv, `lines judged` and `words judged` are the numbers of
 answers that the rates are based on. Language identification does not depend on the judge: an answer rated by several
-judges counts once.
+judges counts once. PREFIX.csv has the keys of the configuration, PREFIX.md names (names.py).
 """
 
 import argparse
@@ -21,8 +21,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from basics.command_line import command_line
+from basics.settings import read_settings
 from basics.writing import write_text
 from reporting.markdown import ABSENT, markdown_table
+from reporting.names import Names
 from reporting.order import in_order, method_place, recipe_order
 from reporting.scores import KEY, read_scores
 
@@ -72,26 +74,26 @@ def language_rows(scores: "pl.DataFrame", models: Sequence[str], languages: Sequ
     return sorted(cells.to_dicts(), key=order)
 
 
-def display_row(row: dict) -> dict[str, object]:
-    """A row of the csv, formatted for the Markdown."""
+def display_row(row: dict, names: Names) -> dict[str, object]:
+    """A row of the csv, with names and formatted for the Markdown."""
     shares = {name: ABSENT if row[name] is None else f"{row[name]:.2f}" for name in SHARES}
-    return {name: row[name] for name in (*CELL, "responses", "code decides")} | shares
+    return names.shown({name: row[name] for name in (*CELL, "responses", "code decides")} | shares)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet)")
-    parser.add_argument("--models", nargs="*", default=[], metavar="NAME", help="order of the models")
-    parser.add_argument("--languages", nargs="*", default=[], metavar="CODE", help="order of the languages")
+    parser.add_argument("--names", default="{}", metavar="JSON", help="names, in order (names.py), or their file")
     parser.add_argument("--note", default="", metavar="TEXT", help="a sentence for below the table")
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the table, without suffix")
     arguments = parser.parse_args()
 
     import polars as pl
 
-    rows = language_rows(read_scores(arguments.scores, COLUMNS), arguments.models, arguments.languages)
+    names = read_settings(Names, arguments.names)
+    rows = language_rows(read_scores(arguments.scores, COLUMNS), list(names.models), list(names.languages))
     write_text(f"{arguments.output_prefix}.csv", pl.DataFrame(rows, infer_schema_length=None).write_csv())
-    table = markdown_table(map(display_row, rows), right=["responses", "code decides", *SHARES])
+    table = markdown_table((display_row(row, names) for row in rows), right=["responses", "code decides", *SHARES])
     closing = CAPTION + (f" {arguments.note}" if arguments.note else "")
     write_text(f"{arguments.output_prefix}.md", f"{table}\n\n{closing}\n")
     print(f"languages: {len(rows)} runs and languages", file=sys.stderr)

@@ -32,10 +32,11 @@ from basics.errors import InputError
 from basics.reading import read_jsonl
 from basics.writing import write_text
 from data import prompts as test_prompts
-from data.languages import labels_of, read_languages
+from data.languages import labels_of, read_table
 from data.rows import FIELDS
 from data.similarity import GramTable, compared, gram_size, near_an_earlier, similarities
 from reporting.markdown import ABSENT, markdown_table
+from reporting.names import Names
 
 if TYPE_CHECKING:
     import polars as pl
@@ -183,7 +184,8 @@ def main() -> None:
 
     import polars as pl
 
-    table = read_languages(arguments.languages)
+    languages = read_table(arguments.languages)
+    table = {code: list(entry["labels"]) for code, entry in languages.items()}
     lines, pairs = [], []
     for lang in dict.fromkeys([*rows, *prompts]):
         size = gram_size(labels_of(lang, table, arguments.languages))
@@ -199,7 +201,8 @@ def main() -> None:
         f"{arguments.output_prefix}-pairs.csv",
         pl.DataFrame(pairs, schema=list(PAIR), infer_schema_length=None).write_csv(),
     )
-    shown = [{key: display(value) for key, value in line.items()} for line in lines]
+    names = {code: entry["name"] for code, entry in languages.items() if "name" in entry}
+    shown = [Names(languages=names).shown({key: display(value) for key, value in line.items()}) for line in lines]
     caption = CAPTION.format(threshold=arguments.threshold, percent=100 * arguments.threshold)
     write_text(f"{arguments.output_prefix}.md", f"{markdown_table(shown, right=list(lines[0])[1:])}\n\n{caption}\n")
     print(f"overlap: {sum(line['near'] or 0 for line in lines)} prompts with a near duplicate", file=sys.stderr)

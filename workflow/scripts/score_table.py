@@ -2,30 +2,34 @@
 
 The csv has one row per judge, run and language: the score (the sum over the prompts; where a run is repeated with other
 seeds, the mean over its trainings), its bootstrap confidence interval (bootstrap.py), and the numbers of prompts
-answered, of trainings, and of answers without a rating (they count as 0). The
-Markdown and the LaTeX (booktabs) have one row per tuned model and one column per language; a dash means that a run has
-no answers, a star that it has not answered all prompts, in which case the csv row has no interval.
+answered, of trainings, and of answers without a rating (they count as 0). It has the keys of the configuration
+(names.py). The Markdown and the LaTeX (booktabs) have names, one row per model and series (wide.py) and one column per
+language; a dash means that there are no answers, a star that not all prompts were answered, in which case the csv row
+has no interval. The Markdown has a table for each method and family, with only the languages that it is tested in.
 """
 
 import argparse
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from basics.command_line import command_line
 from basics.errors import InputError
+from basics.settings import read_settings
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
 from reporting.bootstrap import by_prompt, confidence_interval
 from reporting.markdown import ABSENT, format_score, markdown_table
+from reporting.names import Names
 from reporting.order import in_order, method_place, recipe_order
 from reporting.scores import read_scores, sum_by_cell
-from study.series import METHODS
+from reporting.wide import Row, wide_rows
 
 COLUMNS = ("judge", "method", "model", "recipe", "lang", "score", "low", "high", "prompts", "trainings", "unrated")
 CAPTION = "Evaluation scores of all tuned models: the sum over {prompts} prompts, of {maximum}."
+MONOLINGUAL = "Monolingual: a model of its own for each language, in English the English-only one."
 STAR = "A star: not all of the prompts were answered."
 SPECIAL = {letter: f"\\{letter}" for letter in "%_&#${}"} | {
     letter: f"\\text{name}{{}}"
@@ -66,28 +70,53 @@ def sort_by_model(rows: Sequence[dict], models: Sequence[str], languages: Sequen
     return sorted(rows, key=order)
 
 
-def wide_table(
-    rows: Sequence[dict], languages: Sequence[str], prompts: int, names: dict[str, str]
-) -> list[dict[str, str]]:
-    """One row per tuned model, one column per language."""
-    languages = in_order([row["lang"] for row in rows], languages)
-    judges = {row["judge"] for row in rows}
+Line = tuple[str, Row, dict[str, str]]  # judge, whose scores, and the formatted scores by language
+
+
+def lines_of(rows: Sequence[dict], models: Sequence[str], prompts: int) -> list[Line]:
+    """The lines of the tables, from the sorted rows of the csv."""
     found = []
-    for run, cells in groupby(rows, key=lambda row: (row["judge"], row["method"], row["model"], row["recipe"])):
-        scores = {cell["lang"]: format_score(cell["score"]) + "*" * (cell["prompts"] < prompts) for cell in cells}
-        coordinates = dict(zip(("judge", "method", "model", "recipe"), run, strict=True))
-        coordinates["method"] = METHODS.get(coordinates["method"], coordinates["method"])
-        if len(judges) == 1:
-            del coordinates["judge"]
-        found.append(coordinates | {names.get(lang, lang): scores.get(lang, ABSENT) for lang in languages})
+    for judge, group in groupby(rows, key=lambda row: row["judge"]):
+        cells = {
+            (row["method"], row["model"], row["recipe"], row["lang"]): format_score(row["score"])
+            + "*" * (row["prompts"] < prompts)
+            for row in group
+        }
+        found += [(judge, row, scores) for row, scores in wide_rows(cells, models)]
     return found
 
 
-def latex_table(rows: Sequence[dict[str, str]], numbers: Sequence[str], caption: str) -> str:
+def table_of(lines: Sequence[Line], names: Names, *columns: str) -> list[dict[str, object]]:
+    """Lines as rows of a table: the named columns of judge, method, model and recipe, then a column for each language
+    that one of them has a score in."""
+    languages = in_order((lang for _, _, scores in lines for lang in scores), list(names.languages))
+    found = []
+    for judge, row, scores in lines:
+        whose = {"judge": judge, "method": row.method, "model": row.model, "recipe": row.series}
+        values = {names.languages.get(lang, lang): scores.get(lang, ABSENT) for lang in languages}
+        found.append(names.shown({column: whose[column] for column in columns}) | values)
+    return found
+
+
+def markdown_page(lines: Sequence[Line], names: Names, judge: Sequence[str]) -> str:
+    """A table for each method and family of models."""
+    groups: dict[str, list[Line]] = {}
+    for line in lines:
+        _, row, _ = line
+        family = names.families.get(row.model, "")
+        groups.setdefault(", ".join(filter(None, (names.methods.get(row.method, row.method), family))), []).append(line)
+    columns = (*judge, "model", "recipe")
+    return "\n\n".join(
+        f"## {title}\n\n" + markdown_table(table, right=[name for name in table[0] if name not in columns])
+        for title, table in ((title, table_of(group, names, *columns)) for title, group in groups.items())
+    )
+
+
+def latex_table(rows: Sequence[Mapping[str, object]], numbers: Sequence[str], caption: str) -> str:
     """The table as a longtable in booktabs style, which may span pages."""
     import pandas as pd
 
-    frame = pd.DataFrame([{name: text.replace(ABSENT, "--") for name, text in row.items()} for row in rows])
+    frame = pd.DataFrame([{name: str(text).replace(ABSENT, "--") for name, text in row.items()} for row in rows])
     escaped = caption.translate(str.maketrans(SPECIAL))
     table = frame.style.hide(axis="index")
     table.format(escape="latex").format_index(escape="latex", axis="columns")
@@ -101,14 +130,6 @@ def latex_table(rows: Sequence[dict[str, str]], numbers: Sequence[str], caption:
     return "% \\usepackage{booktabs, longtable}\n" + table.to_latex(caption=escaped, **options)
 
 
-def named_language(text: str) -> tuple[str, str]:
-    """Split CODE=NAME of a language."""
-    code, equals, name = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not CODE=NAME")
-    return code, name
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet)")
@@ -116,40 +137,42 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--level", required=True, type=float, metavar="SHARE", help="level of the confidence intervals")
     parser.add_argument("--resamples", required=True, type=int, metavar="N", help="number of bootstrap resamples")
     parser.add_argument("--seed", required=True, type=int, metavar="N", help="seed of the bootstrap")
-    parser.add_argument("--models", nargs="*", default=[], metavar="NAME", help="order of the models")
-    parser.add_argument(
-        "--languages", nargs="*", default=[], type=named_language, metavar="CODE=NAME", help="order and names"
-    )
+    parser.add_argument("--names", default="{}", metavar="JSON", help="names, in order (names.py), or their file")
     parser.add_argument("--note", default="", metavar="TEXT", help="a sentence for the captions")
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the table, without suffix")
     options = parser.parse_args(arguments)
     if options.prompts < 1:
         raise InputError(f"--prompts: {options.prompts}; give the number of prompts per language")
 
-    names = dict(options.languages)
+    names = read_settings(Names, options.names)
     scores = read_scores(options.scores, ("rating", "score"))
     found = [
         row
         for table in scores.partition_by("judge", maintain_order=True)
         for row in score_rows(table, options.prompts, options.level, options.resamples, options.seed)
     ]
-    rows = sort_by_model(found, options.models, list(names))
+    models = list(names.models)
+    rows = sort_by_model(found, models, list(names.languages))
     with beside(f"{options.output_prefix}.csv") as path, path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    table = wide_table(rows, list(names), options.prompts, names)
-    numbers = [name for name in table[0] if name not in ("judge", "method", "model", "recipe")]
-    starred = any(text.endswith("*") for row in table for text in row.values())
+    lines = lines_of(rows, models, options.prompts)
+    starred = any(text.endswith("*") for _, _, scores in lines for text in scores.values())
     sentences = (
         CAPTION.format(prompts=options.prompts, maximum=BEST_RATING * options.prompts),
+        MONOLINGUAL * any(row.series == "monolingual" for _, row, _ in lines),
         STAR * starred,
         options.note,
     )
     caption = " ".join(filter(None, sentences))
-    write_text(f"{options.output_prefix}.md", f"{markdown_table(table, right=numbers)}\n\n{caption}\n")
+    judge = ["judge"] if len({judge for judge, _, _ in lines}) > 1 else []
+    columns = (*judge, "method", "model", "recipe")
+    table = table_of(lines, names, *columns)
+    write_text(f"{options.output_prefix}.md", f"{markdown_page(lines, names, judge)}\n\n{caption}\n")
+    numbers = [name for name in table[0] if name not in columns]
     write_text(f"{options.output_prefix}.tex", latex_table(table, numbers, caption))
-    print(f"scores: {len(table)} tuned models, {len(rows)} scores", file=sys.stderr)
+    print(f"scores: {len(lines)} models and series, {len(rows)} scores", file=sys.stderr)
 
 
 if __name__ == "__main__":

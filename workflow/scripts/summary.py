@@ -6,7 +6,7 @@ prompts, and its maximum), how often answers are in the language asked for, and 
 more ratings than --missing-tolerated, and those that cannot tell good answers from bad ones, as planted controls show.
 --note comes first, for instance that a stand-in judged. Each judge's scores have their own section.
 
-Rows and columns are in the order of --models and --languages; all others follow in the order of the scores.
+Rows and columns are in the order of --names (names.py); all others follow in the order of the scores.
 """
 
 import argparse
@@ -17,14 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from basics.command_line import command_line
+from basics.settings import read_settings
 from basics.tables import read_csv
 from basics.writing import write_text
 from judging.ratings import BEST_RATING
 from reporting.controls import warnings
 from reporting.costs import cost_totals, read_costs
 from reporting.markdown import ABSENT, format_score, markdown_table
-from reporting.order import in_order, method_place, recipe_order
+from reporting.names import SERIES, Names, with_language_names
+from reporting.order import in_order, method_place
 from reporting.scores import read_scores, sum_by_cell
+from reporting.wide import wide_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,56 +41,58 @@ def artifact_list(paths: Sequence[str]) -> list[str]:
     ]
 
 
-def score_rows(scores: "pl.DataFrame", models: Sequence[str], languages: Sequence[str]) -> list[dict]:
-    """One row per tuned model: its score in each language, with a star if it answered fewer prompts than others."""
+def score_rows(scores: "pl.DataFrame", names: Names) -> list[dict]:
+    """One row per model and series (wide.py): the score in each language, with a star for fewer prompts than others."""
     cells = sum_by_cell(scores)
     found = {(row["method"], row["model"], row["recipe"], row["lang"]): row for row in cells.iter_rows(named=True)}
+    languages = in_order(scores["lang"], list(names.languages))
     expected = cells["prompts"].max()
 
     def format_cell(cell: dict | None) -> str:
         return ABSENT if cell is None else f"{format_score(cell['score'])}{'*' if cell['prompts'] < expected else ''}"
 
-    place = recipe_order(languages)
-    runs = sorted(
-        {run[:3] for run in found}, key=lambda run: (method_place(run[0]), models.index(run[1]), place(run[2]), run[2])
-    )
     return [
-        {"method": run[0], "model": run[1], "recipe": run[2]}
-        | {lang: format_cell(found.get((*run, lang))) for lang in languages}
-        for run in runs
+        names.shown({"method": row.method, "model": row.model, "recipe": row.series})
+        | {names.languages.get(lang, lang): format_cell(values.get(lang)) for lang in languages}
+        for row, values in wide_rows(found, list(names.models))
     ]
 
 
-def consistency_rows(scores: "pl.DataFrame", languages: Sequence[str]) -> list[dict]:
+def consistency_rows(scores: "pl.DataFrame", names: Names) -> list[dict]:
     """One row per method and recipe: the share of answers in the language asked for, for each language but English, and
     over all of these.
 
-    The monolingual models other than the English one answer only in their own language; they share the row mono-(own).
+    The monolingual models other than the English one answer only in their own language; they share a row.
     """
     import polars as pl
 
-    others = [lang for lang in languages if lang != "en"]
+    others = [lang for lang in in_order(scores["lang"], list(names.languages)) if lang != "en"]
     own = pl.col("recipe").str.starts_with("mono-") & (pl.col("recipe") != "mono-en")
     foreign = scores.filter(pl.col("lang") != "en").with_columns(
-        recipe=pl.when(own).then(pl.lit("mono-(own)")).otherwise(pl.col("recipe"))
+        recipe=pl.when(own).then(pl.lit("monolingual")).otherwise(pl.col("recipe"))
     )
     tables = foreign.partition_by("method", "recipe", as_dict=True)
-    place = recipe_order(["en"])
+    order = [*SERIES, *sorted({recipe for _, recipe in tables} - SERIES.keys() - {"mono-en"})]
+    order[order.index("English")] = "mono-en"
     rows = []
-    for method, recipe in sorted(tables, key=lambda key: (method_place(key[0]), place(key[1]), key[1])):
+    for method, recipe in sorted(tables, key=lambda key: (method_place(key[0]), order.index(key[1]))):
         table = tables[method, recipe]
         matches = {lang: table.filter(pl.col("lang") == lang)["match"] for lang in others}
-        shares = {lang: f"{match.mean():.2f}" if len(match) else ABSENT for lang, match in matches.items()}
-        rows.append({"method": method, "recipe": recipe} | shares | {"all": f"{table['match'].mean():.2f}"})
+        shares = {
+            names.languages.get(lang, lang): f"{match.mean():.2f}" if len(match) else ABSENT
+            for lang, match in matches.items()
+        }
+        run = names.shown({"method": method, "recipe": recipe})
+        rows.append(run | shares | {"all": f"{table['match'].mean():.2f}"})
     return rows
 
 
-def judge_section(scores: "pl.DataFrame", models: Sequence[str], languages: Sequence[str], stand_in: str) -> list[str]:
+def judge_section(scores: "pl.DataFrame", names: Names, stand_in: str) -> list[str]:
     """One judge's scores: the table, the share of answers in the right language, the missing ratings."""
     import polars as pl
 
-    models, languages = in_order(scores["model"], models), in_order(scores["lang"], languages)
-    rows = score_rows(scores, models, languages)
+    rows = score_rows(scores, names)
+    languages = list(rows[0])[3:]
     prompts = max(sum_by_cell(scores)["prompts"].to_list())
     unrated = scores["rating"].null_count()
     text = [
@@ -96,7 +101,7 @@ def judge_section(scores: "pl.DataFrame", models: Sequence[str], languages: Sequ
     ]
     if any(row[lang].endswith("*") for row in rows for lang in languages):
         text.append("\\* fewer prompts than the others")
-    shares = consistency_rows(scores, languages)
+    shares = consistency_rows(scores, names)
     if shares:
         text += [
             "Share of answers in the language asked for, over the test languages other than English:",
@@ -175,11 +180,11 @@ def main() -> None:
     )
     parser.add_argument("--judge", required=True, metavar="LABEL", help="label of the judge")
     parser.add_argument("--note", default="", metavar="TEXT", help="a sentence about these results")
-    parser.add_argument("--models", nargs="*", default=[], metavar="NAME", help="order of the models")
-    parser.add_argument("--languages", nargs="*", default=[], metavar="CODE", help="order of the languages")
+    parser.add_argument("--names", default="{}", metavar="JSON", help="names, in order (names.py), or their file")
     parser.add_argument("--output", required=True, metavar="FILE", help="Markdown")
     arguments = parser.parse_args()
 
+    names = read_settings(Names, arguments.names)
     scores = read_scores(arguments.scores, ("rating", "match", "score"))
     judges = scores.partition_by("judge", maintain_order=True)
     parts = ["# Results"]
@@ -187,6 +192,7 @@ def main() -> None:
         parts.append(f"**{arguments.note}**")
     parts.append(f"Judge: {arguments.judge}")
     judged = read_judge_report(arguments.judge_report) if arguments.judge_report else []
+    judged = with_language_names(judged, names.languages)
     parts += missing_warnings(judged, arguments.missing_tolerated) + judge_warnings(judged)
     for title, paths in (("Figures", arguments.figures), ("Tables", arguments.tables)):
         if paths:
@@ -194,7 +200,7 @@ def main() -> None:
     stand_in = " by the stand-in judge" if "stand-in" in f"{arguments.judge} {arguments.note}".lower() else ""
     for table in judges:
         parts.append("## Scores" if len(judges) == 1 else f"## Scores by {table['judge'][0]}")
-        parts += judge_section(table, arguments.models, arguments.languages, stand_in if len(judges) == 1 else "")
+        parts += judge_section(table, names, stand_in if len(judges) == 1 else "")
     costs = [training_cost(arguments.costs)] if arguments.costs else []
     costs += [judging_cost(judged)] if judged else []
     if costs:

@@ -10,7 +10,7 @@ adapted modules of each model family:
 A method that is not in the paper needs a `label`; only its differences from the method that it is `like` are listed.
 
 The paper's rows come first, in its order and wording; all other settings follow under their own names.
-Writes PREFIX.md and PREFIX.csv (method, hyperparameter, value).
+Writes PREFIX.md, and PREFIX.csv (method, by its key in the configuration; hyperparameter; value).
 """
 
 import argparse
@@ -47,7 +47,7 @@ def table_rows(settings: dict) -> list[dict[str, str]]:
                 f"--settings: unknown method {method!r}; choose from {', '.join(METHODS)}, or give its label"
             )
     return [
-        {"method": METHODS.get(method) or settings[method]["label"], "hyperparameter": name, "value": value}
+        {"method": method, "hyperparameter": name, "value": value}
         for method in sorted(settings, key=lambda method: list(METHODS).index(method) if method in METHODS else 2)
         for name, value in named_values(own_settings(method, settings))
     ]
@@ -86,13 +86,16 @@ def main() -> None:
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the table, without suffix")
     arguments = parser.parse_args()
 
-    rows = table_rows(read_object(arguments.settings))
+    settings = read_object(arguments.settings)
+    rows = table_rows(settings)
     with beside(f"{arguments.output_prefix}.csv") as path, path.open("w", encoding="utf-8", newline="") as stream:
         table = csv.DictWriter(stream, ["method", "hyperparameter", "value"], lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
-    header = {"method": "Method", "hyperparameter": "Hyperparameter", "value": "Value"}
-    text = markdown_table({header[key]: value for key, value in row.items()} for row in rows)
+    names = {method: METHODS.get(method) or settings[method]["label"] for method in settings}
+    text = markdown_table(
+        {"Method": names[row["method"]], "Hyperparameter": row["hyperparameter"], "Value": row["value"]} for row in rows
+    )
     write_text(f"{arguments.output_prefix}.md", f"{text}\n\n{CAPTION}.\n")
     print(f"table1: {len(rows)} settings", file=sys.stderr)
 

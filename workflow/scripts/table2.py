@@ -6,21 +6,28 @@ first; among equal ratings, the clearest case of each language (by the identifie
 second clearest, and so on; ties are in the order of judge, method, model, recipe, lang and id. Answers without a
 rating, and those without text to identify, are left out.
 
-Writes PREFIX.csv with the unchanged texts, and PREFIX.md with long lines wrapped. --note is repeated below the table,
-for instance that a stand-in judged.
+A prompt in another language has its English wording beside it (`english`): the English prompt with the same id, if
+there is one among the scores.
+
+Writes PREFIX.csv with the keys of the configuration, the identifier's labels and the unchanged texts, and PREFIX.md
+with names (names.py) and long lines wrapped. --note is repeated below the table, for instance that a stand-in judged.
 """
 
 import argparse
 import re
 import sys
 import textwrap
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from basics.command_line import command_line
+from basics.settings import read_settings
 from basics.writing import write_text
+from data.languages import read_label_table, read_table
 from reporting.markdown import escape_markdown, format_score
+from reporting.names import Names
 from reporting.scores import KEY, read_scores
-from study.series import METHODS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,30 +48,46 @@ def highest_rated_in_wrong_language(scores: "pl.DataFrame", count: int) -> "pl.D
     ordered = by_rating.with_columns(turn.alias("turn")).sort(
         "rating", "turn", "probability", *KEY, descending=[True, False, True] + [False] * len(KEY)
     )
-    return ordered.head(count).select(
-        *KEY, "rating", "label", "probability", "prompt", "response", "explanation"
+    english = scores.filter(lang="en").unique("id", keep="first").select("id", english="prompt")
+    return (
+        ordered.head(count)
+        .join(english, on="id", how="left", maintain_order="left")
+        .select(*KEY, "rating", "label", "probability", "prompt", "english", "response", "explanation")
     )  # coordinates first, texts last
 
 
-def examples_page(rows: list[dict], note: str) -> str:
+def label_names(languages: Path, labels: Path | None) -> dict[str, str]:
+    """The names of languages by the identifier's labels, from the language table and, unless it has the labels itself,
+    the table that has."""
+    table = read_table(languages)
+    known = read_label_table(labels).labels if labels else {code: entry["labels"] for code, entry in table.items()}
+    return {label: table.get(code, {}).get("name", code) for code, found in known.items() for label in found}
+
+
+def examples_page(rows: list[dict], names: Names, called: Mapping[str, str], note: str) -> str:
     """The table as Markdown, one section per example, as in the paper."""
     if not rows:
         parts = ["No answer in the wrong language was rated: there is no example to show."]
     else:
-        parts = [example_section(number, row) for number, row in enumerate(rows, start=1)]
+        parts = [
+            example_section(number, row, names, called.get(row["label"], row["label"]))
+            for number, row in enumerate(rows, start=1)
+        ]
     closing = f"{CAPTION}." + (f" {note}" if note else "")
     return "\n\n".join([*parts, closing]) + "\n"
 
 
-def example_section(number: int, row: dict) -> str:
-    """One answer: its run, the texts, the rating."""
-    method = METHODS.get(row["method"], row["method"])
-    where = f"{method}, {row['model']}, {row['recipe']}, prompt {escape_markdown(row['id'])}"
+def example_section(number: int, row: dict, names: Names, answered: str) -> str:
+    """One answer: its run, the texts, the rating; `answered` is the language of the response."""
+    shown = names.shown(row)
+    where = f"{shown['method']}, {shown['model']}, {shown['recipe']}, prompt {escape_markdown(row['id'])}"
+    english = row["english"] if row["lang"] != "en" else None
     return "\n\n".join(
         [
-            f"### {number}. Asked in {row['lang']}, answered in {row['label']} ({row['probability']:g})",
+            f"### {number}. Asked in {shown['language']}, answered in {answered} ({row['probability']:g})",
             where,
             f"Instruction:\n\n{verbatim(row['prompt'])}",
+            *([f"In English:\n\n{verbatim(english)}"] if english else []),
             f"Response:\n\n{verbatim(row['response'])}",
             f"Explanation of the judge ({row['judge']}):\n\n{verbatim(row['explanation'] or '')}",
             f"Rating: **{format_score(row['rating'])}**",
@@ -82,6 +105,9 @@ def verbatim(text: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet)")
+    parser.add_argument("--names", default="{}", metavar="JSON", help="names (names.py), or their file")
+    parser.add_argument("--languages", type=Path, metavar="FILE", help="language table, to name languages of answers")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="labels of another identifier than OpenLID")
     parser.add_argument("--rows", type=int, default=5, metavar="N", help="answers to show (default: %(default)s)")
     parser.add_argument("--note", default="", metavar="TEXT", help="a sentence for below the table")
     parser.add_argument("--output-prefix", required=True, metavar="PREFIX", help="path of the table, without suffix")
@@ -89,10 +115,12 @@ def main() -> None:
 
     import polars as pl
 
+    names = read_settings(Names, arguments.names)
+    called = label_names(arguments.languages, arguments.labels) if arguments.languages else {}
     table = highest_rated_in_wrong_language(read_scores(arguments.scores, COLUMNS), arguments.rows)
     formatted = table.with_columns(rating=pl.col("rating").map_elements(format_score, pl.String))
     write_text(f"{arguments.output_prefix}.csv", formatted.write_csv())
-    write_text(f"{arguments.output_prefix}.md", examples_page(table.to_dicts(), arguments.note))
+    write_text(f"{arguments.output_prefix}.md", examples_page(table.to_dicts(), names, called, arguments.note))
     print(f"table2: {len(table)} answers in the wrong language", file=sys.stderr)
 
 

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from reporting.bootstrap import Cell
 from reporting.claim_rules import as_list
 from reporting.evidence import ROUNDING
+from reporting.names import Names, model_names, size_name
 from study.series import recipe_of
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+AND = " and "  # between two series that are compared
 
 
 class Place(NamedTuple):
@@ -107,20 +111,19 @@ def _name_of(claim: Mapping, series: str, other: str | None) -> str:
     several = [
         name for key, name in (("compare", series), ("with", other)) if name and isinstance(claim.get(key), list)
     ]
-    return " and ".join(several) or series
+    return AND.join(several) or series
 
 
-def group_by_part(claim: Mapping, found: Sequence[Case], selection: Mapping) -> dict[str, list[Case]]:
-    """The cases of each part of a claim, by the name of the part; "" if the claim has only one."""
-    names, methods = selection["names"], selection["methods"]
+def group_by_part(claim: Mapping, found: Sequence[Case]) -> dict[str, list[Case]]:
+    """The cases of each part of a claim, by the key of what varies between parts; "" if the claim has only one."""
     by_language = "languages" in claim.get("against", ())
     keys = {
         None: lambda case: "",
-        "language": lambda case: names[case.place.lang],
-        "method": lambda case: methods[case.place.method],
+        "language": lambda case: case.place.lang,
+        "method": lambda case: case.place.method,
         "model": lambda case: case.place.model,
         "series": lambda case: case.series,
-        "against": lambda case: names[case.elsewhere.lang] if by_language else case.elsewhere.model,
+        "against": lambda case: case.elsewhere.lang if by_language else case.elsewhere.model,
     }
     grouped: dict[str, list[Case]] = {}
     for case in found:
@@ -152,10 +155,33 @@ def weights_of(statistic: str, compared: Sequence[Case], models: Mapping) -> "np
 # --- in words --------------------------------------------------------------------------------------------------------
 
 
+def names_of(selection: Mapping) -> Names:
+    """What the methods, models, recipes and languages of a selection are called."""
+    models = {
+        model: {"label": selection["families"][entry["family"]], "billions": entry["billions"]}
+        for model, entry in selection["models"].items()
+    }
+    return Names(
+        methods=selection["methods"],
+        models=model_names(models),
+        recipes=selection.get("labels", {}),
+        languages=selection["names"],
+    )
+
+
+def name_of_part(part: str, names: Names) -> str:
+    """What varies between the parts of a claim, by its name: a language, a method, a model, or series."""
+    for known in (names.languages, names.methods, names.models):
+        if part in known:
+            return known[part]
+    return AND.join(map(names.recipe, part.split(AND)))
+
+
 def describe(claim: Mapping, cases: Sequence[Case], selection: Mapping) -> str:
     """What some cases of a claim compare: series, methods, models by family and size, languages."""
     both = [[case.place for case in cases], [case.elsewhere for case in cases]]
-    sides = [", ".join(as_list(claim[key])) for key in ("compare", "with") if key in claim]
+    names = names_of(selection)
+    sides = [", ".join(map(names.recipe, as_list(claim[key]))) for key in ("compare", "with") if key in claim]
     told = [
         " against ".join(sides),
         *(
@@ -181,7 +207,7 @@ def _models(places: Sequence[Place], selection: Mapping) -> str:
         entry = selection["models"][model]
         sizes.setdefault(selection["families"][entry["family"]], []).append(entry["billions"])
     return ", ".join(
-        f"{family} {'–'.join(f'{size:g}' for size in dict.fromkeys([min(found), max(found)]))}B"
+        f"{family} {'–'.join(map(size_name, dict.fromkeys([min(found), max(found)])))}"
         + (f" ({len(found)})" if len(found) > 1 else "")
         for family, found in sizes.items()
     )

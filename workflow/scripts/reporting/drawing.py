@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from basics.writing import beside
 from reporting import fonts
+from reporting.names import SERIES as NAMES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,10 +61,10 @@ class Style:
 
 
 SERIES = {  # the paper's markers
-    "multilingual": Style("Multilingual", "s", 0, 4.2),
-    "monolingual": Style("Monolingual", "*", 3, 6.8),
-    "English": Style("English-only", "o", 2, 4.4),
-    "downsampled": Style("Downsampled", "^", 4, 4.8),
+    "multilingual": Style(NAMES["multilingual"], "s", 0, 4.2),
+    "monolingual": Style(NAMES["monolingual"], "*", 3, 6.8),
+    "English": Style(NAMES["English"], "o", 2, 4.4),
+    "downsampled": Style(NAMES["downsampled"], "^", 4, 4.8),
 }
 FURTHER = (
     ("D", 1),

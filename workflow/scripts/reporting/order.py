@@ -19,5 +19,5 @@ def method_place(method: str) -> tuple[int, str]:
 
 def recipe_order(languages: Sequence[str]) -> Callable[[str], int]:
     """Sort key: monolingual recipes by language, then multilingual, downsampled, and all others."""
-    order = [*(f"mono-{lang}" for lang in languages), "mono-(own)", *LAST]
+    order = [*(f"mono-{lang}" for lang in languages), *LAST]
     return lambda recipe: order.index(recipe) if recipe in order else len(order)

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 
 from judging.ratings import BEST_RATING
-from reporting.drawing import SERIES
+from reporting.names import SERIES, Names, model_names
 from study.matrix import Matrix
 from study.paper_figures import lacking
 from study.recipes import Recipes
@@ -29,7 +30,7 @@ class Selections:
     def __init__(self, config: Mapping, matrix: Matrix, recipes: Recipes, table: Mapping[str, Mapping]):
         """`table` is resources/languages.yaml by language."""
         self._config = config
-        self._matrix, self._mixes, self._table = matrix, recipes.mixes, table
+        self._matrix, self._recipes, self._mixes, self._table = matrix, recipes, recipes.mixes, table
         self._methods = {method: entry["label"] for method, entry in config["methods"].items()}
         self._prompts = config["data"]["prompts_used"]
         self.uncertainty = config["uncertainty"] | {"seed": config["random_seed"]}
@@ -154,6 +155,7 @@ class Selections:
                 "methods": self._methods,
                 "languages": {"seen": self._matrix.seen, "unseen": self._matrix.unseen},
                 "names": self._names(self._matrix.tested),
+                "labels": self._own_labels,
                 "prompts": self._prompts,
                 "uncertainty": self.uncertainty,
             }
@@ -171,11 +173,29 @@ class Selections:
             settings[method] = origin | train[method]
         return json.dumps(settings)
 
+    # ---- names
+
     def named_languages(self) -> list[str]:
         """The tested languages, as LANG=NAME."""
         return [f"{lang}={name}" for lang, name in self._names(self._matrix.tested).items()]
 
-    # ---- labels
+    def names(self) -> str:
+        """What methods, models, recipes and languages are called (reporting/names.py)."""
+        models = {model: self._model(model) for model in self._matrix.models}
+        names = Names(
+            methods=self._methods,
+            models=model_names(models),
+            families={model: entry["label"] for model, entry in models.items()},
+            recipes=self._own_labels,
+            languages=self._names(self._matrix.tested),
+        )
+        known = self._recipes
+        repeated = {
+            name: f"{names.recipe(known.of_run(name))}, seed {known.seed(name)}"
+            for name in known.names
+            if known.of_run(name) != name
+        }
+        return json.dumps(asdict(names) | {"recipes": names.recipes | repeated})
 
     @property
     def _first_judge(self) -> Mapping:
@@ -195,8 +215,12 @@ class Selections:
         return {name: self._label(name) for name in series}
 
     def _label(self, series: str) -> str:
-        given = self._mixes.get(series, {}).get("label")
-        return given or (SERIES[series].label if series in SERIES else series)
+        return self._own_labels.get(series) or SERIES.get(series, series)
+
+    @property
+    def _own_labels(self) -> dict[str, str]:
+        """The labels that recipes of the configuration have."""
+        return {recipe: mix["label"] for recipe, mix in self._mixes.items() if "label" in mix}
 
 
 def _common_size(models: Sequence[Mapping]) -> str:
