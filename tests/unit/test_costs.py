@@ -262,6 +262,17 @@ def test_the_figure_warns_of_points_that_lack_more_ratings_than_are_tolerated(to
     assert ("WARNING: more than 2 % of the ratings are missing at 1 of 8 points" in text) == warns
 
 
+def test_a_score_that_is_the_mean_of_several_trainings_pays_for_one_and_the_figure_says_so():
+    once = table(RATINGS)
+    again = once.filter(model="bloom-m").with_columns(seed=pl.lit(43), score=pl.col("score") - 1)
+    found = budget.points_of(SELECTION, by_prompt(pl.concat([once, again], how="vertical_relaxed"), 2), COSTS)
+    repeated = {point.series: point for point in found if point.model == "bloom-m"}
+    assert {point.repeats for point in repeated.values()} == {2}
+    assert repeated["multilingual"].score == bought()["bloom-m", "multilingual"].score - 1
+    assert (repeated["multilingual"].trainings, repeated["multilingual"].flops) == (1, 3600)
+    assert "4 of 8 points are means over 2 trainings with different seeds" in footer(found)
+
+
 def test_names_on_the_frontier_do_not_overlap():
     set_up_drawing(FONTS)
     config = synthetic_scores.read_config()

@@ -41,9 +41,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import reduce
 from itertools import pairwise
-from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,7 +51,7 @@ from basics.kinds import dict_of
 from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
-from reporting.bootstrap import PromptScores, Resamples, by_prompt, confidence_interval
+from reporting.bootstrap import PromptScores, by_prompt, estimate
 from reporting.costs import read_costs
 from reporting.drawing import (
     SERIES,
@@ -65,6 +63,7 @@ from reporting.drawing import (
     look_of,
     missing_warning,
     panel_grid,
+    repeats,
     save_figure,
     set_up_drawing,
 )
@@ -74,7 +73,6 @@ from reporting.scores import read_scores
 from study.series import METHODS, recipe_of
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.transforms import Bbox
@@ -121,6 +119,7 @@ class Point:
     score: float | None
     low: float | None
     high: float | None
+    repeats: int  # trainings with different seeds, of which the score is the mean: the fewest of its cells
     answers: int
     unrated: int  # of these, without a rating: they count as 0
 
@@ -136,7 +135,7 @@ def points_of(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[
             known = [costs[run] for recipe in recipes if (run := (method, model, recipe)) in costs]
             trainings = selection["trained"] if series == "monolingual" else 1
             cells = [(method, model, recipe_of(series, lang), lang) for lang in langs]
-            score, low, high = mean_score([scores.values(cell) for cell in cells], drawn, uncertainty["level"])
+            score, low, high = estimate([scores.values(cell) for cell in cells], drawn, uncertainty["level"])
             found.append(
                 Point(
                     method=method,
@@ -151,24 +150,12 @@ def points_of(selection: Mapping, scores: PromptScores, costs: Mapping) -> list[
                     score=score,
                     low=low,
                     high=high,
+                    repeats=min(scores.trainings.get(cell, 0) for cell in cells),
                     answers=sum(scores.answers.get(cell, 0) for cell in cells),
                     unrated=sum(scores.unrated.get(cell, 0) for cell in cells),
                 )
             )
     return found
-
-
-def mean_score(
-    cells: "Sequence[np.ndarray | None]", drawn: Resamples, level: float
-) -> tuple[float, float, float] | tuple[None, None, None]:
-    """The score averaged over the cells, and its confidence interval; all None if a cell is missing."""
-    known = [cell for cell in cells if cell is not None]
-    if len(known) < len(cells):
-        return None, None, None
-    mean = reduce(add, known) / len(known)
-    low, high = confidence_interval(drawn.sums(mean), level, drawn.prompts)
-    score, low, high = (round(float(number), 6) for number in (mean.sum(), low, high))
-    return score, low, high
 
 
 def cost_of_trainings(costs: Sequence[float | None], trainings: int) -> float | None:
@@ -358,6 +345,7 @@ def surroundings(selection: Mapping, shown: Sequence[Point]) -> Surroundings:
         missing_warning([(point.unrated, point.answers) for point in shown], selection.get("missing_tolerated", 1)),
         f"Judge: {selection['judge']['label']}",
         f"Bars: {100 * selection['uncertainty']['level']:g} % bootstrap confidence intervals over prompts",
+        repeats([point.repeats for point in shown]),
         "Grey: the best score at a given cost or less",
         f"Hours on {', '.join(devices)}" if (devices := devices_of(shown)) not in ([], ["cpu"]) else "",
         monolingual_cost(shown),

@@ -54,9 +54,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import reduce
 from itertools import groupby, pairwise
-from operator import add
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +64,7 @@ from basics.kinds import dict_of
 from basics.settings import check_selection, read_object
 from basics.writing import beside, write_text
 from judging.ratings import BEST_RATING
-from reporting.bootstrap import PromptScores, Resamples, by_prompt, confidence_interval
+from reporting.bootstrap import PromptScores, by_prompt, estimate
 from reporting.drawing import (
     WIDTHS,
     Surroundings,
@@ -78,6 +76,7 @@ from reporting.drawing import (
     mark_missing,
     missing_warning,
     panel_grid,
+    repeats,
     save_figure,
     set_up_drawing,
 )
@@ -88,7 +87,6 @@ from reporting.scores import read_scores
 from study.series import METHODS, SERIES_OF_KIND, recipe_of
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -283,19 +281,6 @@ def runs_of_series(figure: dict, panel: Panel, series: str) -> Iterator[tuple[fl
         else:
             for value, method in figure["sweep"]["members"]:
                 yield value, method, model, recipes
-
-
-def estimate(
-    cells: "Sequence[np.ndarray | None]", drawn: Resamples, level: float
-) -> tuple[float, float, float] | tuple[None, None, None]:
-    """The sum over the prompts, averaged over the cells, and its confidence interval; all None if a cell is missing."""
-    known = [cell for cell in cells if cell is not None]
-    if len(known) < len(cells):
-        return None, None, None
-    values = reduce(add, known)
-    low, high = confidence_interval(drawn.sums(values), level, drawn.prompts)
-    value, low, high = (round(float(total) / len(cells), 6) for total in (values.sum(), low, high))
-    return value, low, high  # rounded: sums of thirds depend on the order
 
 
 def missing_points(shown: Sequence[Point], expected: int) -> str | None:
@@ -548,7 +533,7 @@ def surroundings(figure: dict, shown: Sequence[Point]) -> Surroundings:
         f"Judge: {figure['judge']}",
         f"{'Bars' if figure['kind'] == 'family' else 'Bands'}: {level} bootstrap confidence intervals over prompts,"
         " of each series alone: where they overlap, the claims compare prompt by prompt",
-        repeats(shown),
+        repeats([point.trainings for point in shown]),
         *conventions(figure),
         f"{unrated} answers have no rating and count as 0" if unrated else "",
         f"{lost} of {len(shown)} points are missing" if lost else "",
@@ -560,18 +545,6 @@ def surroundings(figure: dict, shown: Sequence[Point]) -> Surroundings:
         "sweep": figure.get("sweep", {}).get("name", ""),
     }.get(figure["kind"], f"model size ({size_unit(figure['models'])[1]})")
     return Surroundings(figure["title"], below, footer, figure.get("watermark", ""))
-
-
-def repeats(shown: Sequence[Point]) -> str:
-    """How many points are means over several trainings; "" if none is."""
-    repeated = [point for point in shown if point.trainings > 1]
-    if not repeated:
-        return ""
-    most = max(point.trainings for point in repeated)
-    return (
-        f"{len(repeated)} of {len(shown)} points are means over {most} trainings with different seeds, and their"
-        " intervals are over seeds as well"
-    )
 
 
 def conventions(figure: dict) -> list[str]:

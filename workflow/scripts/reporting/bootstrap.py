@@ -20,7 +20,9 @@ between languages that otherwise agree. Score tables keep that order (score.py, 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import accumulate
+from operator import add
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -182,6 +184,22 @@ def confidence_interval(estimates: Iterable[float], level: float, prompts: int) 
     tail = NormalDist().cdf(-student_quantile((1 + level) / 2, max(prompts - 1, 1)))
     low, high = np.quantile(np.asarray(estimates), [tail, 1 - tail])
     return float(low), float(high)
+
+
+def estimate(
+    cells: "Sequence[np.ndarray | None]", drawn: Resamples, level: float
+) -> tuple[float, float, float] | tuple[None, None, None]:
+    """The sum over the prompts, averaged over the cells, and its confidence interval; all None if a cell is missing.
+
+    A cell's values are as in PromptScores.
+    """
+    known = [cell for cell in cells if cell is not None]
+    if len(known) < len(cells):
+        return None, None, None
+    values = reduce(add, known)
+    low, high = confidence_interval(drawn.sums(values), level, drawn.prompts)
+    value, low, high = (round(float(total) / len(cells), 6) for total in (values.sum(), low, high))
+    return value, low, high  # rounded: sums of thirds depend on the order
 
 
 def student_quantile(probability: float, freedom: int) -> float:

@@ -220,6 +220,17 @@ def missing_warning(points: Sequence[tuple[int, int]], tolerated: float) -> str:
     )
 
 
+def repeats(trainings: Sequence[int]) -> str:
+    """How many points are means over several trainings, from the number of trainings of each; "" if none is."""
+    repeated = [number for number in trainings if number > 1]
+    if not repeated:
+        return ""
+    return (
+        f"{len(repeated)} of {len(trainings)} points are means over {max(repeated)} trainings with different seeds, and"
+        " their intervals are over seeds as well"
+    )
+
+
 def save_figure(canvas: "Figure", path: str, metadata: Mapping[str, str]) -> None:
     """Write PATH.pdf (vector, TrueType fonts embedded) and PATH.png, without a date: equal input gives equal bytes.
 
