@@ -32,7 +32,7 @@ from measuring import Notebook, processor, table  # noqa: E402
 from reporting.bootstrap import Cell, confidence_interval, draw_resamples  # noqa: E402
 from reporting.claim_rules import FAILS, HOLDS, overall_verdict, read_claims  # noqa: E402
 from reporting.evidence import weigh  # noqa: E402
-from synthetic_scores import Expected  # noqa: E402
+from reporting.simulation import Expected, simulate  # noqa: E402
 
 PROMPTS, LEVEL, RESAMPLES = 50, 0.95, 2000
 POINTS = 3 * PROMPTS
@@ -124,11 +124,8 @@ SELECTION = selection_of(CONFIG)
 
 def asked(cells: list[Cell], planned: list[list[Expected]], seed: int, wanted: Mapping = CLAIMS) -> Verdicts:
     """The verdicts on claims in a study with a plan for each of its trainings a cell; all answer the same prompts."""
-    together = [plan for training in planned for plan in training]
-    ratings, matches = (
-        values.reshape(len(planned), len(cells), PROMPTS) for values in synthetic_scores.drawn(together, PROMPTS, seed)
-    )
-    scores = synthetic_scores.prompt_scores(cells, ratings, matches)
+    by_cell = dict(zip(cells, zip(*planned, strict=True), strict=True))
+    scores = simulate(by_cell, PROMPTS, seed)
     drawn = scores.resamples(SELECTION["uncertainty"])
     found = claims.group_by_claim(claims.answer_claims("synthetic", wanted, scores, drawn, SELECTION))
     return {name: (overall_verdict([part.verdict for part in parts]), parts[0].q) for name, parts in found.items()}

@@ -1,10 +1,7 @@
 """Made-up scores of the paper's whole matrix, with known effects: for tests and benchmarks.
 
-A plan says what is expected of a cell (method, family, size, recipe, language): a mean rating between 1 and 3, and the
-probability that an answer is in the right language. Ratings are `1 + Binomial(2, (rating - 1) / 2)`, so the plan gives
-their exact means over all prompts that could have been asked. They are drawn through a normal variable with one part
-that all cells share for a prompt (its difficulty) and one of the answer's own, so that runs are correlated by prompt,
-as real ones are.
+A plan says what is expected of a cell (method, family, size, recipe, language): a mean rating and the share of answers
+in the right language (reporting/simulation.py).
 
 The judge is called "synthetic", and figures of these scores bear the watermark SYNTHETIC.
 """
@@ -13,8 +10,6 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from statistics import NormalDist
-from typing import NamedTuple
 
 import yaml
 
@@ -25,24 +20,16 @@ import numpy as np  # noqa: E402
 import polars as pl  # noqa: E402
 
 from reporting.bootstrap import Cell, PromptScores, arrange  # noqa: E402
+from reporting.simulation import Expected, drawn  # noqa: E402
 
 JUDGE = "synthetic"
 WATERMARK = "SYNTHETIC"
-NORMAL = NormalDist()
 UNSEEN, DISTANT = ("bn", "no"), ("bg", "ru", "zh")  # DISTANT from English, by the paper
 AHEAD, LEVEL = (
     {("pythia", "bg"), ("open-llama", "fr")},
     {("llama", "es"), ("bloom", "es"), ("bloom", "fr")},
 )  # downsampled
 PEAK = 1.1  # billions of parameters, of the model that stands out in the paper
-SHARED = 0.5  # share of the variance that is due to the prompt
-
-
-class Expected(NamedTuple):
-    """A cell's mean rating and share of answers in the right language, over all prompts that could be asked."""
-
-    rating: float
-    match: float
 
 
 # A plan: (method, family, billions, recipe, language) -> what is expected there.
@@ -135,25 +122,6 @@ def expected(plan: Plan, cells: Iterable[Cell], config: Mapping) -> list[Expecte
         plan(method, models[model]["family"], models[model]["billions"], recipe, lang)
         for method, model, recipe, lang in cells
     ]
-
-
-def drawn(planned: list[Expected], prompts: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ratings (1 to 3) and matches (0 or 1), both of shape (cells, prompts)."""
-    random = np.random.default_rng(seed)
-    rating, match = np.array(planned).T[:, :, None]
-    assert ((rating >= 1) & (rating <= 3)).all(), "a plan that no ratings can follow"
-    own = random.normal(size=(len(planned), prompts))
-    difficulty = random.normal(size=prompts)
-    normal = math.sqrt(SHARED) * difficulty + math.sqrt(1 - SHARED) * own
-    good = (rating - 1) / 2
-    ratings = 1.0 + (normal > _quantiles((1 - good) ** 2)) + (normal > _quantiles(1 - good**2))
-    return ratings, (random.random(size=own.shape) < match).astype(float)
-
-
-def _quantiles(probabilities: np.ndarray) -> np.ndarray:
-    """Quantiles of the normal distribution; infinite at 0 and 1."""
-    ends = {0.0: -math.inf, 1.0: math.inf}
-    return np.vectorize(lambda share: ends[share] if share in ends else NORMAL.inv_cdf(share))(probabilities)
 
 
 def prompt_scores(cells: list[Cell], ratings: np.ndarray, matches: np.ndarray) -> PromptScores:
