@@ -12,7 +12,7 @@ import pytest
 
 import claims
 from basics.errors import InputError
-from reporting import claim_rules
+from reporting import claim_cases, claim_rules
 from reporting.bootstrap import draw_resamples
 from study.series import METHODS
 
@@ -382,13 +382,13 @@ def test_series_that_are_compared_one_by_one_are_named_after_those_that_differ()
     for (compare, other), expected in names.items():
         as_yaml = [list(series) if isinstance(series, tuple) else series for series in (compare, other)]
         claim = CLAIMS["full-monolingual"] | {"compare": as_yaml[0], "with": as_yaml[1], "each": "series"}
-        assert set(claims.group_by_part(claim, list(claims.claimed_cases(claim, SELECTION)))) == expected
+        assert set(claim_cases.group_by_part(claim, list(claim_cases.claimed_cases(claim, SELECTION)))) == expected
 
 
 def cells_compared(**changed):
     """The pairs of cells of a claim, each as method/model/recipe/language."""
     claim = CLAIMS["full-monolingual"] | {"figures": ["figure7"], "languages": ["es"]} | changed
-    found = claims.claimed_cases({key: value for key, value in claim.items() if value is not None}, SELECTION)
+    found = claim_cases.claimed_cases({key: value for key, value in claim.items() if value is not None}, SELECTION)
     return {("/".join(case.cell), "/".join(case.against)) for case in found}
 
 

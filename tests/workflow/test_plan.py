@@ -56,6 +56,12 @@ def test_the_paper_takes_970_hours_of_an_a100_and_25500_calls_and_560_for_contro
     [judge] = result["judges"]
     assert (judge["calls"], judge["calls_left"]) == (25_500 + 8 * 10 * 7, 25_500 + 560)
     assert judge["dollars_left"] is None
+    figures, claims = result["power"]["figures"], result["power"]["claims"]
+    assert [name for name, *_ in figures] == [f"Figure {number}" for number in range(2, 8)]
+    assert all(15 < effect < 40 for name, effect, *_ in figures if name != "Figure 6"), "of 150, with fifty prompts"
+    assert [name for name, effect, *_ in claims if effect is None] == ["lora-small"], (
+        "it says that there is no difference"
+    )
     assert result["wall_hours"] * result["devices"] > device_hours(result)
     assert not (house / ".snakemake" / "log").exists() and not list((house / ".snakemake" / "locks").iterdir())
 

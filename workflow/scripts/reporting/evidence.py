@@ -65,6 +65,13 @@ def tail_probability(beyond: "np.ndarray", prompts: int) -> float:
     return NormalDist().cdf(copysign(normal, quantile))
 
 
+def lifted(values: "np.ndarray", points: float, prompts: int) -> "np.ndarray":
+    """Values of shape (..., prompts or more) as they would be with a sum over the prompts that is so much higher."""
+    more = values.copy()
+    more[..., :prompts] += points / prompts
+    return more
+
+
 def weigh(values: "np.ndarray", drawn: Resamples, level: float, expect: Mapping[str, float]) -> Evidence:
     """The evidence on a sum of values by prompt, of shape (prompts + repeated trainings,), as in
     PromptScores."""
