@@ -15,8 +15,9 @@ sys.path.insert(0, "workflow/scripts")
 
 from study.checking import check_or_exit
 from judging.shutdowns import day_in
-from planning.jobs import calls_of, inputs_of, judges_called, models_trained_again, requests_of
+from planning.jobs import calls_of, inputs_of, judges_called, models_trained_again
 from planning.start import check_judges_or_exit, check_start_or_exit, warn_of_trainings
+from planning.submissions import check_submissions_or_exit
 from study.short_forms import expanded
 
 check_or_exit(config)
@@ -61,9 +62,9 @@ include: "workflow/rules/report.smk"
 
 onstart:
     jobs = list(workflow.dag.needrun_jobs())
-    on_slurm = workflow.executor_plugin.name == "slurm"
-    requests = requests_of(jobs, workflow.group_settings.group_components) if on_slurm else []
-    check_start_or_exit(RESULTS, inputs_of(jobs), requests, JUDGES.keys_wanted(judges_called(jobs)))
+    check_start_or_exit(RESULTS, inputs_of(jobs), JUDGES.keys_wanted(judges_called(jobs)))
+    if workflow.executor_plugin.name == "slurm" and config["check_submissions"] == "ask":
+        check_submissions_or_exit(workflow)
     check_judges_or_exit(calls_of(jobs), day_in(hours=0), config["check_judges"] == "ask")
     warn_of_trainings(models_trained_again(jobs, workflow.dag.reason))
 

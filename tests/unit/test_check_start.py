@@ -8,17 +8,17 @@ import pytest
 
 from basics.errors import InputError
 from basics.paths import TIMESTAMP
-from planning.jobs import Call, calls_of, inputs_of, judges_called, models_trained_again, requests_of
+from planning.jobs import Call, calls_of, inputs_of, judges_called, models_trained_again
 from planning.start import (
     check_dates,
     check_keys,
-    check_slurm,
     check_start_or_exit,
     check_writable,
     warn_of_trainings,
 )
+from planning.submissions import Submission, check_slurm
 
-GPU = {"slurm_account": "proj", "slurm_partition": "gpu", "gpu": 4, "mem_mb": 240000, "runtime": 60, "threads": 32}
+TRAINING = Submission("train", "sbatch --parsable --comment test -A proj -p gpu --gpus=4")
 
 
 @pytest.fixture
@@ -31,19 +31,18 @@ def sbatch(tmp_path, monkeypatch):
         program.write_text("\n".join(["#!/bin/sh", f'echo "$*" >> {tmp_path}/calls', *lines]) + "\n")
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+        monkeypatch.setenv("USER_QOS", "long")
         return tmp_path / "calls"
 
     return put
 
 
-def test_jobs_that_ask_for_the_same_are_tested_once_and_not_submitted(sbatch):
+def test_jobs_are_tested_and_not_submitted(sbatch):
     calls = sbatch("exit 0")
-    check_slurm(
-        [("train", GPU), ("train", GPU | {"tmpdir": "<TBD>"}), ("score", {"slurm_account": "", "mem_mb": 4000})]
-    )
+    check_slurm([TRAINING, TRAINING._replace(command="sbatch --comment test --qos=$USER_QOS")])
     assert calls.read_text().splitlines() == [
-        "--test-only --account=proj --partition=gpu --cpus-per-task=32 --gpus=4 --mem=240000 --time=60 --wrap=true",
-        "--test-only --mem=4000 --wrap=true",
+        "--parsable --comment test -A proj -p gpu --gpus=4 --test-only --wrap=true",
+        "--comment test --qos=long --test-only --wrap=true",
     ]
 
 
@@ -60,22 +59,22 @@ def test_jobs_that_ask_for_the_same_are_tested_once_and_not_submitted(sbatch):
 def test_a_refusal_is_one_line_with_the_rule_the_reason_and_the_remedy(sbatch, said, remedy):
     sbatch("echo 'sbatch: error: of some kind' >&2", f"echo 'allocation failure: {said}' >&2", "exit 1")
     with pytest.raises(InputError) as refusal:
-        check_slurm([("train", GPU)])
+        check_slurm([TRAINING])
     told = str(refusal.value)
-    assert told.startswith("Slurm would refuse a job of train (--account=proj ") and "\n" not in told
+    assert told.startswith("Slurm would refuse a job of train (-A proj -p gpu --gpus=4): ") and "\n" not in told
     assert said in told and remedy in told
 
 
 def test_a_reason_that_is_not_known_is_told_as_it_is(sbatch):
     sbatch("echo 'allocation failure: Moon in the wrong phase' >&2", "exit 1")
-    with pytest.raises(InputError, match=r"\): Moon in the wrong phase$"):
-        check_slurm([("train", GPU)])
+    with pytest.raises(InputError, match=r"\): Moon in the wrong phase; if .* skip starts without asking$"):
+        check_slurm([TRAINING])
 
 
 def test_without_sbatch_the_place_is_wrong(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="sbatch: not on the PATH"):
-        check_slurm([("train", GPU)])
+        check_slurm([TRAINING])
 
 
 def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):
@@ -86,7 +85,7 @@ def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path):
 def test_a_place_that_cannot_be_written_ends_the_program_with_one_line(tmp_path):
     (tmp_path / "results").write_text("a file")
     with pytest.raises(SystemExit, match=r"^error: .*results/paper: cannot be written \(Not a directory\)"):
-        check_start_or_exit(str(tmp_path / "results/paper"), [], [])
+        check_start_or_exit(str(tmp_path / "results/paper"), [])
 
 
 def test_a_key_that_is_not_set_is_told_before_anything_is_paid_for(monkeypatch):
@@ -122,17 +121,14 @@ def test_a_clock_that_is_a_little_ahead_is_waited_for(tmp_path):
 # What is asked of Snakemake's own jobs
 
 
-def job(rule: str, *, local: bool = False, group: str | None = None, **more) -> SimpleNamespace:
+def job(rule: str, **more) -> SimpleNamespace:
     """A job as Snakemake has it, as far as it is asked here."""
     named = more.pop("wildcards", {})
     return SimpleNamespace(
-        rule=SimpleNamespace(name=rule, group=group),
-        is_local=local,
+        rule=SimpleNamespace(name=rule),
         input=more.pop("input", []),
         output=more.pop("output", []),
         params=more.pop("params", None),
-        threads=more.pop("threads", 1),
-        resources=more,
         wildcards=SimpleNamespace(**named),
         wildcards_dict=named,
     )
@@ -140,29 +136,6 @@ def job(rule: str, *, local: bool = False, group: str | None = None, **more) -> 
 
 def test_inputs_are_those_of_all_jobs():
     assert inputs_of([job("seed", input=["a"]), job("recipe", input=["b", "c"])]) == ["a", "b", "c"]
-
-
-def test_a_cluster_is_asked_for_what_each_job_that_is_not_local_wants():
-    jobs = [job("train", threads=8, mem_mb=64_000, gpu=1), job("download", local=True, mem_mb=1)]
-    assert requests_of(jobs, {}) == [("train", {"threads": 8, "mem_mb": 64_000, "gpu": 1})]
-
-
-def test_jobs_of_a_group_run_side_by_side_so_their_cores_and_memory_add_up():
-    jobs = [job("score", group="scores", threads=2, mem_mb=1000, runtime=10) for _ in range(3)]
-    summed = {"threads": 6, "mem_mb": 3000, "runtime": 10}
-    assert requests_of(jobs, {"scores": 50}) == [("score", summed)] * 3, "there are no more than three"
-    assert requests_of(jobs, {"scores": 2})[0] == ("score", {"threads": 4, "mem_mb": 2000, "runtime": 10})
-    assert requests_of(jobs, {})[0][1]["threads"] == 2, "alone, where none are submitted as one"
-
-
-def test_a_group_with_a_wildcard_in_its_name_has_the_count_of_that_name():
-    jobs = [job("judge_on_gpu", group="served-{judge}", runtime=30, serving=1, wildcards={"judge": "a"})] * 3
-    assert requests_of(jobs, {"served-{judge}": 40})[0][1]["runtime"] == 90
-
-
-def test_memory_that_is_not_a_number_yet_is_not_added_up():
-    [(_, wanted)] = requests_of([job("score", group="scores", mem_mb="<TBD>")], {"scores": 50})
-    assert wanted["mem_mb"] == "<TBD>"
 
 
 def test_judges_are_called_by_jobs_that_rate():

@@ -34,6 +34,7 @@ NO_RESULT = {  # keys of config.yaml on which no score, figure or claim depends:
     "note": "a remark on figures",
     "runs": "which results are waited for",
     "check_judges": "asks before the start",
+    "check_submissions": "asks before the start",
     "rating_sheet": "a sample for people",
     "controls": "judged for judges.md alone",
     "compute": "resources of jobs",

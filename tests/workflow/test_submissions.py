@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ import pytest
 from snake import REPOSITORY, checkout, snakemake
 from study.configuration import read_configs
 
-SITE = {"SLURM_ACCOUNT": "proj", "SLURM_CPU_PARTITION": "cpu", "SLURM_GPU_PARTITION": "gpu"}
+ENVIRONMENT = {"SLURM_ACCOUNT": "proj", "SLURM_CPU_PARTITION": "cpu", "SLURM_GPU_PARTITION": "gpu"}
 STAND_INS = {
     "sbatch": """
-case "$*" in *--test-only*) exit 0 ;; esac
+case "$*" in *--test-only*) printf "%s\\n" "$*" >> {calls}-tested; exit 0 ;; esac
 printf "%s\\n" "$*" >> {calls}; echo "no cluster here" >&2; exit 1""",
     "sacctmgr": "echo proj",
     "sacct": "true",
@@ -38,7 +39,7 @@ def house(tmp_path):
     return tmp_path
 
 
-def submissions(house: Path, method: str, model: str, **compute: object) -> list[str]:
+def submissions(house: Path, method: str, model: str, *site: str, **compute: object) -> list[str]:
     """sbatch's options for training a model on one recipe, for every attempt, in order."""
     family = model.split("-")[0]
     for folder in (f"bases/{model}", f"tokenizers/{family}", f"tokens/{family}/alpaca/mono-en"):
@@ -48,26 +49,32 @@ def submissions(house: Path, method: str, model: str, **compute: object) -> list
     found.parent.mkdir(parents=True)
     found.write_text("{}")
     (house / "change.json").write_text(json.dumps({"compute": compute}))
-    return submitted(house, f"results/paper/models/{method}/{model}/mono-en", rules=["train", "train_on_nodes"])
+    target = f"results/paper/models/{method}/{model}/mono-en"
+    return submitted(house, target, rules=["train", "train_on_nodes"], options=site)
 
 
-def submitted(house: Path, *targets: str, rules: list[str]) -> list[str]:
+def submitted(house: Path, *targets: str, rules: list[str], options: Sequence[str] = ()) -> list[str]:
     """sbatch's options for the jobs of some rules, for every attempt, in order."""
-    options = ["--max-jobs-per-timespan", "100/1s", "--slurm-init-seconds-before-status-checks", "1"]
+    options = [*options, "--max-jobs-per-timespan", "100/1s", "--slurm-init-seconds-before-status-checks", "1"]
     options += ["--configfile", "change.json", "--allowed-rules", *rules]
     path = f"{house / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "--profile", "profiles/slurm", *options, "--", *targets],
         cwd=house,
-        env=os.environ | SITE | {"PATH": path},
+        env=os.environ | ENVIRONMENT | {"PATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=120,
     )
     assert (house / "calls").exists(), done.stdout[-3000:]
-    calls = [call.split(" --wrap")[0] for call in (house / "calls").read_text().splitlines()]
-    return [re.sub(r"^.*--comment \S+ +|-D \S+ +", "", call) for call in calls]  # what is cut out is Snakemake's own
+    return asked_in(house / "calls")
+
+
+def asked_in(calls: Path) -> list[str]:
+    """The options of the calls of sbatch in a file, without Snakemake's own."""
+    lines = [re.split(" --wrap| --test-only", line)[0] for line in calls.read_text().splitlines()]
+    return [re.sub(r"^.*--comment \S+ +|-D \S+ +", "", line) for line in lines]
 
 
 def test_the_runs_that_a_served_judge_rates_share_a_submission_and_its_gpu_one_after_another(house):
@@ -81,6 +88,7 @@ def test_the_runs_that_a_served_judge_rates_share_a_submission_and_its_gpu_one_a
     asked = submitted(house, *(f"results/paper/ratings/qwen3-30b/{run}.jsonl" for run in runs), rules=["judge_on_gpu"])
     options = "-A proj -p gpu -t 45 --mem 96000 --nodes=1 --requeue --cpus-per-task=8 --signal=TERM@300 --gpus=1"
     assert asked == [options] * 5, "one submission, and its four retries"
+    assert asked_in(house / "calls-tested") == [options], "tested as the one that it is"
 
 
 def test_judges_that_are_served_on_gpus_have_submissions_of_their_own_as_their_servers_would_take_turns(house):
@@ -116,6 +124,25 @@ def test_sixteen_ranks_fill_two_nodes_with_a_launcher_on_each(house):
         "-A proj -p gpu -t 2160 --mem 480000 --nodes=2 --requeue --ntasks=2 --cpus-per-task=64"
         " --signal=TERM@300 --gpus=16"
     ]
+
+
+SITE = ["--slurm-qos", "long", "--slurm-reservation", "course", "--set-resources"]
+OWN = ["train:clusters='lux'", "train:slurm_extra='--licenses=scratch'"]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "read"),
+    [(["train:gres='gpu:a100:1'", "train:gpu=0"], "--gres=gpu:a100:1"), (["train:gpu_model='a100'"], "--gpus=a100:1")],
+)
+def test_slurm_tests_at_the_start_what_it_will_be_asked_for(house, gpus, read):
+    asked = submissions(house, "lora", "pythia-70m", *SITE, *OWN, *gpus)[0]
+    assert {"--qos=long", "--reservation=course", "--licenses=scratch", read} <= {*asked.split()}
+    assert asked_in(house / "calls-tested") == [asked] and "--clusters lux" in asked
+
+
+def test_a_site_whose_slurm_does_not_test_is_not_asked(house):
+    submissions(house, "lora", "pythia-70m", "--config", "check_submissions=skip")
+    assert not (house / "calls-tested").exists()
 
 
 def test_the_whole_paper_is_under_800_submissions_and_starts_a_judge_four_times():

@@ -1,10 +1,9 @@
-"""The jobs that Snakemake sees for a target, done and left: the only module that knows Snakemake's API.
+"""The jobs that Snakemake sees for a target, done and left: this module and `submissions` alone know Snakemake's API.
 
 Snakemake 9 passes its DAG only to a printer or an executor, so it is taken from its internals, built the way that
 `snakemake --summary` does: no job is run, no lock is taken, no log is written.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,25 +159,6 @@ def _path_list(files: str | Iterable[object]) -> list[str]:
 def inputs_of(jobs: Iterable) -> list[str]:
     """The inputs of the jobs."""
     return [str(path) for job in jobs for path in job.input]
-
-
-def requests_of(jobs: Iterable, group_components: Mapping[str, int]) -> list[tuple[str, dict]]:
-    """The rule of each job that is submitted to a cluster, and the resources of its first attempt.
-
-    `group_components` is how many jobs of a group are submitted as one. Side by side, their cores and memory are added
-    up; one after another, as those do that take the resource `serving`, their times are.
-    """
-    submitted = [job for job in jobs if not job.is_local]
-    count = Counter(job.rule.name for job in submitted)
-    requests = []
-    for job in submitted:
-        limit = group_components.get(job.rule.group, 1)  # by the name as it is written, which may hold wildcards
-        together = min(limit, count[job.rule.name])
-        wanted = {"threads": job.threads} | dict(job.resources.items())
-        added = ("runtime",) if "serving" in wanted else ("threads", "mem_mb")
-        summed = {key: together * wanted[key] for key in added if isinstance(wanted.get(key), int)}
-        requests.append((job.rule.name, wanted | summed))
-    return requests
 
 
 def judges_called(jobs: Iterable) -> set[str]:

@@ -1,15 +1,12 @@
-"""Checks before the first job: results can be written, no input is dated in the future, keys are set, Slurm
-accepts the jobs, judges answer.
+"""Checks before the first job: results can be written, no input is dated in the future, keys are set, judges answer.
 
-Without them, a wrong account or partition fills a page for every job and every attempt (executor plugin 2.8.0), and a
-disk that cannot be written to causes a traceback. A job with an input dated in the future runs to its end, is then
-found to be older than that input, and its output is removed (Snakemake 9.27), even after days of training.
+Without them, a disk that cannot be written to causes a traceback. A job with an input dated in the future runs to its
+end, is then found to be older than that input, and its output is removed (Snakemake 9.27), even after days of training.
 """
 
 import datetime
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,25 +23,6 @@ from judging.trial import try_judge
 from planning.jobs import Call
 
 SKEW = 60  # seconds by which the clocks of a cluster's machines may differ; these are waited out
-OPTIONS = {  # of sbatch, by Snakemake's names for resources
-    "slurm_account": "--account",
-    "slurm_partition": "--partition",
-    "constraint": "--constraint",
-    "nodes": "--nodes",
-    "tasks": "--ntasks",
-    "threads": "--cpus-per-task",
-    "gpu": "--gpus",
-    "mem_mb": "--mem",
-    "runtime": "--time",
-}
-REMEDIES = {  # by a part of what sbatch reports; the first match counts
-    "account": "set SLURM_ACCOUNT; `sacctmgr show associations user=$USER` lists yours",
-    "partition": "set SLURM_CPU_PARTITION and SLURM_GPU_PARTITION; `sinfo -s` lists those of the cluster",
-    "node configuration": "no node has that much: see compute.node, and `ranks` and `memory` of the model's row in"
-    " compute; `sinfo -N -o '%N %P %c %m %G'` lists the nodes",
-    "time limit": "see `runtime` of the model's row in compute, or in the profile; `sinfo -s` lists limits",
-    "feature": "set SLURM_GPU_CONSTRAINT to one that `sinfo -o '%P %f'` lists, or leave it empty",
-}
 
 
 def check_writable(folder: Path) -> None:
@@ -78,27 +56,6 @@ def check_dates(folder: Path, inputs: Iterable[str]) -> None:
         if ahead > 0:
             print(f"{path}: dated {ahead:.0f} s from now; waiting until then", file=sys.stderr)
             time.sleep(ahead)
-
-
-def check_slurm(jobs: Iterable[tuple[str, Mapping[str, object]]]) -> None:
-    """Let Slurm test, without submitting anything, each kind of job: the name of its rule, and its resources.
-
-    Resources whose names are not in OPTIONS are ignored. Jobs that ask for the same resources are of one kind.
-
-    Raises:
-        InputError: for the first kind that Slurm would refuse, with its reason; or if there is no sbatch.
-    """
-    kinds: dict[tuple[str, ...], str] = {}
-    for rule, resources in jobs:
-        asked = tuple(f"{OPTIONS[name]}={resources[name]}" for name in OPTIONS if resources.get(name) not in (None, ""))
-        kinds.setdefault(asked, rule)
-    for asked, rule in kinds.items():
-        try:
-            answer = subprocess.run(["sbatch", "--test-only", *asked, "--wrap=true"], capture_output=True, text=True)
-        except FileNotFoundError as error:
-            raise InputError("sbatch: not on the PATH; run this where jobs are submitted, on the login node") from error
-        if answer.returncode:
-            raise InputError(_refusal(rule, asked, answer.stderr))
 
 
 def check_keys(wanted: Mapping[str, str]) -> None:
@@ -157,24 +114,11 @@ def warn_of_trainings(models: Sequence[str]) -> None:
         )
 
 
-def _refusal(rule: str, asked: Iterable[str], output: str) -> str:
-    """The several lines that sbatch printed as one, with a remedy."""
-    reason = "; ".join(line.split(":", 1)[-1].strip() for line in output.splitlines()) or "no reason given"
-    remedy = next((f": {remedy}" for part, remedy in REMEDIES.items() if part in reason.lower()), "")
-    return f"Slurm would refuse a job of {rule} ({' '.join(asked)}): {reason}{remedy}"
-
-
-def check_start_or_exit(
-    folder: str,
-    inputs: Iterable[str],
-    jobs: Iterable[tuple[str, Mapping[str, object]]],
-    keys: Mapping[str, str] | None = None,
-) -> None:
-    """Check all of this, and exit with just one line on a fault: Snakemake wraps exceptions in a traceback."""
+def check_start_or_exit(folder: str, inputs: Iterable[str], keys: Mapping[str, str] | None = None) -> None:
+    """Check results, dates and keys, and exit with just one line on a fault: Snakemake would add a traceback."""
     try:
         check_writable(Path(folder))
         check_dates(Path(folder), inputs)
         check_keys(keys or {})
-        check_slurm(jobs)
     except InputError as error:
         sys.exit(f"error: {error}")

@@ -8,7 +8,7 @@ from basics.paths import REPOSITORY
 from basics.reading import read_yaml
 
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.yaml"
-BEFORE_THE_RUN = ("plan", "check_judges")  # keys on which no result depends
+BEFORE_THE_RUN = ("plan", "check_judges", "check_submissions")  # keys on which no result depends
 
 
 def merge(base: dict, changes: Mapping) -> dict:

@@ -1,0 +1,115 @@
+"""Whether Slurm would accept the jobs of a run, asked before the first: the only module that knows the executor plugin.
+
+Without this, a wrong account or partition fills a page for every job and every attempt (plugin 2.8.0). What is tested
+is the command that the plugin will send.
+
+It has no public way to ask for that. What its executor does before it submits a job is done here in the
+same order, with the executor that is about to do it, so that whatever a profile, a rule or the command line sets
+(QoS, gres, reservation, clusters, further options) is in the command.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from basics.errors import InputError
+
+UNKNOWN = "<TBD>"  # what Snakemake has for a resource that depends on a file which does not exist yet
+
+REMEDIES = {  # by a part of what sbatch reports; the first match counts
+    "account": "set SLURM_ACCOUNT; `sacctmgr show associations user=$USER` lists yours",
+    "partition": "set SLURM_CPU_PARTITION and SLURM_GPU_PARTITION; `sinfo -s` lists those of the cluster",
+    "node configuration": "no node has that much: see compute.node, and `ranks` and `memory` of the model's row in"
+    " compute; `sinfo -N -o '%N %P %c %m %G'` lists the nodes",
+    "time limit": "see `runtime` of the model's row in compute, or in the profile; `sinfo -s` lists limits",
+    "feature": "set SLURM_GPU_CONSTRAINT to one that `sinfo -o '%P %f'` lists, or leave it empty",
+}
+
+
+class Submission(NamedTuple):
+    """A kind of job: the name of a rule or group, and the sbatch command, without what it is to run."""
+
+    name: str
+    command: str
+
+
+def submissions_of(workflow: Any) -> list[Submission]:
+    """One submission for each kind of job that a starting workflow (Snakemake's own object) will send to Slurm.
+
+    Jobs that ask for the same resources are of one kind. Jobs whose resources are not known yet are left out.
+
+    Raises:
+        InputError: if the plugin refuses a job, as for an account that is not the user's.
+    """
+    from snakemake_interface_common.exceptions import WorkflowError
+
+    kinds: dict[str, Submission] = {}
+    for job in _submitted(workflow.dag):
+        try:
+            kind = repr(sorted((name, str(value)) for name, value in job.resources.items()))
+            if kind not in kinds:
+                kinds[kind] = Submission(job.name, _command(job, workflow))
+        except WorkflowError as error:
+            reason = " ".join(line.strip() for line in str(error).splitlines())
+            raise InputError(f"a job of {job.name} cannot be submitted: {reason}{_remedy(reason)}") from None
+    return list(kinds.values())
+
+
+def check_slurm(submissions: Iterable[Submission]) -> None:
+    """Let Slurm test, without submitting anything, each kind of job.
+
+    Raises:
+        InputError: for the first kind that Slurm would refuse, with its reason; or if there is no sbatch.
+    """
+    if not shutil.which("sbatch"):
+        raise InputError("sbatch: not on the PATH; run this where jobs are submitted, on the login node")
+    for name, command in submissions:
+        # By a shell, as the plugin does it: further options may name variables.
+        answer = subprocess.run(f"{command} --test-only --wrap=true", shell=True, capture_output=True, text=True)
+        if answer.returncode:
+            asked = command.split("--comment test", 1)[-1].strip()
+            reason = "; ".join(line.split(":", 1)[-1].strip() for line in answer.stderr.splitlines())
+            raise InputError(
+                f"Slurm would refuse a job of {name} ({asked}): {reason or 'no reason given'}{_remedy(reason)};"
+                " if Slurm only refuses to test it, check_submissions: skip starts without asking"
+            )
+
+
+def check_submissions_or_exit(workflow: Any) -> None:
+    """Let Slurm test each kind of job that a starting workflow will submit, and exit with one line on a fault."""
+    try:
+        check_slurm(submissions_of(workflow))
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def _remedy(reason: str) -> str:
+    return next((f": {remedy}" for part, remedy in REMEDIES.items() if part in reason.lower()), "")
+
+
+def _submitted(dag: Any) -> Iterator[Any]:
+    """The jobs that are to run, and groups in their place, apart from those that run where Snakemake does."""
+    for job in dict.fromkeys(dag.get_job_group(job) or job for job in dag.needrun_jobs()):
+        members = job.jobs if job.is_group() else [job]
+        if not job.is_local and all(map(_is_known, members)):
+            yield job
+
+
+def _is_known(job: Any) -> bool:
+    asked = {name: value for name, value in job.resources.items() if name != "tmpdir"}  # which the job itself finds out
+    return UNKNOWN not in map(str, asked.values())
+
+
+def _command(job: Any, workflow: Any) -> str:
+    """As in the plugin's Executor.run_job, but for the name, comment and log of the job."""
+    from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+    from snakemake_executor_plugin_slurm.utils import set_gres_string
+    from snakemake_executor_plugin_slurm.validation import validate_slurm_extra
+
+    executor = workflow.scheduler._executor
+    validate_slurm_extra(job)
+    named = {"run_uuid": "test", "slurm_logfile": "/dev/null", "comment_str": "test", "workdir": workflow.workdir_init}
+    named |= {"account": next(executor.get_account_arg(job)), "partition": executor.get_partition_arg(job)}
+    return get_submit_command(job, named, settings=workflow.executor_settings) + set_gres_string(job)
