@@ -78,14 +78,15 @@ def test_the_page_has_people_rate(copy):
     before = (copy / "results/demo/summary.md").read_bytes()
     text = follow("Ratings by people", copy).read_text(encoding="utf-8")
     compared = re.findall(r"^\| ann +\| stand-in +\| (\w+) +\| +(\d+) \| +10 \| +\d+\.\d%", text, flags=re.MULTILINE)
-    assert compared == [("all", "60"), ("en", "30"), ("es", "30")]
+    assert compared == [("all", "60"), ("English", "30"), ("Spanish", "30")]
     assert (copy / "results/demo/summary.md").read_bytes() == before, "scores are not touched"
 
 
 def test_the_page_plants_controls(copy):
     page = follow("Planted controls", copy).read_text(encoding="utf-8")
-    assert "on 2 prompts in each of en." in page
-    assert "There are no controls in es, bg, zh, bn and no: `controls` names no file for them." in page
+    assert "on 2 prompts in each of English." in page
+    others = "Spanish, Bulgarian, Chinese, Bengali and Norwegian"
+    assert f"There are no controls in {others}: `controls` names no file for them." in page
     assert len(read_jsonl(copy / "results/demo/controls/stand-in.jsonl")) == 2 * 6, "none is in a wrong language"
 
 

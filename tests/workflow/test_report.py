@@ -78,12 +78,12 @@ def test_a_figure_is_shown_and_so_is_its_caption(page, figure):
     ("category", "table", "words", "caption"),
     [
         ("Claims", "Claims of the paper", "separate monolingual tuning", "bootstrap confidence interval over prompts"),
-        ("Costs", "Trainings", "tiny-pythia-s", "hours summed over devices"),
+        ("Costs", "Trainings", "Tiny Pythia 0.23M", "hours summed over devices"),
         ("Tables", "Table 1: hyperparameters", "scaling factor", "from the settings of this run"),
-        ("Tables", "Scores of all runs", "tiny-open-llama", "Evaluation scores of all tuned models"),
+        ("Tables", "Scores of all runs", "Tiny OpenLLaMA 0.4M", "Evaluation scores of all tuned models"),
         ("Tables", "Judges", "stand-in", "How the judges rated"),
         ("Tables", "Overlap of prompts and training rows", "rows repeated", "training rows that repeat, by language"),
-        ("Tables", "Languages of the answers", "tiny-bloom-m", "in the language asked for"),
+        ("Tables", "Languages of the answers", "Tiny BLOOM 0.42M", "in the language asked for"),
     ],
 )
 def test_a_table_is_shown_as_a_table_and_so_is_its_caption(page, category, table, words, caption):
