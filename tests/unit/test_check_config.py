@@ -232,8 +232,8 @@ FAULTS = {
     "a list of English words that is none": (
         "data.english_words",
         "unix-word",
-        "config: data.english_words: 'unix-word' is not an entry of `sources`: add it there, or give the path of a"
-        " file; did you mean 'unix-words'?",
+        "config: data.english_words: 'unix-word' is not an entry of `sources` with a file: add it there, or give the"
+        " path of a file; did you mean 'unix-words'?",
     ),
     "a list of English words that is not there": (
         "data.english_words",
@@ -450,6 +450,15 @@ def test_a_fault_is_one_line_that_names_the_key(fault):
         checking.check_configuration(config)
     assert expected in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_an_identifier_that_is_trained_here_is_no_file_to_read_words_from():
+    config = load("config.yaml", "demo.yaml")
+    config["data"]["english_words"] = "demo-identifier"
+    with pytest.raises(
+        InputError, match=r"data.english_words: 'demo-identifier' is not an entry of `sources` with a file"
+    ):
+        checking.check_configuration(config)
 
 
 def test_published_translations_need_a_hash_for_every_language_if_for_any():

@@ -202,7 +202,7 @@ FAULTS = {
     ),
     "a file of prompts without a slash": (
         {"data": {"prompts": {"default": "openassistant", "bn": "bn.jsonl"}}},
-        "data.prompts.bn: 'bn.jsonl' is not an entry of `sources`: add it there, or give the path of a file",
+        "data.prompts.bn: 'bn.jsonl' is not an entry of `sources` with a file: add it there, or give the path of a",
     ),
     "prompts of a language that is not tested": (
         {"data": {"prompts": {"default": "openassistant", "pt": "my-data/pt.jsonl"}}},

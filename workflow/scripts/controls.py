@@ -18,7 +18,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from basics.command_line import command_line, language_file
+from basics.command_line import command_line, files_by_language, language_file
 from basics.writing import write_jsonl
 from judging.controls import control_rows, read_set
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="JSON lines")
     arguments = parser.parse_args()
 
-    texts = read_set(dict(arguments.texts))
+    texts = read_set(files_by_language(arguments.texts, "--texts"))
     rows = control_rows(texts)
     write_jsonl(arguments.output, rows)
     print(f"controls: {len(rows)} responses in {', '.join(texts)}", file=sys.stderr)

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from basics.command_line import command_line, language_file
+from basics.command_line import command_line, files_by_language, language_file
 from basics.errors import InputError
 from basics.reading import read_jsonl
 from basics.writing import write_text
@@ -147,16 +147,6 @@ def share(argument: str) -> float:
     if not 0 < float(argument) <= 1:
         raise argparse.ArgumentTypeError("must be above 0 and at most 1")
     return float(argument)
-
-
-def files_by_language(named: Sequence[tuple[str, Path]], option: str) -> dict[str, Path]:
-    """The files by language. Raises InputError for a language that is named twice."""
-    files = dict(named)
-    if len(files) < len(named):
-        codes = [code for code, _ in named]
-        twice = next(code for code in codes if codes.count(code) > 1)
-        raise InputError(f"{option}: the language {twice} is given twice; give one file for each")
-    return files
 
 
 def main() -> None:

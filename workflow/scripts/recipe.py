@@ -38,7 +38,7 @@ from pathlib import Path
 
 import polars as pl
 
-from basics.command_line import command_line, language_file, positive
+from basics.command_line import command_line, files_by_language, language_file, positive
 from basics.errors import InputError
 from basics.hashing import sha256
 from basics.kinds import kind_fault
@@ -310,7 +310,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     check_flags(arguments.drop_flag)
-    paths = dict(arguments.language)
+    paths = files_by_language(arguments.language, "--language")
     languages = read_rows_by_language(paths)
     weights = dict(arguments.weight) if arguments.weight else None
     share_rule = ShareRule(arguments.sampling, weights, arguments.temperature, arguments.others)

@@ -29,7 +29,7 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from tqdm import tqdm
 
 from answering import completions, generation
 from answering.settings import Settings
-from basics.command_line import command_line, language_file
+from basics.command_line import command_line, files_by_language, language_file
 from basics.errors import InputError
 from basics.hashing import item_key, sha256
 from basics.journal import Journal
@@ -51,10 +51,10 @@ from models.positions import check_positions
 from models.tokenizer import Tokenizer
 
 
-def read_prompts(files: list[tuple[str, Path]]) -> list[dict]:
+def read_prompts(files: Mapping[str, Path]) -> list[dict]:
     """Rows of lang, id and prompt, in the order given. Raises InputError for a file without prompts."""
     rows = []
-    for code, path in files:
+    for code, path in files.items():
         prompts = read_jsonl(path, fields={"id": str, "prompt": str}, empty="prompts")
         rows += [{"lang": code, "id": row["id"], "prompt": row["prompt"]} for row in prompts]
     return rows
@@ -149,6 +149,7 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, help="JSON lines: the answers")
     parser.add_argument("--metadata", required=True, type=Path, help="JSON: how they were made")
     arguments = parser.parse_args()
+    files = files_by_language(arguments.prompts, "--prompts")
     settings = read_settings(Settings, arguments.settings)
     if settings.serve:
         device.check_device_of_server(arguments.accelerator)
@@ -156,7 +157,7 @@ def main() -> None:
         device.use_device(arguments.accelerator)
     template, tokenizer = Template(arguments.template), Tokenizer(arguments.tokenizer)
     tokenizer.check_template(template.with_input + template.without_input, arguments.template)
-    rows = read_prompts(arguments.prompts)
+    rows = read_prompts(files)
     if settings.serve and arguments.method == "lora":
         raise InputError("--method lora with serve: merge the adapter (merge_adapter.py) and give --method full")
     weights = weights_used(arguments)

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from basics.command_line import command_line, language_file
+from basics.command_line import command_line, files_by_language, language_file
 from basics.errors import InputError
 from basics.reading import read_jsonl, read_text
 from basics.writing import beside
@@ -70,11 +70,12 @@ def main() -> None:
     parser.add_argument("--output", required=True, help="fastText model")
     arguments = parser.parse_args()
 
+    corpus = files_by_language(arguments.corpus, "--corpus")
     languages = read_languages(arguments.languages)
-    labels = {code: labels_of(code, languages, arguments.languages)[0] for code, _ in arguments.corpus}
+    labels = {code: labels_of(code, languages, arguments.languages)[0] for code in corpus}
     if len(labels) < 2:
         raise InputError("--corpus: there is only one language to identify; give two or more")
-    lines = [line for code, path in arguments.corpus for line in training_lines(read_documents(path), labels[code])]
+    lines = [line for code, path in corpus.items() for line in training_lines(read_documents(path), labels[code])]
     random.Random(SEED).shuffle(lines)  # fastText trains in order, which would favour the last language
 
     import fasttext

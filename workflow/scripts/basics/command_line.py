@@ -3,7 +3,7 @@
 import sqlite3
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from basics.errors import InputError, system_fault
@@ -36,6 +36,16 @@ def language_file(argument: str) -> tuple[str, Path]:
     if not (code and separator and path):
         raise ArgumentTypeError(f"{argument!r} is not CODE=FILE, as in es=prompts/es.jsonl")
     return code, Path(path)
+
+
+def files_by_language(named: Sequence[tuple[str, Path]], option: str) -> dict[str, Path]:
+    """The files by language. Raises InputError for a language that is named twice."""
+    files = dict(named)
+    if len(files) < len(named):
+        codes = [code for code, _ in named]
+        twice = next(code for code in codes if codes.count(code) > 1)
+        raise InputError(f"{option}: the language {twice} is given twice; give one file for each")
+    return files
 
 
 def judge_file(argument: str) -> tuple[str, Path]:

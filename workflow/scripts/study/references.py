@@ -150,14 +150,17 @@ def _by_language(config: Mapping) -> Iterator[Reference]:
 
 def _sources(config: Mapping) -> Iterator[Reference]:
     """Names of sources and of identifiers' labels; a path, which contains a slash, needs no entry."""
-    wanted = "an entry of `sources`: add it there, or give the path of a file"
+    wanted = "an entry of `sources` with a file: add it there, or give the path of a file"
+    sources = config["sources"]
+    files = [name for name, entry in sources.items() if "trained_on" not in entry]
     for use in ("seed", "prompts", "identifier", "english_words"):
         given = config["data"][use]
         for code, name in given.items() if isinstance(given, Mapping) else [("", given)]:
             if name is not None and "/" not in name:
-                yield Reference(f"data.{use}.{code}".rstrip("."), name, config["sources"], wanted)
+                known = sources if use == "identifier" else files
+                yield Reference(f"data.{use}.{code}".rstrip("."), name, known, wanted)
     known = [OPENLID, *IDENTIFIERS]
-    for source, entry in config["sources"].items():
+    for source, entry in sources.items():
         if "/" not in (labels := entry.get("labels", OPENLID)):
             wanted = f"one of {', '.join(known)}, or the path of a table of your own"
             yield Reference(f"sources.{source}.labels", labels, known, wanted)
