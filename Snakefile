@@ -94,6 +94,14 @@ for number in MATRIX.figures:
             ARTIFACTS.files_behind(f"figure{number}"),
 
 
+# Everything that comes from the network, for clusters whose compute nodes have none.
+rule all_downloads:
+    input:
+        DOWNLOADS.data(SOURCES, TRANSLATIONS, IDENTIFICATION),
+        DOWNLOADS.models(BASES),
+        DOWNLOADS.judges(JUDGES),
+
+
 rule all_translations:
     input:
         [RECIPES.rows_in(lang) for lang in MATRIX.trained],

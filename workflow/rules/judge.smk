@@ -3,6 +3,7 @@
 # in   <results>/responses/{method}/{model}/{recipe}.jsonl, an entry of `judges`
 # out  <results>/ratings/{judge}/{method}/{model}/{recipe}.jsonl
 #          lang, id, repeat, rating or null, explanation, attempts, model, fingerprint, usage
+#      <results>/judge_weights/{judge}.json   where the hub's cache has the weights of a judge that its job serves
 #      <results>/judges.{md,csv}   all of them: counts, planted controls, length, agreement, who answered, cost
 # The journals, which keep every call that was paid for, are in <results>/journals/judge/{judge}/, and beside them the
 # ledger, by which limits and a budget hold across jobs. The API key comes from the environment and goes nowhere else.
@@ -63,6 +64,25 @@ use rule judge as judge_on_gpu with:
 
 
 ruleorder: judge_at_api > judge_on_gpu > judge
+
+
+# For nodes without a network. Where there is one, a judge's server fetches its weights itself when it first starts.
+rule fetch_judge:
+    output:
+        "<results>/judge_weights/{judge}.json",
+    log:
+        "<logs>/fetch_judge/{judge}.log",
+    wildcard_constraints:
+        judge=one_of(JUDGES.weights),
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code_of("fetch_judge"),
+        source=JUDGES.weights_of,
+    shell:
+        "python workflow/scripts/fetch_judge.py --repo {params.source[repo]:q}"
+        " --revision {params.source[revision]:q} --output {output:q} 2> {log:q}"
 
 
 rule judge_report:

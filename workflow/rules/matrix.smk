@@ -8,6 +8,7 @@ from study.artifacts import Artifacts
 from study.bases import Bases
 from study.compute import Compute
 from study.controls import Controls
+from study.downloads import Downloads
 from study.identification import Identification
 from study.judges import Judges
 from study.matrix import Matrix
@@ -38,6 +39,7 @@ CONTROLS = Controls(config, MATRIX)
 ANSWERS = Answers(config, MATRIX, JUDGES)
 IDENTIFICATION = Identification(config, LANGUAGES, SOURCES, BASES, ANSWERS)
 SELECTIONS = Selections(config, MATRIX, RECIPES, LANGUAGES)
+DOWNLOADS = Downloads(MATRIX, RECIPES, TRAININGS)
 ARTIFACTS = Artifacts(config, MATRIX, SELECTIONS)
 
 

@@ -102,6 +102,21 @@ def download(repo: str, commit: str, patterns: list[str], folder: Path) -> None:
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub client's records, which contain times
 
 
+def fetch_to_cache(repo: str, revision: str) -> dict:
+    """Download a model into the hub's cache, where a server looks for it; return its repo, revision and folder there.
+
+    Files that are not needed beside safetensors are left out. Raises InputError.
+    """
+    from huggingface_hub import snapshot_download
+
+    bound_hub_client()
+    try:
+        folder = snapshot_download(repo, revision=revision, ignore_patterns=[*PICKLED, "original/*", "*.gguf"])
+    except Exception as error:
+        raise _input_error(error, repo, revision) from None
+    return {"repo": repo, "revision": revision, "folder": folder}
+
+
 def _input_error(error: Exception, repo: str, revision: str) -> Exception:
     """What to raise if the hub client fails: an InputError if the user can fix it, otherwise `error` itself."""
     import httpx2

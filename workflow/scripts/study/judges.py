@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from humanfriendly import parse_size
 
 from serving.client import KEY_VARIABLE
+from serving.server import command_words
 from study.compute import Compute
 from study.short_forms import asked
 from study.wildcards import Wildcards, one_of
@@ -37,6 +38,20 @@ class Judges:
     def prices(self) -> str:
         """US dollars per million tokens by judge, where known, as JSON."""
         return json.dumps({name: judge["price"] for name, judge in self.entries.items() if "price" in judge})
+
+    @property
+    def weights(self) -> dict[str, Mapping[str, str]]:
+        """By judge: `repo` and `revision` on the hub of the model that its server's command names with --revision."""
+        found = {}
+        for name, judge in self.entries.items():
+            words = command_words(judge.get("serve", []))
+            if judge["model"] in words and "--revision" in words[:-1]:
+                found[name] = {"repo": judge["model"], "revision": words[words.index("--revision") + 1]}
+        return found
+
+    def weights_of(self, wildcards: Wildcards) -> Mapping[str, str]:
+        """The entry of `weights` of a judge."""
+        return self.weights[wildcards.judge]
 
     # ---- keys
 

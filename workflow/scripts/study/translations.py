@@ -24,6 +24,10 @@ class Translations:
         """Constraint on the languages whose translation is taken from a file."""
         return one_of(lang for lang, source in self._settings["source"].items() if source not in ENGINES)
 
+    def kind(self, lang: str) -> str:
+        """Where the translation of a language comes from: firefox, packed, an entry of `sources`, or a file."""
+        return self._settings["source"][lang]
+
     def file(self, wildcards: Wildcards) -> str:
         """File that a translation is taken from: the user's own, or an entry of `sources`."""
         return self._sources.file(self._settings["source"][wildcards.lang], wildcards.lang)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from types import SimpleNamespace
 from typing import Protocol
 
 
@@ -9,6 +10,13 @@ class Wildcards(Protocol):
     """What Snakemake passes as `wildcards`: an object with the value of each as an attribute."""
 
     def __getattr__(self, name: str) -> str: ...
+
+
+class Chosen(SimpleNamespace):
+    """Wildcards with values of our own, to ask those functions outside a rule: Chosen(model="pythia-70m")."""
+
+    def __getattr__(self, name: str) -> str:  # of what is not an attribute
+        raise AttributeError(name)
 
 
 def one_of(names: Iterable[str]) -> str:
