@@ -16,7 +16,7 @@ from controller import RESULTS, RUN, SITE, TARGET, WEIGHTS, accounts, start
 
 pytestmark = pytest.mark.slurm
 SMALL = {"up_to": 1, "ranks": 1, "memory": "2GB", "runtime": "30m"}
-NO_SIGNAL = ("--set-resources", "train:slurm_partition=gpu")  # replaces the profile's setting, which asks for a signal
+NO_SIGNAL = ("--set-resources", "train:slurm_extra=''")
 
 
 class Drill:

@@ -36,7 +36,7 @@ def told(cluster, **changes: dict) -> str:
 def test_slurms_refusal_is_reported_in_one_line_with_its_remedy(cluster, unbroken, mistake):
     changes, reason, remedy = MISTAKES[mistake]
     line = told(cluster, **changes)
-    assert re.match(r"error: (Slurm would refuse a job of train \(|a job of train cannot be submitted: )", line)
+    assert re.match(r"error: (Slurm would refuse a job of train \(|the plugin would not submit a job: )", line)
     assert reason in line and remedy in line
 
 

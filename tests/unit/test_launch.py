@@ -1,5 +1,7 @@
 """The ranks of a program are started by torchrun, and the launcher ends as they end."""
 
+import os
+import re
 import subprocess
 import sys
 
@@ -46,3 +48,50 @@ def test_several_nodes_need_a_slurm_job(tmp_path, monkeypatch):
     run = launch("rank.py", "--ranks", "1", "--nodes", "2")
     assert run.returncode == 1
     assert run.stderr == "error: --nodes: there is no srun here; several nodes are for a Slurm job\n"
+
+
+SRUN = """#!/bin/sh
+# In place of Slurm's: two nodes, which are this machine.
+shift 7
+for node in 0 1; do SLURM_NODEID=$node "$@" & pids="$pids $!"; done
+for pid in $pids; do wait $pid || exit 1; done
+"""
+
+
+@pytest.fixture
+def two_nodes(tmp_path, monkeypatch):
+    """An srun on the path, and a program whose ranks add up, over gloo, and say by which address they met."""
+    srun, program = tmp_path / "bin" / "srun", tmp_path / "rank.py"
+    srun.parent.mkdir()
+    srun.write_text(SRUN)
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{srun.parent}:{os.environ['PATH']}")
+    program.write_text(
+        "import os, torch, torch.distributed as group\n"
+        "group.init_process_group('gloo')\n"
+        "total = torch.tensor(group.get_rank() + 1)\n"
+        "group.all_reduce(total)\n"
+        "os.write(1, f\"{total} by {os.environ['MASTER_ADDR']} {os.environ.get('GLOO_SOCKET_IFNAME')}\\n\".encode())\n"
+    )
+    return str(program)
+
+
+def test_nodes_meet_at_the_interface_that_is_named_for_nccl(two_nodes, monkeypatch):
+    monkeypatch.setenv("NCCL_SOCKET_IFNAME", "l")  # a beginning is enough
+    run = launch(two_nodes, "--ranks", "1", "--nodes", "2")
+    assert run.stdout.splitlines() == ["3 by 127.0.0.1 lo"] * 2, run.stderr
+
+
+def test_nodes_meet_by_host_name_if_no_interface_is_named(two_nodes, monkeypatch):
+    monkeypatch.delenv("NCCL_SOCKET_IFNAME", raising=False)
+    run = launch(two_nodes, "--ranks", "1", "--nodes", "2")
+    assert [line.split()[0] for line in run.stdout.splitlines()] == ["3", "3"], run.stderr
+
+
+def test_an_interface_that_a_node_lacks_is_told_with_those_that_it_has(two_nodes, monkeypatch):
+    monkeypatch.setenv("NCCL_SOCKET_IFNAME", "=ib7")
+    run = launch(two_nodes, "--ranks", "1", "--nodes", "2")
+    assert run.returncode == 1
+    assert re.fullmatch(
+        r"error: NCCL_SOCKET_IFNAME is '=ib7', but \S+ has no such network interface; it has .*\blo\b.*\n", run.stderr
+    )

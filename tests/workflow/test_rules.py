@@ -46,19 +46,16 @@ def test_a_rule_depends_on_what_its_programs_do(file, rule, body):
     assert programs <= set(re.findall(r"\w+", found[1]))
 
 
-def test_the_slurm_profile_sends_every_rule_that_asks_for_a_gpu_to_the_gpu_partition(monkeypatch):
-    monkeypatch.setenv("SLURM_GPU_PARTITION", "h100")
-    asking = {rule for _, rule, body in RULES if re.search(r"^ +gpu=", body, flags=re.MULTILINE)}
-    with open(REPOSITORY / "profiles" / "slurm" / "config.yaml", encoding="utf-8") as profile:
-        resources = yte.process_yaml(profile)["set-resources"]
-    assert {rule for rule, values in resources.items() if values.get("slurm_partition") == "h100"} == asking != set()
-
-
-def test_the_programs_of_every_rule_that_asks_for_a_gpu_know_that_they_have_one():
-    """Except for a judge's server, which has an environment of its own."""
-    asking = [body for _, rule, body in RULES if re.search(r"^ +gpu=", body, flags=re.MULTILINE) and "shell:" in body]
-    assert len(asking) == 3, "micro_batch, train, respond"
-    assert all("--accelerator {params.accelerator:q}" in body for body in asking)
+def test_a_rule_whose_programs_use_gpus_asks_for_them_as_the_site_wants():
+    """A judge's server has an environment of its own, and is no program of ours."""
+    asking = {rule: body for _, rule, body in RULES if "**SITE.on_gpus(" in body}
+    assert not [rule for _, rule, body in RULES if re.search(r"^ +gpu=", body, flags=re.MULTILINE)]
+    told = {rule for rule, body in asking.items() if "--accelerator {params.accelerator:q}" in body}
+    assert told == {"micro_batch", "train", "respond"}
+    assert asking.keys() - told == {
+        *("micro_batch_on_nodes", "train_on_nodes"),
+        *("judge_on_gpu", "judge_controls_on_gpu"),
+    }
 
 
 @pytest.mark.parametrize("profile", ["local", "slurm"])

@@ -1,5 +1,6 @@
 """What Slurm is asked for, without a cluster: stand-ins for its programs record how they are called."""
 
+import dataclasses
 import json
 import os
 import re
@@ -9,16 +10,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
 from snake import REPOSITORY, checkout, snakemake
 from study.configuration import read_configs
+from study.site import VARIABLE, SiteSettings, read_site
 
 ENVIRONMENT = {"SLURM_ACCOUNT": "proj", "SLURM_CPU_PARTITION": "cpu", "SLURM_GPU_PARTITION": "gpu"}
 STAND_INS = {
     "sbatch": """
 case "$*" in *--test-only*) printf "%s\\n" "$*" >> {calls}-tested; exit 0 ;; esac
 printf "%s\\n" "$*" >> {calls}; echo "no cluster here" >&2; exit 1""",
-    "sacctmgr": "echo proj",
+    "sacctmgr": "echo proj; echo other",
     "sacct": "true",
     "squeue": "true",
     "sinfo": "true",
@@ -37,6 +40,11 @@ def house(tmp_path):
         program.write_text("#!/bin/sh\n" + script.format(calls=tmp_path / "calls") + "\n")
         program.chmod(0o755)
     return tmp_path
+
+
+def at(house: Path, **site: object) -> None:
+    """Give the house the settings of a site, beside those of the environment."""
+    (house / "profiles/slurm/site.yaml").write_text(json.dumps(site))
 
 
 def submissions(house: Path, method: str, model: str, *site: str, **compute: object) -> list[str]:
@@ -74,7 +82,7 @@ def submitted(house: Path, *targets: str, rules: list[str], options: Sequence[st
 def asked_in(calls: Path) -> list[str]:
     """The options of the calls of sbatch in a file, without Snakemake's own."""
     lines = [re.split(" --wrap| --test-only", line)[0] for line in calls.read_text().splitlines()]
-    return [re.sub(r"^.*--comment \S+ +|-D \S+ +", "", line) for line in lines]
+    return [re.sub(r"^.*--comment \S+ +| -D \S+", "", line) for line in lines]
 
 
 def test_the_runs_that_a_served_judge_rates_share_a_submission_and_its_gpu_one_after_another(house):
@@ -126,18 +134,69 @@ def test_sixteen_ranks_fill_two_nodes_with_a_launcher_on_each(house):
     ]
 
 
-SITE = ["--slurm-qos", "long", "--slurm-reservation", "course", "--set-resources"]
-OWN = ["train:clusters='lux'", "train:slurm_extra='--licenses=scratch'"]
+def test_a_site_that_wants_gres_a_type_and_a_qos_gets_them_for_jobs_with_gpus(house):
+    wishes = {"gpus_by": "gres", "gpu_type": "a100", "gpu_qos": "gpu", "gpu_account": "other", "reservation": "course"}
+    at(house, **wishes, options="--mail-type=FAIL", gpu_options="--exclusive", gpu_constraint="nvlink")
+    asked = submissions(house, "full", "bloom-7b1", full=TWO_NODES)[0]
+    assert asked == (
+        "-A other -p gpu -t 2160 -C nvlink --qos=gpu --mem 480000 --nodes=2 --requeue --reservation=course --ntasks=2"
+        " --cpus-per-task=64 --signal=TERM@300 --mail-type=FAIL --exclusive --gres=gpu:a100:8"
+    )
+    assert asked_in(house / "calls-tested") == [asked], "and Slurm is asked for the same at the start"
 
 
-@pytest.mark.parametrize(
-    ("gpus", "read"),
-    [(["train:gres='gpu:a100:1'", "train:gpu=0"], "--gres=gpu:a100:1"), (["train:gpu_model='a100'"], "--gpus=a100:1")],
-)
-def test_slurm_tests_at_the_start_what_it_will_be_asked_for(house, gpus, read):
-    asked = submissions(house, "lora", "pythia-70m", *SITE, *OWN, *gpus)[0]
-    assert {"--qos=long", "--reservation=course", "--licenses=scratch", read} <= {*asked.split()}
-    assert asked_in(house / "calls-tested") == [asked] and "--clusters lux" in asked
+def test_jobs_without_gpus_have_the_sites_account_qos_and_options_and_what_is_set_before_each(house):
+    at(
+        house,
+        account="other",
+        qos="short",
+        options="--mail-type=FAIL",
+        modules=["CUDA/12"],
+        environment={"IFNAME": "ib 0"},
+    )
+    (house / "change.json").write_text("{}")
+    for folder in ("tokenizers/pythia", "recipes/mono-en"):
+        (house / "results/paper" / folder).mkdir(parents=True)
+        (house / f"results/paper/{folder}.sha256").touch()
+    asked = submitted(house, "results/paper/tokens/pythia/alpaca/mono-en", rules=["tokenize"])[0]
+    assert (
+        asked == "-A other -p cpu -t 240 --qos=short --mem 4000 --requeue --ntasks=1 --cpus-per-task=1 --mail-type=FAIL"
+    )
+    wrapped = (house / "calls").read_text().splitlines()[0]
+    assert "module load CUDA/12 && export IFNAME='ib 0' && " in wrapped
+
+
+def test_what_the_command_line_sets_for_a_rule_replaces_nothing_else(house):
+    given = ["--set-resources", "train:runtime=99", "train:clusters='lux'", "--slurm-qos", "long"]
+    asked = submissions(house, "lora", "pythia-70m", *given)[0]
+    assert asked == (
+        "-A proj -p gpu --clusters lux -t 99 --mem 64000 --nodes=1 --requeue --qos=long --cpus-per-task=8"
+        " --signal=TERM@300 --gpus=1"
+    )
+    assert asked_in(house / "calls-tested") == [asked]
+
+
+def test_a_key_that_a_site_cannot_have_is_told_with_those_that_it_can(house):
+    at(house, acount="mine")
+    said = snakemake("--profile", "profiles/slurm", "--dry-run", "--", "all_tokens", directory=house)
+    line = said.stdout.strip().splitlines()[-1]
+    assert said.returncode == 1 and line.startswith("error: profiles/slurm/site.yaml: the key 'acount' is unknown")
+
+
+def test_the_example_of_a_site_has_every_key(monkeypatch):
+    example = yaml.safe_load((REPOSITORY / "profiles/slurm/site.example.yaml").read_text(encoding="utf-8"))
+    settings = read_site({VARIABLE: json.dumps(example)})
+    assert {*example} == {field.name for field in dataclasses.fields(SiteSettings)} == {*vars(settings)}
+
+
+def test_a_job_that_runs_later_is_tested_before_its_inputs_exist(house):
+    (house / "change.json").write_text("{}")
+    for folder in ("bases/pythia-70m", "tokenizers/pythia", "recipes/mono-en"):
+        (house / "results/paper" / folder).mkdir(parents=True)
+        (house / f"results/paper/{folder}.sha256").touch()
+    asked = submitted(house, "results/paper/models/lora/pythia-70m/mono-en", rules=["tokenize", "micro_batch", "train"])
+    assert not any("-t 1440" in line for line in asked), "the training, which waits for its tokens"
+    assert any("-p gpu -t 1440" in line for line in asked_in(house / "calls-tested"))
 
 
 def test_a_site_whose_slurm_does_not_test_is_not_asked(house):

@@ -53,12 +53,13 @@ use rule judge_controls as judge_controls_on_gpu with:
         judge=JUDGES.on_gpus(),
     threads: JUDGES.cores
     resources:
+        **SITE.on_gpus(JUDGES.gpus),
         mem_mb=JUDGES.memory,
         runtime=JUDGES.runtime,
-        gpu=JUDGES.gpus,
         nodes=1,
         serving=1,
-        linger=0,
+        linger=SITE.linger,
+        mpi=0,
 
 
 rule control_report:

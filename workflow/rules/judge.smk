@@ -48,19 +48,21 @@ use rule judge as judge_at_api with:
 
 
 # A judge that its job serves on GPUs has its own rule, so that a cluster's profile can send it to a node with GPUs, and
-# forty runs in one submission. `serving`: there they come one after another, so that they share GPUs and, if a profile
-# has the server wait for the next run (`linger`, in seconds), its start.
+# forty runs in one submission. `serving`: there they come one after another, so that they share GPUs and, as the
+# server waits for the next run (`linger`, in seconds), its start. `mpi`, whatever its value, keeps Slurm's jobstep
+# plugin (0.6) from making each run a step of its own: Slurm ends all processes of a step with it, and so the server.
 use rule judge as judge_on_gpu with:
     wildcard_constraints:
         judge=JUDGES.on_gpus(),
     threads: JUDGES.cores
     resources:
+        **SITE.on_gpus(JUDGES.gpus),
         mem_mb=JUDGES.memory,
         runtime=JUDGES.runtime,
-        gpu=JUDGES.gpus,
         nodes=1,
         serving=1,
-        linger=0,
+        linger=SITE.linger,
+        mpi=0,
 
 
 ruleorder: judge_at_api > judge_on_gpu > judge

@@ -39,6 +39,9 @@ rule langid:
         "<logs>/langid/{method}/{model}/{recipe}.log",
     conda:
         "../../envs/main.yaml"
+    resources:  # for a group, Slurm is asked for the sum of memory and cores, and of the times of its layers
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,  # OpenLID is 1.2 GB
+        runtime=lambda wildcards, attempt: 10 * attempt,
     params:
         code=code_of("langid"),
         labels=IDENTIFICATION.answer_labels,

@@ -15,6 +15,7 @@ from study.matrix import Matrix
 from study.recipes import Recipes
 from study.released import ReleasedModels
 from study.selections import Selections
+from study.site import Site, site_or_exit
 from study.sources import Sources
 from study.tokens import Tokens
 from study.trainings import Trainings
@@ -25,6 +26,7 @@ RESULTS = f"results/{config['experiment']}"  # for parameters, in which Snakemak
 LANGUAGE_TABLE = "resources/languages.yaml"
 LANGUAGES = read_table(LANGUAGE_TABLE)
 
+SITE = Site(site_or_exit())
 MATRIX = Matrix(config)
 SOURCES = Sources(config)
 TRANSLATIONS = Translations(config, SOURCES)

@@ -51,8 +51,8 @@ rule respond:
         "../../envs/main.yaml"
     threads: COMPUTE.cores_of_rank
     resources:
+        **SITE.on_gpus(COMPUTE.gpus(1)),
         mem_mb=COMPUTE.memory_of_node,
-        gpu=COMPUTE.gpus(1),
     params:
         code=code_of("respond"),
         method=ANSWERS.method,

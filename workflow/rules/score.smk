@@ -20,6 +20,9 @@ rule score:
         "<logs>/score/{judge}/{method}/{model}/{recipe}.log",
     conda:
         "../../envs/main.yaml"
+    resources:  # as for langid, of whose group it is
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
+        runtime=lambda wildcards, attempt: 10 * attempt,
     params:
         code=code_of("score"),
         missing=config["score"]["missing"],

@@ -22,9 +22,9 @@ rule micro_batch:
         "../../envs/main.yaml"
     threads: COMPUTE.cores_of_node
     resources:
+        **SITE.on_gpus(COMPUTE.gpus_of_training),
         mem_mb=COMPUTE.memory_of_node,
         runtime="1h",
-        gpu=COMPUTE.gpus_of_training,
         nodes=1,
     params:
         code=code_of("micro_batch", "train", "launch"),
@@ -67,9 +67,9 @@ rule train:
         "../../envs/main.yaml"
     threads: COMPUTE.cores_of_node
     resources:
+        **SITE.on_gpus(COMPUTE.gpus_of_training),
         mem_mb=COMPUTE.memory_of_node,
         runtime=COMPUTE.runtime,
-        gpu=COMPUTE.gpus_of_training,
         nodes=1,
     params:
         code=code_of("train", "launch"),
@@ -95,9 +95,9 @@ use rule micro_batch as micro_batch_on_nodes with:
         method=one_of(TRAININGS.methods_like("full")),
         model=one_of(COMPUTE.models_on_several_nodes()),
     resources:
+        **SITE.on_gpus(COMPUTE.gpus_of_training, COMPUTE.nodes),
         mem_mb=COMPUTE.memory_of_node,
         runtime="1h",
-        gpu=COMPUTE.gpus_of_training,
         nodes=COMPUTE.nodes,
         tasks=COMPUTE.nodes,
         tasks_per_gpu=0,
@@ -109,9 +109,9 @@ use rule train as train_on_nodes with:
         method=one_of(TRAININGS.methods_from("trained", "full")),
         model=one_of(COMPUTE.models_on_several_nodes()),
     resources:
+        **SITE.on_gpus(COMPUTE.gpus_of_training, COMPUTE.nodes),
         mem_mb=COMPUTE.memory_of_node,
         runtime=COMPUTE.runtime,
-        gpu=COMPUTE.gpus_of_training,
         nodes=COMPUTE.nodes,
         tasks=COMPUTE.nodes,
         tasks_per_gpu=0,

@@ -7,6 +7,9 @@
 What this adds to torchrun: the exit status is that of the rank that failed (torchrun's is always 1), no report buries
 the message of that rank, ranks share the threads of the job, and SIGTERM and SIGUSR1 are only forwarded to the ranks,
 which torchrun would stop.
+
+Nodes find each other by their host names. Where these lead to a network that is slow or closed between nodes, set
+NCCL_SOCKET_IFNAME, as for NCCL itself: the nodes and gloo then use the addresses of that interface, too.
 """
 
 import argparse
@@ -31,6 +34,40 @@ def forward_signal(number: int, frame: object) -> None:
         rank.send_signal(number)
 
 
+def interface_of_choice() -> str | None:
+    """The network interface of this machine that NCCL_SOCKET_IFNAME names, as NCCL reads it: a list of beginnings of
+    names, or of whole names after "=". None if it is not set, or only says which not to use.
+    """
+    wanted = os.environ.get("NCCL_SOCKET_IFNAME", "")
+    if not wanted or wanted.startswith("^"):
+        return None
+    present = list(psutil.net_if_addrs())
+    for name in wanted.removeprefix("=").split(","):
+        for interface in present:
+            if interface == name or (interface.startswith(name) and not wanted.startswith("=")):
+                return interface
+    sys.exit(
+        f"error: NCCL_SOCKET_IFNAME is {wanted!r}, but {socket.gethostname()} has no such network interface; it has"
+        f" {', '.join(present)}"
+    )
+
+
+def address_of(interface: str) -> str:
+    """The IPv4 address of an interface of this machine, or else its IPv6 address."""
+    addresses = {each.family: each.address for each in psutil.net_if_addrs()[interface]}
+    for family in (socket.AF_INET, socket.AF_INET6):
+        if family in addresses:
+            return addresses[family].partition("%")[0]
+    sys.exit(f"error: NCCL_SOCKET_IFNAME: {interface} of {socket.gethostname()} has no address")
+
+
+def options_of_interface(interface: str) -> list[str]:
+    """Options of torchrun on one of several nodes: its own address, and whether it is the rendezvous."""
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
+    first = os.environ.get("SLURM_NODEID", "0") == "0"
+    return ["--local-addr", address_of(interface), "--rdzv-conf", f"is_host={first}"]
+
+
 def start_on_nodes(nodes: int, ranks: int, command: list[str]) -> int:
     """Start this launcher on each node of the Slurm job in which it runs, and return the highest exit status.
 
@@ -40,7 +77,10 @@ def start_on_nodes(nodes: int, ranks: int, command: list[str]) -> int:
         sys.exit("error: --nodes: there is no srun here; several nodes are for a Slurm job")
     with socket.create_server(("", 0)) as free:
         port = free.getsockname()[1]
-    rendezvous = f"--nnodes {nodes} --rdzv-backend c10d --rdzv-endpoint {socket.gethostname()}:{port} --rdzv-id {port}"
+    interface = interface_of_choice()
+    host = address_of(interface) if interface else socket.gethostname()
+    endpoint = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    rendezvous = f"--nnodes {nodes} --rdzv-backend c10d --rdzv-endpoint {endpoint} --rdzv-id {port}"
     launcher = [sys.executable, __file__, "--ranks", str(ranks), "--torchrun", rendezvous]
     on_each = ["srun", "--nodes", str(nodes), "--ntasks", str(nodes), "--ntasks-per-node", "1", "--kill-on-bad-exit=0"]
     return subprocess.Popen([*on_each, *launcher, *command]).wait()
@@ -74,6 +114,8 @@ def main() -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     options = ["--signals-to-handle", TORCHRUN_SIGNALS, "--nproc-per-node", str(arguments.ranks)]
+    if arguments.torchrun != parser.get_default("torchrun") and (interface := interface_of_choice()):
+        options += options_of_interface(interface)
     try:
         run.main([*options, *arguments.torchrun.split(), *arguments.command])
     except ChildFailedError as error:

@@ -11,19 +11,22 @@ same order, with the executor that is about to do it, so that whatever a profile
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from basics.errors import InputError
 
 UNKNOWN = "<TBD>"  # what Snakemake has for a resource that depends on a file which does not exist yet
+OF_FILES = ("tmpdir", "disk")  # resources of which Slurm is not told
 
 REMEDIES = {  # by a part of what sbatch reports; the first match counts
-    "account": "set SLURM_ACCOUNT; `sacctmgr show associations user=$USER` lists yours",
+    "account": "set SLURM_ACCOUNT, or account in profiles/slurm/site.yaml; `sacctmgr show associations user=$USER`"
+    " lists yours",
     "partition": "set SLURM_CPU_PARTITION and SLURM_GPU_PARTITION; `sinfo -s` lists those of the cluster",
     "node configuration": "no node has that much: see compute.node, and `ranks` and `memory` of the model's row in"
     " compute; `sinfo -N -o '%N %P %c %m %G'` lists the nodes",
     "time limit": "see `runtime` of the model's row in compute, or in the profile; `sinfo -s` lists limits",
+    "qos": "set qos or gpu_qos in profiles/slurm/site.yaml; `sacctmgr show associations user=$USER` lists yours",
     "feature": "set SLURM_GPU_CONSTRAINT to one that `sinfo -o '%P %f'` lists, or leave it empty",
 }
 
@@ -45,16 +48,16 @@ def submissions_of(workflow: Any) -> list[Submission]:
     """
     from snakemake_interface_common.exceptions import WorkflowError
 
-    kinds: dict[str, Submission] = {}
-    for job in _submitted(workflow.dag):
-        try:
-            kind = repr(sorted((name, str(value)) for name, value in job.resources.items()))
-            if kind not in kinds:
-                kinds[kind] = Submission(job.name, _command(job, workflow))
-        except WorkflowError as error:
-            reason = " ".join(line.strip() for line in str(error).splitlines())
-            raise InputError(f"a job of {job.name} cannot be submitted: {reason}{_remedy(reason)}") from None
-    return list(kinds.values())
+    found: dict[str, Submission] = {}
+    try:
+        for job in _kinds(workflow.dag):
+            command = _command(job, workflow)
+            if UNKNOWN not in command:
+                found.setdefault(command, Submission(job.name, command))
+    except WorkflowError as error:
+        reason = " ".join(line.strip() for line in str(error).splitlines())
+        raise InputError(f"the plugin would not submit a job: {reason}{_remedy(reason)}") from None
+    return list(found.values())
 
 
 def check_slurm(submissions: Iterable[Submission]) -> None:
@@ -89,17 +92,18 @@ def _remedy(reason: str) -> str:
     return next((f": {remedy}" for part, remedy in REMEDIES.items() if part in reason.lower()), "")
 
 
-def _submitted(dag: Any) -> Iterator[Any]:
-    """The jobs that are to run, and groups in their place, apart from those that run where Snakemake does."""
+def _kinds(dag: Any) -> Iterable[Any]:
+    """One job, or group in the place of its jobs, of each set of resources among those that are to run on the cluster.
+
+    What was found out about resources is forgotten: some depend on inputs that are not there yet.
+    """
+    kinds: dict[str, Any] = {}
     for job in dict.fromkeys(dag.get_job_group(job) or job for job in dag.needrun_jobs()):
-        members = job.jobs if job.is_group() else [job]
-        if not job.is_local and all(map(_is_known, members)):
-            yield job
-
-
-def _is_known(job: Any) -> bool:
-    asked = {name: value for name, value in job.resources.items() if name != "tmpdir"}  # which the job itself finds out
-    return UNKNOWN not in map(str, asked.values())
+        if not job.is_local:
+            asked = [(name, str(value)) for name, value in job.resources.items() if not name.startswith(OF_FILES)]
+            kinds.setdefault(repr(sorted(asked)), job)
+            job.attempt = job.attempt
+    return kinds.values()
 
 
 def _command(job: Any, workflow: Any) -> str:
