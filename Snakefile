@@ -5,7 +5,7 @@ import sys
 
 from snakemake.utils import min_version
 
-min_version("9.14")  # pathvars
+min_version("9.14")  # pathvars, in matrix.smk: in this file, an older Snakemake would find a syntax error
 
 
 configfile: "config/config.yaml"
@@ -23,13 +23,6 @@ from study.short_forms import expanded
 check_or_exit(config)
 GIVEN = config  # the version that is saved with the results
 config = expanded(config)
-
-
-# Results, logs and benchmarks of an experiment are in one folder, so that two experiments share nothing.
-pathvars:
-    results=f"results/{config['experiment']}",
-    logs=f"results/{config['experiment']}/logs",
-    benchmarks=f"results/{config['experiment']}/benchmarks",
 
 
 # A limit on `serving` applies within each submission to a cluster, rather than to all of them together.

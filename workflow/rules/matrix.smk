@@ -45,6 +45,13 @@ DOWNLOADS = Downloads(MATRIX, RECIPES, TRAININGS)
 ARTIFACTS = Artifacts(config, MATRIX, SELECTIONS)
 
 
+# Results, logs and benchmarks of an experiment are in one folder, so that two experiments share nothing.
+pathvars:
+    results=f"results/{config['experiment']}",
+    logs=f"results/{config['experiment']}/logs",
+    benchmarks=f"results/{config['experiment']}/benchmarks",
+
+
 wildcard_constraints:
     method=one_of(config["methods"]),
     model=one_of(config["models"]),

@@ -1,0 +1,37 @@
+"""What Snakemake itself would answer with a traceback is one line with the remedy."""
+
+import re
+
+import pytest
+
+from snake import DEMO, REPOSITORY, checkout, snakemake
+
+KNOWN_TO_8 = {"include", "configfile", "resource_scopes", "onstart", "rule", "input", "default_target", "name"}
+
+
+@pytest.mark.parametrize("profile", ["profiles/local", "profiles/slurm"])
+def test_a_target_that_is_taken_for_a_configuration_file_is_told_where_it_belongs(profile):
+    said = snakemake("--profile", profile, "--dry-run", *DEMO, "all_figures")
+    assert said.returncode == 1 and said.stdout.splitlines()[-1] == (
+        "error: all_figures: no such configuration file; targets come after --: --configfile my.yaml -- all_figures"
+    )
+
+
+def test_without_a_target_all_figures_are_made():
+    said = snakemake("--profile", "profiles/local", "--dry-run", "--quiet", "rules", *DEMO)
+    assert said.returncode == 0 and re.search(r"^all_figures +1$", said.stdout, flags=re.MULTILINE)
+
+
+def test_an_older_snakemake_reads_as_far_as_the_version_that_is_wanted():
+    """Which was seen with 8.30.0: it reads all of a file first, and would find `pathvars` in it a syntax error."""
+    text = (REPOSITORY / "Snakefile").read_text(encoding="utf-8")
+    assert {*re.findall(r"^ *(\w+)(?: \w+)?:", text, flags=re.MULTILINE)} - {"for"} <= KNOWN_TO_8
+    assert text.index("min_version(") < text.index("\ninclude:")
+
+
+def test_a_snakemake_that_is_too_old_is_told_the_version_that_is_wanted(tmp_path):
+    house = checkout(tmp_path)
+    snakefile = house / "Snakefile"
+    snakefile.write_text(re.sub(r'min_version\(".*?"\)', 'min_version("99.0")', snakefile.read_text()))
+    said = snakemake("--dry-run", "--cores", "1", directory=house)
+    assert said.returncode == 1 and "Expecting Snakemake version 99.0 or higher" in said.stdout.splitlines()[-1]
