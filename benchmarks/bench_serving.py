@@ -82,7 +82,7 @@ def first_difference(model, tokenizer: Tokenizer, prompt: str, one: str, other: 
     import torch
 
     start = tokenizer.encode_prompt(prompt)
-    here, there = (tokenizer.encode_example(prompt, text)[1] for text in (one, other))
+    here, there = (ids for _, ids in tokenizer.encode_examples([(prompt, one), (prompt, other)]))
     shared = next((n for n, (a, b) in enumerate(zip(here, there, strict=False)) if a != b), min(len(here), len(there)))
     after = [(ids[shared] if shared < len(ids) else tokenizer.eos) for ids in (here, there)]
     with torch.inference_mode():

@@ -39,6 +39,25 @@ def test_a_row_is_prompt_response_and_end_of_text(tmp_path, monkeypatch):
         assert row["length"] == len(row["input_ids"])
 
 
+def test_it_makes_no_difference_how_many_rows_are_in_memory_at_a_time(tmp_path, monkeypatch):
+    recipe, folder = tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer")
+    whole = run(monkeypatch, recipe, folder, tmp_path / "whole", "--tokens", 1500)
+    monkeypatch.setattr(tokenize_recipe, "PART", 2)
+    parts = run(monkeypatch, recipe, folder, tmp_path / "parts", "--tokens", 1500)
+    assert len(whole["train"]) > 2
+    assert [parts[split].to_list() for split in parts] == [whole[split].to_list() for split in whole]
+
+
+def test_a_value_that_is_missing_in_a_later_part_is_named(tmp_path, monkeypatch):
+    recipe, folder = tiny.recipe(tmp_path / "recipe"), tiny.tokenizer(tmp_path / "tokenizer")
+    rows = pl.read_parquet(recipe / "train.parquet")
+    gone = pl.when(pl.int_range(pl.len()) == 5).then(None).otherwise(pl.col("output")).alias("output")
+    rows.with_columns(gone).write_parquet(recipe / "train.parquet")
+    monkeypatch.setattr(tokenize_recipe, "PART", 2)
+    with pytest.raises(InputError, match=r"train.parquet: the column 'output' lacks a value in some row"):
+        run(monkeypatch, recipe, folder, tmp_path / "tokens")
+
+
 def test_the_token_that_the_tokenizer_puts_before_a_text_is_kept_exactly_once(tmp_path, monkeypatch):
     folder = tiny.tokenizer(tmp_path / "tokenizer", bos=True)
     dataset = run(monkeypatch, tiny.recipe(tmp_path / "recipe"), folder, tmp_path / "tokens")
@@ -94,7 +113,7 @@ def test_a_response_that_would_merge_with_the_prompt_is_encoded_by_itself(tmp_pa
     definition["pre_tokenizer"]["use_regex"] = False
     (folder / "tokenizer.json").write_text(json.dumps(definition))
     tokenizer = Tokenizer(folder)
-    prompt, response = tokenizer.encode_example("Response:\n", " yes")
+    prompt, response = tokenizer.encode_examples([("Response:\n", " yes")])[0]
     assert prompt == tokenizer.encode_prompt("Response:\n")
     assert tokenizer.decode(prompt + response) == "Response:\n yes"
 

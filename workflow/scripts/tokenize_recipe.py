@@ -13,15 +13,15 @@ taken in full, with a warning.
 
 import argparse
 import sys
-from bisect import bisect_right
 from collections import Counter, defaultdict
-from itertools import accumulate
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from basics.command_line import command_line, positive
 from basics.errors import InputError
 from basics.hashing import sha256
-from basics.tables import read_parquet
+from basics.tables import read_parquet_in_parts
 from basics.writing import beside, write_json
 from data.template import Template
 from models.tokenizer import Tokenizer
@@ -29,17 +29,21 @@ from training.examples import count_tokens, recipe_features
 
 SPLITS = ("train", "validation")
 COLUMNS = {"id": int, "lang": str, "instruction": str, "input": str, "output": str}
+PART = 1000  # rows in memory as text and as lists at a time
 
 
-def read_rows(path: Path) -> list[dict]:
-    """Read a split of a recipe. Raises InputError if it is missing, empty, or lacks a column."""
-    return read_parquet(path, COLUMNS, "make the recipe again").select(list(COLUMNS)).to_dicts()
+def tokenized_rows(path: Path, template: Template, tokenizer: Tokenizer, max_length: int) -> Iterator[dict]:
+    """The tokenized rows of a split. Raises InputError if it is missing, empty, or lacks a column or a value."""
+    for part in read_parquet_in_parts(path, COLUMNS, "make the recipe again", PART):
+        rows = part.to_dicts()
+        texts = [(template.prompt(row["instruction"], row["input"]), row["output"]) for row in rows]
+        for row, (prompt, response) in zip(rows, tokenizer.encode_examples(texts), strict=True):
+            yield tokenized(row, prompt, response, tokenizer, max_length)
 
 
-def tokenize(row: dict, template: Template, tokenizer: Tokenizer, max_length: int) -> dict:
-    """The tokenized row; `truncated` says whether part of the prompt or the response was cut off, `special_tokens`
+def tokenized(row: dict, prompt: list[int], response: list[int], tokenizer: Tokenizer, max_length: int) -> dict:
+    """A row as tokens; `truncated` says whether part of the prompt or the response was cut off, `special_tokens`
     whether its text gave special tokens."""
-    prompt, response = tokenizer.encode_example(template.prompt(row["instruction"], row["input"]), row["output"])
     whole = [*prompt, *response, tokenizer.eos]
     return {
         "id": row["id"],
@@ -59,21 +63,50 @@ def token_budget(number: int | None, other: Path | None) -> int | None:
     return count_tokens(other / "counts.json", "train")
 
 
-def rows_within_budget(rows: list[dict], budget: int, recipe: Path, exact: bool) -> list[dict]:
+def rows_within_budget(rows: Iterable[dict], budget: int, recipe: Path, exact: bool) -> Iterator[dict]:
     """The first rows that fit into a budget of tokens.
 
     Raises InputError if not even one row fits or, with `exact`, if the rows have fewer tokens; otherwise it warns.
     """
-    totals = list(accumulate(row["length"] for row in rows))
-    kept = rows[: bisect_right(totals, budget)]
-    if not kept:
-        raise InputError(f"{recipe}: --tokens {budget:,} are fewer than its first row has; ask for more")
-    if totals[-1] < budget:
-        fault = f"{recipe}: {budget:,} training tokens are asked for, but its rows have {totals[-1]:,}"
+    total = 0
+    for row in rows:
+        if total + row["length"] > budget:
+            if not total:
+                raise InputError(f"{recipe}: --tokens {budget:,} are fewer than its first row has; ask for more")
+            return
+        total += row["length"]
+        yield row
+    if total < budget:
+        fault = f"{recipe}: {budget:,} training tokens are asked for, but its rows have {total:,}"
         if exact:
             raise InputError(f"{fault}; ask for fewer tokens, or for rows: all")
         print(f"warning: {fault}: all of them are taken", file=sys.stderr)
-    return kept
+
+
+def counted(rows: Iterable[dict], counts: dict[str, Counter]) -> Iterator[dict]:
+    """The rows as they are stored, counted by language."""
+    for row in rows:
+        counts[row["lang"]].update(
+            rows=1,
+            tokens=row["length"],
+            response_tokens=row["length"] - row["prompt_length"],
+            truncated=int(row.pop("truncated")),
+            **({"special_tokens": 1} if row.pop("special_tokens") else {}),
+        )
+        yield row
+
+
+def as_dataset(rows: Iterator[dict], source: Path):
+    """A `datasets.Dataset` of the rows of a file, which are kept as Arrow and not as lists."""
+    import pyarrow
+    from datasets import Dataset
+
+    features = recipe_features()
+    parts = iter(lambda: list(islice(rows, PART)), [])
+    batches = [pyarrow.RecordBatch.from_pylist(part, schema=features.arrow_schema) for part in parts]
+    # The library's own fingerprint is random, and needs as much memory again; this one makes the files reproducible.
+    fingerprint = sha256(source)[:16]
+    return Dataset(pyarrow.Table.from_batches(batches, schema=features.arrow_schema), fingerprint=fingerprint)
 
 
 def main() -> None:
@@ -92,29 +125,18 @@ def main() -> None:
     template, tokenizer = Template(arguments.template), Tokenizer(arguments.tokenizer)
     tokenizer.check_template(template.with_input + template.without_input, arguments.template)
     recipe = {split: arguments.recipe / f"{split}.parquet" for split in SPLITS}
-    rows = {split: read_rows(path) for split, path in recipe.items()}
 
-    from datasets import Dataset, DatasetDict, disable_progress_bars
+    from datasets import DatasetDict, disable_progress_bars
 
     disable_progress_bars()
     counts: dict[str, dict[str, Counter]] = {split: defaultdict(Counter) for split in SPLITS}
     dataset = DatasetDict()
     most = token_budget(arguments.tokens, arguments.tokens_of)
     for split in SPLITS:
-        tokenized = [tokenize(source, template, tokenizer, arguments.max_length) for source in rows[split]]
+        rows = tokenized_rows(recipe[split], template, tokenizer, arguments.max_length)
         if split == "train" and most is not None:
-            tokenized = rows_within_budget(tokenized, most, arguments.recipe, exact=arguments.tokens is not None)
-        for row in tokenized:
-            counts[split][row["lang"]].update(
-                rows=1,
-                tokens=row["length"],
-                response_tokens=row["length"] - row["prompt_length"],
-                truncated=int(row.pop("truncated")),
-                **({"special_tokens": 1} if row.pop("special_tokens") else {}),
-            )
-        dataset[split] = Dataset.from_list(tokenized, features=recipe_features())
-        # The library's fingerprint is random; the source's hash makes the files reproducible.
-        dataset[split]._fingerprint = sha256(recipe[split])[:16]
+            rows = rows_within_budget(rows, most, arguments.recipe, exact=arguments.tokens is not None)
+        dataset[split] = as_dataset(counted(rows, counts[split]), recipe[split])
     with beside(arguments.output) as folder:
         dataset.save_to_disk(folder)
         write_json(folder / "counts.json", counts)

@@ -2,14 +2,14 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import polars as pl
 from basics.errors import InputError, readable
-from basics.kinds import KINDS, Fields, kinds_of
+from basics.kinds import KINDS, Fields, Kind, kinds_of
 from basics.reading import read_text
 from basics.writing import write_bytes
 
@@ -56,14 +56,54 @@ def read_parquet(path: Path | str, columns: Fields, remedy: str) -> "pl.DataFram
     import polars as pl
 
     kinds = columns if isinstance(columns, Mapping) else dict.fromkeys(columns)
-    if Path(path).is_dir():
-        raise InputError(f"{path}: is a folder; give a file")  # polars would concatenate the files in it
+    _refuse_folder(path)
     with readable(path, "a parquet file", remedy):
         table = pl.read_parquet(path)
+    _check_columns(path, table.schema, kinds, remedy)
+    _check_values(path, table, kinds, remedy)
+    if table.is_empty():
+        raise InputError(f"{path}: no rows; {remedy}")
+    return table
+
+
+def read_parquet_in_parts(
+    path: Path | str, columns: Mapping[str, Kind], remedy: str, rows: int
+) -> "Iterator[pl.DataFrame]":
+    """The `columns` of a parquet table, at most so many rows at a time: little memory, however long it is.
+
+    Raises InputError as read_parquet does; that a value is missing, or that there are no rows, where it is met.
+    """
+    import polars as pl
+    from pyarrow.parquet import ParquetFile
+
+    _refuse_folder(path)
+    with readable(path, "a parquet file", remedy):
+        schema = pl.read_parquet_schema(path)
+    _check_columns(path, schema, columns, remedy)
+    found = 0
+    with readable(path, "a parquet file", remedy), ParquetFile(path) as file:
+        for batch in file.iter_batches(rows, columns=list(columns)):
+            part = pl.DataFrame(batch)
+            _check_values(path, part, columns, remedy)
+            found += len(part)
+            yield part
+    if not found:
+        raise InputError(f"{path}: no rows; {remedy}")
+
+
+def _refuse_folder(path: Path | str) -> None:
+    if Path(path).is_dir():
+        raise InputError(f"{path}: is a folder; give a file")  # polars would concatenate the files in it
+
+
+def _check_columns(path: Path | str, schema: "Mapping[str, pl.DataType]", kinds: Mapping, remedy: str) -> None:
+    """Raise InputError for a column that is missing, or of another kind."""
+    import polars as pl
+
     for name, kind in kinds.items():
-        if name not in table.columns:
+        if name not in schema:
             raise InputError(f"{path}: the column {name!r} is missing; {remedy}")
-        kinds, found = kinds_of(kind), table.schema[name]
+        found = schema[name]
         fits = {
             str: found == pl.String,
             int: found.is_integer(),
@@ -72,11 +112,13 @@ def read_parquet(path: Path | str, columns: Fields, remedy: str) -> "pl.DataFram
             list: found.is_nested(),
             type(None): found == pl.Null,
         }
-        if kind is not None and not any(fits[each] for each in kinds):
-            named = " or ".join(KINDS[each] for each in kinds)
+        if kind is not None and not any(fits[each] for each in kinds_of(kind)):
+            named = " or ".join(KINDS[each] for each in kinds_of(kind))
             raise InputError(f"{path}: the column {name!r} is {found}, not {named}; {remedy}")
-        if kind is not None and type(None) not in kinds and table[name].null_count():
+
+
+def _check_values(path: Path | str, table: "pl.DataFrame", kinds: Mapping, remedy: str) -> None:
+    """Raise InputError for a column that lacks a value, unless it may."""
+    for name, kind in kinds.items():
+        if kind is not None and type(None) not in kinds_of(kind) and table[name].null_count():
             raise InputError(f"{path}: the column {name!r} lacks a value in some row; {remedy}")
-    if table.is_empty():
-        raise InputError(f"{path}: no rows; {remedy}")
-    return table

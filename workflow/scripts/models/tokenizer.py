@@ -5,6 +5,7 @@ puts before every text (LLaMA's <s>) is kept, an end-of-text token after it is n
 the name of a special token, as an HTML example with </s> does, the name is encoded like any other text.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer as FastTokenizer
@@ -56,18 +57,25 @@ class Tokenizer:
         """Token ids of a prompt, as input of the model."""
         return self._without_eos(self._tokenizer.encode(prompt).ids)
 
-    def encode_example(self, prompt: str, response: str) -> tuple[list[int], list[int]]:
-        """Token ids of a prompt and of its response, without eos.
+    def encode_examples(self, examples: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+        """Token ids of each prompt and of its response, without eos.
 
         The two are encoded as one text, so that no token reveals where they were joined. If a token of the joint
         encoding spans the boundary (as may happen when a response begins with a space), the response is encoded
         separately, since the prompt must be encoded as it will be at inference.
         """
-        prompt_ids = self.encode_prompt(prompt)
-        joint = self._without_eos(self._tokenizer.encode(prompt + response).ids)
-        if joint[: len(prompt_ids)] == prompt_ids:
-            return prompt_ids, joint[len(prompt_ids) :]
-        return prompt_ids, self._tokenizer.encode(response, add_special_tokens=False).ids
+        prompts = self._encode([prompt for prompt, _ in examples])
+        wholes = self._encode([prompt + response for prompt, response in examples])
+        return [
+            (prompt, whole[len(prompt) :] if whole[: len(prompt)] == prompt else self._encode_alone(response))
+            for prompt, whole, (_, response) in zip(prompts, wholes, examples, strict=True)
+        ]
+
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        return [self._without_eos(found.ids) for found in self._tokenizer.encode_batch_fast(texts)]
+
+    def _encode_alone(self, response: str) -> list[int]:
+        return self._tokenizer.encode(response, add_special_tokens=False).ids
 
     def special_in(self, ids: list[int]) -> int:
         """How many ids of a text are special tokens, besides those that the tokenizer puts around every text.
