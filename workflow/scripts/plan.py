@@ -336,8 +336,9 @@ def power_section(power: Mapping[str, Sequence[Told]]) -> list[str]:
         for kind in power.values()
         for told in kind
     ]
-    table = markdown_table(rows, ("smallest effect", "trainings"))
-    return ["## What it could tell", table, POWER_READING] if rows else []
+    if not rows:
+        return []
+    return ["## What it could tell", markdown_table(rows, ("smallest effect", "trainings")), POWER_READING]
 
 
 def plan_page(result: Mapping) -> str:
