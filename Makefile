@@ -142,7 +142,7 @@ bench-judging: env ## measure how much of a rate limit the judge reaches, a quar
 bench-agreement: env ## measure how often intervals of agreement hold the truth, four minutes; options in BENCH
 	@$(ACTIVE) python benchmarks/bench_agreement.py $(BENCH)
 
-bench-claims: env ## measure how far verdicts on claims can be trusted, seven minutes; options in BENCH
+bench-claims: env ## measure how far verdicts on claims can be trusted, twenty minutes; options in BENCH
 	@$(ACTIVE) python benchmarks/bench_claims.py $(BENCH)
 
 bench-language-confusion: env $(PEERS)/.made $(REAL)/.made ## compare LPR and WPR with the benchmark's, two minutes; its checkout in BENCH
