@@ -2,6 +2,7 @@
 # are in config/config.yaml, the stages in workflow/rules/, one file each, included in the order in which they run.
 
 import sys
+from pathlib import Path
 
 from snakemake.utils import min_version
 
@@ -15,7 +16,8 @@ sys.path.insert(0, "workflow/scripts")
 
 from study.checking import check_or_exit
 from judging.shutdowns import day_in
-from planning.jobs import calls_of, inputs_of, judges_called, models_trained_again
+from planning.jobs import calls_of, inputs_of, judges_called, logs_of, models_trained_again
+from planning.orphans import orphans_here, orphans_on_slurm, warn_of_orphans
 from planning.start import check_judges_or_exit, check_start_or_exit, warn_of_trainings
 from planning.submissions import check_submissions_or_exit
 from study.short_forms import expanded
@@ -55,11 +57,13 @@ include: "workflow/rules/report.smk"
 
 onstart:
     jobs = list(workflow.dag.needrun_jobs())
+    on_slurm = workflow.executor_plugin.name == "slurm"
     check_start_or_exit(RESULTS, inputs_of(jobs), JUDGES.keys_wanted(judges_called(jobs)))
-    if workflow.executor_plugin.name == "slurm" and config["check_submissions"] == "ask":
+    if on_slurm and config["check_submissions"] == "ask":
         check_submissions_or_exit(workflow)
     check_judges_or_exit(calls_of(jobs), day_in(hours=0), config["check_judges"] == "ask")
     warn_of_trainings(models_trained_again(jobs, workflow.dag.reason))
+    warn_of_orphans(orphans_on_slurm(Path.cwd()) if on_slurm else orphans_here(logs_of(jobs)))
 
 
 # Targets. Any file or folder below results/ can also be requested by its path. The target of a figure includes the

@@ -3,6 +3,7 @@ weights of an uninterrupted one.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -134,13 +135,16 @@ def test_slurms_controller_may_be_down_for_a_while(drill, unbroken):
 
 def test_after_snakemake_is_killed_the_next_one_waits_for_the_job_that_still_runs(drill, unbroken):
     drill.start()
-    drill.under_way()
+    job = drill.under_way()
     drill.process.kill()
     drill.process.communicate()
     drill.start("--unlock")
     drill.finish()
     drill.start()
-    drill.finish()
+    said = drill.finish()
+    assert re.search(
+        rf"^  Slurm job {job}, running for \S+: train_wildcards_\S+ \(scancel {job}\)$", said, re.MULTILINE
+    )
     assert drill.states() == ["COMPLETED"] * 2
     assert "made by the job that this one waited for" in drill.log.read_text()
     assert drill.weights() == unbroken

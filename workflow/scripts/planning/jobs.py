@@ -161,6 +161,11 @@ def inputs_of(jobs: Iterable) -> list[str]:
     return [str(path) for job in jobs for path in job.input]
 
 
+def logs_of(jobs: Iterable) -> list[str]:
+    """The logs of the jobs."""
+    return [str(path) for job in jobs for path in job.log]
+
+
 def judges_called(jobs: Iterable) -> set[str]:
     """Names of the judges that the jobs ask for ratings."""
     return {job.wildcards.judge for job in jobs if _rates(job.rule.name, job.wildcards_dict)}
