@@ -57,8 +57,8 @@ def warn_of_orphans(orphans: list[Orphan]) -> None:
         return
     more = [f"... and {len(orphans) - SHOWN} more"] if len(orphans) > SHOWN else []
     print(
-        f"warning: jobs of an earlier Snakemake are still there, {len(orphans)} in all; where this run makes the same, it"
-        " waits for them and takes over what they made, unless you end them:",
+        f"warning: jobs of an earlier Snakemake are still there, {len(orphans)} in all; where this run makes the same,"
+        " it waits for them and takes over what they made, unless you end them:",
         *(f"  {line} ({end})" for end, line in orphans[:SHOWN]),
         *more,
         sep="\n",
