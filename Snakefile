@@ -22,7 +22,7 @@ from planning.start import check_judges_or_exit, check_start_or_exit, warn_of_tr
 from planning.submissions import check_submissions_or_exit
 from study.short_forms import expanded
 
-check_or_exit(config)
+check_or_exit(config, workflow.configfiles)
 GIVEN = config  # the version that is saved with the results
 config = expanded(config)
 

@@ -562,7 +562,7 @@ def test_a_file_that_is_missing_or_not_yaml_is_named(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         claim_rules.read_claims(tmp_path / "none.yaml")
     for text, complaint in {
-        b"a: [": r"bad\.yaml, line 1: not YAML of claims",
+        b"a: [": r"bad\.yaml, line 2: not YAML of claims",
         b"a: \xff": r"bad\.yaml: not UTF-8",
         b"mine: {}\nmine: {}": r"bad\.yaml, line 2: not YAML of claims \('mine' appears twice\)",
     }.items():

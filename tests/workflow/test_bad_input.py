@@ -55,6 +55,13 @@ def test_a_bad_config_is_refused_in_one_line(kind, tmp_path):
     assert expected in line
 
 
+def test_a_key_that_is_repeated_is_refused_with_its_file_and_line(tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("train:\n  lora: {epochs: 1}\nnote: x\ntrain: {lora: {rank: 4}}\n", encoding="utf-8")
+    line = refusal(overlay)
+    assert line.startswith(f"error: {overlay}: not valid YAML ('train' appears twice") and "line 4" in line
+
+
 GOOD = '{"instruction": "Name a fruit.", "input": "", "output": "An apple."}\n'
 SEEDS = {
     "a line that is not JSON": (GOOD + "{torn\n", "line 2: not valid JSON"),

@@ -9,30 +9,18 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from basics.errors import InputError
 from basics.paths import REPOSITORY
-from basics.reading import read_text
+from basics.reading import read_text, yaml_loader
 
 SCHEMA = REPOSITORY / "workflow" / "schemas" / "claims.schema.yaml"
 SERIES = ("multilingual", "monolingual", "English", "downsampled")  # of the figures
 VERDICTS = HOLDS, FAILS, UNKNOWN = ("holds", "does not hold", "cannot tell")
 
 
-class UniqueKeys(yaml.SafeLoader):
-    """YAML in which a duplicate key is an error and does not replace the first: claims are often copied and changed."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        met = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in met:
-                raise yaml.MarkedYAMLError(problem=f"{key.value!r} appears twice", problem_mark=key.start_mark)
-            met.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def read_claims(path: Path | str) -> dict[str, dict]:
     """The claims in a file, by name. Raises InputError naming the file, the claim and the key at fault."""
     text = read_text(path)
     try:
-        claims = yaml.load(text, UniqueKeys)
+        claims = yaml.load(text, yaml_loader())
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""

@@ -1,9 +1,11 @@
 """The checks of a configuration, in order; a fault is reported in one line with its key and the remedy."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from basics.errors import InputError
+from study.configuration import read_configs
 from study.contradictions import (
     check_compute,
     check_data,
@@ -56,9 +58,13 @@ def check_configuration(config: Mapping) -> None:
     check_identification(study)
 
 
-def check_or_exit(config: Mapping) -> None:
-    """Check, and exit with just the one line on a fault: Snakemake wraps any exception in a traceback."""
+def check_or_exit(config: Mapping, files: Iterable[Path | str]) -> None:
+    """Check, and exit with just the one line on a fault: Snakemake wraps any exception in a traceback.
+
+    `files` are those that Snakemake read the configuration from, without a word about a key that is repeated.
+    """
     try:
+        read_configs(files)
         check_configuration(config)
     except InputError as error:
         sys.exit(f"error: {error}")

@@ -21,7 +21,7 @@ def merge(base: dict, changes: Mapping) -> dict:
     return base
 
 
-def read_configs(paths: Iterable[Path]) -> dict:
+def read_configs(paths: Iterable[Path | str]) -> dict:
     """The configuration in the files, later ones overriding earlier ones. Raises InputError for an unreadable one."""
     config: dict = {}
     for path in paths:
