@@ -28,7 +28,8 @@ def lines() -> Iterator[tuple[str, str]]:
         blocks = [block.replace("\n#", "\n").lstrip("#") for block in re.findall(INDENTED, text, flags=re.MULTILINE)]
         blocks += re.findall(FENCED, text, flags=re.MULTILINE | re.DOTALL)
         for block in blocks:
-            yield from ((page.name, line) for line in block.replace("\\\n", " ").splitlines())
+            joined = block.replace("\\\n", " ").replace("$CODE/", "")  # the folder of the code
+            yield from ((page.name, line) for line in joined.splitlines())
         if page.suffix == ".md":
             yield from ((page.name, code) for code in re.findall(r"`((?:snakemake|make|python) [^`]+)`", text))
 

@@ -1,0 +1,40 @@
+"""Work in another folder than that of the code: results on a large disk, code at home."""
+
+import sys
+from pathlib import Path
+
+from basics.errors import InputError
+
+LINKED = ("workflow/scripts", "workflow/schemas", "resources", ".venv-bergamot", ".venv-vllm", ".venv-vllm-cpu")
+
+
+def link_code(code: Path) -> None:
+    """In the current folder, link what commands and settings name by its path within the code.
+
+    So they read the same wherever they run, and results can be moved with nothing made again. What is there already is
+    left alone. Raises InputError if it is no link to this code, as its results would then come from other programs.
+    """
+    here = Path.cwd()
+    if here.resolve() == code.resolve():
+        return
+    for name in LINKED:
+        link, target = here / name, code / name
+        if not target.exists():
+            continue
+        if link.is_symlink() and not link.exists():
+            link.unlink()  # the code has been moved
+        if not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(target)
+        elif name == "workflow/scripts" and link.resolve() != target.resolve():
+            raise InputError(
+                f"{link}: is not that of {code}; start in another folder, or with the Snakefile of this one"
+            )
+
+
+def link_code_or_exit(code: Path) -> None:
+    """Link, and exit with just one line on a fault: Snakemake wraps exceptions in a traceback."""
+    try:
+        link_code(code)
+    except InputError as error:
+        sys.exit(f"error: {error}")
