@@ -105,3 +105,41 @@ def test_a_torch_for_gpus_that_sees_none_says_what_the_job_was_given(check, visi
     (line,) = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
     assert "torch 2.13.0 sees 0 of the 1 needed" in line and f"CUDA_VISIBLE_DEVICES {said}" in line
     assert "sbatch --gpus" in line and "nvidia-smi" in line and "CUDA 13.0" in line
+
+
+SET = """
+import json, os, sys
+from models.device import use_device
+use_device(*json.loads(sys.argv[1]))
+print(json.dumps([os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")]))
+"""
+
+
+def left_by(arguments: list, **given: str) -> list[str | None]:
+    """What use_device leaves in the variables of NVIDIA and AMD."""
+    environment = {name: value for name, value in os.environ.items() if "VISIBLE_DEVICES" not in name}
+    environment |= {"PYTHONPATH": str(tiny.SCRIPTS)} | given
+    command = [sys.executable, "-c", SET, json.dumps(arguments)]
+    return json.loads(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+
+
+def test_a_single_process_sees_the_first_of_its_gpus_by_the_variables_of_both_makers():
+    assert left_by([None]) == ["0", "0"]
+    assert left_by([None], CUDA_VISIBLE_DEVICES="3,4") == ["3", "3"]
+    assert left_by([None], HIP_VISIBLE_DEVICES="2,3") == ["0", "2"]
+    assert left_by([None], ROCR_VISIBLE_DEVICES="5,6") == ["0", "0"], "which counts within those of ROCR"
+    assert left_by([None, 2], HIP_VISIBLE_DEVICES="2,3") == [None, "2,3"], "ranks share what the job has"
+
+
+def test_on_the_cpu_gpus_of_both_makers_are_hidden():
+    assert left_by(["cpu"], CUDA_VISIBLE_DEVICES="1", HIP_VISIBLE_DEVICES="1") == ["", "-1"]
+
+
+def test_a_torch_for_amd_says_what_its_job_was_given():
+    environment = {name: value for name, value in os.environ.items() if "VISIBLE_DEVICES" not in name}
+    environment |= {"PYTHONPATH": str(tiny.SCRIPTS), "ROCR_VISIBLE_DEVICES": "5"}
+    built = SEES.replace('torch.version.cuda = "2.13.0", "13.0"', 'torch.version.hip = "2.13.0", "7.1"')
+    built = built.replace("import torch\n", "import torch\ntorch.cuda.is_available = lambda: False\n")
+    command = [sys.executable, "-c", built, "use_device"]
+    (line,) = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "ROCR_VISIBLE_DEVICES is '5'" in line and "rocm-smi" in line and "new enough for ROCm 7.1" in line

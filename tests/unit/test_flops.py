@@ -17,6 +17,7 @@ def test_full_parameter_training_takes_six_flops_per_parameter_and_token_and_an_
         ("NVIDIA H100 80GB HBM3", 989e12),
         ("NVIDIA H100 PCIe", 756e12),
         ("AMD Instinct MI250X", 191e12),
+        ("AMD Instinct MI250", 181e12),
         ("cpu", None),
     ],
 )

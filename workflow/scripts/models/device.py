@@ -7,12 +7,15 @@ another job, or give a CPU's results on some machines only.
 
 import os
 import warnings
+from collections.abc import Mapping
 
 from basics.errors import InputError
 
 ACCELERATORS = ("gpu", "cpu")
 HELP = "gpu: stop if torch sees none; cpu: use no GPU (default: a GPU if torch sees one)"  # of --accelerator
-VISIBLE = "CUDA_VISIBLE_DEVICES"
+CUDA, HIP = "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"  # ROCm reads the first if the second is not set
+OF_A_JOB = {"CUDA": [CUDA], "ROCm": ["ROCR_VISIBLE_DEVICES", HIP, CUDA]}  # by which Slurm says what is a job's own
+TOOLS = {"CUDA": "nvidia-smi", "ROCm": "rocm-smi"}
 
 
 def use_device(accelerator: str | None, processes: int = 1) -> None:
@@ -21,11 +24,12 @@ def use_device(accelerator: str | None, processes: int = 1) -> None:
     Call it before anything else asks torch for GPUs: torch looks only once. Raises InputError if `accelerator` is gpu
     and torch sees fewer GPUs than there are processes.
     """
-    given = os.environ.get(VISIBLE)
+    given = dict(os.environ)
     if accelerator == "cpu":
-        os.environ[VISIBLE] = ""
+        os.environ |= {CUDA: "", HIP: "-1"}  # to ROCm, an empty one is as good as none
     elif processes == 1:  # the Trainer would split each micro-batch over all that are visible
-        os.environ[VISIBLE] = "0" if given is None else given.split(",")[0]
+        own = given.get(CUDA, "0")
+        os.environ |= {CUDA: own.split(",")[0], HIP: given.get(HIP, own).split(",")[0]}
     if accelerator == "gpu":
         _check_gpus(processes, given)
 
@@ -36,7 +40,7 @@ def check_device_of_server(accelerator: str | None) -> None:
     A torch that is built for CPUs cannot tell, and the server may have an environment of its own: then it must.
     """
     if accelerator == "gpu" and _build():
-        _check_gpus(1, os.environ.get(VISIBLE))
+        _check_gpus(1, os.environ)
 
 
 def _build() -> str:
@@ -47,8 +51,8 @@ def _build() -> str:
     return next((f"{kind} {version}" for kind, version in kinds.items() if version), "")
 
 
-def _check_gpus(wanted: int, visible: str | None) -> None:
-    """Raise InputError unless torch sees so many GPUs. `visible` is what the job's environment says is its own."""
+def _check_gpus(wanted: int, given: Mapping[str, str]) -> None:
+    """Raise InputError unless torch sees so many GPUs. `given` is the job's environment."""
     import torch
 
     with warnings.catch_warnings(record=True) as caught:  # in which torch says what is wrong with a driver
@@ -63,8 +67,11 @@ def _check_gpus(wanted: int, visible: str | None) -> None:
             " env`, or with the TORCH_INDEX of your GPUs"
         )
     reason = "".join(f", and torch says: {' '.join(str(each.message).split())[:200]}" for each in caught[:1])
+    kind = _build().split()[0]
+    names = [name for name in OF_A_JOB[kind] if name in given] or OF_A_JOB[kind][:1]
+    visible = ", ".join(f"{name} is {given[name]!r}" if name in given else f"{name} is not set" for name in names)
     raise InputError(
-        f"{asked}, but torch {torch.__version__} sees {seen} of the {wanted} needed; {VISIBLE} is"
-        f" {'not set' if visible is None else repr(visible)}{reason}; see that the job is given GPUs (sbatch"
-        f" --gpus), that nvidia-smi shows them, and that the driver is new enough for {_build()}"
+        f"{asked}, but torch {torch.__version__} sees {seen} of the {wanted} needed; {visible}{reason}; see that the"
+        f" job is given GPUs (sbatch --gpus), that {TOOLS[kind]} shows them, and that the driver is new enough for"
+        f" {_build()}"
     )

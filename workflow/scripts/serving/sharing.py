@@ -23,7 +23,7 @@ from serving.server import command_words
 
 KEEPER = Path(__file__).resolve().parents[1] / "share_server.py"
 PAUSE = 0.2  # seconds between two attempts to reach the keeper
-OF_AN_ALLOCATION = ("SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES")
+OF_AN_ALLOCATION = ("SLURM_JOB_ID", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
 LONGEST_PATH = 100  # bytes; Linux allows a socket 107
 ATTEMPTS = 150  # to reach the keeper, before something must be wrong with it
 DIGITS = 12  # of a hash; the whole of it would make the path too long

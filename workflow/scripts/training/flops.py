@@ -11,7 +11,11 @@ PEAKS = {
     "A40": 150e12,
     "A10": 125e12,
     "MI300X": 1307e12,
-    "MI250": 191e12,  # of one of its two dies, each of which is a separate device
+    "MI325X": 1307e12,
+    "MI300A": 981e12,
+    "MI250X": 191e12,  # of one of its two dies, each of which is a separate device; likewise the next
+    "MI250": 181e12,
+    "MI210": 181e12,
 }
 
 
