@@ -53,6 +53,7 @@ include: "workflow/rules/langid.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/answers.smk"
 include: "workflow/rules/overlap.smk"
 include: "workflow/rules/costs.smk"
 include: "workflow/rules/claims.smk"
@@ -82,6 +83,7 @@ rule all_figures:
         ARTIFACTS.judges,
         ARTIFACTS.claims,
         ARTIFACTS.pages,
+        ARTIFACTS.answers,
         "<results>/summary.md",
         "<results>/config.yaml",
 

@@ -175,3 +175,43 @@ def full_matrix(plan: Plan = paper, seed: int = 1, config: Mapping | None = None
     )
     assert len(table) == size
     return table.select("judge", pl.all().exclude("judge"))
+
+
+LETTERS = {
+    "bg": (0x430, 32),
+    "ru": (0x430, 32),
+    "zh": (0x4E00, 3000),
+    "bn": (0x995, 36),
+}  # first, number; others: Latin
+VOCABULARY = 5000  # words of a language
+WORDS = {"prompt": 15, "response": 45, "explanation": 45}  # the median, of a log-normal distribution
+
+
+def made_up(lang: str, median: int, rows: int, generator: np.random.Generator) -> list[str]:
+    """Texts of made-up words in the letters of a language; words are as frequent as Zipf's law has it."""
+    first, letters = LETTERS.get(lang, (ord("a"), 26))
+    length = 2 if lang == "zh" else 6
+    words = ["".join(map(chr, word)) for word in first + generator.integers(letters, size=(VOCABULARY, length))]
+    share = 1 / np.arange(1, VOCABULARY + 1)
+    lengths = np.maximum(generator.lognormal(np.log(median), 0.8, size=rows), 1).astype(int)
+    drawn_words = iter(generator.choice(VOCABULARY, size=lengths.sum(), p=share / share.sum()))
+    space = "" if lang == "zh" else " "
+    return [space.join(words[next(drawn_words)] for _ in range(length)) for length in lengths]
+
+
+def with_texts(scores: pl.DataFrame, seed: int = 1) -> pl.DataFrame:
+    """The scores with prompts, responses in the language found, and explanations in English, of plausible lengths."""
+    generator = np.random.default_rng(seed)
+    parts = []
+    for (lang,), part in scores.partition_by("lang", as_dict=True, maintain_order=True).items():
+        ids = part["id"].unique(maintain_order=True)
+        asked = dict(zip(ids, made_up(lang, WORDS["prompt"], len(ids), generator), strict=True))
+        right, wrong = (made_up(each, WORDS["response"], len(part), generator) for each in (lang, "en"))
+        parts.append(
+            part.with_columns(
+                prompt=part["id"].replace_strict(asked),
+                response=pl.when("match").then(pl.Series(right)).otherwise(pl.Series(wrong)),
+                explanation=pl.Series(made_up("en", WORDS["explanation"], len(part), generator)),
+            )
+        )
+    return pl.concat(parts)

@@ -554,6 +554,20 @@ READERS = [
         },
     ),
     Reader(
+        "answer_browser",
+        "--scores {h}/scores.parquet --languages {h}/languages.yaml --parts {h}/answers --pages {out}/t"
+        " --output {out}/o",
+        "o t",
+        {
+            "scores.parquet": parquet(
+                f"{SCORES} prompt response rating ratings explanation label probability match score"
+            ),
+            "languages.yaml": LANGUAGES,
+            "answers/page.html": TEXT,
+            "answers/page.js": TEXT,
+        },
+    ),
+    Reader(
         "score_table",
         "--scores {h}/scores.parquet --prompts 2 --level 0.95 --resamples 100 --seed 1 --output-prefix {out}/t",
         "t.csv t.md t.tex",
@@ -702,6 +716,7 @@ def house(tmp_path_factory) -> Path:
         shutil.copy(resources / source, h)
     shutil.copy(resources / "templates" / "judge.txt", h)
     shutil.copy(resources / "controls" / "en.jsonl", h / "texts.jsonl")
+    shutil.copytree(resources / "answers", h / "answers")
     (h / "words").write_text("book\nhouse\n")
     (h / "labels.yaml").write_text('normalise: none\nlabels: {en: [eng_Latn], es: [spa_Latn], "no": [nob_Latn]}\n')
     (h / "packed").mkdir()

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.demo
 
 # The rules that make files from scores.parquet, with their numbers of jobs; the pages show the tables.
 FROM_SCORES = Counter(
-    {"budget": 1, "claims": 1, "language_table": 1, "score_table": 1, "table2": 1}
+    {"answer_browser": 1, "budget": 1, "claims": 1, "language_table": 1, "score_table": 1, "table2": 1}
     | {f"page_{name}": 1 for name in ("claims", "table2", "scores", "languages")}
 )
 FROM_SCORES_OF_A_RUN = FROM_SCORES + Counter({"score": 3, "collect_scores": 1, "figure": 2, "summary": 1})

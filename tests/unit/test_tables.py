@@ -189,12 +189,6 @@ def test_table_2_has_the_english_wording_of_a_prompt_where_an_english_one_has_it
     assert text.count("In English:") == 1, "neither where there is none, nor below an English prompt"
 
 
-def test_the_labels_of_another_identifier_are_named_by_its_own_table(tmp_path):
-    (tmp_path / "labels.yaml").write_text("normalise: none\nlabels: {en: [ENGLISH], xx: [SIGNS]}\n")
-    assert table2.label_names(LANGUAGE_TABLE, tmp_path / "labels.yaml") == {"ENGLISH": "English", "SIGNS": "xx"}
-    assert table2.label_names(LANGUAGE_TABLE, None)["zho_Hant"] == "Chinese"
-
-
 def test_table_2_has_a_mean_of_repeats_with_its_decimals(tmp_path):
     frame(answer("es", "a", 2.5)).write_parquet(tmp_path / "scores.parquet")
     done = run("table2.py", "--scores", tmp_path / "scores.parquet", "--output-prefix", tmp_path / "table2")

@@ -135,7 +135,7 @@ def test_controls_of_a_served_judge_ask_for_its_gpu():
 
 def test_an_empty_note_is_still_an_argument(paper):
     noted = [job for job in paper if "--note" in job.command]
-    assert {"table2", "claims", "costs", "summary"} <= {job.rule for job in noted}
+    assert {"table2", "claims", "costs", "summary", "answer_browser"} <= {job.rule for job in noted}
     assert all("--note= " in job.command for job in noted), "the paper's note is empty"
 
 
@@ -143,7 +143,7 @@ def test_what_a_reader_looks_at_is_made_once(paper):
     made = counts(paper)
     assert [made[rule] for rule in ("claims", "costs", "budget", "score_table", "page_claims")] == [1] * 5
     assert [made[rule] for rule in ("table1", "table2", "language_table", "judge_report", "summary")] == [1] * 5
-    assert [made[rule] for rule in ("overlap", "page_overlap")] == [1] * 2
+    assert [made[rule] for rule in ("overlap", "page_overlap", "answer_browser")] == [1] * 3
     assert [made[rule] for rule in ("claims", "costs", "budget", "score_table")] == [1] * 4
     assert made["figure"] == 6
 

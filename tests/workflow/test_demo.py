@@ -73,6 +73,7 @@ def test_figures_tables_and_summary_are_made():
     ):
         for kind in ("md", "csv"):
             assert (RESULTS / f"{name}.{kind}").stat().st_size > 100
+    assert "Miniature" in (RESULTS / "answers.html").read_text(encoding="utf-8"), "its note"
     summary = (RESULTS / "summary.md").read_text(encoding="utf-8")
     assert "results/demo/figures/figure2" in summary
     assert "results/demo/judges" in summary and "results/demo/claims" in summary

@@ -56,7 +56,7 @@ def press(page: Browser, result: str, button: str) -> None:
 
 
 def test_the_first_page_says_what_the_study_is_and_lists_what_there_is(page):
-    for category in ("Claims", "Costs", "Figures", "Tables"):
+    for category in ("Answers", "Claims", "Costs", "Figures", "Tables"):
         assert category in page.text()
     page.click("Workflow")
     page.until("document.body.innerText.includes('Which instruction-tuning data makes a better multilingual model')")
@@ -94,6 +94,20 @@ def test_a_table_is_shown_as_a_table_and_so_is_its_caption(page, category, table
     assert page.run_in_frame("document.querySelectorAll('tbody tr').length") > 2
     press(page, table, TELL)
     page.until(f"document.body.innerText.replace(/\\s+/g, ' ').includes({caption!r})")
+
+
+def test_the_answers_to_prompts_in_each_language_are_shown_and_so_is_their_caption(page):
+    page.click("Answers")
+    assert results(page) == ["Bengali", "Bulgarian", "Chinese", "English", "Norwegian", "Spanish"]
+    press(page, "Bulgarian", SHOW)
+    page.until("document.documentElement?.dataset.ready", page.run_in_frame)
+    assert page.run_in_frame("document.querySelectorAll('#prompts a').length") == 10
+    page.run_in_frame("document.querySelector('#prompts a[href*=what-cat]').click()")
+    asked = "document.querySelector('#heading').textContent == 'Bulgarian, prompt what-cat' && document.body.innerText"
+    shown = str(page.until(asked, page.run_in_frame))
+    assert "Какво е котката?" in shown and "Tiny BLOOM 0.42M, LoRA" in shown and "✗ answered in English" in shown
+    press(page, "Bulgarian", TELL)
+    page.until("document.body.innerText.includes('each judge')")
 
 
 def test_the_runtimes_of_all_rules_are_drawn(page):

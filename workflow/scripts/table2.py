@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from basics.command_line import command_line
 from basics.settings import read_settings
 from basics.writing import write_text
-from data.languages import read_label_table, read_table
+from data.languages import Language, languages_of_labels
 from reporting.markdown import escape_markdown, format_score
 from reporting.names import Names
 from reporting.scores import KEY, read_scores
@@ -56,21 +56,13 @@ def highest_rated_in_wrong_language(scores: "pl.DataFrame", count: int) -> "pl.D
     )  # coordinates first, texts last
 
 
-def label_names(languages: Path, labels: Path | None) -> dict[str, str]:
-    """The names of languages by the identifier's labels, from the language table and, unless it has the labels itself,
-    the table that has."""
-    table = read_table(languages)
-    known = read_label_table(labels).labels if labels else {code: entry["labels"] for code, entry in table.items()}
-    return {label: table.get(code, {}).get("name", code) for code, found in known.items() for label in found}
-
-
-def examples_page(rows: list[dict], names: Names, called: Mapping[str, str], note: str) -> str:
+def examples_page(rows: list[dict], names: Names, found: Mapping[str, Language], note: str) -> str:
     """The table as Markdown, one section per example, as in the paper."""
     if not rows:
         parts = ["No answer in the wrong language was rated: there is no example to show."]
     else:
         parts = [
-            example_section(number, row, names, called.get(row["label"], row["label"]))
+            example_section(number, row, names, found[row["label"]].name if row["label"] in found else row["label"])
             for number, row in enumerate(rows, start=1)
         ]
     closing = f"{CAPTION}." + (f" {note}" if note else "")
@@ -116,11 +108,11 @@ def main() -> None:
     import polars as pl
 
     names = read_settings(Names, arguments.names)
-    called = label_names(arguments.languages, arguments.labels) if arguments.languages else {}
+    found = languages_of_labels(arguments.languages, arguments.labels) if arguments.languages else {}
     table = highest_rated_in_wrong_language(read_scores(arguments.scores, COLUMNS), arguments.rows)
     formatted = table.with_columns(rating=pl.col("rating").map_elements(format_score, pl.String))
     write_text(f"{arguments.output_prefix}.csv", formatted.write_csv())
-    write_text(f"{arguments.output_prefix}.md", examples_page(table.to_dicts(), names, called, arguments.note))
+    write_text(f"{arguments.output_prefix}.md", examples_page(table.to_dicts(), names, found, arguments.note))
     print(f"table2: {len(table)} answers in the wrong language", file=sys.stderr)
 
 

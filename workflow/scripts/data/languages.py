@@ -84,3 +84,27 @@ def labels_for(codes: Iterable[str], known: LabelTable, path: Path | str) -> dic
             )
         found[code] = known.labels[code]
     return found
+
+
+class Language(NamedTuple):
+    """A language: our code, and its name."""
+
+    code: str
+    name: str
+
+
+def languages_of_labels(languages: Path, labels: Path | None) -> dict[str, Language]:
+    """The languages by the identifier's labels, from the language table and, unless it has the labels itself, the table
+    that has. Raises like `read_table` and `read_label_table`."""
+    table = read_table(languages)
+    known = read_label_table(labels).labels if labels else {code: entry["labels"] for code, entry in table.items()}
+    return {
+        label: Language(code, table.get(code, {}).get("name", code)) for code, found in known.items() for label in found
+    }
+
+
+def language_tag(label: str, code: str) -> str:
+    """The tag (BCP 47) of a label's language for HTML: with the script that the label names, since fonts for Chinese
+    differ by script."""
+    _, _, script = label.partition("_")
+    return f"{code.partition('-')[0]}-{script}" if len(script) == 4 and script.isalpha() else code
