@@ -88,7 +88,8 @@ def test_after_a_clock_is_set_back_one_line_names_a_remedy_that_costs_nothing(fi
 
 def test_no_duration_is_measured_with_a_clock_that_can_be_set():
     """Such a clock is only read for the date of a reply, for what jobs share about their calls (a test of the ledger
-    sets it back), for dates that a server gives, for the day on which a model ends, and for the dates of files."""
+    sets it back), for dates that a server gives, for the day on which a model ends, for the dates of files, and for
+    that on which a process of an earlier Snakemake started."""
     asking = set()
     for path in (REPOSITORY / "workflow" / "scripts").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -98,7 +99,7 @@ def test_no_duration_is_measured_with_a_clock_that_can_be_set():
             assert not (isinstance(node, ast.ImportFrom) and node.module == "time"), (
                 f"{path.name}: import the whole module time"
             )
-    assert asking == {"judge", "ledger", "client", "shutdowns", "start", "trial"}
+    assert asking == {"judge", "ledger", "client", "shutdowns", "start", "trial", "orphans"}
 
 
 @pytest.mark.demo
