@@ -29,8 +29,9 @@ def test_a_digest_of_programs_is_computed_only_on_demand():
 
 
 def test_the_configuration_is_kept_as_it_was_given_except_for_what_changes_no_result():
-    config = read_configs([CONFIG / "config.yaml"])
+    config, changing_nothing = read_configs([CONFIG / "config.yaml"]), ("plan", "check_judges", "check_submissions")
     kept = yaml.safe_load(text_of(config))
-    assert kept == {key: value for key, value in config.items() if key not in ("plan", "check_judges")}
-    assert text_of(config | {"plan": {"device": "H100"}, "check_judges": "offline"}) == text_of(config)
+    assert kept == {key: value for key, value in config.items() if key not in changing_nothing}
+    other = {"plan": {"device": "H100"}, "check_judges": "offline", "check_submissions": "skip"}
+    assert text_of(config | other) == text_of(config)
     assert text_of({"note": "ключ", "b": 1, "a": 2}) == "note: ключ\nb: 1\na: 2\n"

@@ -10,16 +10,17 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from statistics import fmean
 from typing import NamedTuple
 
 from judging.ratings import BEST_RATING
 from planning.jobs import Workflow
-from reporting.bootstrap import Cell, PromptScores, Resamples
+from reporting.bootstrap import Cell, PromptScores, Resamples, draw_resamples
 from reporting.claim_answers import UNITS, cells_of, evidence_on, values_of
 from reporting.claim_cases import Case, claimed_cases, group_by_part
 from reporting.claim_rules import read_claims
-from reporting.evidence import Evidence, holm, lifted, weigh
+from reporting.evidence import Evidence, holm, lifted, no_evidence, weigh
 from reporting.simulation import Expected, simulate
 from study.matrix import Matrix
 from study.recipes import Recipes
@@ -30,7 +31,6 @@ STUDIES = 20
 RESAMPLES = 500
 STEPS = 9  # bisections, of twice the highest score: to within a point of 150
 LESS = {"below", "at_most"}
-NOTHING = Evidence(0.0, None, None, 1.0, 1.0)
 
 Pair = tuple[Sequence[Cell], Sequence[Cell]]  # whose means are compared
 
@@ -124,12 +124,13 @@ def in_claim(name: str, claim: Mapping, selection: Mapping, studies: Sequence[Pr
 def _ask_claim(
     claim: Mapping, parts: Sequence[Sequence[Case]], scores: PromptScores, selection: Mapping, sign: int
 ) -> Question:
-    drawn, level = _drawn(scores, selection["uncertainty"]), selection["uncertainty"]["level"]
+    uncertainty = selection["uncertainty"]
+    drawn, level = _drawn(scores.prompts, uncertainty["seed"], scores.repeated), uncertainty["level"]
     values = [values_of(claim, cases, scores) for cases in parts]
 
     def evidence(lift: float) -> list[Evidence]:
         return [
-            evidence_on(claim, cases, each, drawn, selection, sign * lift) or NOTHING
+            evidence_on(claim, cases, each, drawn, selection, sign * lift) or no_evidence(0.0)
             for cases, each in zip(parts, values, strict=True)
         ]
 
@@ -171,7 +172,8 @@ def _pairs(figure: Mapping) -> Iterator[Pair]:
 
 
 def _ask_pair(pair: Pair, figure: Mapping, scores: PromptScores) -> Question:
-    drawn, level = _drawn(scores, figure["uncertainty"]), figure["uncertainty"]["level"]
+    uncertainty = figure["uncertainty"]
+    drawn, level = _drawn(scores.prompts, uncertainty["seed"], scores.repeated), uncertainty["level"]
     matrix = scores.lost if figure["kind"] == "consistency" else scores.score
     one, other = (matrix[[scores.rows[cell] for cell in cells]].mean(0) for cells in pair)
 
@@ -181,8 +183,10 @@ def _ask_pair(pair: Pair, figure: Mapping, scores: PromptScores) -> Question:
     return Question(0.0, is_told)
 
 
-def _drawn(scores: PromptScores, uncertainty: Mapping) -> Resamples:
-    return scores.resamples({"resamples": RESAMPLES, "seed": uncertainty["seed"]})
+@cache
+def _drawn(prompts: int, seed: int, repeated: tuple[int, ...]) -> Resamples:
+    """Resamples for any of the studies, which differ in their scores alone."""
+    return draw_resamples(prompts, RESAMPLES, seed, repeated)
 
 
 def _in_most(questions: Sequence[Question], highest: float, sign: int) -> float | None:

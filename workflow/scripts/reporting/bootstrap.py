@@ -11,8 +11,7 @@ Trainings are too few to resample: three give only ten samples. Where a run has 
 error of that mean is added to each resample: Student's t, times the standard error of the trainings' scores. The errors
 of different runs are independent; for a difference or a mean, the degrees of freedom are Satterthwaite's (1946). All
 trainings answer the same prompts, and how well a prompt suits a training is part of the variance over prompts and of
-that over trainings, so that these intervals are somewhat too wide; without that part in the latter, they would be too
-narrow for three trainings (benchmarks/bench_claims.py).
+that over trainings, so that these intervals are somewhat too wide (benchmarks/bench_claims.py).
 
 Prompts are identified by their position in a language's file, not by their id, which in published prompts may differ
 between languages that otherwise agree. Score tables keep that order (score.py, collect_scores.py).

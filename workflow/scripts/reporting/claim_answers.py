@@ -8,7 +8,7 @@ from judging.ratings import BEST_RATING
 from reporting.bootstrap import Cell, PromptScores, Resamples
 from reporting.claim_cases import Case, claimed_cases, describe, group_by_part, weights_of
 from reporting.claim_rules import UNKNOWN, verdict_of
-from reporting.evidence import ROUNDING, Evidence, count_cases, false_discovery, holm, lifted, weigh
+from reporting.evidence import ROUNDING, Evidence, count_cases, false_discovery, holm, lifted, no_evidence, weigh
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,7 +67,7 @@ def answer_part(
     known = evidence_on(claim, compared, values, drawn, selection)
     reason = why_nothing(found, compared, scores, tolerated, known)
     if known and reason:
-        known = Evidence(known.effect, None, None, 1.0, 1.0)
+        known = no_evidence(known.effect)
     effect, low, high = (None if end is None else round(end, 6) for end in (known[:3] if known else [None] * 3))
     return Answer(
         judge=judge,

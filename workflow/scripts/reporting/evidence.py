@@ -38,6 +38,11 @@ class Evidence(NamedTuple):
     fails: float
 
 
+def no_evidence(effect: float) -> Evidence:
+    """What is known of an effect of which nothing can be told."""
+    return Evidence(effect, None, None, 1.0, 1.0)
+
+
 def informative_prompts(values: "np.ndarray") -> int:
     """How many prompts have another value than the most common one."""
     import numpy as np
@@ -80,7 +85,7 @@ def weigh(values: "np.ndarray", drawn: Resamples, level: float, expect: Mapping[
     informative = informative_prompts(values[: drawn.prompts])
     effect = float(values[: drawn.prompts].sum())
     if not varies(informative, level):
-        return Evidence(effect, None, None, 1.0, 1.0)
+        return no_evidence(effect)
     estimates = np.round(drawn.sums(values), DECIMALS)
     within = [WITHIN[side](estimates, bound) for side, bound in expect.items()]
     least = 0.5**informative

@@ -10,12 +10,11 @@ from pathlib import Path
 from humanfriendly import parse_size
 
 from basics.errors import InputError
+from study.recipes import SHARES
 from study.seeds import repeated
 from study.series import METHODS
 from study.short_forms import section_of, selected_models, training_template
 from training.flops import PEAKS, peak_flops
-
-SHARES = ("weights", "temperature", "others")  # each determines how many rows a language has
 
 
 def check_languages(study: Mapping) -> None:
@@ -57,7 +56,7 @@ def check_recipes(study: Mapping) -> None:
             )
         if ("rows" in mix) == ("tokens" in mix):
             raise InputError(f"{key}: give exactly one of rows and tokens, or a sweep of one of them")
-        given = [key for key in (*SHARES, "sampling") if key in mix]
+        given = [key for key in SHARES if key in mix]
         if len(given) > 1:
             raise InputError(
                 f"{key}: {given[0]} and {given[1]} both say how many rows a language has; keep one of them"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from study.seeds import Seeds, repeated
 from study.wildcards import Wildcards
 
-SHARES = ("sampling", "weights", "temperature", "others")  # what may draw a part of the rows
+SHARES = ("weights", "temperature", "others", "sampling")  # each determines how many rows a language has
 
 
 def file_options(option: str, languages: Sequence[str], paths: Sequence[str]) -> list[str]:
