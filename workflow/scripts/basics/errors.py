@@ -1,6 +1,7 @@
 """Errors: one line about what the user can fix, in place of a traceback."""
 
 import errno
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,16 @@ def system_fault(error: OSError) -> str:
         errno.EACCES: "give this user permission to read and write it",
     }
     return f"{reason or error}; {remedies.get(error.errno, 'solve this and run again')}"
+
+
+@contextmanager
+def exit_in_one_line() -> Generator[None]:
+    """For what the Snakefile calls, as a decorator or a block: bad input ends Snakemake with just its line, where any
+    other exception is shown with a traceback."""
+    try:
+        yield
+    except InputError as error:
+        sys.exit(f"error: {error}")
 
 
 @contextmanager

@@ -1,9 +1,8 @@
 """Work in another folder than that of the code: results on a large disk, code at home."""
 
-import sys
 from pathlib import Path
 
-from basics.errors import InputError
+from basics.errors import InputError, exit_in_one_line
 
 LINKED = ("workflow/scripts", "workflow/schemas", "resources", ".venv-bergamot", ".venv-vllm", ".venv-vllm-cpu")
 
@@ -32,9 +31,7 @@ def link_code(code: Path) -> None:
             )
 
 
+@exit_in_one_line()
 def link_code_or_exit(code: Path) -> None:
-    """Link, and exit with just one line on a fault: Snakemake wraps exceptions in a traceback."""
-    try:
-        link_code(code)
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    """Link, and exit with just one line on a fault."""
+    link_code(code)

@@ -1,7 +1,7 @@
 """Jobs that a Snakemake which was killed has left behind, still running or stopped.
 
-The same job of the next Snakemake waits for such a job, and says so in its own log alone (`basics.locking`), where
-nobody looks who sees nothing happen on the console.
+The same job of the next Snakemake waits for such a job, and says so in its own log alone (`basics.locking`), which is
+not where one looks when nothing happens on the console.
 """
 
 import fcntl
@@ -94,4 +94,4 @@ def _process(log: str, number: int | None) -> Orphan:
         elapsed = timedelta(seconds=round(time.time() - process.create_time()))
         return Orphan(f"kill {number}", f"process {number}, {process.status()} for {elapsed}: {log}")
     except (psutil.Error, ValueError):
-        return Orphan("end the job that writes it", f"a process that is not to be seen from here: {log}")
+        return Orphan("end the job that writes it", f"a process that cannot be seen from here: {log}")

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from basics.errors import InputError
+from basics.errors import InputError, exit_in_one_line
 from basics.paths import TIMESTAMP
 from basics.settings import read_settings
 from judging.settings import JudgeSettings
@@ -114,11 +114,9 @@ def warn_of_trainings(models: Sequence[str]) -> None:
         )
 
 
+@exit_in_one_line()
 def check_start_or_exit(folder: str, inputs: Iterable[str], keys: Mapping[str, str] | None = None) -> None:
-    """Check results, dates and keys, and exit with just one line on a fault: Snakemake would add a traceback."""
-    try:
-        check_writable(Path(folder))
-        check_dates(Path(folder), inputs)
-        check_keys(keys or {})
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    """Check results, dates and keys, and exit with just one line on a fault."""
+    check_writable(Path(folder))
+    check_dates(Path(folder), inputs)
+    check_keys(keys or {})

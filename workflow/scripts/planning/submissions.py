@@ -10,11 +10,10 @@ same order, with the executor that is about to do it, so that whatever a profile
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from basics.errors import InputError
+from basics.errors import InputError, exit_in_one_line
 
 UNKNOWN = "<TBD>"  # what Snakemake has for a resource that depends on a file which does not exist yet
 OF_FILES = ("tmpdir", "disk")  # resources of which Slurm is not told
@@ -80,12 +79,10 @@ def check_slurm(submissions: Iterable[Submission]) -> None:
             )
 
 
+@exit_in_one_line()
 def check_submissions_or_exit(workflow: Any) -> None:
     """Let Slurm test each kind of job that a starting workflow will submit, and exit with one line on a fault."""
-    try:
-        check_slurm(submissions_of(workflow))
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    check_slurm(submissions_of(workflow))
 
 
 def _remedy(reason: str) -> str:

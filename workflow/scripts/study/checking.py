@@ -1,10 +1,9 @@
 """The checks of a configuration, in order; a fault is reported in one line with its key and the remedy."""
 
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from basics.errors import InputError
+from basics.errors import exit_in_one_line
 from study.configuration import read_configs
 from study.contradictions import (
     check_compute,
@@ -58,16 +57,14 @@ def check_configuration(config: Mapping) -> None:
     check_identification(study)
 
 
+@exit_in_one_line()
 def check_or_exit(config: Mapping, files: Iterable[Path | str]) -> None:
-    """Check, and exit with just the one line on a fault: Snakemake wraps any exception in a traceback.
+    """Check, and exit with just the one line on a fault.
 
     `files` are those that Snakemake read the configuration from, without a word about a key that is repeated.
     """
-    try:
-        read_configs(files)
-        check_configuration(config)
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    read_configs(files)
+    check_configuration(config)
 
 
 def _released_runs(study: Mapping) -> list[Run]:

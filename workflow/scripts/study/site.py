@@ -6,11 +6,10 @@ as a whole.
 """
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from basics.errors import InputError, SettingError
+from basics.errors import InputError, SettingError, exit_in_one_line
 from basics.settings import check_choices, read_settings
 from study.wildcards import Wildcards
 
@@ -54,12 +53,10 @@ def read_site(environment: Mapping[str, str] = os.environ) -> SiteSettings | Non
         raise InputError(f"profiles/slurm/site.yaml: {str(fault).removeprefix('settings: ')}") from None
 
 
+@exit_in_one_line()
 def site_or_exit() -> SiteSettings | None:
-    """Read them, and exit with just one line on a fault: Snakemake wraps any exception in a traceback."""
-    try:
-        return read_site()
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    """Read them, and exit with just one line on a fault."""
+    return read_site()
 
 
 class Site:
