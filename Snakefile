@@ -31,9 +31,10 @@ GIVEN = config  # the version that is saved with the results
 config = expanded(config)
 
 
-# A limit on `serving` applies within each submission to a cluster, rather than to all of them together.
+# A limit on these applies within each submission to a cluster, rather than to all of them together.
 resource_scopes:
     serving="local",
+    in_turn="local",
 
 
 include: "workflow/rules/matrix.smk"

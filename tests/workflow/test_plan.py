@@ -63,6 +63,8 @@ def test_the_paper_takes_970_hours_of_an_a100_and_25500_calls_and_560_for_contro
         "it says that there is no difference"
     )
     assert result["wall_hours"] * result["devices"] > device_hours(result)
+    starts = 8 * 16 * 4 * 10  # of shards in eight languages: four cores for ten seconds each
+    assert result["translation_core_hours"] == pytest.approx((8 * 51_760 / 12 + starts) / 3600)
     assert not (house / ".snakemake" / "log").exists() and not list((house / ".snakemake" / "locks").iterdir())
 
 
@@ -195,6 +197,9 @@ def test_the_miniature_takes_what_was_planned_before_it_began(house, miniature):
     replies = sum(path.read_bytes().count(b"\n") for path in RESULTS.glob("journals/judge/**/*.jsonl"))
     assert planned["judges"][0]["calls"] == planned["judges"][0]["calls_left"] == ratings == replies
     assert planned["disk"]["total"] == pytest.approx(on_the_disk(RESULTS), rel=0.25)
+    there = [path for path in RESULTS.rglob("*") if path.is_file()]
+    records = [path for path in (REPOSITORY / ".snakemake/metadata").rglob("*") if path.is_file()]
+    assert planned["files_left"] == pytest.approx(len(there) + len(records), rel=0.25)
 
 
 @pytest.mark.demo

@@ -1,17 +1,20 @@
 """What Slurm is asked for, without a cluster: stand-ins for its programs record how they are called."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import yaml
 
+from planning.jobs import read_workflow
 from snake import REPOSITORY, checkout, snakemake
 from study.configuration import read_configs
 from study.site import VARIABLE, SiteSettings, read_site
@@ -27,7 +30,6 @@ printf "%s\\n" "$*" >> {calls}; echo "no cluster here" >&2; exit 1""",
     "sinfo": "true",
     "scontrol": 'echo "MinJobAge = 300 sec"; echo "MaxArraySize = 1001"',
 }
-GROUPS = ("scoring", "served-judging-{judge}")
 TWO_NODES = [{"up_to": 13, "ranks": 16, "memory": "480GB", "runtime": "36h", "zero_stage": 3}]
 
 
@@ -160,7 +162,7 @@ def test_jobs_without_gpus_have_the_sites_account_qos_and_options_and_what_is_se
         (house / f"results/paper/{folder}.sha256").touch()
     asked = submitted(house, "results/paper/tokens/pythia/alpaca/mono-en", rules=["tokenize"])[0]
     assert (
-        asked == "-A other -p cpu -t 240 --qos=short --mem 4000 --requeue --ntasks=1 --cpus-per-task=1 --mail-type=FAIL"
+        asked == "-A other -p cpu -t 20 --qos=short --mem 4000 --requeue --ntasks=1 --cpus-per-task=1 --mail-type=FAIL"
     )
     wrapped = (house / "calls").read_text().splitlines()[0]
     assert "module load CUDA/12 && export IFNAME='ib 0' && " in wrapped
@@ -204,16 +206,50 @@ def test_a_site_whose_slurm_does_not_test_is_not_asked(house):
     assert not (house / "calls-tested").exists()
 
 
-def test_the_whole_paper_is_under_800_submissions_and_starts_a_judge_four_times():
-    said = snakemake("--dry-run", "--profile", "profiles/slurm", "--", "all_figures").stdout
-    jobs = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", said, flags=re.MULTILINE)}
-    jobs.pop("total")
-    profile = (REPOSITORY / "profiles/slurm/config.yaml").read_text(encoding="utf-8")
-    sizes = [re.search(rf"^  {re.escape(name)}: (\d+)", profile, flags=re.MULTILINE) for name in GROUPS]
-    scored, judged = (int(size[1]) for size in sizes)
-    grouped = {"langid", "score", "judge_on_gpu"}
-    alone = sum(number for rule, number in jobs.items() if rule not in grouped)  # some of them without a submission
-    assert jobs["train"] == jobs["judge_on_gpu"] == 160
-    assert jobs["langid"] == jobs["score"] == 160, "those of a run share a group"
-    assert -(-(160 + jobs["judge_controls_on_gpu"]) // judged) == 4, "a server starts once for forty runs"
-    assert alone + -(-160 // scored) + -(-160 // judged) < 800
+def test_a_language_is_translated_and_flagged_in_one_submission_a_shard_after_another(house):
+    (house / "change.json").write_text("{}")
+    made = house / "results/paper"
+    for file in (
+        "seed/train.jsonl",
+        "seed/segments.jsonl",
+        "translation_models/es/model.bin",
+        "downloads/openlid/model.bin",
+    ):
+        (made / file).parent.mkdir(parents=True, exist_ok=True)
+        (made / file).touch()
+    rules = ["translate_shard", "translate", "flag_translation"]
+    asked = submitted(house, "results/paper/translated/es.jsonl", rules=rules)[0]
+    assert asked == "-A proj -p cpu -t 217 --mem 4000 --requeue --ntasks=1 --cpus-per-task=4"
+
+
+def test_a_recipe_and_its_tokens_for_every_family_are_one_submission(house):
+    (house / "change.json").write_text("{}")
+    families = ("pythia", "bloom", "llama")
+    for family in families:
+        (house / f"results/paper/tokenizers/{family}").mkdir(parents=True)
+        (house / f"results/paper/tokenizers/{family}.sha256").touch()
+    (house / "results/paper/seed").mkdir()
+    (house / "results/paper/seed/train.jsonl").touch()
+    tokens = [f"results/paper/tokens/{family}/alpaca/mono-en" for family in families]
+    asked = submitted(house, *tokens, rules=["recipe", "tokenize"])
+    assert asked[0] == "-A proj -p cpu -t 70 --mem 4000 --requeue --ntasks=1 --cpus-per-task=1"
+    assert len(set(asked)) == 5, "one submission, whose retries have more memory and time"
+
+
+def test_the_whole_paper_is_under_400_submissions_and_starts_a_judge_four_times(house):
+    said = snakemake("--dry-run", "--profile", "profiles/slurm", "--", "all_figures", directory=house).stdout
+    groups = Counter(re.findall(r"Group job (\S+) \(", said))
+    alone = Counter(re.findall(r"^(?:local)?rule (\w+):$", said, flags=re.MULTILINE))
+    assert (alone["train"], alone["respond"]) == (160, 160)
+    assert groups["served-judging-qwen3-30b"] == 4, "a server starts once for forty runs"
+    assert groups.total() - groups["scoring"] == 4 + 8 + 8, "and the languages, and the recipes"
+    command = [sys.executable, "workflow/scripts/plan.py", "--offline"]
+    subprocess.run(command, cwd=house, check=True, capture_output=True)
+    planned = json.loads((house / "results/paper/plan.json").read_text())
+    with contextlib.chdir(house):
+        here = {job.rule for job in read_workflow().jobs if job.local}
+    submitted = groups.total() + sum(number for rule, number in alone.items() if rule not in here)
+    assert planned["submissions"] == submitted < 400
+    assert not {"recipe", "tokenize", "overlap", "langid"} & here, (
+        "minutes, or gigabytes, which a login node may not have"
+    )

@@ -23,6 +23,7 @@ rule answer_browser:
         "<logs>/answer_browser.log",
     benchmark:
         "<benchmarks>/answer_browser.tsv"
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:

@@ -14,6 +14,7 @@ rule claims:
         csv="<results>/claims.csv",
     log:
         "<logs>/claims.log",
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:

@@ -15,6 +15,7 @@ rule controls:
         "<results>/controls/responses.jsonl",
     log:
         "<logs>/controls.log",
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:
@@ -69,6 +70,7 @@ rule control_report:
         "<results>/controls/report.md",
     log:
         "<logs>/control_report.log",
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:

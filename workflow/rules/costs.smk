@@ -13,6 +13,7 @@ rule costs:
         csv="<results>/tables/costs.csv",
     log:
         "<logs>/costs.log",
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:
@@ -44,6 +45,7 @@ rule budget:
         column=expand("<results>/figures/budget-column.{kind}", kind=["pdf", "png"]),
     log:
         "<logs>/budget.log",
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:

@@ -26,6 +26,7 @@ rule figure:
         column=expand("<results>/figures/figure{{number}}-column.{kind}", kind=["pdf", "png"]),
     log:
         "<logs>/figure/{number}.log",
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:

@@ -97,6 +97,7 @@ rule judge_report:
         csv="<results>/judges.csv",
     log:
         "<logs>/judge_report.log",
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:

@@ -16,6 +16,7 @@ rule rating_sheet:
         key="<results>/rating-sheet-key.jsonl",
     log:
         "<logs>/rating_sheet.log",
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:
@@ -38,6 +39,7 @@ rule human_ratings:
         "<logs>/human_ratings/{human}.log",
     wildcard_constraints:
         human=one_of(JUDGES.people),
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:

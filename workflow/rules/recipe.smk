@@ -15,6 +15,9 @@ rule recipe:
         "<logs>/recipe/{recipe}.log",
     conda:
         "../../envs/main.yaml"
+    resources:  # a recipe and its tokens are one submission
+        runtime=lambda wildcards, attempt: 10 * attempt,
+        in_turn=1,
     params:
         code=code_of("recipe"),
         languages=RECIPES.language_options,

@@ -26,6 +26,7 @@ for name, (category, title) in PAGES.items():
             ),
         log:
             f"<logs>/page/{name}.log",
+        localrule: True
         conda:
             "../../envs/main.yaml"
         params:

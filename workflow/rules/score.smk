@@ -42,6 +42,7 @@ rule collect_scores:
         "<results>/scores.parquet",
     log:
         "<logs>/collect_scores.log",
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:

@@ -11,6 +11,7 @@ rule table1:
         csv="<results>/tables/table1.csv",
     log:
         "<logs>/table1.log",
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:
@@ -30,6 +31,7 @@ rule table2:
         csv="<results>/tables/table2.csv",
     log:
         "<logs>/table2.log",
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:
@@ -53,6 +55,7 @@ rule score_table:
         tex="<results>/tables/scores.tex",
     log:
         "<logs>/score_table.log",
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:
@@ -77,6 +80,7 @@ rule language_table:
         csv="<results>/tables/languages.csv",
     log:
         "<logs>/language_table.log",
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:
@@ -100,6 +104,7 @@ rule summary:
         "<results>/summary.md",
     log:
         "<logs>/summary.log",
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:

@@ -22,6 +22,9 @@ rule tokenize:
         template=one_of(TOKENS.templates),
     conda:
         "../../envs/main.yaml"
+    resources:  # of the submission of its recipe
+        runtime=lambda wildcards, attempt: 20 * attempt,
+        in_turn=1,
     params:
         code=code_of("tokenize_recipe", "checksums"),
         max_length=config["tokenize"]["max_length"],

@@ -40,6 +40,7 @@ rule segment:
         "<results>/seed/segments.jsonl",
     log:
         "<logs>/segment.log",
+    localrule: True
     conda:
         "../../envs/main.yaml"
     params:
@@ -64,6 +65,9 @@ rule translate_shard:
     conda:
         "../../envs/bergamot.yaml"
     threads: config["translation"]["workers"]
+    resources:  # a language is one submission, whose time is the sum over its jobs
+        runtime=lambda wildcards, attempt: 12 * attempt,
+        in_turn=1,
     params:
         code=code_of("translate_shard", "bergamot_engine"),
         shards=config["translation"]["shards"],
@@ -92,6 +96,8 @@ rule translate:
     localrule: True
     conda:
         "../../envs/main.yaml"
+    resources:
+        runtime=lambda wildcards, attempt: 10 * attempt,
     params:
         code=code_of("translate"),
     shell:
@@ -116,6 +122,8 @@ rule flag_translation:
         "<benchmarks>/flag_translation/{lang}.tsv"
     conda:
         "../../envs/main.yaml"
+    resources:
+        runtime=lambda wildcards, attempt: 15 * attempt,
     params:
         code=code_of("flag_translation"),
         labels=IDENTIFICATION.translation_labels,

@@ -19,7 +19,6 @@ from pathlib import Path
 import yaml
 
 from basics.command_line import command_line
-from basics.errors import InputError
 from basics.paths import REPOSITORY
 from judging.ledger import spent_so_far
 from judging.shutdowns import day_in
@@ -29,6 +28,7 @@ from planning.asking import add_target_options, stage_rows, totals_by_stage, wor
 from planning.forecast import ASSUMED, MEASURED, Forecast, Number, source_summary
 from planning.jobs import Job, Workflow, calls_left
 from planning.power import Told, smallest_effects
+from planning.profile import Profile, read_profile
 from planning.start import check_judges_or_exit
 from planning.walltime import Schedule, schedule
 from reporting.costs import short_number, sort_by_model
@@ -48,15 +48,6 @@ The effect that would be told from chance in 80 % of studies, in simulations wit
 difference between two series at a point; of a claim, the effect that it expects; of a claim about a count of cases, \
 the lead in each. *Trainings* is the fewest of a cell: with one, an effect is one of these trained models, and another \
 seed may change it. A dash: the claim says that there is no difference, or the study lacks what it compares."""
-
-
-def retries_of(profile: Path) -> int:
-    """How often a profile resubmits a failed job. Raises InputError when there is no such profile."""
-    path = profile / "config.yaml"
-    try:
-        return int((yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("retries", 0))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; name a folder of profiles/ with --profile") from None
 
 
 def run_columns(job: Job) -> dict:
@@ -171,25 +162,29 @@ def folder_size(folder: Path) -> int:
     return sum(sizes)
 
 
-def plan(workflow: Workflow, targets: Sequence[str], retries: int) -> dict:
+def plan(workflow: Workflow, targets: Sequence[str], profile: Profile) -> dict:
     """The content of the report, as JSON."""
     forecast = Forecast(workflow)
     config, wall = workflow.config, schedule_of(forecast)
     now = folder_size(Path("results") / config["experiment"])
     more = sum(forecast.bytes(job) for job in forecast.jobs if job.left)
-    trained = sort_by_model(training_rows(forecast, retries), list(config["models"]), config["languages"]["train"])
+    rows = training_rows(forecast, profile.retries)
+    trained = sort_by_model(rows, list(config["models"]), config["languages"]["train"])
     longest = max((row for row in trained if row["left"]), key=lambda row: row["hours"], default=None)
     return {
         "experiment": config["experiment"],
         "targets": list(targets) or ["all_figures"],
         "jobs": stage_rows(workflow),
+        "submissions": profile.submissions(forecast.jobs),
         "trainings": trained,
         "answerings": answering_rows(forecast),
         "judges": judge_rows(forecast),
         "longest": longest,
         "devices": config["plan"]["devices"],
         "wall_hours": wall.seconds / HOUR,
+        "translation_core_hours": forecast.translating_seconds / HOUR,
         "disk": {"now": now, "left": round(more), "total": now + round(more), "checkpoints": round(wall.peak)},
+        "files_left": sum(forecast.files(job) for job in forecast.jobs if job.left),
         "seed_rows": forecast.seed_rows._asdict(),
         "power": smallest_effects(workflow),
         "assumed": config["plan"],
@@ -307,8 +302,9 @@ def summary_lines(result: Mapping) -> list[str]:
     jobs = totals_by_stage(result["jobs"])[-1]
     total, left = (sum(row["device_hours"] for row in trained if row["left"] or whole) for whole in (True, False))
     answers = sum(row["device_hours"] for row in result["answerings"] if row["left"])
+    submitted = "" if result["submissions"] is None else f", in {result['submissions']:,} submissions if none fails"
     lines = [
-        f"Jobs: {jobs['jobs']:,}, of which {jobs['done']:,} are done and {jobs['left']:,} left.",
+        f"Jobs: {jobs['jobs']:,}, of which {jobs['done']:,} are done and {jobs['left']:,} left{submitted}.",
         f"Trainings: {len(trained)}, {short_number(total)} device-hours in all, of which {short_number(left)} are left"
         f" (unless measured, for {assumed['device']} at {assumed['mfu']:.0%} of its peak); the answers that are left"
         f" take {short_number(answers)} more.",
@@ -316,8 +312,11 @@ def summary_lines(result: Mapping) -> list[str]:
         " waiting in a queue.",
         longest_sentence(result["longest"]),
         f"Disk: {format_bytes(disk['now'])} now, {format_bytes(disk['left'])} to come, {format_bytes(disk['total'])} in"
-        f" all; while trainings run, up to {format_bytes(disk['checkpoints'])} more for checkpoints.",
+        f" all; while trainings run, up to {format_bytes(disk['checkpoints'])} more for checkpoints. Files to come:"
+        f" {short_number(result['files_left'])}, with logs and Snakemake's records.",
     ]
+    if result["translation_core_hours"]:
+        lines.insert(2, f"Translation: {short_number(result['translation_core_hours'])} core-hours are left.")
     for row in result["judges"]:
         dollars = "" if row["dollars_left"] is None else f", about ${row['dollars_left']:,.2f}"
         lines.append(f"Judge {row['judge']}: {row['calls']:,} calls, of which {row['calls_left']:,} are left{dollars}.")
@@ -378,14 +377,14 @@ def plan_page(result: Mapping) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_target_options(parser)
-    profile = REPOSITORY / "profiles" / "slurm"
-    parser.add_argument("--profile", type=Path, default=profile, metavar="FOLDER", help="profile whose retries apply")
+    slurm = REPOSITORY / "profiles" / "slurm"
+    parser.add_argument("--profile", type=Path, default=slurm, metavar="FOLDER", help="its retries and groups apply")
     parser.add_argument("--offline", action="store_true", help="ask no judge; so does check_judges: offline")
     options = parser.parse_args(arguments)
 
-    retries = retries_of(options.profile)
+    profile = read_profile(options.profile)
     workflow = workflow_of(options)
-    result = plan(workflow, options.targets, retries)
+    result = plan(workflow, options.targets, profile)
     write_report(result, plan_page(result), options.output_prefix or f"results/{workflow.config['experiment']}/plan")
     ask = workflow.config["check_judges"] == "ask" and not options.offline
     check_judges_or_exit(calls_left(workflow), day_in(result["wall_hours"]), ask)

@@ -26,6 +26,12 @@ COUNTED, MEASURED, ASSUMED = "counted", "measured", "assumed"
 REHEARSALS = 6  # trial runs by which a micro-batch size is found
 NEAR = 4  # ratio of model sizes up to which a measured speed carries over
 WRITTEN = {"translate_shard": 2}  # times that a job writes its rows, if not once: to a journal as well
+TUNED, BASE, PACKED = 9, 4, 6  # files in a folder of that kind, with the date that Snakemake keeps in each
+FOLDERS = {"recipe": 4, "tokenize": 9}  # and in those that these rules make, and otherwise files alone
+FOLDERS |= dict.fromkeys(("train", "train_on_nodes", "fetch_tuned"), TUNED)
+FOLDERS |= dict.fromkeys(("fetch_base", "base_from_gguf", "pretrain"), BASE)
+FOLDERS |= dict.fromkeys(("fetch_tokenizer", "tokenizer_from_gguf", "train_tokenizer"), 3)
+FOLDERS |= dict.fromkeys(("fetch_translation_model", "unpack_translation_model"), PACKED)
 
 
 class Number(NamedTuple):
@@ -226,6 +232,11 @@ class Forecast:
             return assumed["other_job"] + rows / (assumed["translated_rows_per_second"] * job.threads)
         return 0.0 if not job.outputs else assumed["other_job"]
 
+    @property
+    def translating_seconds(self) -> float:
+        """Core-seconds of the translation that is left."""
+        return sum(self.seconds(job) * job.threads for job in self.jobs if job.left and job.rule == "translate_shard")
+
     @cached_property
     def _kinds(self) -> dict[str, set[Job]]:
         return {
@@ -293,6 +304,13 @@ class Forecast:
         if job in self._kinds["answering"]:
             return rest + 2 * assumed["answer"] * self.answers(job).value
         return rest
+
+    def files(self, job: Job) -> int:
+        """Files that a job leaves, with its logs, its journal and a record of Snakemake's for each output."""
+        if not job.outputs:
+            return 0
+        beside = len(job.logs) + bool(job.benchmark) + any(name.startswith("journal") for name in job.params)
+        return beside + FOLDERS.get(job.rule, 1) + len(job.outputs[1:]) + len(job.outputs)
 
     def checkpoints(self, job: Job) -> float:
         """Bytes of a training's checkpoints, which are removed when it ends."""

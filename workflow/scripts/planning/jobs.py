@@ -28,6 +28,7 @@ class Job:
     resources: Mapping[str, Any]  # at the first attempt: mem_mb, runtime (minutes), gpu, nodes, judging, ...
     threads: int
     left: bool  # whether Snakemake would run it
+    local: bool  # whether it runs where Snakemake does, or does nothing
     begun: frozenset[str]  # outputs that Snakemake has marked as incomplete
     submitted: frozenset[str]  # ids of its submissions to a cluster
     benchmark: str | None  # what Snakemake writes when the job has succeeded
@@ -136,6 +137,7 @@ def _jobs_of(workflow) -> list[Job]:
                 resources=dict(job.resources.items()),
                 threads=job.threads,
                 left=dag.needrun(job),
+                local=job.rule.norun or job.rule.name in workflow._localrules,
                 begun=begun,
                 submitted=frozenset(map(str, persistence.external_jobids(job))) if begun else frozenset(),
                 benchmark=str(job.benchmark) if job.benchmark else None,

@@ -1,0 +1,36 @@
+"""Jobs of seconds share submissions on a real Slurm, one after another, and end with the bytes of a local run."""
+
+import re
+
+import pytest
+
+from controller import accounts, run
+from snake import run as run_here
+
+pytestmark = pytest.mark.slurm
+RECIPES = ("mono-en", "mono-es")
+TOKENS = [f"tokens/{family}/alpaca/{recipe}" for family in ("tiny-bloom", "tiny-pythia") for recipe in RECIPES]
+DATA = "*/data-00000-of-00001.arrow"
+
+
+def test_translation_and_tokens_are_a_submission_a_language_and_recipe_with_the_bytes_of_a_local_run(cluster):
+    run_here("--", *[f"results/demo/{tokens}" for tokens in TOKENS], directory=cluster.checkout)
+    before = {job for [job] in accounts(cluster, "JobID")}
+    status, said = run(cluster, "miniature.yaml", "--", *[f"results/slurm/{tokens}" for tokens in TOKENS])
+    assert status == 0, said[-4000:]
+    asked = {
+        comment.removeprefix("rule_").split("_")[0]: (re.search(r"cpu=(\d+)", tres)[1], minutes, state)
+        for job, comment, tres, minutes, state in accounts(cluster, "JobID,Comment,AllocTRES,TimelimitRaw,State")
+        if job not in before
+    }
+    assert {name: row for name, row in asked.items() if "-" in name} == {
+        "translation-es": ("1", str(2 * 12 + 10 + 15), "COMPLETED"),
+        "tokens-mono-en": ("1", str(10 + 2 * 20), "COMPLETED"),
+        "tokens-mono-es": ("1", str(10 + 2 * 20), "COMPLETED"),
+    }
+    for tokens in TOKENS:
+        made, local = (
+            [path.read_bytes() for path in sorted((cluster.checkout / "results" / experiment / tokens).glob(DATA))]
+            for experiment in ("slurm", "demo")
+        )
+        assert made == local and len(made) == 2
