@@ -204,6 +204,11 @@ FAULTS = {
         [ROW | {"zero_stage": 2}],
         "config: compute.lora[0].zero_stage: is for the method full; LoRA trains few parameters, leave it out",
     ),
+    "forks that would share a GPU": (
+        "compute.start",
+        "warm",
+        "config: compute.start: warm is for the CPU, as forks cannot use a GPU; write cold",
+    ),
     "an adapter that is moved to the host": (
         "compute.lora",
         [ROW | {"offload": "all"}],

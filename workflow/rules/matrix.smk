@@ -1,8 +1,11 @@
 # The matrix and everything that rules look up in the configuration, as objects of workflow/scripts/study/, and the
 # constraints of wildcards. Rules use these names and their own imports, but no names of other rule files.
 
+import os
+
 from basics.code_digest import code_of
 from data.languages import read_table
+from models.warm_start import SWITCH
 from study.answers import Answers
 from study.artifacts import Artifacts
 from study.bases import Bases
@@ -25,6 +28,8 @@ from study.wildcards import one_of
 RESULTS = f"results/{config['experiment']}"  # for parameters, in which Snakemake does not expand <results>
 LANGUAGE_TABLE = "resources/languages.yaml"
 LANGUAGES = read_table(LANGUAGE_TABLE)
+
+os.environ[SWITCH] = config["compute"]["start"]  # for programs; no result depends on it
 
 SITE = Site(site_or_exit())
 MATRIX = Matrix(config)

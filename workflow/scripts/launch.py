@@ -23,6 +23,7 @@ import sys
 import psutil
 
 from basics.command_line import positive
+from models.warm_start import hand_over
 from training.ranks import LAUNCHER
 
 TORCHRUN_SIGNALS = "SIGINT,SIGHUP,SIGQUIT"
@@ -124,4 +125,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    hand_over()
     main()

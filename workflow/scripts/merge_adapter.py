@@ -14,6 +14,7 @@ from basics.writing import beside
 from models import language_models
 from models.sharing import MergedCompanions
 from models.tuned import load_tuned
+from models.warm_start import hand_over
 
 
 def main() -> None:
@@ -37,4 +38,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    hand_over()
     command_line(main)

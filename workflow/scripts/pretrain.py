@@ -27,6 +27,7 @@ from data.template import Template
 from models import language_models  # noqa: F401  (first: it configures threads and network access)
 from models.corpus import read_documents
 from models.tokenizer import Tokenizer
+from models.warm_start import hand_over
 
 WARMUP = 0.05  # share of the steps
 TEMPLATE_SHARE = 0.35  # of the documents
@@ -154,4 +155,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    hand_over()
     command_line(main)

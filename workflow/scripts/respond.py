@@ -49,6 +49,7 @@ from data.template import Template, cut_response
 from models import device, language_models
 from models.positions import check_positions
 from models.tokenizer import Tokenizer
+from models.warm_start import hand_over
 
 
 def read_prompts(files: Mapping[str, Path]) -> list[dict]:
@@ -188,4 +189,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    hand_over()
     command_line(main)

@@ -43,6 +43,7 @@ from models import device, language_models
 from models.positions import check_positions
 from models.sharing import Companions, origin_of
 from models.tuned import load_tuned
+from models.warm_start import hand_over
 from training import checkpoints, ranks, saving
 from training import trainer as training
 from training.examples import Examples, load_tokens, rehearsal_rows
@@ -358,7 +359,6 @@ def main() -> None:
     arguments = parser.parse_args()
     if not (arguments.tokens or arguments.rehearse):
         parser.error("give --tokens, or --rehearse")
-    ranks.follow_launcher()
     try:
         settings = read_settings(Settings, arguments.settings)
         device.use_device(arguments.accelerator, ranks.RANKS_HERE)
@@ -381,4 +381,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    ranks.follow_launcher()
+    hand_over(ranks.LAUNCHER)  # whose child the fork is not
     command_line(main)

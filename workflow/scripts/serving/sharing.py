@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from basics.errors import InputError
@@ -41,6 +41,37 @@ def meeting_place(words: Sequence[str]) -> Path:
     if len(os.fsencode(place)) > LONGEST_PATH:
         raise InputError(f"{folder}: too long a path for a socket; set TMPDIR to a shorter one")
     return place
+
+
+def connect(place: Path, start: Callable[[], subprocess.Popen]) -> socket.socket:
+    """A connection to the keeper at its meeting place, which is started if there is none.
+
+    Raises TimeoutError if none answers.
+    """
+    keeper = None
+    for _ in range(ATTEMPTS):
+        lease = socket.socket(socket.AF_UNIX)
+        try:
+            lease.connect(str(place))
+            return lease
+        except OSError:
+            lease.close()
+            if keeper is None or keeper.poll() is not None:
+                keeper = start()
+            time.sleep(PAUSE)
+    raise TimeoutError(f"{place}: nobody answers there")
+
+
+def start_keeper(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen:
+    """Start a keeper, which ends at once where there is one. It belongs to no job, and so to no job's group."""
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env=environment,
+    )
 
 
 class SharedServer:
@@ -80,40 +111,17 @@ class SharedServer:
                 raise InputError(f"the process that kept the server has died; its log is {self.log}")
 
     def _connect(self) -> socket.socket:
-        place, keeper = meeting_place(self._words), None
-        for _ in range(ATTEMPTS):
-            lease = socket.socket(socket.AF_UNIX)
-            try:
-                lease.connect(str(place))
-                return lease
-            except OSError:
-                lease.close()
-                if keeper is None or keeper.poll() is not None:
-                    keeper = self._start_keeper(place)
-                time.sleep(PAUSE)
-        raise InputError(f"no process keeps the server {self._words[0]!r}; its log is {self.log}")
+        place = meeting_place(self._words)
+        try:
+            return connect(place, lambda: self._start_keeper(place))
+        except TimeoutError:
+            raise InputError(f"no process keeps the server {self._words[0]!r}; its log is {self.log}") from None
 
     def _start_keeper(self, place: Path) -> subprocess.Popen:
-        """Start a keeper, which ends at once where there is one. It belongs to no job, and so to no job's group."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        return subprocess.Popen(
-            [
-                sys.executable,
-                str(KEEPER),
-                "--socket",
-                str(place),
-                "--log",
-                str(self.log),
-                *self._options,
-                "--",
-                *self._words,
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env={name: value for name, value in os.environ.items() if name not in self._without},
-        )
+        options = ["--socket", str(place), "--log", str(self.log), *self._options]
+        environment = {name: value for name, value in os.environ.items() if name not in self._without}
+        return start_keeper([str(KEEPER), *options, "--", *self._words], environment)
 
     def _told(self) -> dict | None:
         """What the keeper says next; None if it has ended. Raises InputError if the server has failed, and

@@ -145,6 +145,8 @@ def check_models(study: Mapping) -> None:
 
 def check_compute(study: Mapping) -> None:
     """A job must fit the nodes: otherwise Slurm would refuse it or keep it pending forever."""
+    if study["compute"]["start"] == "warm" and study["compute"]["accelerator"] == "gpu":
+        raise InputError("config: compute.start: warm is for the CPU, as forks cannot use a GPU; write cold")
     node = study["compute"]["node"]
     for method in METHODS:
         for position, row in enumerate(study["compute"][method]):
