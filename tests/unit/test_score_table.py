@@ -37,7 +37,7 @@ def rows_of(model, recipe, lang, *ratings, judge="judge"):
             "lang": lang,
             "id": str(number),
         }
-        | {"rating": rating, "score": 0.0 if rating is None else float(rating)}
+        | {"rating": rating, "score": 0.0 if rating is None else float(rating), "code_decides": rating == 3}
         for number, rating in enumerate(ratings)
     ]
 
@@ -99,6 +99,12 @@ def test_where_answers_are_missing_there_is_a_star_and_no_interval(tmp_path):
     assert "A star: not all of the prompts were answered." in (tmp_path / "scores.md").read_text(encoding="utf-8")
     make(tmp_path, rows_of("bloom", "multilingual", "es", 1, 1, None))
     assert "star" not in (tmp_path / "scores.md").read_text(encoding="utf-8")
+
+
+def test_answers_of_which_code_decides_the_language_are_counted_once_for_all_judges(tmp_path):
+    make(tmp_path, [*ROWS, *rows_of("bloom", "multilingual", "es", 3, 3, judge="other")])
+    sentence = "In 1 of 11 answers, whether the language is right depends on whether code counts."
+    assert sentence in (tmp_path / "scores.md").read_text(encoding="utf-8")
 
 
 def test_latex_is_a_booktabs_table_that_may_span_pages(tmp_path):

@@ -13,7 +13,7 @@ import csv
 import sys
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from basics.command_line import command_line
 from basics.errors import InputError
@@ -24,13 +24,17 @@ from reporting.bootstrap import by_prompt, confidence_interval
 from reporting.markdown import ABSENT, format_score, markdown_table
 from reporting.names import Names
 from reporting.order import in_order, method_place, recipe_order
-from reporting.scores import read_scores, sum_by_cell
+from reporting.scores import KEY, read_scores, sum_by_cell
 from reporting.wide import Row, wide_rows
+
+if TYPE_CHECKING:
+    import polars as pl
 
 COLUMNS = ("judge", "method", "model", "recipe", "lang", "score", "low", "high", "prompts", "trainings", "unrated")
 CAPTION = "Evaluation scores of all tuned models: the sum over {prompts} prompts, of {maximum}."
 MONOLINGUAL = "Monolingual: a model of its own for each language, in English the English-only one."
 STAR = "A star: not all of the prompts were answered."
+CODE = "In {decided:,} of {answers:,} answers, whether the language is right depends on whether code counts."
 SPECIAL = {letter: f"\\{letter}" for letter in "%_&#${}"} | {
     letter: f"\\text{name}{{}}"
     for letter, name in (
@@ -112,6 +116,12 @@ def markdown_page(lines: Sequence[Line], names: Names, judge: Sequence[str]) -> 
     )
 
 
+def code_sentence(scores: "pl.DataFrame") -> str:
+    """For how many answers the other setting of `langid.code` would give another match."""
+    answers = scores.unique([name for name in KEY if name != "judge"])
+    return CODE.format(decided=answers["code_decides"].sum(), answers=len(answers))
+
+
 def latex_table(rows: Sequence[Mapping[str, object]], numbers: Sequence[str], caption: str) -> str:
     """The table as a longtable in booktabs style, which may span pages."""
     import pandas as pd
@@ -145,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise InputError(f"--prompts: {options.prompts}; give the number of prompts per language")
 
     names = read_settings(Names, options.names)
-    scores = read_scores(options.scores, ("rating", "score"))
+    scores = read_scores(options.scores, ("rating", "score", "code_decides"))
     found = [
         row
         for table in scores.partition_by("judge", maintain_order=True)
@@ -163,6 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         CAPTION.format(prompts=options.prompts, maximum=BEST_RATING * options.prompts),
         MONOLINGUAL * any(row.series == "monolingual" for _, row, _ in lines),
         STAR * starred,
+        code_sentence(scores),
         options.note,
     )
     caption = " ".join(filter(None, sentences))
