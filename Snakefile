@@ -59,6 +59,8 @@ include: "workflow/rules/overlap.smk"
 include: "workflow/rules/costs.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/preflight.smk"
+include: "workflow/rules/preflight_services.smk"
 
 
 onstart:
@@ -101,9 +103,7 @@ for number in MATRIX.figures:
 # Everything that comes from the network, for clusters whose compute nodes have none.
 rule all_downloads:
     input:
-        DOWNLOADS.data(SOURCES, TRANSLATIONS, IDENTIFICATION),
-        DOWNLOADS.models(BASES),
-        DOWNLOADS.judges(JUDGES),
+        DOWNLOADED,
 
 
 rule all_translations:

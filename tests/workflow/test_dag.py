@@ -395,6 +395,31 @@ def test_the_catalogue_entry_is_the_same_workflow_and_its_default_target_is_all_
     assert counts(dry_run("--snakefile", "workflow/Snakefile")) == counts(paper)
 
 
+def test_the_preflight_of_the_paper_is_one_job_of_each_kind_and_downloads_no_more_than_these_need():
+    jobs = dry_run("--configfile", "config/presets/full-pythia.yaml", "--", "preflight")
+    made = counts(jobs)
+    trained = [job.command for job in jobs if job.rule == "preflight_training"]
+    assert sorted(re.findall(r"preflight/train/(\S+)\.json", " ".join(trained))) == [
+        *("full/bloom-3b", "full/pythia-1.4b", "full/pythia-12b", "lora/bloom-3b", "lora/pythia-12b"),
+    ]
+    assert made["fetch_base"] == 3 and made["fetch_judge"] == made["fetch_translation_model"] == 1
+    assert (made["preflight_translation"], made["preflight_identifier"], made["preflight_judge_on_gpu"]) == (1, 1, 1)
+    assert made.keys().isdisjoint({"train", "respond", "translate_shard", "tokenize", "micro_batch"})
+    [large] = [command for command in trained if "preflight/train/full/pythia-12b.json" in command]
+    assert "-- workflow/scripts/launch.py --ranks 8 workflow/scripts/train.py --method full" in large
+    assert '"zero_stage": 3' in large and '"micro_batch_tokens": "auto"' in large
+
+
+def test_a_preflight_of_several_nodes_and_of_a_judge_at_an_api(tmp_path):
+    row = {"up_to": 13, "ranks": 16, "memory": "480GB", "runtime": "36h", "zero_stage": 3}
+    (tmp_path / "nodes.json").write_text(json.dumps({"compute": {"full": [row]}}))
+    files = ("--configfile", "config/presets/judge-openai.yaml", str(tmp_path / "nodes.json"))
+    jobs = dry_run(*files, "--", "preflight")
+    full = [job.command for job in jobs if job.rule == "preflight_training_on_nodes"]
+    assert all("launch.py --ranks 8 --nodes 2 " in command for command in full) and len(full) == 1
+    assert counts(jobs)["preflight_judge_at_api"] == 1 and "fetch_judge" not in counts(jobs)
+
+
 def test_the_local_profile_plans_the_paper():
     """So does that for Slurm: test_submissions.py counts its jobs."""
     result = snakemake("--dry-run", "--profile", "profiles/local", "all_figures")

@@ -51,10 +51,11 @@ def test_a_rule_whose_programs_use_gpus_asks_for_them_as_the_site_wants():
     asking = {rule: body for _, rule, body in RULES if "**SITE.on_gpus(" in body}
     assert not [rule for _, rule, body in RULES if re.search(r"^ +gpu=", body, flags=re.MULTILINE)]
     told = {rule for rule, body in asking.items() if "--accelerator {params.accelerator:q}" in body}
-    assert told == {"micro_batch", "train", "respond"}
+    assert told == {"micro_batch", "train", "respond", "preflight_training"}
     assert asking.keys() - told == {
         *("micro_batch_on_nodes", "train_on_nodes"),
         *("judge_on_gpu", "judge_controls_on_gpu"),
+        *("preflight_training_on_nodes", "preflight_judge_on_gpu"),
     }
 
 
@@ -71,7 +72,7 @@ def test_every_program_has_a_rule_and_every_module_is_imported():
     # make plan and make status; for a user's own tokenizer.
     by_hand = {"check_config", "check_judge", "config_reference", "effective_settings", "stand_in_judge"}
     by_hand |= {"plan", "status", "convert_tokenizer"}
-    by_hand |= {"bergamot_engine", "keep_warm", "launch", "share_server"}  # started by others
+    by_hand |= {"bergamot_engine", "keep_warm", "launch", "preflight_ranks", "share_server"}  # started by others
     rules = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "workflow" / "rules").glob("*.smk")]
     assert set(PROGRAMS) - programs_in(" ".join(rules)) - by_hand == set()
     used = set().union(*map(imports, [*SCRIPTS.rglob("*.py"), REPOSITORY / "Snakefile", *RULE_FILES]))

@@ -147,6 +147,19 @@ def test_a_site_that_wants_gres_a_type_and_a_qos_gets_them_for_jobs_with_gpus(ho
     assert asked_in(house / "calls-tested") == [asked], "and Slurm is asked for the same at the start"
 
 
+def test_a_preflight_asks_for_what_the_training_would_but_for_ten_minutes_and_once(house):
+    at(house, gpus_by="gres", gpu_type="a100", gpu_qos="gpu", gpu_account="other", gpu_options="--exclusive")
+    for folder in ("bases/bloom-7b1", "tokenizers/bloom"):
+        (house / "results/paper" / folder).mkdir(parents=True)
+        (house / f"results/paper/{folder}.sha256").touch()
+    (house / "change.json").write_text(json.dumps({"compute": {"full": TWO_NODES}}))
+    rules = ["preflight_training", "preflight_training_on_nodes"]
+    assert submitted(house, "results/paper/preflight/train/full/bloom-7b1.json", rules=rules) == [
+        "-A other -p gpu -t 10 --qos=gpu --mem 480000 --nodes=2 --requeue --ntasks=2 --cpus-per-task=64 --exclusive"
+        " --gres=gpu:a100:8"
+    ]
+
+
 def test_jobs_without_gpus_have_the_sites_account_qos_and_options_and_what_is_set_before_each(house):
     at(
         house,

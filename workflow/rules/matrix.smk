@@ -15,6 +15,7 @@ from study.downloads import Downloads
 from study.identification import Identification
 from study.judges import Judges
 from study.matrix import Matrix
+from study.preflight import Preflight
 from study.recipes import Recipes
 from study.released import ReleasedModels
 from study.selections import Selections
@@ -47,6 +48,8 @@ ANSWERS = Answers(config, MATRIX, JUDGES)
 IDENTIFICATION = Identification(config, LANGUAGES, SOURCES, BASES, ANSWERS)
 SELECTIONS = Selections(config, MATRIX, RECIPES, LANGUAGES)
 DOWNLOADS = Downloads(MATRIX, RECIPES, TRAININGS)
+DOWNLOADED = DOWNLOADS.all(SOURCES, TRANSLATIONS, IDENTIFICATION, BASES, JUDGES)
+PREFLIGHT = Preflight(config, MATRIX, COMPUTE, TRAININGS, RECIPES, TRANSLATIONS, JUDGES)
 ARTIFACTS = Artifacts(config, MATRIX, SELECTIONS)
 
 

@@ -5,16 +5,19 @@
 After -- comes the command line of the training, without --settings, --tokens and --output. It is rehearsed for a few
 steps, each time in new processes, with rows of --length tokens that are all labelled: one row per micro-batch, then
 four times as many as before until memory is full, then as many as an extrapolation from the last two suggests. What
-fits leaves a tenth of the memory free. On a CPU, --memory gives the memory of each rank.
+fits leaves a tenth of the memory free. On a CPU, --memory gives the memory of each rank. With --within, no further try
+is made after so many seconds: what fits by then is used.
 
 The output (JSON) has tokens, and what was tried: tokens, peak_memory (bytes per rank; null: out of memory).
 """
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,10 +35,17 @@ MOST_TOKENS = 32_768  # a larger micro-batch only gets more padding
 
 
 class Fit:
-    """Finds how many rows fit: `rehearse` gives the peak memory of a number of rows, None if out of memory."""
+    """Finds how many rows fit: `rehearse` gives the peak memory of a number of rows, None if out of memory. Once it
+    `is_over`, what is known to fit will do.
+    """
 
-    def __init__(self, rehearse: Callable[[int], int | None], limit: Callable[[], int]):
-        self._rehearse, self._limit = rehearse, limit
+    def __init__(
+        self,
+        rehearse: Callable[[int], int | None],
+        limit: Callable[[], int],
+        is_over: Callable[[], bool] = lambda: False,
+    ):
+        self._rehearse, self._limit, self._is_over = rehearse, limit, is_over
         self.peaks: dict[int, int | None] = {}
 
     def fits(self, rows: int) -> bool:
@@ -49,11 +59,13 @@ class Fit:
         rows, good = 1, 0
         while self.fits(rows):
             good = rows
-            if rows == upper:
-                return upper
+            if rows == upper or self._is_over():
+                return rows
             rows = min(rows * GROWTH, upper)
         guess = self._extrapolate(good, rows) if good else 0
         for _ in range(REFINEMENTS):
+            if self._is_over():
+                break
             if guess > good and self.fits(guess):
                 return guess
             guess = (good + guess) // 2
@@ -115,10 +127,12 @@ def main() -> None:
     parser.add_argument("--memory", type=positive, metavar="BYTES", help="memory of a rank, if there is no GPU")
     parser.add_argument("--settings", required=True, metavar="JSON", help="of train.py; micro_batch_tokens is replaced")
     parser.add_argument("--output", required=True, type=Path, help="JSON file")
+    parser.add_argument("--within", type=positive, metavar="SECONDS", help="time for tries (default: no limit)")
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="the training command, after --")
     arguments = parser.parse_args()
     rehearse = Rehearsals(arguments.command, read_object(arguments.settings), arguments.length, arguments.memory)
-    fit = Fit(rehearse, rehearse.limit)
+    end = time.monotonic() + arguments.within if arguments.within else math.inf
+    fit = Fit(rehearse, rehearse.limit, lambda: time.monotonic() > end)
     rows = fit.largest(max(1, MOST_TOKENS // arguments.length))
     if not rows:
         peak = fit.peaks[1]

@@ -21,6 +21,17 @@ class Downloads:
         self._translated = [lang for lang in recipes.languages_of(trained) if lang != matrix.trained[0]]
         self._has_rows = bool(trained)
 
+    def all(
+        self,
+        sources: Sources,
+        translations: Translations,
+        identification: Identification,
+        bases: Bases,
+        judges: Judges,
+    ) -> list[str]:
+        """All of them."""
+        return [*self.data(sources, translations, identification), *self.models(bases), *self.judges(judges)]
+
     def data(self, sources: Sources, translations: Translations, identification: Identification) -> list[str]:
         """Files of data, and folders of models of the translation engine."""
         tested = [lang for lang in self._matrix.tested if any(lang in langs for langs in self._matrix.runs.values())]

@@ -70,8 +70,9 @@ class Site:
         """Seconds for which a judge's server waits for the next run of its submission."""
         return self._settings.linger if self._settings else 0
 
-    def on_gpus(self, gpus: Count, nodes: Count = 1) -> dict[str, object]:
-        """The resources of a job with this many GPUs over all its nodes; None for those that are not asked for."""
+    def on_gpus(self, gpus: Count, nodes: Count = 1, warned: bool = True) -> dict[str, object]:
+        """The resources of a job with this many GPUs over all its nodes; None for those that are not asked for. With
+        `warned`, a signal comes before its time limit."""
         site = self._settings
         if site is None:
             return {"gpu": gpus}
@@ -90,7 +91,7 @@ class Site:
             "slurm_partition": site.gpu_partition or site.cpu_partition,
             "qos": site.gpu_qos or site.qos,
             "constraint": site.gpu_constraint,
-            "slurm_extra": " ".join(filter(None, (SIGNAL, site.options, site.gpu_options))),
+            "slurm_extra": " ".join(filter(None, (SIGNAL if warned else None, site.options, site.gpu_options))),
         }
 
 
