@@ -85,7 +85,7 @@ rule all_figures:
         ARTIFACTS.tables,
         ARTIFACTS.judges,
         ARTIFACTS.claims,
-        ARTIFACTS.pages,
+        ARTIFACTS.pages + ARTIFACTS.curves,
         ARTIFACTS.answers,
         "<results>/summary.md",
         "<results>/config.yaml",

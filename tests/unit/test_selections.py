@@ -228,6 +228,7 @@ def test_tables_claims_and_judges_are_pages_and_numbers(monkeypatch):
     assert files.judges == ["<results>/judges.md", "<results>/judges.csv"]
     assert files.claims == ["<results>/claims.md", "<results>/claims.csv"]
     assert files.pages == [f"<results>/pages/{page}.html" for page in PAGES]
+    assert files.curves == ["<results>/figures/curves.png", "<results>/figures/curves.csv"]
     assert files.answers == ["<results>/answers.html", "<results>/pages/answers"]
     assert (markdown_of("costs"), markdown_of("claims")) == ("<results>/tables/costs.md", "<results>/claims.md")
 

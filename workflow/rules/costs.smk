@@ -2,6 +2,7 @@
 #
 # in   the training.json of every tuned model; <results>/scores.parquet
 # out  <results>/tables/costs.{md,csv}          a row per training: tokens, device-hours, FLOPs, MFU, memory
+#      <results>/figures/curves.{pdf,png,csv}, curves-column.{pdf,png}        the losses of every training
 #      <results>/figures/budget.{pdf,png,csv,json}, budget-column.{pdf,png}   score against cost, with the frontier
 
 
@@ -24,6 +25,35 @@ rule costs:
     shell:
         "python workflow/scripts/costs.py --models {input.models:q} --names {params.names:q}"
         " --judges judges.md --note={params.note:q} --output-prefix {params.prefix:q} 2> {log:q}"
+
+
+rule curves:
+    input:
+        models=ARTIFACTS.models,
+        fonts=ARTIFACTS.fonts,
+    output:
+        pdf="<results>/figures/curves.pdf",
+        png=report(
+            "<results>/figures/curves.png",
+            category="Costs",
+            caption="../report/curves.rst",
+            labels={"figure": "Losses of all trainings"},
+        ),
+        csv="<results>/figures/curves.csv",
+        column=expand("<results>/figures/curves-column.{kind}", kind=["pdf", "png"]),
+    log:
+        "<logs>/curves.log",
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code_of("curves"),
+        names=SELECTIONS.names(),
+        note=config["note"],
+        prefix=lambda wildcards, output: output.pdf.removesuffix(".pdf"),
+    shell:
+        "python workflow/scripts/curves.py --models {input.models:q} --names {params.names:q} --note={params.note:q}"
+        " --fonts resources/fonts --output-prefix {params.prefix:q} 2> {log:q}"
 
 
 rule budget:

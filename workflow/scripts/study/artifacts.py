@@ -46,6 +46,7 @@ class Artifacts:
         self.judges = ["<results>/judges.md", "<results>/judges.csv"]
         self.claims = ["<results>/claims.md", "<results>/claims.csv"]
         self.pages = [f"<results>/pages/{page}.html" for page in PAGES]
+        self.curves = ["<results>/figures/curves.png", "<results>/figures/curves.csv"]
         self.answers = ["<results>/answers.html", "<results>/pages/answers"]
 
     @property
