@@ -1,22 +1,16 @@
 # From the English Alpaca data to Figures 2-7 of Chen et al. (2024). Start with README.md; the paper's settings
 # are in config/config.yaml, the stages in workflow/rules/, one file each, included in the order in which they run.
 
-import sys
 from pathlib import Path
 
 from snakemake.utils import min_version
 
 min_version("9.14")  # pathvars, in matrix.smk: in this file, an older Snakemake would find a syntax error
 
-# The code may be in another folder than results, by -s, --directory or `module`.
-CODE = Path(workflow.current_basedir.get_path_or_uri(secret_free=False))
-sys.path.insert(0, str(CODE / "workflow/scripts"))
+
+include: "workflow/rules/code.smk"
 
 
-configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str(CODE / "config/config.yaml")
-
-
-from basics.workplace import link_code_or_exit
 from study.checking import check_or_exit
 from judging.shutdowns import day_in
 from planning.jobs import calls_of, inputs_of, judges_called, logs_of, models_trained_again
@@ -25,7 +19,6 @@ from planning.start import check_judges_or_exit, check_start_or_exit, warn_of_tr
 from planning.submissions import check_submissions_or_exit
 from study.short_forms import expanded
 
-link_code_or_exit(CODE)
 check_or_exit(config, workflow.configfiles)
 GIVEN = config  # the version that is saved with the results
 config = expanded(config)

@@ -20,6 +20,9 @@ from packaging.utils import canonicalize_name
 ENVS = Path(__file__).resolve().parents[2] / "envs"
 SCRIPTS = ENVS.parent / "workflow" / "scripts"
 LOCK = dict(re.findall(r"^([\w.-]+)==(\S+)", (ENVS / "requirements.lock").read_text(), flags=re.MULTILINE))
+sys.path.append(str(ENVS))
+import pin_conda  # noqa: E402
+
 PIN = r"[\w.-]+==\S+( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n"
 
 
@@ -62,13 +65,29 @@ def test_pyproject_names_the_python_and_the_tools_of_the_environment():
     assert any(re.fullmatch(rf"python\W+{re.escape(made)}(\.\*)?", item) for item in conda if isinstance(item, str))
 
 
-@pytest.mark.parametrize("environment", ["main.yaml", "bergamot.yaml"])
-def test_a_conda_environment_has_the_pins_of_the_lock(environment):
+def for_pip(environment: str) -> list[str]:
+    """What pip installs in a conda environment."""
     described = yaml.safe_load((ENVS / environment).read_text())
-    pip = next(item["pip"] for item in described["dependencies"] if isinstance(item, dict))
-    for pin in pip:
-        package, version = pin.split("==")
-        assert LOCK[package] == version, package
+    return next(item["pip"] for item in described["dependencies"] if isinstance(item, dict))
+
+
+def test_the_conda_environments_have_the_pins_of_the_locks():
+    for name, pinned in (("main.yaml", pin_conda.of_main()), ("bergamot.yaml", pin_conda.of_bergamot())):
+        assert for_pip(name) == pinned, "python envs/pin_conda.py writes them again"
+        text = (ENVS / name).read_text(encoding="utf-8")
+        assert pin_conda.with_pins(text, pinned) == text
+
+
+def test_nothing_floats_in_a_conda_environment():
+    pinned = {canonicalize_name(Requirement(pin).name): Requirement(pin) for pin in for_pip("main.yaml")}
+    assert all(re.fullmatch(r"==[^*,]+", str(pin.specifier)) for pin in pinned.values())
+    installed = {canonicalize_name(name) for names in packages_distributions().values() for name in names}
+    assert len(pinned) > 130 and required(pinned.keys() & installed) <= pinned.keys()  # CUDA's may not be installed
+    [described] = (ENVS.parent / ".venv-bergamot").glob("lib/*/site-packages/bergamot-*.dist-info/METADATA")
+    needed = re.findall(r"^Requires-Dist: ([\w-]+)$", described.read_text(), flags=re.MULTILINE)
+    of_main = required(set(needed) - {"appdirs"})
+    for_bergamot = {canonicalize_name(Requirement(pin).name) for pin in for_pip("bergamot.yaml")}
+    assert for_bergamot == of_main | {"bergamot", "tqdm", "appdirs"}
 
 
 @cache  # programs share their modules
@@ -103,8 +122,7 @@ def test_the_conda_environment_has_all_that_its_programs_import():
     programs = set(re.findall(r"workflow/scripts/(\w+)\.py", rules)) - {"bergamot_engine"}  # it has another environment
     wanted = set().union(*(imported(SCRIPTS / f"{program}.py") for program in programs)) - sys.stdlib_module_names
     distributions = packages_distributions()
-    described = yaml.safe_load((ENVS / "main.yaml").read_text())["dependencies"]
-    there = required(next(item["pip"] for item in described if isinstance(item, dict)))
+    there = {canonicalize_name(Requirement(pin).name) for pin in for_pip("main.yaml")}
     lacking = {
         name
         for name in wanted
