@@ -16,8 +16,9 @@ from basics.reading import read_json
 from full_disk import files_up_to
 from judge_job import TEMPLATE
 from planning import node
+from planning.findings import failed_file
 from planning.preflight import page_of, read_about
-from planning.trials import failed_file, fault_in
+from planning.trials import fault_in
 from trainings import LORA, SETTINGS, make_house
 
 DECODING = {

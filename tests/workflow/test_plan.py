@@ -68,6 +68,64 @@ def test_the_paper_takes_970_hours_of_an_a100_and_25500_calls_and_560_for_contro
     assert not (house / ".snakemake" / "log").exists() and not list((house / ".snakemake" / "locks").iterdir())
 
 
+def test_rows_of_compute_with_too_little_time_or_far_too_much_are_told_with_what_to_write(house):
+    said = ask(house, "--offline").stdout
+    advice = [
+        line for line in plan(house, "--offline")["time_limits"] if "compute.lora, the row with up_to 3.5" in line
+    ]
+    short, long = advice
+    assert "pythia-2.8b/multilingual needs 27 h (assumed) of its 24h: write runtime: 33h" in short
+    assert "pythia-70m to bloom-560m need 43 min (assumed) to 4.5 h (assumed) of its 24h: put before it" in long
+    assert "{ up_to: 0.07, ranks: 1, memory: 64GB, runtime: 1h }" in long
+    assert all(f"- {line}." in said for line in advice)
+
+
+def found(house: Path, kind: str, **measured: object) -> None:
+    """Findings of the preflight, as its programs write them."""
+    path = house / f"results/paper/preflight/{kind}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = {"ok": True, "line": "ok", "step": "answers", "seconds": {}, "node": {}}
+    path.write_text(json.dumps(known | {"measured": measured}))
+
+
+def test_the_speeds_of_the_preflight_replace_what_is_assumed_for_models_of_nearly_that_size(house):
+    before = plan(house, "--offline")
+    trained = {"ranks": 4, "start_up": 600.0, "answers_per_second": 0.5, "peak_memory": 70 * 2**30}
+    found(house, "train/lora/pythia-12b", model="pythia-12b", method="lora", tokens_per_second=1000.0, **trained)
+    found(house, "train/lora/bloom-3b.failed", model="bloom-3b", method="lora", tokens_per_second=1.0, **trained)
+    found(house, "translate/es", rows_per_second=6.0)
+    found(house, "judge/qwen3-30b", seconds=40.0)
+    after = plan(house, "--offline")
+    rows = [
+        {(row["method"], row["model"], row["recipe"]): row for row in each["trainings"]} for each in (before, after)
+    ]
+    large, seven, small, full = (
+        [each[key, model, "multilingual"] for each in rows]
+        for key, model in (
+            ("lora", "pythia-12b"),
+            ("lora", "pythia-6.9b"),
+            ("lora", "pythia-2.8b"),
+            ("full", "bloom-7b1"),
+        )
+    )
+    assert large[1]["hours"] == pytest.approx(large[1]["tokens"] / 1000 / 3600)
+    assert large[1]["needed_hours"] == pytest.approx(large[1]["hours"] + 600 / 3600)
+    assert seven[1]["hours"] == pytest.approx(seven[1]["tokens"] / 1000 / 3600 * 6.9 / 12)
+    assert [pair[1]["hours_source"] for pair in (large, seven, small, full)] == [
+        "preflight",
+        "preflight",
+        "assumed",
+        "assumed",
+    ]
+    assert small[0] == small[1] and full[0] == full[1], "four times as small, and of another method"
+    assert (large[1]["device_memory_gib"], large[1]["device_memory_source"]) == (70, "preflight")
+    answers = {(row["method"], row["model"]): row["hours_source"] for row in after["answerings"]}
+    assert answers["lora", "pythia-6.9b"] == "preflight" and answers["lora", "pythia-70m"] == "assumed"
+    assert after["translation_core_hours"] == pytest.approx(2 * before["translation_core_hours"], rel=0.1)
+    assert after["wall_hours"] > 2 * before["wall_hours"]
+    assert any("pythia-12b/multilingual needs" in line and "(preflight)" in line for line in after["time_limits"])
+
+
 def test_a_judge_that_is_sold_costs_what_its_calls_cost(house):
     [judge] = plan(house, "--offline", "--configfile", "config/presets/judge-openai.yaml")["judges"]
     assert judge["dollars_left"] == pytest.approx(26_060 * (700 * 0.1 + 100 * 0.5) / 1e6)

@@ -1,6 +1,8 @@
-"""The preflight of the miniature, as `snakemake preflight` runs it: each kind of job, and the page."""
+"""The preflight of the miniature, as `snakemake preflight` runs it: each kind, the page, and the plan after it."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -22,7 +24,16 @@ def preflight(house, *files: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+def planned(house) -> dict:
+    """The plan of the miniature."""
+    command = [sys.executable, "workflow/scripts/plan.py", *DEMO]
+    done = subprocess.run(command, cwd=house, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return read_json(house / "results/demo/plan.json")
+
+
 def test_each_kind_of_job_is_tried_and_one_that_fails_hides_no_other_and_is_tried_again(house):
+    before = planned(house)
     dead = {"judges": [{"name": "stand-in", "label": "-", "model": "stand-in", "serve": "false {port}"}]}
     (house / "dead.json").write_text(json.dumps(dead))
     status, said = preflight(house, "dead.json")
@@ -45,3 +56,13 @@ def test_each_kind_of_job_is_tried_and_one_that_fails_hides_no_other_and_is_trie
     assert measured["train/full/tiny-bloom-m"]["ranks"] == 2 and measured["train/lora/tiny-pythia-m"]["ranks"] == 1
     assert measured["translate/es"]["rows"] == 128 and measured["translate/es"]["rows_per_second"] > 1
     assert (measured["identify"]["lines"], measured["judge/stand-in"]["rating"]) == (10, 3)
+
+    after = planned(house)
+    sources = [{row["hours_source"] for row in each["trainings"]} for each in (before, after)]
+    assert sources == [{"assumed"}, {"preflight"}] and before["wall_hours"] != after["wall_hours"]
+    rates = {
+        row["method"]: row["tokens"] / row["hours"] / 3600
+        for row in after["trainings"]
+        if row["model"] == "tiny-bloom-m"
+    }
+    assert rates["full"] == pytest.approx(measured["train/full/tiny-bloom-m"]["tokens_per_second"])

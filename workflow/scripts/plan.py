@@ -25,8 +25,9 @@ from judging.shutdowns import day_in
 from judging.spending import cost
 from planning import estimates
 from planning.asking import add_target_options, stage_rows, totals_by_stage, workflow_of, write_report
-from planning.forecast import ASSUMED, MEASURED, Forecast, Number, source_summary
+from planning.forecast import ASSUMED, MEASURED, TRIED, Forecast, Number, source_summary
 from planning.jobs import Job, Workflow, calls_left
+from planning.limits import time_advice
 from planning.power import Told, smallest_effects
 from planning.profile import Profile, read_profile
 from planning.start import check_judges_or_exit
@@ -39,7 +40,8 @@ HOUR, GB, GIB = 3600, 1e9, 2**30
 READING = """\
 FLOPs are 6 per parameter and token: an upper bound for LoRA, which needs about 4. *Tokens*, of all epochs, are \
 counted for tokenized recipes and measured for trained models. *Hours*, without start-up, are measured for trained \
-models; their speed is used for other trainings of the same method and model, or of a model of similar size. *Longest* \
+models; their speed is used for other trainings of the same method and model, or of a model of similar size, and \
+until there is one, that of the preflight. *Longest* \
 and *devices* refer to a single job, and *attempts* to the longest, each limited to *walltime*. *Device GiB* covers \
 only weights and optimizer until there is a measurement: activations use what is left, depending on the micro-batch. \
 *Host GB* is the memory that the first attempt requests per node."""
@@ -66,6 +68,7 @@ def training_row(forecast: Forecast, job: Job) -> dict:
     """What one training takes. Device memory is per device, host memory per node."""
     tokens, seconds, devices = forecast.tokens(job), forecast.device_seconds(job), forecast.devices(job)
     memory, runtime = device_memory(forecast, job), job.resources.get("runtime")
+    start_up, alone = forecast.start_up(job), seconds.value / devices
     return {
         "left": job.left,
         "devices": devices,
@@ -73,10 +76,11 @@ def training_row(forecast: Forecast, job: Job) -> dict:
         "tokens_source": tokens.source,
         "flops": estimates.full_training_flops(forecast.parameters(job), tokens.value),
         "device_hours": seconds.value / HOUR,
-        "hours": seconds.value / devices / HOUR,
+        "hours": alone / HOUR,
+        "needed_hours": (start_up + alone) / HOUR,
         "hours_source": seconds.source,
         "walltime_hours": None if runtime is None else runtime / 60,
-        "attempts": estimates.attempts(seconds.value / devices, forecast.assumed["start_up"], runtime),
+        "attempts": estimates.attempts(alone, start_up, runtime),
         "host_memory_gb": job.resources.get("mem_mb", 0) / 1000,
         "device_memory_gib": memory.value / GIB,
         "device_memory_source": memory.source,
@@ -84,9 +88,11 @@ def training_row(forecast: Forecast, job: Job) -> dict:
 
 
 def device_memory(forecast: Forecast, job: Job) -> Number:
-    """Bytes of device memory that a training uses: its peak if it is done, else without activations."""
+    """Bytes of device memory that a training uses: its peak if it is done or was tried, else without activations."""
     if record := forecast.records.get(job):
         return Number(record["peak_memory"], MEASURED)
+    if (tried := forecast.tried(job)) and tried["model"] == job.wildcards["model"]:
+        return Number(tried["peak_memory"], TRIED)
     parameters, settings, devices = forecast.parameters(job), forecast.settings(job), forecast.devices(job)
     return Number(estimates.weights_in_training(parameters, settings, devices), ASSUMED)
 
@@ -180,6 +186,7 @@ def plan(workflow: Workflow, targets: Sequence[str], profile: Profile) -> dict:
         "answerings": answering_rows(forecast),
         "judges": judge_rows(forecast),
         "longest": longest,
+        "time_limits": time_advice(trained, config),
         "devices": config["plan"]["devices"],
         "wall_hours": wall.seconds / HOUR,
         "translation_core_hours": forecast.translating_seconds / HOUR,
@@ -234,6 +241,7 @@ def model_cells(rows: Sequence[Mapping], answering_hours: float) -> dict:
     """The cells of a method and model; `READING` explains the columns."""
     longest = max(rows, key=lambda row: row["hours"])
     hours_numbers = [Number(row["device_hours"], row["hours_source"]) for row in rows]
+    memory = {row["device_memory_source"] for row in rows}
     token_numbers = [Number(row["tokens"], row["tokens_source"]) for row in rows]
     return {
         "done": f"{sum(not row['left'] for row in rows)} of {len(rows)}",
@@ -249,7 +257,7 @@ def model_cells(rows: Sequence[Mapping], answering_hours: float) -> dict:
         "attempts": format_attempts(rows),
         "host GB": short_number(max(row["host_memory_gb"] for row in rows)),
         "device GiB": short_number(max(row["device_memory_gib"] for row in rows)),
-        "GiB are": "measured" if any(row["device_memory_source"] == MEASURED for row in rows) else "weights",
+        "GiB are": next((kind for kind in (MEASURED, TRIED) if kind in memory), "weights"),
     }
 
 
@@ -356,6 +364,8 @@ def plan_page(result: Mapping) -> str:
             markdown_table(model_table(result), [*numbers, "host GB", "device GiB"]),
             READING,
         ]
+    if result["time_limits"]:
+        parts += ["## Time limits", "\n".join(f"- {line}." for line in result["time_limits"])]
     if result["judges"]:
         parts += [
             "## Judges",

@@ -1,7 +1,8 @@
 """What each job of a workflow takes: counted or measured where there are data, and else assumed (`plan`).
 
 A finished job is measured if its program keeps a record. For jobs that are left, rows and tokens are counted as soon as
-their files exist, and speeds are those of finished trainings and answers.
+their files exist, and speeds are those of finished trainings and answers or else, as long as there are none, of the
+preflight.
 """
 
 import json
@@ -17,12 +18,13 @@ from data.rows import read_rows
 from judging.controls import control_rows, read_set
 from judging.spending import USAGE_KINDS
 from planning import estimates
+from planning.findings import measured_in
 from planning.jobs import Job, Workflow
 from reporting.costs import read_spent
 from study.short_forms import place_of
 from training.examples import count_tokens
 
-COUNTED, MEASURED, ASSUMED = "counted", "measured", "assumed"
+COUNTED, MEASURED, TRIED, ASSUMED = "counted", "measured", "preflight", "assumed"
 REHEARSALS = 6  # trial runs by which a micro-batch size is found
 NEAR = 4  # ratio of model sizes up to which a measured speed carries over
 WRITTEN = {"translate_shard": 2}  # times that a job writes its rows, if not once: to a journal as well
@@ -35,7 +37,7 @@ FOLDERS |= dict.fromkeys(("fetch_translation_model", "unpack_translation_model")
 
 
 class Number(NamedTuple):
-    """A value, and whether it is counted, measured or assumed."""
+    """A value, and whether it is counted, measured, of the preflight, or assumed."""
 
     value: float
     source: str
@@ -158,29 +160,48 @@ class Forecast:
             spent[job.run[:2]] = (tokens + record["tokens"], seconds + record["seconds"] * record["ranks"])
         return {key: values for key, values in spent.items() if all(values)}
 
-    def _near(self, training: Job) -> float | None:
-        """FLOP/s per device in measured trainings by the same method, of the model that is nearest in size."""
+    @cached_property
+    def _tried(self) -> dict[str, Mapping]:
+        """What the preflight has measured, by kind."""
+        return measured_in(Path(f"results/{self.config['experiment']}/preflight"))
+
+    def _nearest(self, job: Job, models: Iterable[str]) -> str | None:
+        """Of these models, the one that is nearest in size to that of a job, if it is near."""
 
         def distance(model: str) -> float:
-            return abs(math.log(self.config["models"][model]["billions"] * 1e9 / self.parameters(training)))
+            return abs(math.log(self.config["models"][model]["billions"] * 1e9 / self.parameters(job)))
 
-        models = [model for method, model in self._speeds if method == training.run[0]]
-        nearest = min((model for model in models if distance(model) <= math.log(NEAR)), key=distance, default=None)
-        if nearest is None:
-            return None
-        tokens, seconds = self._speeds[training.run[0], nearest]
-        return estimates.full_training_flops(self.config["models"][nearest]["billions"] * 1e9, tokens) / seconds
+        near = [model for model in models if model in self.config["models"] and distance(model) <= math.log(NEAR)]
+        return min(near, key=distance, default=None)
+
+    def tried(self, job: Job) -> Mapping | None:
+        """What the preflight has measured of the training and the answers of a model of nearly that size, by the method
+        of a job; None if it has not."""
+        kinds = [kind.split("/")[1:] for kind in self._tried if kind.startswith("train/")]
+        model = self._nearest(job, [model for method, model in kinds if method == job.run[0]])
+        return self._tried[f"train/{job.run[0]}/{model}"] if model else None
+
+    def start_up(self, job: Job) -> float:
+        """Seconds that a training or a job of rule respond takes besides."""
+        tried = self.tried(job)
+        return tried["start_up"] if tried else self.assumed["start_up"]
 
     def device_seconds(self, training: Job) -> Number:
         """Device-seconds of a training, without start-up."""
         if record := self.records.get(training):
             return Number(record["seconds"] * record["ranks"], MEASURED)
-        tokens = self.tokens(training).value
-        if training.run[:2] in self._speeds:
-            seen, seconds = self._speeds[training.run[:2]]
-            return Number(tokens * seconds / seen, MEASURED)
-        flops, near = estimates.full_training_flops(self.parameters(training), tokens), self._near(training)
-        return Number(flops / (near or self.rate), MEASURED if near else ASSUMED)
+        tokens, (method, model) = self.tokens(training).value, training.run[:2]
+        rates = {name: (*spent, MEASURED) for (of, name), spent in self._speeds.items() if of == method}
+        for kind, found in self._tried.items():
+            if kind.startswith(f"train/{method}/"):
+                rates.setdefault(kind.split("/")[2], (found["tokens_per_second"], found["ranks"], TRIED))
+        near = model if model in rates else self._nearest(training, rates)
+        if near is None:
+            flops = estimates.full_training_flops(self.parameters(training), tokens)
+            return Number(flops / self.rate, ASSUMED)
+        seen, seconds, source = rates[near]
+        ratio = self.config["models"][model]["billions"] / self.config["models"][near]["billions"]
+        return Number(tokens * ratio * seconds / seen, source)
 
     def answers(self, job: Job) -> Number:
         """Answers that a job of rule respond generates, or that one of rule judge rates: one per prompt and language;
@@ -210,13 +231,21 @@ class Forecast:
         if job.run[:2] in self._answering:
             seen, seconds = self._answering[job.run[:2]]
             return Number(answers * seconds / seen, MEASURED)
+        if tried := self.tried(job):
+            return Number(self.start_up(job) + answers / tried["answers_per_second"], TRIED)
         return Number(self.assumed["start_up"] + answers / self.assumed["answers_per_second"], ASSUMED)
+
+    @cached_property
+    def translated_rows(self) -> Number:
+        """Rows that a core translates in a second: those of the slowest model that was tried."""
+        tried = [found["rows_per_second"] for kind, found in self._tried.items() if kind.startswith("translate/")]
+        return Number(min(tried), TRIED) if tried else Number(self.assumed["translated_rows_per_second"], ASSUMED)
 
     def seconds(self, job: Job) -> float:
         """Wall time of any job, in seconds."""
         assumed = self.assumed
         if job in self._kinds["training"]:
-            return assumed["start_up"] + self.device_seconds(job).value / self.devices(job)
+            return self.start_up(job) + self.device_seconds(job).value / self.devices(job)
         if job in self._kinds["answering"]:
             return self.answering_seconds(job).value
         if job in self._kinds["judging"]:
@@ -229,7 +258,7 @@ class Forecast:
             return assumed["start_up"] + estimates.full_training_flops(self.parameters(job), tokens) / self.rate
         if job.rule == "translate_shard":
             rows = self.seed_rows.value / job.params["shards"]
-            return assumed["other_job"] + rows / (assumed["translated_rows_per_second"] * job.threads)
+            return assumed["other_job"] + rows / (self.translated_rows.value * job.threads)
         return 0.0 if not job.outputs else assumed["other_job"]
 
     @property
@@ -254,7 +283,8 @@ class Forecast:
     def _pace(self, job: Job) -> tuple[float, Mapping, float]:
         """What the pace of a job's calls depends on: tokens a call, the settings of its judge, seconds a call."""
         judge = json.loads(job.params["judge"])
-        return sum(self.usage(judge["name"])[:2]), judge, self.assumed["judge"]["seconds"]
+        tried = self._tried.get(f"judge/{judge['name']}", self.assumed["judge"])
+        return sum(self.usage(judge["name"])[:2]), judge, tried["seconds"]
 
     def calls(self, job: Job) -> int:
         """Calls of a judge, one per rating; retries of replies without a rating are not included."""
@@ -320,10 +350,10 @@ class Forecast:
 
 
 def source_summary(numbers: Iterable[Number]) -> str:
-    """Whether numbers were counted, measured or assumed, and how many of each, in words."""
+    """Whether numbers were counted, measured, tried or assumed, and how many of each, in words."""
     found: dict[str, int] = {}
     for number in numbers:
         found[number.source] = found.get(number.source, 0) + 1
     if len(found) == 1:
         return next(iter(found))
-    return ", ".join(f"{found[name]} {name}" for name in (COUNTED, MEASURED, ASSUMED) if name in found)
+    return ", ".join(f"{found[name]} {name}" for name in (COUNTED, MEASURED, TRIED, ASSUMED) if name in found)

@@ -8,15 +8,13 @@ from typing import Any, NamedTuple
 
 from basics.errors import InputError
 from basics.kinds import fields_fault
-from basics.reading import read_json
 from basics.settings import read_object
 from basics.writing import write_text
 from planning import estimates
-from planning.trials import failed_file
+from planning.findings import findings_of
 from reporting.costs import short_number
 from reporting.markdown import ABSENT, escape_markdown, markdown_table
 
-FINDINGS = {"ok": bool, "line": str, "step": str, "measured": dict, "seconds": dict, "node": dict}
 ABOUT = {"results": str, "kinds": dict, "downloads": list, "assumed": dict, "needed": dict, "parameters": dict}
 GIB, GB = 2**30, 1e9
 NOT_RUN = "has not been tried: a job before it has failed, or it was not submitted; see above, or its log"
@@ -43,20 +41,10 @@ class Kind(NamedTuple):
         return self.found["line"] if self.found else NOT_RUN
 
 
-def read_findings(folder: Path, name: str) -> dict[str, Any] | None:
-    """What a job of the preflight has found, be it a success or not; None if it did not begin. Raises InputError for a
-    damaged file."""
-    path = folder / f"{name}.json"
-    for file in (path, failed_file(path)):
-        if file.exists():
-            return read_json(file, FINDINGS, "remove it, and run the preflight again")
-    return None
-
-
 def read_kinds(about: Mapping) -> list[Kind]:
     """All kinds, with what was found out about them."""
     folder = Path(about["results"]) / "preflight"
-    return [Kind(name, asks, read_findings(folder, name)) for name, asks in about["kinds"].items()]
+    return [Kind(name, asks, findings_of(folder / f"{name}.json")) for name, asks in about["kinds"].items()]
 
 
 # ---- what was measured, beside what was assumed

@@ -20,17 +20,13 @@ from typing import Any
 
 from basics.errors import InputError, system_fault
 from basics.writing import write_json
+from planning.findings import failed_file
 from planning.node import check_room, check_temporary, node_facts
 from serving.server import end_with_parent
 
 SECONDS = 540.0  # for all steps, within the ten minutes of the job
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL for a step whose time is up
 KILLED = 128  # exit statuses from here are signals, as a shell reports them
-
-
-def failed_file(output: Path) -> Path:
-    """The file of the findings of a job that has not succeeded; `output` is that of one that has."""
-    return output.with_name(f"{output.name.removesuffix('.json')}.failed.json")
 
 
 class Unexplained(InputError):
@@ -62,9 +58,10 @@ class Trial:
     def step(self, name: str) -> Generator[None]:
         """Within the block, what goes wrong is said to be of this step."""
         self._step, began = name, time.monotonic()
-        self.note(f"{name}: ended without a word, as if killed: for its memory or time? See the job's log, and sacct")
-        print(f"-- {name}", file=sys.stderr, flush=True)
+        silent = f"{name}: ended without a word, as if killed: for its memory or time? See the job's log, and sacct"
         try:
+            self.note(silent)
+            print(f"-- {name}", file=sys.stderr, flush=True)
             yield
         except InputError as fault:
             raise InputError(f"{name}: {fault}") from None
