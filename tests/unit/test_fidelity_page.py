@@ -32,6 +32,7 @@ HEADINGS = [
 NO_RESULT = {  # keys of config.yaml on which no score, figure or claim depends: by first part, or in full
     "experiment": "where results go",
     "note": "a remark on figures",
+    "trackers": "where losses are shown",
     "runs": "which results are waited for",
     "check_judges": "asks before the start",
     "check_submissions": "asks before the start",

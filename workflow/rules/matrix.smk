@@ -25,12 +25,15 @@ from study.tokens import Tokens
 from study.trainings import Trainings
 from study.translations import Translations
 from study.wildcards import one_of
+from training.trackers import TRACKERS
 
 RESULTS = f"results/{config['experiment']}"  # for parameters, in which Snakemake does not expand <results>
 LANGUAGE_TABLE = "resources/languages.yaml"
 LANGUAGES = read_table(LANGUAGE_TABLE)
 
-os.environ[SWITCH] = config["compute"]["start"]  # for programs; no result depends on it
+# For programs; no result depends on these.
+os.environ[SWITCH] = config["compute"]["start"]
+os.environ[TRACKERS] = " ".join(config["trackers"])
 
 SITE = Site(site_or_exit())
 MATRIX = Matrix(config)

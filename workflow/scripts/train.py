@@ -49,6 +49,7 @@ from training import trainer as training
 from training.examples import Examples, load_tokens, rehearsal_rows
 from training.instruments import Interruption
 from training.settings import Settings, check_method
+from training.trackers import check_trackers, wanted
 
 SHORTER = "lower tokenize.max_length"
 REHEARSED_STEPS = 2  # during all of the second one, the optimizer's state is in memory
@@ -56,6 +57,7 @@ REHEARSED_STEPS = 2  # during all of the second one, the optimizer's state is in
 
 def check_input(method: str, settings: Settings, modules: list[str], model: Path) -> None:
     """Raise InputError if the settings do not suit the method, or the model lacks a module to adapt."""
+    check_trackers(wanted())
     present = language_models.layer_modules(model)  # this also reads the header of every weights file
     try:
         check_method(method, settings)

@@ -27,6 +27,7 @@ from study.references import check_references
 from study.released import check_released
 from study.schema import check_schema, refuse_unusable
 from study.short_forms import expanded
+from training.trackers import check_trackers
 
 
 def check_configuration(config: Mapping) -> None:
@@ -43,6 +44,7 @@ def check_configuration(config: Mapping) -> None:
     check_methods(study)
     check_models(study)
     check_compute(study)
+    check_trackers(study["trackers"])
     check_templates(study)
     check_plan(study)
     check_trainings(study)

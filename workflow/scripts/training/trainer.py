@@ -8,6 +8,7 @@ from training import ranks
 from training.examples import Examples, collate
 from training.instruments import Clock, Interruption, Work
 from training.steps import StepSampler
+from training.trackers import run_name, trackers_of
 
 if TYPE_CHECKING:
     from training.step_trainer import StepTrainer
@@ -51,7 +52,7 @@ def prepare_deepspeed() -> None:
     sys.modules["deepspeed.comm.torch"].__dict__["build_shm_op"] = lambda: None
 
 
-def training_arguments(settings, folder: Path, sampler: StepSampler, on_cpu: bool):
+def training_arguments(settings, folder: Path, sampler: StepSampler, on_cpu: bool, curve: Path | None):
     """The Trainer's arguments for these settings. The sampler makes the micro-batches, which may be of any size."""
     from transformers import TrainingArguments
 
@@ -87,7 +88,8 @@ def training_arguments(settings, folder: Path, sampler: StepSampler, on_cpu: boo
         ddp_backend="gloo" if on_cpu and ranks.RANKS > 1 else None,
         use_cpu=on_cpu,
         disable_tqdm=True,
-        report_to=[],
+        report_to=trackers_of(curve) if curve else [],
+        run_name=run_name(curve) if curve else None,
     )
 
 
@@ -102,7 +104,7 @@ def make_trainer(
 ) -> "StepTrainer":
     """A Trainer that takes the steps of a StepSampler and computes the exact validation loss.
 
-    Checkpoints go to `folder`, and the losses to the file `curve`.
+    Checkpoints go to `folder`, and the losses to the file `curve` and to the services that are asked for (trackers.py).
     """
     import torch
     from torch.utils.data import DataLoader
@@ -119,7 +121,7 @@ def make_trainer(
     sampler = StepSampler(train.lengths, settings.batch, epochs=settings.epochs, order=settings.order, **common)
     # A single "step" of all rows.
     validation_sampler = StepSampler(validation.lengths, len(validation), order="random", **common)
-    arguments = training_arguments(settings, folder, sampler, on_cpu)
+    arguments = training_arguments(settings, folder, sampler, on_cpu, curve)
     work, clock = Work(model), Clock()
     callback = TrainingCallback(sampler, interruption, work, clock, curve)
     loaders = loader(train, sampler), loader(validation, validation_sampler)
