@@ -2,11 +2,24 @@
 #
 # in   config/config.yaml of the folder where Snakemake runs, or else of the code
 # out  links, in the folder where Snakemake runs, to what commands name by its path within the code
+#      .snakemake/code/<commit>/   all files of a module from GitHub or GitLab
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
-CODE = Path(workflow.current_basedir.get_path_or_uri(secret_free=False)).parents[1]
+CODE = workflow.current_basedir.join("../..")
+if hasattr(CODE, "hosted_repo"):  # a module from GitHub or GitLab, of which Snakemake fetches the rules and has a clone
+    CLONE, COMMIT = CODE.hosted_repo.repo, CODE.hosted_repo.repo.commit(CODE.ref).hexsha
+    CODE = Path(".snakemake", "code", COMMIT).absolute()
+    if not CODE.exists():
+        CODE.parent.mkdir(parents=True, exist_ok=True)
+        PART = tempfile.mkdtemp(dir=CODE.parent)
+        CLONE.clone(PART, no_checkout=True).git.checkout(COMMIT)
+        os.rename(PART, CODE)
+else:
+    CODE = Path(CODE.get_path_or_uri(secret_free=False))
 sys.path.insert(0, str(CODE / "workflow/scripts"))
 
 from basics.workplace import link_code_or_exit

@@ -21,8 +21,6 @@ import string
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-import regex
-
 from basics.errors import InputError
 from basics.reading import read_text
 
@@ -34,7 +32,7 @@ ENDS = "\nQ:"  # where a base model goes on with a question of its own
 PUNCTUATION = str.maketrans("—", " ", string.punctuation + "،")
 
 # Japanese words, of which two characters are one: a segmenter as theirs, MeCab, needs a dictionary of 250 MB.
-JAPANESE = regex.compile(
+JAPANESE = (
     r"(?V1)[\p{Han}\p{Hiragana}\p{Katakana}ー]{1,2}|[[\p{L}\p{M}]--[\p{Han}\p{Hiragana}\p{Katakana}ー]]+|\p{N}+|[^\w\s]"
 )
 
@@ -52,7 +50,11 @@ def words_of(line: str, scripts: Collection[str]) -> list[str]:
         import rjieba  # jieba's algorithm and dictionary
 
         return rjieba.cut(line)
-    return JAPANESE.findall(line) if "Jpan" in scripts else line.split()
+    if "Jpan" in scripts:
+        import regex  # here, since the Snakefile imports this module, and may run where there is only Snakemake
+
+        return regex.findall(JAPANESE, line)
+    return line.split()
 
 
 def lines_to_judge(response: str, scripts: Collection[str]) -> list[str]:

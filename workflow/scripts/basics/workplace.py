@@ -4,6 +4,7 @@ from pathlib import Path
 
 from basics.errors import InputError, exit_in_one_line
 
+FETCHED = ".snakemake/code"  # where workflow/rules/code.smk puts the code of a module that Snakemake has fetched
 LINKED = ("workflow/scripts", "workflow/schemas", "resources", ".venv-bergamot", ".venv-vllm", ".venv-vllm-cpu")
 
 
@@ -20,8 +21,9 @@ def link_code(code: Path) -> None:
         link, target = here / name, code / name
         if not target.exists():
             continue
-        if link.is_symlink() and not link.exists():
-            link.unlink()  # the code has been moved
+        moved = not link.exists() or (here.resolve() / FETCHED in link.resolve().parents and not link.samefile(target))
+        if link.is_symlink() and moved:
+            link.unlink()  # the code is elsewhere now, or the module names another release
         if not link.exists():
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(target)
