@@ -48,6 +48,15 @@ def test_every_job_runs_in_the_image_with_the_options_of_the_site(house):
     assert "software environment definition has changed since last execution" in outside.stdout
 
 
+def test_an_image_in_the_folder_of_results_counts_before_that_of_the_code(house):
+    other = house / "other"
+    (other / "envs").mkdir(parents=True)
+    (other / "envs/better-alpaca.sif").touch()
+    said = run(house, "--directory", str(other), "--software-deployment-method", "apptainer")
+    assert said.returncode == 0, said.stderr[-2000:]
+    assert all(f" {other}/envs/better-alpaca.sif bash" in call for call in (house / "calls").read_text().splitlines())
+
+
 def test_nothing_is_made_again_and_no_image_is_wanted_without_the_option(house):
     assert run(house).returncode == 0 and not (house / "calls").exists()
     again = snakemake("--profile", "profiles/local", *DEMO, "--dry-run", "--", TARGET, directory=house)

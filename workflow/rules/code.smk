@@ -6,7 +6,6 @@
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 CODE = workflow.current_basedir.join("../..")
@@ -14,12 +13,11 @@ if hasattr(CODE, "hosted_repo"):  # a module from GitHub or GitLab, of which Sna
     CLONE, COMMIT = CODE.hosted_repo.repo, CODE.hosted_repo.repo.commit(CODE.ref).hexsha
     CODE = Path(".snakemake", "code", COMMIT).absolute()
     if not CODE.exists():
-        CODE.parent.mkdir(parents=True, exist_ok=True)
-        PART = tempfile.mkdtemp(dir=CODE.parent)
+        PART = f"{CODE}.{os.getpid()}"
         CLONE.clone(PART, no_checkout=True).git.checkout(COMMIT)
         os.rename(PART, CODE)
 else:
-    CODE = Path(CODE.get_path_or_uri(secret_free=False))
+    CODE = Path(os.path.abspath(CODE.get_path_or_uri(secret_free=False)))
 sys.path.insert(0, str(CODE / "workflow/scripts"))
 
 from basics.workplace import link_code_or_exit
@@ -30,5 +28,8 @@ link_code_or_exit(CODE)
 configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str(CODE / "config/config.yaml")
 
 
-# With --software-deployment-method apptainer; envs/apptainer.def makes it.
-container: str(CODE / "envs/better-alpaca.sif")
+# With --software-deployment-method apptainer; envs/apptainer.def makes it, for this folder or with the code.
+IMAGE = "envs/better-alpaca.sif"
+
+
+container: str((Path.cwd() if Path(IMAGE).exists() else CODE) / IMAGE)
