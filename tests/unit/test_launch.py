@@ -95,3 +95,21 @@ def test_an_interface_that_a_node_lacks_is_told_with_those_that_it_has(two_nodes
     assert re.fullmatch(
         r"error: NCCL_SOCKET_IFNAME is '=ib7', but \S+ has no such network interface; it has .*\blo\b.*\n", run.stderr
     )
+
+
+def test_a_signal_that_srun_would_kill_the_ranks_for_reaches_it_as_another(tmp_path, monkeypatch):
+    """At SIGTERM, a real srun (22.05) says "forcing job termination"; tests/slurm sends one to a training."""
+    srun = tmp_path / "srun"
+    srun.write_text(
+        f"#!{sys.executable}\nimport signal\n"
+        "for number in (signal.SIGTERM, signal.SIGUSR1): signal.signal(number, lambda *_: None)\n"
+        "print('up', flush=True)\n"
+        "print(signal.sigwait([signal.SIGTERM, signal.SIGUSR1]).name, flush=True)\n"
+    )
+    srun.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    command = [sys.executable, str(tiny.SCRIPTS / "launch.py"), "--ranks", "1", "--nodes", "2", "rank.py"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "up\n"
+    process.terminate()
+    assert process.communicate(timeout=30)[0] == "SIGUSR1\n" and process.returncode == 0

@@ -35,6 +35,11 @@ def forward_signal(number: int, frame: object) -> None:
         rank.send_signal(number)
 
 
+def forward_to_srun(number: int, frame: object) -> None:
+    """Have srun forward it to the launchers of all nodes, as SIGUSR1: at SIGTERM, srun would kill them."""
+    forward_signal(signal.SIGUSR1, frame)
+
+
 def interface_of_choice() -> str | None:
     """The network interface of this machine that NCCL_SOCKET_IFNAME names, as NCCL reads it: a list of beginnings of
     names, or of whole names after "=". None if it is not set, or only says which not to use.
@@ -72,7 +77,7 @@ def options_of_interface(interface: str) -> list[str]:
 def start_on_nodes(nodes: int, ranks: int, command: list[str]) -> int:
     """Start this launcher on each node of the Slurm job in which it runs, and return the highest exit status.
 
-    This node is the rendezvous: a job's script runs on the first of its nodes. srun forwards the signals it receives.
+    This node is the rendezvous: a job's script runs on the first of its nodes.
     """
     if not shutil.which("srun"):
         sys.exit("error: --nodes: there is no srun here; several nodes are for a Slurm job")
@@ -102,7 +107,7 @@ def main() -> None:
     if not arguments.command:
         parser.error("name a program to start")
     for number in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, forward_signal)
+        signal.signal(number, forward_signal if arguments.nodes == 1 else forward_to_srun)
     if arguments.nodes > 1:
         sys.exit(start_on_nodes(arguments.nodes, arguments.ranks, arguments.command))
 
