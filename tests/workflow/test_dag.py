@@ -410,6 +410,16 @@ def test_the_preflight_of_the_paper_is_one_job_of_each_kind_and_downloads_no_mor
     assert '"zero_stage": 3' in large and '"micro_batch_tokens": "auto"' in large
 
 
+def test_a_preflight_of_released_models_tries_their_answers(paper, tmp_path):
+    jobs = dry_run("--configfile", str(models_at(tmp_path, paper, ["lora", "full"])), "--", "preflight")
+    made = counts(jobs)
+    assert "preflight_training" not in made and "preflight_translation" not in made
+    tried = [job.command for job in jobs if job.rule == "preflight_answers"]
+    named = re.findall(r"preflight/respond/(\S+)\.json", " ".join(tried))
+    assert sorted(named) == ["full/bloom-1b1", "full/bloom-3b", "full/bloom-7b1", "lora/bloom-3b", "lora/pythia-12b"]
+    assert made["fetch_tuned"] == 5
+
+
 def test_a_preflight_of_several_nodes_and_of_a_judge_at_an_api(tmp_path):
     row = {"up_to": 13, "ranks": 16, "memory": "480GB", "runtime": "36h", "zero_stage": 3}
     (tmp_path / "nodes.json").write_text(json.dumps({"compute": {"full": [row]}}))

@@ -51,7 +51,7 @@ def test_a_rule_whose_programs_use_gpus_asks_for_them_as_the_site_wants():
     asking = {rule: body for _, rule, body in RULES if "**SITE.on_gpus(" in body}
     assert not [rule for _, rule, body in RULES if re.search(r"^ +gpu=", body, flags=re.MULTILINE)]
     told = {rule for rule, body in asking.items() if "--accelerator {params.accelerator:q}" in body}
-    assert told == {"micro_batch", "train", "respond", "preflight_training"}
+    assert told == {"micro_batch", "train", "respond", "preflight_training", "preflight_answers"}
     assert asking.keys() - told == {
         *("micro_batch_on_nodes", "train_on_nodes"),
         *("judge_on_gpu", "judge_controls_on_gpu"),

@@ -4,6 +4,7 @@
 # in   <results>/bases/{model}/, <results>/tokenizers/{family}/, the prompt templates; for the page, all findings
 # out  <results>/preflight/train/{method}/{model}.json   whether it went well; the device, the bandwidth of the ranks,
 #                                                        tokens/s, MFU, memory, a checkpoint, answers/s; the node
+#      <results>/preflight/respond/{method}/{model}.json the same without the training, of a released model
 #      <results>/preflight.md                            ok, or what to do, for each kind; measured against assumed
 # A job that does not go well leaves its findings in {model}.failed.json: it has failed, and is tried again when asked.
 # The other kinds are in preflight_services.smk. Their files are in {model}.trial/ meanwhile.
@@ -69,6 +70,41 @@ use rule preflight_training as preflight_training_on_nodes with:
 
 
 ruleorder: preflight_training_on_nodes > preflight_training
+
+
+# Of tuned models that are not trained here, the answers are tried alone.
+rule preflight_answers:
+    input:
+        base=ancient(BASES.model),
+        base_content=BASES.model_content,
+        model=PREFLIGHT.released,
+        tokenizer=ancient(BASES.tokenizer),
+        template=ancient(ANSWERS.template),
+    output:
+        "<results>/preflight/respond/{method}/{model}.json",
+    log:
+        "<logs>/preflight/respond/{method}/{model}.log",
+    wildcard_constraints:
+        method=one_of(TRAININGS.methods_from("released")),
+    retries: 0
+    conda:
+        "../../envs/main.yaml"
+    threads: COMPUTE.cores_of_rank
+    resources:
+        **SITE.on_gpus(COMPUTE.gpus(1), warned=False),
+        mem_mb=COMPUTE.memory_of_node,
+        runtime=PREFLIGHT.minutes,
+    params:
+        code=code_of("preflight_answers", "preflight_ranks", "respond", "merge_adapter"),
+        method=TRAININGS.base_method,
+        respond=ANSWERS.settings,
+        accelerator=COMPUTE.accelerator,
+        hosts=PREFLIGHT.hosts(SOURCES, DOWNLOADED),
+    shell:
+        "exec python workflow/scripts/preflight_answers.py --method {params.method:q} --base {input.base:q}"
+        " --model {input.model:q} --tokenizer {input.tokenizer:q} --template {input.template:q}"
+        " --respond {params.respond:q} --accelerator {params.accelerator:q} --hosts {params.hosts:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 # The page is no output: it is made, too, where it says that something is to be done, and this job fails.

@@ -91,7 +91,7 @@ def device_memory(forecast: Forecast, job: Job) -> Number:
     """Bytes of device memory that a training uses: its peak if it is done or was tried, else without activations."""
     if record := forecast.records.get(job):
         return Number(record["peak_memory"], MEASURED)
-    if (tried := forecast.tried(job)) and tried["model"] == job.wildcards["model"]:
+    if tried := forecast.tried(job, itself=True):
         return Number(tried["peak_memory"], TRIED)
     parameters, settings, devices = forecast.parameters(job), forecast.settings(job), forecast.devices(job)
     return Number(estimates.weights_in_training(parameters, settings, devices), ASSUMED)

@@ -29,7 +29,7 @@ TENSOR = {"nccl": 2**28, "gloo": 2**24}  # bytes
 ROUNDS = 5
 PIECE, READ_WITHIN = 2**24, 60.0  # bytes at a time, seconds
 DRIVERS = ("/proc/driver/nvidia/version", "/sys/module/amdgpu/version")
-BUSY = 0.9  # of a GPU's memory is free, or somebody else uses it
+OWN = (0.1, 2**30)  # share and bytes of a GPU's memory that this program and the driver take; more is somebody else's
 
 
 def driver_version() -> str | None:
@@ -51,7 +51,7 @@ def device_facts() -> dict:
         return facts | {"device": "cpu", "memory": None, "free_memory": None, "bf16": True}
     torch.cuda.set_device(ranks.LOCAL_RANK)
     free, memory = torch.cuda.mem_get_info()
-    if free < BUSY * memory:
+    if memory - free > max(OWN[0] * memory, OWN[1]):
         raise ranks.RankError(
             f"GPU {ranks.LOCAL_RANK} of {socket.gethostname()} has {free / 2**30:.1f} of {memory / 2**30:.1f} GiB free:"
             " another program uses it; ask for GPUs of your own (gpu_options: --exclusive in site.yaml), or tell your"

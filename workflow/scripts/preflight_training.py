@@ -12,7 +12,7 @@ After -- comes the command line of the training, without --settings, --tokens an
     resume       it goes on from there, and must have the same losses
     answers      two batches of questions, with --respond, the decoding of the run
 
-Findings (planning/trials.py) have in `measured`: method, model, ranks, what preflight_ranks.py found, parameters,
+Findings (planning/trials.py) have in `measured`: what preflight_ranks.py found, ranks, parameters,
 micro_batch_tokens, tokens_per_second (of all ranks, without the first step if that leaves a second), mfu, peak_memory
 (of a rank), start_up and checkpoint (seconds), answers_per_second, answer (one of them).
 """
@@ -31,31 +31,21 @@ from typing import NamedTuple
 
 from basics.command_line import command_line, positive
 from basics.errors import InputError
-from basics.reading import read_json, read_jsonl
+from basics.reading import read_json
 from basics.settings import read_object
-from basics.writing import write_jsonl
-from planning.trials import Trial, Unexplained, trial
+from planning.estimates import WARNING
+from planning.model_trials import MEET_WITHIN, PROGRAMS, TriedModel, answer, meet, ranks_of
+from planning.trials import Trial, trial
 from training.examples import recipe_features, rehearsal_rows
 from training.flops import peak_flops
 from training.ranks import INTERRUPTED
 from training.saving import TOLERANCE
 
-PROGRAMS = Path(__file__).parent
 STEPS = 3
 ROUNDS = 4  # micro-batches of a rank in a step, at most: enough to hide what a step takes besides
 SEARCH = 150  # seconds after which no larger micro-batch is tried
 SIGNALS = 3  # attempts to send the signal before a very short training ends
-LEAST = 8  # answers
-QUESTIONS = [
-    "What is the capital of France?",
-    "Write a short poem about the sea.",
-    "How many legs does a spider have?",
-    "Explain why the sky is blue.",
-    "Name three kinds of fruit, and say what each tastes like.",
-    "Give me advice on how to learn a language.",
-    "Which river flows through London?",
-    "Describe your favourite season in two sentences.",
-]
+IN_TIME = 0.8  # of the time between signal and limit
 
 
 class Kind(NamedTuple):
@@ -71,11 +61,10 @@ class Kind(NamedTuple):
         return self.training[self.training.index(name) + 1]
 
     @property
-    def ranks(self) -> int:
-        """Ranks on all nodes."""
-        given = [name for name in ("--ranks", "--nodes") if name in self.launcher]
-        count = [int(self.launcher[self.launcher.index(name) + 1]) for name in given]
-        return math.prod(count)
+    def model(self) -> TriedModel:
+        accelerator = self.option("--accelerator") if "--accelerator" in self.training else None
+        base, tokenizer = Path(self.option("--model")), Path(self.option("--tokenizer"))
+        return TriedModel(self.option("--method"), base, tokenizer, accelerator)
 
 
 def split_command(command: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -85,42 +74,6 @@ def split_command(command: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 # ---- the steps
-
-
-def meet(here: Trial, kind: Kind, within: float) -> None:
-    """The ranks and what they see, within so many seconds. Raises InputError if some do not come, or if bf16 is asked
-    for and they have none."""
-    arrived, output = here.folder / "arrived", here.folder / "ranks.json"
-    arrived.mkdir()
-    options = ["--model", kind.option("--model"), "--arrived", arrived, "--output", output]
-    options += ["--accelerator", kind.option("--accelerator")] if "--accelerator" in kind.training else []
-    with here.step("ranks"):
-        try:
-            here.run([*kind.launcher, PROGRAMS / "preflight_ranks.py", *options], "ranks.log", within=within)
-        except Unexplained as fault:
-            absent = who_is_missing(arrived, kind.ranks)
-            raise InputError(f"{absent}; {fault}" if absent else str(fault)) from None
-        found = read_json(output)
-        if kind.settings["precision"] == "bf16" and not found["bf16"]:
-            raise InputError(
-                f"{found['device']} has no bf16; set precision: fp32 (config: train, respond), or use other GPUs"
-            )
-    here.measured |= found
-
-
-def who_is_missing(arrived: Path, ranks: int) -> str:
-    """What is known of ranks that did not start, or did not meet; empty for a single one."""
-    if ranks == 1:
-        return ""
-    came = {int(path.name): path.read_text(encoding="utf-8") for path in arrived.iterdir() if path.name.isdecimal()}
-    remedy = "see that nodes reach each other by the interface that NCCL_SOCKET_IFNAME names (environment in site.yaml)"
-    if not came:
-        return f"none of {ranks} ranks started, so their nodes have not met: {remedy}"
-    missing = [rank for rank in range(ranks) if rank not in came]
-    nodes = ", ".join(sorted(set(came.values())))
-    if missing:
-        return f"{len(came)} of {ranks} ranks started (on {nodes}), without rank {missing[0]}: {remedy}"
-    return f"all {ranks} ranks started (on {nodes}), but did not end well together: {remedy}"
 
 
 def find_micro_batch(here: Trial, kind: Kind, known: Path | None, memory: int) -> int:
@@ -155,7 +108,7 @@ def train_options(here: Trial, name: str, settings: Mapping) -> list[object]:
 
 def train(here: Trial, kind: Kind, tokens: int) -> None:
     """Three trainings: whole, stopped by a signal, and resumed. Raises InputError if the losses differ."""
-    rows = max(1, tokens // kind.length) * kind.ranks
+    rows = max(1, tokens // kind.length) * ranks_of(kind.launcher)
     settings = kind.settings | {
         "micro_batch_tokens": tokens,
         "epochs": 1,
@@ -169,7 +122,13 @@ def train(here: Trial, kind: Kind, tokens: int) -> None:
         here.measured |= speed(record, here.folder / "whole.csv")
         here.measured["start_up"] = round(seconds - record["seconds"], 1)
     with here.step("signal"):
-        here.measured["checkpoint"] = stop_by_signal(here, [*command, *train_options(here, "stopped", settings)])
+        took = stop_by_signal(here, [*command, *train_options(here, "stopped", settings)])
+        here.measured["checkpoint"] = took
+        if took > IN_TIME * WARNING:
+            raise InputError(
+                f"a step and a checkpoint took {took:.0f} s, and a training has {WARNING} s from the signal to its time"
+                " limit: have results on a faster disk, or a runtime that is long enough (make plan)"
+            )
     with here.step("resume"):
         here.run([*command, *train_options(here, "stopped", settings)], "resumed.log")
         resumed = read_json(here.folder / "stopped" / "training.json")
@@ -222,44 +181,6 @@ def check_losses(whole: Mapping, resumed: Mapping, precision: str) -> None:
             raise InputError(f"step {step}: the loss is {again:.5f}, but {loss:.5f} without an interruption")
 
 
-def answer(here: Trial, kind: Kind, arguments: argparse.Namespace) -> None:
-    """Two batches of answers by the model that has been trained: the time of the second is their pace."""
-    settings, model, method = read_object(arguments.respond), here.folder / "whole", kind.option("--method")
-    batch = max(LEAST, settings["batch"])
-    prompts, journal, output = (here.folder / name for name in ("prompts.jsonl", "journal.jsonl", "answers.jsonl"))
-    questions = (f"{QUESTIONS[number % len(QUESTIONS)]} ({number + 1})" for number in range(2 * batch))
-    write_jsonl(prompts, ({"id": str(number), "prompt": question} for number, question in enumerate(questions)))
-    base = kind.option("--model")
-    with here.step("answers"):
-        if method == "lora" and settings.get("serve"):
-            merged = here.folder / "merged"
-            options = ["--base", base, "--adapter", model, "--precision", settings["precision"], "--output", merged]
-            here.run([PROGRAMS / "merge_adapter.py", *options], "merge.log")
-            model, method = merged, "full"
-        options = ["--method", method, "--base", base, "--model", model, "--tokenizer", kind.option("--tokenizer")]
-        options += ["--template", arguments.template, "--prompts", f"en={prompts}", "--settings", json.dumps(settings)]
-        options += ["--accelerator", kind.option("--accelerator")] if "--accelerator" in kind.training else []
-        options += ["--journal", journal, "--output", output, "--metadata", here.folder / "answers.json"]
-        with here.started([PROGRAMS / "respond.py", *options], "answers.log") as process:
-            began = time_of_first(here, journal, process)
-            here.wait(process, "answers.log")
-        rows = read_jsonl(output, {"response": str})
-        first = 1 if settings.get("serve") else batch  # a server's answers come one by one
-        seconds = max(journal.stat().st_mtime - began, 1e-3)
-        here.measured["answers_per_second"] = round((len(rows) - first) / seconds, 3)
-        here.measured["answer"] = next((row["response"] for row in rows if row["response"]), "")[:200]
-
-
-def time_of_first(here: Trial, journal: Path, process) -> float:
-    """When the first answers were written."""
-    while process.poll() is None:
-        here.left()
-        if journal.exists() and journal.stat().st_size:
-            return journal.stat().st_mtime
-        time.sleep(0.02)
-    return journal.stat().st_mtime if journal.exists() else time.time()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", required=True, metavar="JSON", help="of train.py")
@@ -271,9 +192,9 @@ def main() -> None:
     parser.add_argument(
         "--meet-within",
         type=float,
-        default=150.0,
+        default=MEET_WITHIN,
         metavar="SECONDS",
-        help="in which all ranks must have started, met and read the weights (default: 150)",
+        help=f"in which all ranks must have started, met and read the weights (default: {MEET_WITHIN:.0f})",
     )
     parser.add_argument("--hosts", nargs="*", default=[], help="hosts of downloads, which are tried")
     parser.add_argument("--output", required=True, type=Path, help="JSON: the findings")
@@ -281,12 +202,11 @@ def main() -> None:
     arguments = parser.parse_args()
     kind = Kind(*split_command(arguments.command), read_object(arguments.settings), arguments.length)
     with trial(arguments.output, arguments.hosts) as here:
-        here.measured |= {"method": kind.option("--method"), "model": Path(kind.option("--model")).name}
-        meet(here, kind, arguments.meet_within)
+        meet(here, kind.launcher, kind.model, kind.settings["precision"], arguments.meet_within)
         tokens = find_micro_batch(here, kind, arguments.micro_batch, arguments.memory)
         here.measured["micro_batch_tokens"] = tokens
         train(here, kind, tokens)
-        answer(here, kind, arguments)
+        answer(here, kind.model, here.folder / "whole", arguments.template, read_object(arguments.respond))
     print(f"{arguments.output}: ok, {here.measured['tokens_per_second']:,.0f} tokens/s", file=sys.stderr)
 
 

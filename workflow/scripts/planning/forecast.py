@@ -174,12 +174,14 @@ class Forecast:
         near = [model for model in models if model in self.config["models"] and distance(model) <= math.log(NEAR)]
         return min(near, key=distance, default=None)
 
-    def tried(self, job: Job) -> Mapping | None:
-        """What the preflight has measured of the training and the answers of a model of nearly that size, by the method
-        of a job; None if it has not."""
-        kinds = [kind.split("/")[1:] for kind in self._tried if kind.startswith("train/")]
-        model = self._nearest(job, [model for method, model in kinds if method == job.run[0]])
-        return self._tried[f"train/{job.run[0]}/{model}"] if model else None
+    def tried(self, job: Job, itself: bool = False) -> Mapping | None:
+        """What the preflight has measured of a model of nearly the size of a job's, or of that very model, by the same
+        method: its training and answers; None if it has not."""
+        kinds = {
+            kind.split("/")[2]: found for kind, found in self._tried.items() if kind.split("/")[1:2] == [job.run[0]]
+        }
+        model = job.run[1] if itself else self._nearest(job, kinds)
+        return kinds.get(model) if model else None
 
     def start_up(self, job: Job) -> float:
         """Seconds that a training or a job of rule respond takes besides."""

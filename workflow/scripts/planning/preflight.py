@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from basics.errors import InputError
+from basics.errors import InputError, exit_in_one_line
 from basics.kinds import fields_fault
 from basics.settings import read_object
 from basics.writing import write_text
@@ -54,7 +54,13 @@ def measured_and_assumed(kind: Kind, about: Mapping) -> tuple[str, str]:
     """Both in words, with what there is."""
     if kind.found is None:
         return ABSENT, ABSENT
-    describe = {"train": _training, "translate": _translation, "judge": _judge, "identify": _identifier}
+    describe = {
+        "train": _training,
+        "respond": _training,
+        "translate": _translation,
+        "judge": _judge,
+        "identify": _identifier,
+    }
     measured, assumed = describe[kind.name.partition("/")[0]](kind, kind.found["measured"], about)
     return "; ".join(measured) or ABSENT, "; ".join(assumed) or ABSENT
 
@@ -71,6 +77,7 @@ def _training(kind: Kind, m: Mapping, about: Mapping) -> tuple[list[str], list[s
         measured.append(
             f"{m['peak_memory'] / GIB:.1f}{limit} GiB with {m['micro_batch_tokens']:,} tokens a micro-batch"
         )
+    if "start_up" in m:
         measured.append(f"{m['start_up']:.0f} s besides")
         assumed.append(f"{plan['start_up']:.0f} s besides")
     if "checkpoint" in m:
@@ -223,6 +230,7 @@ def write_page(about: Mapping) -> list[str]:
     return faults
 
 
+@exit_in_one_line()
 def report_failure(jobs: Iterable, about: str) -> None:
     """For a workflow that has failed, whose `jobs` are Snakemake's own: the page, if it is a preflight whose page no
     job has made, as some findings are missing."""

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from planning.estimates import checkpoint_bytes, model_bytes
 from study.compute import Compute
 from study.judges import Judges
-from study.matrix import Matrix
+from study.matrix import Matrix, Run
 from study.origins import REGISTRY
 from study.recipes import Recipes
 from study.sources import Sources
@@ -25,8 +25,9 @@ MINUTES = 10  # the time limit of each job, whose program ends before it (planni
 
 
 class Preflight:
-    """The kinds of job of a study's runs, as paths: train/lora/pythia-12b, translate/es, judge/NAME, identify. What is
-    found out about a kind is in the file of that name in <results>/preflight/."""
+    """The kinds of job of a study's runs, as paths: train/lora/pythia-12b, translate/es, judge/NAME, identify; and
+    respond/lora/pythia-12b for a tuned model that is not trained here. What is found out about a kind is in the file of
+    that name in <results>/preflight/."""
 
     minutes = MINUTES
     also_tried = ("preflight_ranks", "micro_batch", "launch", "respond", "merge_adapter")  # programs, with a training
@@ -45,6 +46,7 @@ class Preflight:
         self._translations, self._judges = translations, judges
         here = trainings.methods_from("trained")
         self._runs = [run for run in matrix.runs if run.method in here]
+        self._released = [run for run in matrix.runs if run.method not in here]
         languages = recipes.languages_of(run.recipe for run in self._runs)
         self._engine = [lang for lang in languages if lang != matrix.trained[0] and translations.kind(lang) in ENGINES]
 
@@ -52,9 +54,18 @@ class Preflight:
 
     @property
     def trained(self) -> list[tuple[str, str]]:
-        """Method and model of the training of each kind."""
+        """Method and model of the training of each kind, with its answers."""
+        return self._largest(self._runs)
+
+    @property
+    def answered(self) -> list[tuple[str, str]]:
+        """Method and model of the answers of each kind, of those that are not trained here."""
+        return self._largest(self._released)
+
+    def _largest(self, runs: Iterable[Run]) -> list[tuple[str, str]]:
+        """Of all that have the same base method and row of `compute`, the largest model."""
         billions = {model: entry["billions"] for model, entry in self._config["models"].items()}
-        pairs = list(dict.fromkeys((run.method, run.model) for run in self._runs))
+        pairs = dict.fromkeys((run.method, run.model) for run in runs)
         largest: dict[tuple[str, str], tuple[str, str]] = {}
         for method, model in sorted(pairs, key=lambda pair: -billions[pair[1]]):
             chosen = Chosen(method=method, model=model)
@@ -78,6 +89,7 @@ class Preflight:
         return {
             **{f"translate/{lang}": cores for lang in self.translated},
             **{f"train/{method}/{model}": self._asked(method, model) for method, model in self.trained},
+            **{f"respond/{method}/{model}": self._asked_to_answer(method, model) for method, model in self.answered},
             **{f"judge/{name}": self._asked_by_judge(entry) for name, entry in self._judges.entries.items()},
             "identify": "1 core",
         }
@@ -94,6 +106,15 @@ class Preflight:
         parts += [f"{nodes} nodes"] if nodes > 1 else []
         parts += [f"ZeRO {row['zero_stage']}"] if row.get("zero_stage") else []
         return ", ".join([*parts, f"{row['memory']} a node"])
+
+    def _asked_to_answer(self, method: str, model: str) -> str:
+        memory = self._compute.request(Chosen(method=method, model=model))["memory"]
+        return f"{'1 GPU' if self._compute.accelerator == 'gpu' else '1 CPU rank'}, {memory}"
+
+    def released(self, wildcards: Wildcards) -> str:
+        """The folder of a tuned model that is not trained here, of this method and base model: its first recipe."""
+        run = next(run for run in self._released if (run.method, run.model) == (wildcards.method, wildcards.model))
+        return f"<results>/models/{run.path}"
 
     def _asked_by_judge(self, judge: Mapping) -> str:
         if "serve" not in judge:
