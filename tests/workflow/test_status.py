@@ -224,20 +224,32 @@ def test_a_model_that_was_removed_is_missing_and_one_whose_rule_changed_is_outda
     assert found["n/mono-en"] == ("outdated", "judge", "respond")
 
 
-@pytest.mark.parametrize(("word", "state"), [("RUNNING", "running"), ("PENDING", "queued"), (None, "interrupted")])
-def test_on_a_cluster_slurm_is_asked_what_its_submissions_do(small, word, state):
-    """Snakemake notes the submission in its mark of a job that has begun."""
+TRAINING = "rule_train_wildcards_lora_m_mono-en"  # the comment of its submission
+
+
+@pytest.mark.parametrize(
+    ("noted", "rows", "state"),
+    [
+        ("4711", [("4711", "RUNNING", ".", TRAINING)], "running"),
+        ("4711", [("4711", "PENDING", ".", TRAINING)], "queued"),
+        ("4711", [("4712", "RUNNING", ".", "rule_judge_wildcards_j_lora_m_mono-en")], "interrupted"),
+        (None, [("4711", "RUNNING", ".", TRAINING)], "running"),
+        (None, [("4711", "RUNNING", "..", TRAINING)], "interrupted"),
+        (None, [], "interrupted"),
+    ],
+)
+def test_on_a_cluster_slurm_is_asked_what_its_submissions_do(small, noted, rows, state):
+    """Snakemake notes the submission in its mark of a job that has begun; the Snakemake in it removes that again."""
     assert status(small)["states"] == {"missing": 13}
     process = start(small, train_m_en="hang")
     wait_for(small / "hanging", process)
     kill_group(process)
-    marks = [path for path in (small / ".snakemake/incomplete").rglob("*") if path.is_file()]
-    for mark in marks:
-        mark.write_text(json.dumps({"external_jobid": "4711"}))
+    for mark in (path for path in (small / ".snakemake/incomplete").rglob("*") if path.is_file()):
+        mark.write_text(json.dumps({"external_jobid": noted}))
     squeue = small / "bin" / "squeue"
     squeue.parent.mkdir()
-    says = f"echo '4711|{word}'" if word else "true"
-    squeue.write_text(f"#!/bin/sh\n{says}\n")
+    says = [f"{job}|{word}|1:02|{(small / place).resolve()}|{comment}" for job, word, place, comment in rows]
+    squeue.write_text("\n".join(["#!/bin/sh", "cat <<END", *says, "END"]) + "\n")
     squeue.chmod(0o755)
     result = status(small, PATH=f"{squeue.parent}:{os.environ['PATH']}")
     assert cells(result)["m/mono-en"][0] == state

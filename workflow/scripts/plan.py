@@ -19,12 +19,18 @@ from pathlib import Path
 import yaml
 
 from basics.command_line import command_line
-from basics.paths import REPOSITORY
 from judging.ledger import spent_so_far
 from judging.shutdowns import day_in
 from judging.spending import cost
 from planning import estimates
-from planning.asking import add_target_options, stage_rows, totals_by_stage, workflow_of, write_report
+from planning.asking import (
+    add_profile_option,
+    add_target_options,
+    stage_rows,
+    totals_by_stage,
+    workflow_of,
+    write_report,
+)
 from planning.forecast import ASSUMED, MEASURED, TRIED, Forecast, Number, source_summary
 from planning.jobs import Job, Workflow, calls_left
 from planning.limits import time_advice
@@ -387,8 +393,7 @@ def plan_page(result: Mapping) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_target_options(parser)
-    slurm = REPOSITORY / "profiles" / "slurm"
-    parser.add_argument("--profile", type=Path, default=slurm, metavar="FOLDER", help="its retries and groups apply")
+    add_profile_option(parser, "its retries and groups apply")
     parser.add_argument("--offline", action="store_true", help="ask no judge; so does check_judges: offline")
     options = parser.parse_args(arguments)
 

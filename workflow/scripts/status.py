@@ -4,15 +4,13 @@
   status.py --configfile config/demo.yaml -- figure3         any target of any configuration, as for snakemake
 
 A cell of the matrix is a tuned model: done, or the state of the first job that needs attention, with its stage.
-*running* and *queued*: a process on this machine, or a job in Slurm's queue, works or waits; *failed*: there is a log
-but no output; *interrupted*: Snakemake has recorded the start of the job but not its end, and nothing works on it, as
-after kill -9 or a crash of the machine; *outdated*: the output exists, but what it is made from has changed since;
-*missing*: not begun. Nothing is started or locked, so this can be used while a run is in progress.
+*running* and *queued*: a process on this machine, or a job of this folder in Slurm's queue, works or waits; *failed*:
+there is a log but no output; *interrupted*: Snakemake has recorded the start of the job but not its end, and nothing
+works on it, as after kill -9 or a crash of the machine; *outdated*: the output exists, but what it is made from has
+changed since; *missing*: not begun. Nothing is started or locked, so this can be used while a run is in progress.
 """
 
 import argparse
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum, auto
@@ -23,8 +21,17 @@ from basics.errors import InputError
 from basics.reading import read_jsonl
 from judging.spending import NO_USAGE, USAGE_KINDS, cost, past_usage
 from judging.trial import JOURNAL
-from planning.asking import add_target_options, stage_rows, totals_by_stage, workflow_of, write_report
+from planning.asking import (
+    add_profile_option,
+    add_target_options,
+    stage_rows,
+    totals_by_stage,
+    workflow_of,
+    write_report,
+)
 from planning.jobs import Job, Workflow
+from planning.profile import Profile, read_profile
+from planning.slurm_queue import Submitted, comment_of, queue_of
 from reporting.costs import read_spent, short_number
 from reporting.markdown import ABSENT, markdown_table
 from reporting.order import in_order, method_place, recipe_order
@@ -66,15 +73,18 @@ def command_line_words() -> set[str]:
     return words
 
 
-def submissions(wanted: Iterable[str]) -> dict[str, str]:
-    """Slurm's state of each submission that waits or runs. Raises InputError when Slurm does not answer."""
-    if not set(wanted) or not shutil.which("squeue"):
-        return {}
-    asked = ["squeue", "--me", "--noheader", "--array", "--format=%i|%T"]
-    answer = subprocess.run(asked, capture_output=True, text=True)
-    if answer.returncode:
-        raise InputError(f"squeue: {' '.join(answer.stderr.split())}; try again when Slurm answers")
-    return dict(line.strip().split("|") for line in answer.stdout.splitlines() if "|" in line)
+def queue_if_needed(jobs: Iterable[Job]) -> tuple[list[Submitted], str | None]:
+    """The queue, if a job has begun; and why Slurm does not say, where no job is known to have been submitted.
+
+    Raises InputError when Slurm does not answer and has submissions.
+    """
+    begun = [job for job in jobs if job.begun]
+    try:
+        return queue_of(Path.cwd()) if begun else [], None
+    except InputError as error:
+        if any(job.submitted for job in begun):
+            raise
+        return [], str(error)
 
 
 def is_worked_on(job: Job, words: set[str]) -> bool:
@@ -83,14 +93,25 @@ def is_worked_on(job: Job, words: set[str]) -> bool:
     return any(name in words for file in files for name in (file, file.removesuffix(Path(file).suffix)))
 
 
-def state_of(job: Job, words: set[str], queue: Mapping[str, str]) -> State:
-    """The state of a job."""
+def queue_states(job: Job, queue: Iterable[Submitted], group: str | None) -> set[str]:
+    """Slurm's states of the submissions that a job is in.
+
+    Snakemake notes their ids in its mark of a job, where the Snakemake of the submission removes them once it runs the
+    job (9.27); then Slurm's comment tells, which is the same for all submissions of parts of a group.
+    """
+    if noted := {entry.state for entry in queue if entry.id in job.submitted}:
+        return noted
+    comment = comment_of(group, {}) if group else comment_of(job.rule, job.wildcards)
+    return {entry.state for entry in queue if entry.comment == comment}
+
+
+def state_of(job: Job, words: set[str], queue: Iterable[Submitted], group: str | None) -> State:
+    """The state of a job, which may be in a group of submissions."""
     if not job.left:
         return State.DONE
     if job.begun:
-        queue_states = {queue[submission] for submission in job.submitted if submission in queue}
-        if queue_states:
-            return State.QUEUED if queue_states <= WAITING else State.RUNNING
+        if found := queue_states(job, queue, group):
+            return State.QUEUED if found <= WAITING else State.RUNNING
         return State.RUNNING if is_worked_on(job, words) else State.INTERRUPTED
     if job.outputs and all(Path(output).exists() for output in job.outputs):
         return State.OUTDATED
@@ -194,17 +215,18 @@ def judge_costs(jobs: Iterable[Job], config: Mapping) -> list[dict]:
     return rows
 
 
-def status(workflow: Workflow, targets: Sequence[str]) -> dict:
+def status(workflow: Workflow, targets: Sequence[str], profile: Profile) -> dict:
     """The content of the report, as JSON."""
     words = command_line_words()
-    queue = submissions(submission for job in workflow.jobs for submission in job.submitted)
-    states = {job: state_of(job, words, queue) for job in workflow.jobs}
+    queue, silence = queue_if_needed(workflow.jobs)
+    states = {job: state_of(job, words, queue, profile.group(job)) for job in workflow.jobs}
     runs = any(word.endswith("/snakemake") or word in ("snakemake", "snakemake.cli") for word in words)
     troubled = [job for job in workflow.jobs if states[job] in (State.FAILED, State.INTERRUPTED)]
     return {
         "experiment": workflow.config["experiment"],
         "targets": list(targets) or ["all_figures"],
         "snakemake_runs_here": runs,
+        "slurm_silence": silence,
         "locked": workflow.locked,
         "states": {state: count for state in State if (count := sum(value == state for value in states.values()))},
         "jobs": stage_rows(workflow),
@@ -251,6 +273,8 @@ def status_page(result: Mapping) -> str:
         )
     else:
         activity = "No Snakemake is running in this folder."
+    if silence := result["slurm_silence"]:
+        activity += f" A job on another node is shown as interrupted: Slurm does not answer ({silence})."
     parts += [f"Jobs: {counted}. {activity}"]
     if result["models"]:
         parts.append(markdown_table(matrix_table(result["models"])))
@@ -282,10 +306,11 @@ def cost_lines(result: Mapping) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_target_options(parser)
+    add_profile_option(parser, "its groups share submissions")
     options = parser.parse_args(arguments)
 
     workflow = workflow_of(options)
-    result = status(workflow, options.targets)
+    result = status(workflow, options.targets, read_profile(options.profile))
     write_report(
         result, status_page(result), options.output_prefix or f"results/{workflow.config['experiment']}/status"
     )

@@ -11,6 +11,7 @@ import yaml
 from basics.writing import write_json, write_text
 from planning.jobs import Workflow, read_workflow
 
+SLURM = Path(__file__).resolve().parents[3] / "profiles" / "slurm"
 TARGETS = "Snakefile"  # the stage of rules that only collect targets
 
 
@@ -50,6 +51,11 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="overrides config.yaml")
     parser.add_argument("--config", nargs="+", default=[], type=key_value, metavar="KEY=VALUE", help="overrides those")
     parser.add_argument("--output-prefix", metavar="PREFIX", help="path of the output files, without suffix")
+
+
+def add_profile_option(parser: argparse.ArgumentParser, help: str) -> None:
+    """Add --profile, by default that of Slurm."""
+    parser.add_argument("--profile", type=Path, default=SLURM, metavar="FOLDER", help=help)
 
 
 def workflow_of(options: argparse.Namespace) -> Workflow:

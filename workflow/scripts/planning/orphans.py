@@ -6,8 +6,6 @@ not where one looks when nothing happens on the console.
 
 import fcntl
 import os
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterable
@@ -16,6 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+
+from basics.errors import InputError
+from planning.slurm_queue import queue_of
 
 SHOWN = 10  # lines at most
 
@@ -40,14 +41,14 @@ def orphans_here(logs: Iterable[str]) -> list[Orphan]:
 
 def orphans_on_slurm(folder: Path) -> list[Orphan]:
     """The jobs that the plugin has submitted from a folder and that Slurm has, before this run submits its first."""
-    if not shutil.which("squeue"):
+    try:
+        queue = queue_of(folder)
+    except InputError as error:
+        print(f"warning: not known whether jobs of an earlier Snakemake are still there: {error}", file=sys.stderr)
         return []
-    asked = ["squeue", "--me", "--noheader", "--format=%i|%T|%M|%Z|%k"]
-    rows = [row.split("|", 4) for row in subprocess.run(asked, capture_output=True, text=True).stdout.splitlines()]
     return [
-        Orphan(f"scancel {job}", f"Slurm job {job}, {state.lower()} for {elapsed}: {comment.removeprefix('rule_')}")
-        for job, state, elapsed, place, comment in rows
-        if comment.startswith("rule_") and Path(place).resolve() == folder.resolve()
+        Orphan(f"scancel {job.id}", f"Slurm job {job.id}, {job.state.lower()} for {job.elapsed}: {job.name}")
+        for job in queue
     ]
 
 

@@ -21,6 +21,11 @@ class Profile:
     groups: Mapping[str, str] = field(default_factory=dict)  # of a rule; wildcards in braces
     components: Mapping[str, int] = field(default_factory=dict)  # of a group: so many unconnected parts are joined
 
+    def group(self, job: Job) -> str | None:
+        """The group of a job; None for one that is submitted by itself."""
+        pattern = self.groups.get(job.rule)
+        return pattern.format(**job.wildcards) if pattern else None
+
     def submissions(self, jobs: Iterable[Job]) -> int | None:
         """How many submissions the jobs that are left take if none fails; None where nothing is submitted.
 
@@ -32,9 +37,8 @@ class Profile:
         members: dict[tuple[str, str], set[Job]] = defaultdict(set)
         alone = 0
         for job in jobs:
-            if job.left and job.rule in self.groups:
-                pattern = self.groups[job.rule]
-                members[pattern, pattern.format(**job.wildcards)].add(job)
+            if job.left and (group := self.group(job)):
+                members[self.groups[job.rule], group].add(job)
             elif job.left and not job.local:
                 alone += 1
         joined = (math.ceil(_parts(group) / self.components.get(key[0], 1)) for key, group in members.items())
