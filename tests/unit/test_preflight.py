@@ -85,7 +85,8 @@ def about(folder: Path, **kinds: str) -> dict:
     return read_about(json.dumps(known | {"needed": {"bytes": 0}, "parameters": {"bloom": 1e4}}))
 
 
-def test_a_training_goes_through_all_steps_and_its_speed_is_measured(house, tmp_path):
+def test_a_training_goes_through_all_steps_and_its_speed_is_measured(house, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACKERS", "wandb")  # which is not installed, and is to get no losses of trials
     tried = Preflight(house, tmp_path, micro_batch_tokens="auto")
     done = subprocess.run(tried.words(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

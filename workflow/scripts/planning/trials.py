@@ -23,6 +23,7 @@ from basics.writing import write_json
 from planning.findings import failed_file
 from planning.node import check_room, check_temporary, node_facts
 from serving.server import end_with_parent
+from training.trackers import TRACKERS
 
 SECONDS = 540.0  # for all steps, within the ten minutes of the job
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL for a step whose time is up
@@ -85,6 +86,7 @@ class Trial:
                 [sys.executable, *map(str, command)],
                 stdout=stream,
                 stderr=stream,
+                env=os.environ | {TRACKERS: ""},  # nobody wants to see these losses
                 start_new_session=True,
                 preexec_fn=partial(end_with_parent, os.getpid()) if sys.platform == "linux" else None,
             )
