@@ -5,6 +5,7 @@ import re
 import pytest
 
 from controller import accounts, run
+from edits import change
 from snake import run as run_here
 
 pytestmark = pytest.mark.slurm
@@ -34,3 +35,22 @@ def test_translation_and_tokens_are_a_submission_a_language_and_recipe_with_the_
             for experiment in ("slurm", "demo")
         )
         assert made == local and len(made) == 2
+
+
+@pytest.mark.long
+def test_a_submission_fails_as_a_whole_but_nothing_is_translated_twice(cluster):
+    results, target = cluster.checkout / "results/slurm", "results/slurm/translated/fr.jsonl"
+    program, journal = (
+        cluster.checkout / "workflow/scripts/flag_translation.py",
+        results / "journals/translate/fr/0.jsonl",
+    )
+    broken = "    arguments = parser.parse_args()\n", "    raise InputError('planted')\n"
+    change(program, *broken)
+    status, said = run(cluster, "miniature.yaml", "--retries", "0", "--", target)
+    assert status == 1 and "error: planted" in said, said[-4000:]
+    assert not (results / "translated/fr/shards/0.jsonl").exists(), "it was made, and removed with the rest"
+    translated = journal.read_bytes()
+    change(program, *reversed(broken))
+    status, said = run(cluster, "miniature.yaml", "--retries", "0", "--", target)
+    assert status == 0, said[-4000:]
+    assert journal.read_bytes() == translated
