@@ -7,12 +7,12 @@ from typing import Any
 from basics.reading import read_json
 
 KEYS = {"ok": bool, "line": str, "step": str, "measured": dict, "seconds": dict, "node": dict}
-FAILED = ".failed.json"
+FAILED, TRIAL = ".failed.json", ".trial"  # ends of the names of a file, and of a job's folder while it runs
 
 
 def failed_file(output: Path) -> Path:
     """The file of the findings of a job that has not succeeded; `output` is that of one that has."""
-    return output.with_name(f"{output.name.removesuffix('.json')}{FAILED}")
+    return output.with_suffix(FAILED)
 
 
 def read_findings(path: Path) -> dict[str, Any]:
@@ -27,7 +27,11 @@ def findings_of(output: Path) -> dict[str, Any] | None:
 
 def measured_in(folder: Path) -> dict[str, Mapping[str, Any]]:
     """What was measured by the jobs that have succeeded, by kind, as in train/lora/pythia-12b."""
-    files = (
-        path for path in sorted(folder.rglob("*.json")) if not path.name.endswith(FAILED) and ".trial" not in str(path)
-    )
-    return {path.relative_to(folder).with_suffix("").as_posix(): read_findings(path)["measured"] for path in files}
+    files = {
+        path.relative_to(folder): path for path in sorted(folder.rglob("*.json")) if not path.name.endswith(FAILED)
+    }
+    return {
+        name.with_suffix("").as_posix(): read_findings(path)["measured"]
+        for name, path in files.items()
+        if not any(part.endswith(TRIAL) for part in name.parts)
+    }

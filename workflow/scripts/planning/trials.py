@@ -20,12 +20,12 @@ from typing import Any
 
 from basics.errors import InputError, system_fault
 from basics.writing import write_json
-from planning.findings import failed_file
+from planning.findings import TRIAL, failed_file
 from planning.node import check_room, check_temporary, node_facts
 from serving.server import end_with_parent
 from training.trackers import TRACKERS
 
-SECONDS = 540.0  # for all steps, within the ten minutes of the job
+SECONDS = 510.0  # for all steps, within the ten minutes of the job, in which Snakemake starts as well
 GRACE = 10.0  # seconds between SIGTERM and SIGKILL for a step whose time is up
 KILLED = 128  # exit statuses from here are signals, as a shell reports them
 
@@ -38,7 +38,7 @@ class Trial:
     """The steps of a job, within its time, and what has been found so far. `folder` is for files of the steps."""
 
     def __init__(self, output: Path, seconds: float):
-        self.folder = output.with_name(f"{output.name.removesuffix('.json')}.trial")
+        self.folder = output.with_suffix(TRIAL)
         self.measured: dict[str, Any] = {}
         self._output, self._end = output, time.monotonic() + seconds
         self._seconds: dict[str, float] = {}
