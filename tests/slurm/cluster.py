@@ -85,7 +85,7 @@ AccountingStoragePort={database_port}
 AccountingStoragePass={folder}/munge.socket
 AccountingStorageTRES=gres/gpu
 AccountingStoreFlags=job_comment
-AccountingStorageEnforce=associations
+AccountingStorageEnforce=associations,limits
 {nodes}
 PartitionName=cpu Nodes=c1 Default=YES MaxTime=1-00:00:00 DefaultTime=10 State=UP
 PartitionName=gpu Nodes=g1,g2 MaxTime=2-00:00:00 DefaultTime=10 State=UP PriorityTier=1 GraceTime={grace}

@@ -40,6 +40,22 @@ def test_slurms_refusal_is_reported_in_one_line_with_its_remedy(cluster, unbroke
     assert reason in line and remedy in line
 
 
+def test_a_run_that_may_submit_more_than_slurm_allows_is_told_how_many(cluster, unbroken):
+    """Each refused submission would count as an attempt."""
+    modify = ["sacctmgr", "--immediate", "modify", "user", "root", "set"]
+    cluster.ask(*modify, "MaxSubmitJobs=3")
+    try:
+        line = told(cluster)
+        status, said = run(cluster, "drills.yaml", "--jobs", "3", "--", TARGET)
+    finally:
+        cluster.ask(*modify, "MaxSubmitJobs=-1")
+    assert line == (
+        "error: Slurm lets you have 3 jobs submitted at a time (MaxSubmitJobs of account proj), and this run may submit"
+        " 100: add --jobs 3, or less if you submit others meanwhile"
+    )
+    assert status == 0, said[-3000:]
+
+
 def test_results_that_cannot_be_written_are_reported_in_one_line(cluster):
     results = cluster.checkout / RESULTS
     results.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ STAND_INS = {
     "sbatch": """
 case "$*" in *--test-only*) printf "%s\\n" "$*" >> {calls}-tested; exit 0 ;; esac
 printf "%s\\n" "$*" >> {calls}; echo "no cluster here" >&2; exit 1""",
-    "sacctmgr": "echo proj; echo other",
+    "sacctmgr": 'case "$*" in *MaxSubmitJobs*) ;; *) echo proj; echo other ;; esac',
     "sacct": "true",
     "squeue": "true",
     "sinfo": "true",
@@ -179,6 +179,17 @@ def test_jobs_without_gpus_have_the_sites_account_qos_and_options_and_what_is_se
     )
     wrapped = (house / "calls").read_text().splitlines()[0]
     assert "module load CUDA/12 && export IFNAME='ib 0' && " in wrapped
+
+
+def test_no_attempt_asks_for_more_time_than_the_first_as_a_partition_might_not_give_it(house):
+    (house / "change.json").write_text("{}")
+    for folder in ("tokenizers/pythia", "recipes/mono-en"):
+        (house / "results/paper" / folder).mkdir(parents=True)
+        (house / f"results/paper/{folder}.sha256").touch()
+    asked = submitted(house, "results/paper/tokens/pythia/alpaca/mono-en", rules=["tokenize"])
+    assert [re.search(r" -t (\d+) --mem (\d+)", line).groups() for line in asked] == [
+        ("20", str(4000 * attempt)) for attempt in range(1, 6)
+    ]
 
 
 def test_what_the_command_line_sets_for_a_rule_replaces_nothing_else(house):

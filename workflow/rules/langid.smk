@@ -41,7 +41,7 @@ rule langid:
         "../../envs/main.yaml"
     resources:  # for a group, Slurm is asked for the sum of memory and cores, and of the times of its layers
         mem_mb=lambda wildcards, attempt: 3000 * attempt,  # OpenLID is 1.2 GB
-        runtime=lambda wildcards, attempt: 10 * attempt,
+        runtime=10,
     params:
         code=code_of("langid"),
         labels=IDENTIFICATION.answer_labels,

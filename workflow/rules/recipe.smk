@@ -16,7 +16,7 @@ rule recipe:
     conda:
         "../../envs/main.yaml"
     resources:  # a recipe and its tokens are one submission
-        runtime=lambda wildcards, attempt: 10 * attempt,
+        runtime=10,
         in_turn=1,
     params:
         code=code_of("recipe"),

@@ -22,7 +22,7 @@ rule score:
         "../../envs/main.yaml"
     resources:  # as for langid, of whose group it is
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 10 * attempt,
+        runtime=10,
     params:
         code=code_of("score"),
         missing=config["score"]["missing"],

@@ -23,7 +23,7 @@ rule tokenize:
     conda:
         "../../envs/main.yaml"
     resources:  # of the submission of its recipe
-        runtime=lambda wildcards, attempt: 20 * attempt,
+        runtime=20,
         in_turn=1,
     params:
         code=code_of("tokenize_recipe", "checksums"),

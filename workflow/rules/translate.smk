@@ -66,7 +66,7 @@ rule translate_shard:
         "../../envs/bergamot.yaml"
     threads: config["translation"]["workers"]
     resources:  # a language is one submission, whose time is the sum over its jobs
-        runtime=lambda wildcards, attempt: 12 * attempt,
+        runtime=12,
         in_turn=1,
     params:
         code=code_of("translate_shard", "bergamot_engine"),
@@ -97,7 +97,7 @@ rule translate:
     conda:
         "../../envs/main.yaml"
     resources:
-        runtime=lambda wildcards, attempt: 10 * attempt,
+        runtime=10,
     params:
         code=code_of("translate"),
     shell:
@@ -123,7 +123,7 @@ rule flag_translation:
     conda:
         "../../envs/main.yaml"
     resources:
-        runtime=lambda wildcards, attempt: 15 * attempt,
+        runtime=15,
     params:
         code=code_of("flag_translation"),
         labels=IDENTIFICATION.translation_labels,

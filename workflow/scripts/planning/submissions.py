@@ -8,6 +8,8 @@ same order, with the executor that is about to do it, so that whatever a profile
 (QoS, gres, reservation, clusters, further options) is in the command.
 """
 
+import getpass
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -79,10 +81,65 @@ def check_slurm(submissions: Iterable[Submission]) -> None:
             )
 
 
+def check_number(submissions: Iterable[Submission], jobs: int) -> None:
+    """Ask Slurm's database how many jobs this user may have submitted. A refused submission counts as an attempt, so
+    that all attempts of a job might be over within seconds.
+
+    Raises:
+        InputError: if that is less than `jobs`, the number that Snakemake submits at a time.
+    """
+    for limit in submission_limits(submissions):
+        if limit.jobs < jobs:
+            raise InputError(
+                f"Slurm lets you have {limit.jobs} jobs submitted at a time ({limit.name}), and this run may submit"
+                f" {jobs}: add --jobs {limit.jobs}, or less if you submit others meanwhile"
+            )
+
+
+class Limit(NamedTuple):
+    """How many jobs may be submitted at a time, and what says so."""
+
+    jobs: int
+    name: str
+
+
+def submission_limits(submissions: Iterable[Submission]) -> list[Limit]:
+    """The limits of the accounts and QoS of the submissions; none without a database, which Slurm needs for limits."""
+    commands = [submission.command for submission in submissions]
+    accounts = {name for command in commands for name in re.findall(r" -A (\S+)", command)}
+    wanted = {name for command in commands for name in re.findall(r" --qos[= ](\S+)", command)}
+    found = []
+    for account, default, *limits in _database("associations", "Account,DefaultQOS,MaxSubmitJobs,GrpSubmitJobs"):
+        if account in accounts:
+            found += _limits(f"account {account}", ("MaxSubmitJobs", "GrpSubmitJobs"), limits)
+            wanted.add(default)
+    names = ("MaxSubmitJobsPerUser", "MaxSubmitJobsPerAccount", "GrpSubmitJobs")
+    for qos, *limits in _database("qos", "Name,MaxSubmitJobsPerUser,MaxSubmitJobsPerAccount,GrpSubmitJobs"):
+        if qos in wanted:
+            found += _limits(f"QoS {qos}", names, limits)
+    return sorted(found)
+
+
+def _database(what: str, fields: str) -> list[list[str]]:
+    """The fields of this user's associations, or of all QoS, a list for each; none where there is no database."""
+    if not shutil.which("sacctmgr"):
+        return []
+    whose = [f"user={getpass.getuser()}"] if what == "associations" else []
+    asked = ["sacctmgr", "--noheader", "--parsable2", "show", what, *whose, f"format={fields}"]
+    answer = subprocess.run(asked, capture_output=True, text=True)
+    return [line.split("|") for line in answer.stdout.splitlines()] if not answer.returncode else []
+
+
+def _limits(whose: str, names: Iterable[str], values: Iterable[str]) -> list[Limit]:
+    return [Limit(int(value), f"{name} of {whose}") for name, value in zip(names, values, strict=True) if value]
+
+
 @exit_in_one_line()
 def check_submissions_or_exit(workflow: Any) -> None:
     """Let Slurm test each kind of job that a starting workflow will submit, and exit with one line on a fault."""
-    check_slurm(submissions_of(workflow))
+    submissions = submissions_of(workflow)
+    check_slurm(submissions)
+    check_number(submissions, workflow.resource_settings.nodes)
 
 
 def _remedy(reason: str) -> str:
