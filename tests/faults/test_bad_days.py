@@ -99,7 +99,7 @@ def test_no_duration_is_measured_with_a_clock_that_can_be_set():
             assert not (isinstance(node, ast.ImportFrom) and node.module == "time"), (
                 f"{path.name}: import the whole module time"
             )
-    assert asking == {"judge", "ledger", "client", "shutdowns", "start", "trial", "orphans"}
+    assert asking == {"judge", "ledger", "client", "shutdowns", "start", "trial", "orphans", "model_trials"}
 
 
 @pytest.mark.demo

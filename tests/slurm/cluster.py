@@ -22,6 +22,7 @@ import psutil
 
 PACKAGES = ["slurm-wlm", "slurmdbd", "munge", "mariadb-server"]
 PROGRAMS = ["munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch", "sacct"]
+COMMANDS = ["srun", "sbatch", "squeue", "sacct", "sacctmgr", "sshare", "scancel", "scontrol", "sinfo"]
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 NODES = {"c1": 0, "g1": 4, "g2": 4}  # GPUs per node
 GPU_FILES = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random"]
@@ -184,19 +185,20 @@ class Cluster:
         (self.folder / "gres.conf").write_text("\n".join(devices) + "\n")
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
 
-    def write_srun(self) -> None:
-        """Put an srun on the path that knows this Slurm: the plugin takes SLURM_CONF, like all of SLURM_*, from the
-        environment of the srun in a job (snakemake-executor-plugin-slurm-jobstep 0.6.1).
+    def write_commands(self) -> None:
+        """Put commands on the path that know this Slurm: the plugins drop SLURM_CONF, like all of SLURM_*, from the
+        environment of a Snakemake in a job (snakemake-executor-plugin-slurm 2.8.0, -jobstep 0.6.1).
         """
-        srun = self.folder / "bin" / "srun"
-        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
-        srun.chmod(0o755)
-        self.environment["PATH"] = f"{srun.parent}:{self.environment['PATH']}"
+        for name in COMMANDS:
+            command = self.folder / "bin" / name
+            command.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which(name)} "$@"\n')
+            command.chmod(0o755)
+        self.environment["PATH"] = f"{self.folder}/bin:{self.environment['PATH']}"
 
     def start(self) -> None:
         for name in ("bin", "log", "spool", "state", "database"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        self.write_srun()
+        self.write_commands()
         self.folder.chmod(0o755)
         self.write_configuration()
         (self.folder / "munge.key").write_bytes(os.urandom(1024))
