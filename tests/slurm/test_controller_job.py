@@ -12,7 +12,7 @@ from cluster import Cluster, wait_until
 from controller import BIN, HERE, IMPATIENT, RESULTS, RUN, SITE, TARGET, WEIGHTS
 from snake import DEMO
 
-pytestmark = pytest.mark.slurm
+pytestmark = [pytest.mark.slurm, pytest.mark.long]
 CHECKPOINTS = Path(RESULTS) / "checkpoints" / RUN
 
 
