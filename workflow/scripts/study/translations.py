@@ -1,6 +1,6 @@
 """Where the translation of each training language comes from: a model of the engine, or a file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from study.sources import Sources
@@ -27,6 +27,18 @@ class Translations:
     def kind(self, lang: str) -> str:
         """Where the translation of a language comes from: firefox, packed, an entry of `sources`, or a file."""
         return self._settings["source"][lang]
+
+    def origins(self, languages: Iterable[str]) -> list[str]:
+        """Where the rows of each language come from, in words. Of a file, only its name is told, no path."""
+        words = {
+            "firefox": "Bergamot with a model of Firefox Translations",
+            "packed": "Bergamot with a model of one's own",
+        }
+        kinds = [self._settings["source"].get(lang) for lang in languages]
+        return [
+            "the seed data" if kind is None else words.get(kind) or f"given: {PurePosixPath(kind).name}"
+            for kind in kinds
+        ]
 
     def file(self, wildcards: Wildcards) -> str:
         """File that a translation is taken from: the user's own, or an entry of `sources`."""
