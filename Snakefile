@@ -147,4 +147,4 @@ rule all_scores:
 # Results in the formats of other programs, for publication; no figure needs them.
 rule all_exports:
     input:
-        ARTIFACTS.exports,
+        EXPORTS.targets,

@@ -82,14 +82,14 @@ def test_the_same_rows_make_the_same_bytes(made, tmp_path):
 @pytest.mark.parametrize(
     ("options", "rows", "fault"),
     [
-        (("--rows", "en=x.jsonl"), SEED, "error: --rows: en is given twice; give one file for each language"),
+        (("--rows", "en=x.jsonl"), SEED, "error: --rows: the language en is given twice; give one file for each"),
         ((), [], "error: {folder}/en.jsonl: there are no rows in it; make it again"),
         (
             (),
             [{"id": 0}],
             "error: {folder}/en.jsonl, line 1: the field 'instruction' is missing; correct",
         ),
-        (("--rows", "es"), SEED, "argument --rows: 'es' is not LANG=VALUE"),
+        (("--rows", "es"), SEED, "argument --rows: 'es' is not CODE=FILE, as in es=prompts/es.jsonl"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(options, rows, fault, tmp_path):

@@ -1,13 +1,13 @@
 # exports: results in the formats that other programs read. No figure needs them; `all_exports` makes them.
 #
-# in   <results>/scores.parquet; <results>/seed/train.jsonl, <results>/translated/{lang}.jsonl
+# in   <results>/scores.parquet; <results>/seed/train.jsonl, <results>/translated/{lang}.jsonl; for the crate, figures,
+#          tables, claims, the tuned models and all data that the study read; CITATION.cff
 # out  <results>/exports/alpaca_eval/{training}/model_outputs.json           answers, for alpaca_eval
 #      <results>/exports/alpaca_eval/{training}/{judge}/ratings.json         the judge's ratings of them
 #      <results>/exports/alpaca_eval/{training}/{judge}/annotations.json     preferences, to the multilingual recipe
 #      <results>/exports/translations/   README.md, data/{lang}.parquet      a data set, for `datasets`
-
-
-from study.recipes import file_options
+#      <results>/exports/ro-crate-metadata.json, README.md, run/, code/      the run as a Workflow Run RO-Crate
+#      <results>/exports/zenodo.json                                         about an upload of all this, for Zenodo
 
 
 rule export_answers:
@@ -41,11 +41,59 @@ rule export_translations:
         "../../envs/main.yaml"
     params:
         code=code_of("export_translations"),
-        rows=lambda wildcards, input: file_options("--rows", MATRIX.trained, input.rows),
-        origins=file_options("--origin", MATRIX.trained, TRANSLATIONS.origins(MATRIX.trained)),
+        rows=lambda wildcards, input: EXPORTS.origins(input.rows),
         title=config["experiment"],
         note=config["note"],
     shell:
-        "python workflow/scripts/export_translations.py {params.rows:q} {params.origins:q}"
+        "python workflow/scripts/export_translations.py {params.rows:q}"
         " --languages {input.languages:q} --title={params.title:q} --note={params.note:q} --output {output:q}"
         " 2> {log:q}"
+
+
+rule export_crate:
+    input:
+        config="<results>/config.yaml",
+        results=EXPORTS.results,
+        data=EXPORTS.data,
+        models=ARTIFACTS.models,
+        parts=EXPORTS.parts,
+    output:
+        crate="<results>/exports/ro-crate-metadata.json",
+        readme="<results>/exports/README.md",
+        run=directory("<results>/exports/run"),
+        code=directory("<results>/exports/code"),
+    log:
+        "<logs>/export_crate.log",
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code_of("export_crate"),
+        data=lambda wildcards, input: EXPORTS.data_options(input.data),
+        urls=EXPORTS.url_options,
+        title=config["experiment"],
+        note=config["note"],
+        base=lambda wildcards, input: input.config.removesuffix("config.yaml"),
+        crate=lambda wildcards, output: output.crate.removesuffix("ro-crate-metadata.json"),
+    shell:
+        "python workflow/scripts/export_crate.py --title={params.title:q} --note={params.note:q}"
+        " --config {input.config:q} --base {params.base:q} --results {input.results:q}"
+        " {params.data:q} {params.urls:q} --models {input.models:q} --output {params.crate:q} 2> {log:q}"
+
+
+rule export_zenodo:
+    input:
+        crate="<results>/exports/ro-crate-metadata.json",
+    output:
+        "<results>/exports/zenodo.json",
+    log:
+        "<logs>/export_zenodo.log",
+    localrule: True
+    conda:
+        "../../envs/main.yaml"
+    params:
+        code=code_of("export_zenodo"),
+        licence=EXPORTS.licence_options,
+    shell:
+        "python workflow/scripts/export_zenodo.py --crate {input.crate:q}"
+        " {params.licence:q} --output {output:q} 2> {log:q}"

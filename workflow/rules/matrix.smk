@@ -12,6 +12,7 @@ from study.bases import Bases
 from study.compute import Compute
 from study.controls import Controls
 from study.downloads import Downloads
+from study.exports import Exports
 from study.identification import Identification
 from study.judges import Judges
 from study.matrix import Matrix
@@ -54,6 +55,7 @@ DOWNLOADS = Downloads(MATRIX, RECIPES, TRAININGS)
 DOWNLOADED = DOWNLOADS.all(SOURCES, TRANSLATIONS, IDENTIFICATION, BASES, JUDGES)
 PREFLIGHT = Preflight(config, MATRIX, COMPUTE, TRAININGS, RECIPES, TRANSLATIONS, JUDGES)
 ARTIFACTS = Artifacts(config, MATRIX, SELECTIONS)
+EXPORTS = Exports(MATRIX, SOURCES, TRANSLATIONS, ARTIFACTS)
 
 
 # Results, logs and benchmarks of an experiment are in one folder, so that two experiments share nothing.

@@ -19,14 +19,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from basics.command_line import command_line
-from basics.errors import InputError
+from basics.command_line import command_line, files_by_language, language_file
 from basics.reading import read_jsonl
 from basics.writing import beside, write_bytes, write_text
 from data.flags import FLAGS
 from data.languages import read_table
 from data.rows import FIELDS
 from reporting.markdown import escape_markdown, markdown_table
+from reporting.names import named_language
 
 CARD = """\
 ---
@@ -76,21 +76,11 @@ class Part(NamedTuple):
     origin: str
 
 
-def pair(argument: str) -> tuple[str, str]:
-    """A language and what belongs to it, from LANG=VALUE."""
-    lang, equals, value = argument.partition("=")
-    if not (lang and equals and value):
-        raise argparse.ArgumentTypeError(f"{argument!r} is not LANG=VALUE")
-    return lang, value
-
-
-def parts_of(rows: Sequence[tuple[str, str]], origins: Mapping[str, str], table: Mapping[str, dict]) -> list[Part]:
-    """The languages in the order of their files. Raises InputError for a language that is given twice."""
-    if twice := [lang for lang, count in Counter(lang for lang, _ in rows).items() if count > 1]:
-        raise InputError(f"--rows: {twice[0]} is given twice; give one file for each language")
+def parts_of(files: Mapping[str, Path], origins: Mapping[str, str], table: Mapping[str, dict]) -> list[Part]:
+    """The languages in the order of their files."""
     return [
-        Part(lang, table.get(lang, {}).get("name", lang), Path(path), origins.get(lang, "unknown"))
-        for lang, path in rows
+        Part(lang, table.get(lang, {}).get("name", lang), path, origins.get(lang, "unknown"))
+        for lang, path in files.items()
     ]
 
 
@@ -172,10 +162,15 @@ def card(parts: Sequence[Part], flags: Mapping[str, list[list[str]]], title: str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--rows", required=True, action="append", type=pair, metavar="LANG=FILE", help="JSON lines; once per language"
+        "--rows",
+        required=True,
+        action="append",
+        type=language_file,
+        metavar="CODE=FILE",
+        help="JSON lines",
     )
     parser.add_argument(
-        "--origin", default=[], action="append", type=pair, metavar="LANG=TEXT", help="where the rows come from"
+        "--origin", default=[], action="append", type=named_language, metavar="CODE=TEXT", help="where rows come from"
     )
     parser.add_argument("--languages", required=True, type=Path, metavar="FILE", help="language table, for names")
     parser.add_argument("--title", required=True, help="name of the study")
@@ -183,7 +178,8 @@ def main() -> None:
     parser.add_argument("--output", required=True, type=Path, metavar="DIRECTORY", help="the data set")
     arguments = parser.parse_args()
 
-    parts = parts_of(arguments.rows, dict(arguments.origin), read_table(arguments.languages))
+    files = files_by_language(arguments.rows, "--rows")
+    parts = parts_of(files, dict(arguments.origin), read_table(arguments.languages))
     flags = {}
     with beside(arguments.output) as written:
         for part in parts:

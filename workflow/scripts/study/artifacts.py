@@ -48,7 +48,6 @@ class Artifacts:
         self.pages = [f"<results>/pages/{page}.html" for page in PAGES]
         self.curves = ["<results>/figures/curves.png", "<results>/figures/curves.csv"]
         self.answers = ["<results>/answers.html", "<results>/pages/answers"]
-        self.exports = ["<results>/exports/alpaca_eval", "<results>/exports/translations"]
 
     @property
     def fonts(self) -> list[str]:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from study.short_forms import place_of
 from study.wildcards import Wildcards
 
+DOWNLOADS = "<results>/downloads/"
+
 
 class Download(NamedTuple):
     """A published file: its URL and its known hashes."""
@@ -29,7 +31,7 @@ class Sources:
 
     def file(self, name: str, lang: str | None = None) -> str:
         """File of a source, local or downloaded; that of `lang`, if it has one for each language."""
-        return place_of(name, self._entries, lang) or f"<results>/downloads/{self._download_path(name, lang)}"
+        return place_of(name, self._entries, lang) or f"{DOWNLOADS}{self._download_path(name, lang)}"
 
     @property
     def seed(self) -> str:
@@ -55,7 +57,11 @@ class Sources:
 
     def prompts(self, wildcards: Wildcards) -> str:
         """File of a language's test prompts."""
-        return self.file(self._data["prompts"][wildcards.lang], wildcards.lang)
+        return self.prompts_in(wildcards.lang)
+
+    def prompts_in(self, lang: str) -> str:
+        """File of a language's test prompts."""
+        return self.file(self._data["prompts"][lang], lang)
 
     # ---- downloads
 
