@@ -23,8 +23,8 @@ TRAINING = {
 ELSEWHERE = TRAINING | {"base": {"name": "/home/me/secret/my-model", "revision": None}}
 CONFIG = """\
 experiment: mine
-sources: {rows: {path: /home/me/secret/rows.jsonl}, other: {url: https://example.org/a/b/c.jsonl}}
-judges: [{name: j, serve: "vllm serve ~/models/judge --port {port} --x=/srv/y/z", cut_at: "\\n### "}]
+sources: {rows: {path: /home/me/secret/rows.jsonl}, other: {url: https://example.org/a/b/c.jsonl}, local: {url: file:///home/me/c.jsonl}}
+judges: [{name: j, serve: "vllm serve ~/models/judge --port {port} --x=/srv/y/z -y ~me/a/b", cut_at: "\\n### "}]
 """
 CITATION = """\
 title: my-fork
@@ -70,7 +70,8 @@ def export(folder: Path, *options: object) -> subprocess.CompletedProcess:
     command += ["--note", "A judge of straw.", "--config", folder / "config.yaml", "--base", folder]
     command += ["--results", *sorted((folder / "figures").iterdir()), folder / "tables" / "scores.md"]
     command += ["--data", f"instruction data={folder}/data/rows.jsonl", "--data", f"translator={folder}/translator"]
-    command += ["--url", "instruction data=https://example.org/rows.jsonl", "--models", *(folder / "models").iterdir()]
+    command += ["--url", "instruction data=https://example.org/rows.jsonl"]
+    command += ["--url", "translator=file:///home/me/secret/translator", "--models", *(folder / "models").iterdir()]
     command += ["--output", folder / "exports", *options]
     return subprocess.run(list(map(str, command)), capture_output=True, text=True, encoding="utf-8")
 
@@ -159,8 +160,9 @@ def head() -> str:
 def test_no_folder_of_a_machine_is_in_the_crate(crate, results):
     assert (crate / "run" / "config.yaml").read_text(encoding="utf-8") == (
         "experiment: mine\n"
-        "sources: {rows: {path: .../rows.jsonl}, other: {url: https://example.org/a/b/c.jsonl}}\n"
-        'judges: [{name: j, serve: "vllm serve .../judge --port {port} --x=.../z", cut_at: "\\n### "}]\n'
+        "sources: {rows: {path: .../rows.jsonl}, other: {url: https://example.org/a/b/c.jsonl}, "
+        "local: {url: .../c.jsonl}}\n"
+        'judges: [{name: j, serve: "vllm serve .../judge --port {port} --x=.../z -y .../b", cut_at: "\\n### "}]\n'
     )
     for path in (crate / "run").rglob("*"):
         assert path.is_dir() or "secret" not in path.read_text(encoding="utf-8"), path

@@ -55,7 +55,7 @@ README = """\
 {licences}
 """
 # A path that begins at the root of a file system or in a home folder, of two parts or more; no address of the web.
-OUTSIDE = re.compile(r"(?<![\w/:.~}])~?(?:/[^\s/'\",]+)+/([^\s/'\",]+)")
+OUTSIDE = re.compile(r"(?<![\w/:.~}])(?:file://)?(?:~\w*)?(?:/[^\s/'\",]+)+/([^\s/'\",]+)")
 RECORD = {
     "base": {"name": str, "revision": str | None},
     "inputs": {"weights": dict[str, str]},
@@ -87,15 +87,17 @@ def base_models(trainings: Iterable[Mapping]) -> list[Input]:
 
 
 def data_of(files: Sequence[tuple[str, str]], addresses: Mapping[str, str]) -> list[Input]:
-    """The data that the run read, by name; a folder has a hash for each file in it."""
+    """The data that the run read, by name; a folder has a hash for each file in it. `addresses` on the web are told,
+    others are a machine's own."""
     found = []
+    public = {name: address for name, address in addresses.items() if address.startswith(("https://", "http://"))}
     for name, given in files:
         path = Path(given)
         if not path.exists():
             raise InputError(f"{path}: no such file; make it, or correct its path")
         parts = [part for part in path.rglob("*") if part.is_file() and part.name != TIMESTAMP] or [path]
         hashes = {part.relative_to(path).as_posix() if part != path else path.name: sha256(part) for part in parts}
-        found.append(Input(name, hashes, addresses.get(name)))
+        found.append(Input(name, hashes, public.get(name)))
     return found
 
 
