@@ -24,7 +24,8 @@ def checkout(folder: Path, *more: str) -> Path:
 
     What runs there is in nobody's way: of two Snakemakes in one folder, the first to end removes the locks of both.
     """
-    for name in ["Snakefile", "workflow", "config", "profiles", "resources", "envs", *more]:
+    folders = ["workflow", "config", "profiles", "resources", "envs"]
+    for name in ["Snakefile", "CITATION.cff", "LICENSE", *folders, *more]:
         source, target = REPOSITORY / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
