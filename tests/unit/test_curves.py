@@ -25,7 +25,8 @@ def models(tmp_path):
 
 
 def draw(folder, models):
-    names = json.dumps({"methods": {"lora": "LoRA"}, "models": {"small": "Small 1M"}, "recipes": {"mine": "My mix"}})
+    names = {"methods": {"lora": "LoRA"}, "models": {"small": "Small 1M"}, "recipes": {"mine": "My mix"}}
+    names = json.dumps(names | {"languages": {"en": "English", "es": "Spanish"}})
     options = ["--fonts", "resources/fonts", "--output-prefix", str(folder / "curves")]
     curves.main(["--models", *map(str, models), "--names", names, *options])
     with (folder / "curves.csv").open(encoding="utf-8", newline="") as stream:

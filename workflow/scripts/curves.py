@@ -18,7 +18,7 @@ from basics.command_line import command_line
 from basics.reading import read_json
 from basics.settings import read_settings
 from basics.writing import beside
-from reporting.costs import REMEDY
+from reporting.costs import REMEDY, sort_by_model
 from reporting.drawing import (
     SERIES,
     WIDTHS,
@@ -31,7 +31,7 @@ from reporting.drawing import (
     set_up_drawing,
 )
 from reporting.names import Names
-from reporting.order import method_place
+from study.series import series_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,13 +56,6 @@ class Curve(NamedTuple):
     kind: str
     steps: int
     points: list[tuple[int, float]]
-
-    @property
-    def series(self) -> str:
-        """What the recipe is in figures."""
-        if not self.recipe.startswith("mono-"):
-            return self.recipe
-        return "English" if self.recipe == "mono-en" else "monolingual"
 
 
 def curves_of(folder: Path) -> Iterator[Curve]:
@@ -93,7 +86,7 @@ def draw_panel(axes: "Axes", curves: Sequence[Curve]) -> None:
         axes.plot(
             [step / curve.steps for step, _ in curve.points],
             [loss for _, loss in curve.points],
-            color=look_of(curve.series)["color"],
+            color=look_of(series_of(curve.recipe))["color"],
             **LINES[curve.kind],
         )
 
@@ -118,7 +111,7 @@ def draw_figure(curves: Sequence[Curve], names: Names, width: float, note: str) 
     for axes in grid[::columns]:
         axes.set_ylabel("loss")
     sns.despine(canvas)
-    found = {curve.series for curve in curves}
+    found = {series_of(curve.recipe) for curve in curves}
     footer = [
         "Thick: on held-out rows; thin: on rows trained on",
         "Losses on different languages or rows cannot be compared",
@@ -142,15 +135,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     names = read_settings(Names, options.names)
-    models = list(names.models)
-    place = {model: position for position, model in enumerate(models)}
-    curves = sorted(
-        (curve for folder in options.models for curve in curves_of(folder)),
-        key=lambda curve: (method_place(curve.method), place.get(curve.model, len(place)), curve.recipe, curve.kind),
-    )
+    found = (curve._asdict() for folder in options.models for curve in curves_of(folder))
+    curves = [Curve(**row) for row in sort_by_model(found, list(names.models), list(names.languages))]
     write_csv(Path(f"{options.output_prefix}.csv"), curves)
     set_up_drawing(options.fonts)
-    add_series({curve.series: names.recipe(curve.series) for curve in curves})
+    add_series({series: names.recipe(series) for series in dict.fromkeys(series_of(curve.recipe) for curve in curves)})
     for added, width in WIDTHS.items():
         metadata = {"Title": TITLE, "Subject": options.note, "Keywords": ""}
         save_figure(draw_figure(curves, names, width, options.note), f"{options.output_prefix}{added}", metadata)

@@ -18,9 +18,9 @@ import traceback
 from pathlib import Path
 
 from basics.command_line import command_line
-from basics.locking import lock_folder
 from models import language_models  # noqa: F401  (first: it configures threads and network access)
 from models.warm_start import IMPORTS, read_request
+from serving.sharing import listen_alone
 
 SCRIPTS = Path(__file__).resolve().parent
 
@@ -62,11 +62,8 @@ def run_program(arguments: list[str], environment: dict[str, str], folder: str, 
 class Keeper:
     """Starts programs and tells those that asked how they ended."""
 
-    def __init__(self, place: Path):
-        place.unlink(missing_ok=True)
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(place))
-        self._listener.listen()
+    def __init__(self, listener: socket.socket):
+        self._listener = listener
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ, self._start)
         self._running = 0
@@ -121,14 +118,12 @@ def main() -> None:
     parser.add_argument("--socket", required=True, type=Path, help="where programs ask; its folder is this user's")
     parser.add_argument("--linger", required=True, type=float, help="seconds from the last program to the end")
     arguments = parser.parse_args()
-    lock = arguments.socket.with_suffix(".lock")
-    lock.mkdir(exist_ok=True)
-    if lock_folder(lock) is None:
+    if not (listener := listen_alone(arguments.socket)):
         return  # another process does this
-    for module in IMPORTS:
-        __import__(module)
     try:
-        Keeper(arguments.socket).serve(arguments.linger)
+        for module in IMPORTS:
+            __import__(module)
+        Keeper(listener).serve(arguments.linger)
     finally:
         arguments.socket.unlink(missing_ok=True)
 

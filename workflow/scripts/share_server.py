@@ -21,6 +21,7 @@ from basics.command_line import command_line
 from basics.errors import InputError
 from basics.locking import lock_folder
 from serving.server import HOST, LocalServer
+from serving.sharing import listen_alone
 
 MOMENTS = 3.0  # seconds in which the first job comes, and in which those that come with it are told of a failed start
 TICK = 0.5  # seconds between two looks at the server
@@ -44,11 +45,8 @@ def lists_models(server: LocalServer) -> bool:
 class Leases:
     """The connections of jobs to the keeper's socket."""
 
-    def __init__(self, place: Path):
-        place.unlink(missing_ok=True)
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(place))
-        self._listener.listen()
+    def __init__(self, listener: socket.socket):
+        self._listener = listener
         self._listener.setblocking(False)
         self._held: list[socket.socket] = []
         self._used = time.monotonic()
@@ -136,12 +134,11 @@ def main() -> None:
     parser.add_argument("--linger", required=True, type=float, help="seconds from the last lease to the end")
     parser.add_argument("command", nargs="+", help="the command that serves, with {port}")
     arguments = parser.parse_args()
-    own, turn = arguments.socket.with_suffix(".lock"), arguments.socket.with_name("turn.lock")
-    for lock in (own, turn):
-        lock.mkdir(exist_ok=True)
-    if lock_folder(own) is None:
+    if not (listener := listen_alone(arguments.socket)):
         return  # another process keeps this server
-    leases = Leases(arguments.socket)
+    turn = arguments.socket.with_name("turn.lock")
+    turn.mkdir(exist_ok=True)
+    leases = Leases(listener)
     try:
         while lock_folder(turn) is None:
             leases.look_for_waiting(arguments.linger)

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from serving.sharing import connect, meeting_place, start_keeper
@@ -20,6 +21,7 @@ LINGER = 20  # seconds
 READ_AT_IMPORT = ("CUDA", "HF_", "MKL", "OMP", "OPENBLAS", "PYTHON", "TOKENIZERS", "TRANSFORMERS")  # start of names
 FORWARDED = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
 STREAMS = 3  # standard input, output and error
+ATTEMPTS = 3  # to have the keeper start a program
 
 
 def hand_over(*without: str) -> None:
@@ -32,14 +34,14 @@ def hand_over(*without: str) -> None:
         return
     environment = {name: value for name, value in os.environ.items() if name not in without}
     with _keeper(environment) as keeper:
-        request = {"arguments": sys.argv, "environment": environment, "folder": os.getcwd()}
-        socket.send_fds(keeper, [b"\n"], range(STREAMS))
-        keeper.sendall(json.dumps(request).encode() + b"\n")
         replies = keeper.makefile("rb")
-        fork = _told(replies.readline())
+        fork = int(replies.readline())
         for number in FORWARDED:
             signal.signal(number, lambda number, frame: os.kill(fork, number))
-        status = _told(replies.readline())
+        line = replies.readline()
+    if not line:
+        sys.exit(f"error: compute.start: warm: {KEEPER.name}, in which this program ran, has ended; run again")
+    status = int(line)
     if status < 0:  # a signal ended it
         if -status in FORWARDED:
             signal.signal(-status, signal.SIG_DFL)
@@ -55,18 +57,17 @@ def read_request(client: socket.socket) -> tuple[dict, list[int]]:
 
 
 def _keeper(environment: dict[str, str]) -> socket.socket:
-    """A connection to the keeper for this Python and the variables that libraries read when they are imported."""
+    """A connection to the keeper for this Python and the variables that libraries read when they are imported. It has
+    started this program, and says the number of the fork."""
     settings = {name: value for name, value in environment.items() if name.startswith(READ_AT_IMPORT)}
     place = meeting_place([sys.executable, str(KEEPER), json.dumps(settings, sort_keys=True)])
     options = ["--socket", str(place), "--linger", str(LINGER)]
-    try:
-        return connect(place, lambda: start_keeper([str(KEEPER), *options], environment))
-    except TimeoutError:
-        sys.exit(f"error: compute.start: warm: {KEEPER.name} does not start; write cold")
-
-
-def _told(line: bytes) -> int:
-    """The number in a line of the keeper."""
-    if not line:
-        sys.exit(f"error: compute.start: warm: {KEEPER.name}, in which this program ran, has ended; run again")
-    return int(line)
+    request = {"arguments": sys.argv, "environment": environment, "folder": os.getcwd()}
+    for _ in range(ATTEMPTS):
+        with suppress(TimeoutError, ConnectionError):
+            keeper = connect(place, lambda: start_keeper([str(KEEPER), *options], environment))
+            socket.send_fds(keeper, [b"\n"], range(STREAMS))
+            keeper.sendall(json.dumps(request).encode() + b"\n")
+            if keeper.recv(1, socket.MSG_PEEK):  # one that is just ending says nothing
+                return keeper
+    sys.exit(f"error: compute.start: warm: {KEEPER.name} does not start; write cold")

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from basics.errors import InputError
 from basics.hashing import item_key
+from basics.locking import lock_folder
 from serving.server import command_words
 
 KEEPER = Path(__file__).resolve().parents[1] / "share_server.py"
@@ -60,6 +61,19 @@ def connect(place: Path, start: Callable[[], subprocess.Popen]) -> socket.socket
                 keeper = start()
             time.sleep(PAUSE)
     raise TimeoutError(f"{place}: nobody answers there")
+
+
+def listen_alone(place: Path) -> socket.socket | None:
+    """A keeper's end of its meeting place, for as long as this process lives; None if another keeper has it."""
+    lock = place.with_suffix(".lock")
+    lock.mkdir(exist_ok=True)
+    if lock_folder(lock) is None:
+        return None
+    place.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(place))
+    listener.listen()
+    return listener
 
 
 def start_keeper(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen:

@@ -13,3 +13,10 @@ SERIES_OF_KIND = {  # the series in a figure, by its kind, unless it has its own
 def recipe_of(series: str, lang: str) -> str:
     """The training recipe whose model answers prompts in `lang` in a series of a figure."""
     return {"monolingual": f"mono-{lang}", "English": "mono-en"}.get(series, series)
+
+
+def series_of(recipe: str) -> str:
+    """The series whose training recipe this is; of mono-en, which is also the monolingual one of English, English."""
+    if recipe == "mono-en":
+        return "English"
+    return "monolingual" if recipe.startswith("mono-") else recipe
