@@ -56,7 +56,7 @@ def test_a_module_that_moves_plans_no_job(finished):
 CHANGES = {
     "plotting": (
         ("reporting/drawing.py", "RESOLUTION = 300", "RESOLUTION = 200"),
-        Counter(figure=2, budget=1, summary=1),
+        Counter(figure=2, budget=1, curves=1, summary=1),
     ),
     "scoring": (
         ("answering/language_confusion.py", "MIN_WORDS = 5", "MIN_WORDS = 6"),
@@ -64,7 +64,7 @@ CHANGES = {
     ),
     "training": (
         ("training/labelled_loss.py", "CHUNK = 2**25", "CHUNK = 2**24"),
-        FROM_MODELS + Counter(train=3),
+        FROM_MODELS + Counter(train=3, curves=1),
     ),
 }
 
