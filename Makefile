@@ -34,7 +34,7 @@ ifneq ($(TORCH_INDEX),$(MADE_FROM))
 .PHONY: $(MAIN)/.made
 endif
 
-.PHONY: help env env-vllm env-vllm-cpu demo real test test-real lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-serving bench-judging bench-agreement bench-claims bench-language-confusion bench-figures bench-dag bench-gpu plan status report demo-text demo-models config-reference clean
+.PHONY: help env env-vllm env-vllm-cpu demo real test test-real lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-serving bench-judging bench-agreement bench-claims bench-language-confusion bench-figures bench-dag bench-gpu plan status results report demo-text demo-models config-reference clean
 .DEFAULT_GOAL := help
 
 help: ## show these targets
@@ -70,14 +70,14 @@ $(VLLM)/.made $(VLLM_CPU)/.made: .venv-%/.made: envs/%.lock envs/make-vllm.sh en
 	@envs/make-vllm.sh $(@D) $*
 	@touch $@
 
-demo: env ## run the miniature and show its scores
+demo: env ## run the miniature, and name its results
 	@$(SNAKEMAKE) --configfile config/demo.yaml -- all_figures
-	@cat results/demo/summary.md
+	@$(ACTIVE) python workflow/scripts/results.py results/demo
 
 # TEXTS is a file that is laid over it, for texts from another place than the paper's.
 real: env $(REAL)/.made $(VLLM_CPU)/.made ## run a real model, judge and language identifier on two cores, twelve minutes; TEXTS
 	@$(SNAKEMAKE) --configfile config/real.yaml $(TEXTS) -- all_figures
-	@cat results/real/summary.md
+	@$(ACTIVE) python workflow/scripts/results.py results/real
 
 # For any configuration and target, as with snakemake. Both only read, apart from the two files they
 # write to results/; `plan` also asks judges at APIs for one rating each, unless the configuration says check_judges: offline.
@@ -88,6 +88,9 @@ plan: env ## estimate what a run will cost, before it runs; CONFIG, TARGET
 
 status: env ## show how far a run is, what failed, and what it has cost so far; CONFIG, TARGET
 	@$(ACTIVE) python workflow/scripts/status.py $(ASKED)
+
+results: env ## name what there is of finished runs, and what to open
+	@$(ACTIVE) python workflow/scripts/results.py
 
 report: demo ## put the miniature's figures, tables and claims into one file, results/demo/report.html
 	@$(SNAKEMAKE) --configfile config/demo.yaml --report results/demo/report.html

@@ -12,11 +12,6 @@ include: "workflow/rules/code.smk"
 
 
 from study.checking import check_or_exit
-from judging.shutdowns import day_in
-from planning.jobs import calls_of, inputs_of, judges_called, logs_of, models_trained_again
-from planning.orphans import orphans_here, orphans_on_slurm, warn_of_orphans
-from planning.start import check_judges_or_exit, check_start_or_exit, warn_of_trainings
-from planning.submissions import check_submissions_or_exit
 from study.short_forms import expanded
 
 check_or_exit(config, workflow.configfiles)
@@ -55,17 +50,7 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/exports.smk"
 include: "workflow/rules/preflight.smk"
 include: "workflow/rules/preflight_services.smk"
-
-
-onstart:
-    jobs = list(workflow.dag.needrun_jobs())
-    on_slurm = workflow.executor_plugin.name == "slurm"
-    check_start_or_exit(RESULTS, inputs_of(jobs), JUDGES.keys_wanted(judges_called(jobs)))
-    if on_slurm and config["check_submissions"] == "ask":
-        check_submissions_or_exit(workflow)
-    check_judges_or_exit(calls_of(jobs), day_in(hours=0), config["check_judges"] == "ask")
-    warn_of_trainings(models_trained_again(jobs, workflow.dag.reason))
-    warn_of_orphans(orphans_on_slurm(Path.cwd()) if on_slurm else orphans_here(logs_of(jobs)))
+include: "workflow/rules/hooks.smk"
 
 
 # Targets. Any file or folder below results/ can also be requested by its path. The target of a figure includes the

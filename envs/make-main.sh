@@ -22,10 +22,14 @@ install() {
 
 elsewhere=${TORCH_INDEX:-$("$folder/bin/python" -m pip config list | grep find-links || true)}
 if [ -z "$elsewhere" ]; then
+    say "its $(grep -c '^[A-Za-z].*==' "$lock") packages, torch with CUDA's libraries among them: some GB ..."
     install --require-hashes --no-deps --requirement "$lock" --requirement "$(dirname "$0")/torch.lock"
 else
+    say "its $(grep -c '^[A-Za-z].*==' "$lock") packages but torch: half a GB ..."
     sed '/^torch==/,/[^\\]$/d' "$lock" | install --require-hashes --no-deps --requirement /dev/stdin
     torch=$(sed -n 's/^\(torch==[^ ;]*\).*/\1/p' "$lock")
+    say "$torch: 0.2 GB for CPUs, some GB for GPUs ..."
     install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$torch" # what it needs is there by now, but for CUDA's libraries
 fi
+say "compiling them to bytecode ..."
 "$folder/bin/python" -m compileall -q -j 0 "$folder/lib" >/dev/null 2>&1 || true # the first run then starts as fast as the second

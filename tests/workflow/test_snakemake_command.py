@@ -6,7 +6,7 @@ import pytest
 
 from snake import DEMO, REPOSITORY, checkout, snakemake
 
-KNOWN_TO_8 = {"include", "configfile", "resource_scopes", "onstart", "rule", "input", "default_target", "name"}
+KNOWN_TO_8 = {"include", "configfile", "resource_scopes", "rule", "input", "default_target", "name"}
 
 
 @pytest.mark.parametrize("profile", ["profiles/local", "profiles/slurm"])

@@ -30,6 +30,7 @@ from planning.asking import (
     write_report,
 )
 from planning.jobs import Job, Workflow
+from planning.logs import log_error
 from planning.profile import Profile, read_profile
 from planning.slurm_queue import Submitted, comment_of, queue_of
 from reporting.costs import read_spent, short_number
@@ -53,7 +54,6 @@ class State(StrEnum):
 # The states that a tuned model's cell shows in preference to that of its next job, in order.
 NOTABLE = (State.RUNNING, State.QUEUED, State.FAILED, State.INTERRUPTED)
 WAITING = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "PREEMPTED"}  # squeue(1), job states
-TAIL = 64 * 1024  # bytes at the end of a log in which its error is looked for
 
 
 # ---- what is in progress
@@ -124,17 +124,6 @@ def has_failed(job: Job) -> bool:
     logs = [path.stat().st_mtime for path in map(Path, job.logs) if path.exists()]
     benchmark = Path(job.benchmark) if job.benchmark else None
     return bool(logs) and not (benchmark and benchmark.exists() and benchmark.stat().st_mtime >= max(logs))
-
-
-def log_error(log: Path) -> str:
-    """The line `error: ...` that our programs end with, or else the last line."""
-    try:
-        with log.open("rb") as stream:
-            stream.seek(max(0, log.stat().st_size - TAIL))
-            lines = [line.strip() for line in stream.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    except FileNotFoundError:
-        return "no log"
-    return next((line for line in reversed(lines) if line.startswith("error: ")), lines[-1] if lines else "empty log")
 
 
 # ---- progress

@@ -1,7 +1,8 @@
-"""The jobs that Snakemake sees for a target, done and left: this module and `submissions` alone know Snakemake's API.
+"""The jobs that Snakemake sees for a target, done and left.
 
-Snakemake 9 passes its DAG only to a printer or an executor, so it is taken from its internals, built the way that
-`snakemake --summary` does: no job is run, no lock is taken, no log is written.
+Only this module, `submissions` and `progress` know its API. Snakemake 9 passes its DAG only to a printer or an
+executor, so it is taken from its internals, built the way that `snakemake --summary` does: no job is run, no lock is
+taken, no log is written.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -104,11 +105,18 @@ def read_workflow(
             workflow = dag.workflow_api._workflow
             workflow._prepare_dag(forceall=False, ignore_incomplete=False, lock_warn_only=True, nolock=True)
             workflow._build_dag()
-            stages = dict.fromkeys(_stage_of(rule) for rule in workflow.rules)
-            locked = any(True for _ in workflow.persistence._read_locks())
-            return Workflow(workflow.config, list(stages), _jobs_of(workflow), locked)
+            return workflow_to_run(workflow)[0]
     except (WorkflowError, RuleException, ApiError) as error:
         raise InputError(_on_one_line(error)) from None
+
+
+def workflow_to_run(workflow) -> tuple[Workflow, dict[int, Job]]:
+    """Snakemake's own object with its DAG as our `Workflow`, and the jobs that are left by Snakemake's numbers."""
+    stages = dict.fromkeys(_stage_of(rule) for rule in workflow.rules)
+    locked = any(True for _ in workflow.persistence._read_locks())
+    jobs = _jobs_of(workflow)
+    left = {workflow.dag.jobid(job): ours for job, ours in jobs.items() if ours.left}
+    return Workflow(workflow.config, list(stages), list(jobs.values()), locked), left
 
 
 def _on_one_line(error: Exception) -> str:
@@ -119,9 +127,9 @@ def _stage_of(rule) -> str:
     return Path(str(rule.snakefile)).stem
 
 
-def _jobs_of(workflow) -> list[Job]:
+def _jobs_of(workflow) -> dict[Any, Job]:
     dag, persistence = workflow.dag, workflow.persistence
-    jobs: dict = {}
+    jobs: dict[Any, Job] = {}
     for level in dag.toposorted():
         for job in sorted(level, key=lambda job: (job.rule.name, sorted(job.wildcards_dict.items()))):
             keys = [str(file) for file in job.output]
@@ -143,7 +151,7 @@ def _jobs_of(workflow) -> list[Job]:
                 benchmark=str(job.benchmark) if job.benchmark else None,
                 needs=[jobs[needed] for needed in dag.dependencies[job]],
             )
-    return list(jobs.values())
+    return jobs
 
 
 def _rates(rule: str, wildcards: Mapping) -> bool:
