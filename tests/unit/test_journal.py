@@ -1,7 +1,9 @@
 """A journal keeps what was done through any kill, and never returns a torn entry."""
 
+import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -113,3 +115,33 @@ def test_the_ranks_of_one_program_hold_a_lock_together_and_those_of_another_wait
     assert [rank.poll() for rank in ranks] == [None, None]
     lock.close()
     assert [rank.communicate(timeout=30)[0] for rank in ranks] == ["False\n", "True\n"]
+
+
+def test_threads_share_the_wait_for_a_slow_disk_and_none_goes_on_before_its_entry_is_there(tmp_path, monkeypatch):
+    synced = []
+
+    def sync_slowly(file: int) -> None:
+        length = os.fstat(file).st_size
+        time.sleep(0.02)
+        synced.append(length)
+
+    monkeypatch.setattr(os, "fsync", sync_slowly)
+    too_early = []
+
+    def add(thread: int) -> None:
+        for number in range(5):
+            key = f"{thread}-{number}"
+            journal[key] = "x" * 100
+            start, length = journal._positions[key]
+            too_early.extend([key] * (max(synced, default=0) < start + length))
+
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        threads = [threading.Thread(target=add, args=(number,)) for number in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not too_early
+    assert len(synced) <= 20, "of a hundred entries"
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        assert len(journal) == 100

@@ -178,8 +178,8 @@ class Judge:
         return reply_key(self._determinants, question.prompt, attempt, question.repeat)
 
     def _keep(self, key: str, reply: dict) -> None:
+        self._journal[key] = reply | {"at": time.time()}
         with self._lock:
-            self._journal[key] = reply | {"at": time.time()}
             self.asked += 1
 
     def ask_in_batches(self, questions: Iterable[Question], ledger: Ledger) -> None:

@@ -8,6 +8,7 @@ disk: memory holds only their positions.
 
 import json
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +23,9 @@ class _Position(NamedTuple):
 
 
 class Journal:
-    """A mapping from item key to JSON value that outlives the process. One writer at a time: a second one waits.
+    """A mapping from item key to JSON value that outlives the process. One process at a time: a second one waits.
+
+    Its threads may add entries side by side, and then share what takes longest: waiting for the disk.
 
     An entry whose value is not `sound` is ignored, so that its item is done again; `unsound` are the keys of those that
     have not been done again.
@@ -38,10 +41,12 @@ class Journal:
         self.unsound: set[str] = set()
         self._sound = sound
         self._positions: dict[str, _Position] = {}
+        self._writing, self._synced, self._syncing = threading.Lock(), threading.Condition(), False
         self._stream = self.path.open("a+b", buffering=0)
         hold(self._stream, self.path)
         self._end = self._read()
         self._stream.truncate(self._end)
+        self._on_disk = self._end
 
     def _read(self) -> int:
         """Note the position of each entry; return the length in bytes without an incomplete last line.
@@ -85,17 +90,42 @@ class Journal:
         """Append an entry and wait until it is on disk. Raises InputError when it cannot be written."""
         line = json.dumps({"key": key, "value": value}, ensure_ascii=False).encode("utf-8") + b"\n"
         try:
-            rest = line
-            while rest:  # a disk that fills up accepts a part, and fails at the next write
-                rest = rest[self._stream.write(rest) :]
-            os.fsync(self._stream.fileno())
+            with self._writing:
+                self._append(line)
+                self._positions[key] = _Position(self._end, len(line))
+                self._end = end = self._end + len(line)
+            self._sync(end)
         except OSError as error:
-            self._stream.truncate(self._end)
             raise InputError(
                 f"{self.path}: cannot write ({error.strerror}); its entries are kept: make room and run again"
             ) from None
-        self._positions[key] = _Position(self._end, len(line))
-        self._end += len(line)
+
+    def _append(self, line: bytes) -> None:
+        try:
+            rest = line
+            while rest:  # a disk that fills up accepts a part, and fails at the next write
+                rest = rest[self._stream.write(rest) :]
+        except OSError:
+            self._stream.truncate(self._end)
+            raise
+
+    def _sync(self, end: int) -> None:
+        """Wait until the file is on disk as far as `end`. One thread at a time sees to that, for all that have written
+        before it began."""
+        with self._synced:
+            self._synced.wait_for(lambda: self._on_disk >= end or not self._syncing)
+            if self._on_disk >= end:
+                return
+            self._syncing, written = True, self._end
+        try:
+            os.fsync(self._stream.fileno())
+        except OSError:
+            written = 0
+            raise
+        finally:
+            with self._synced:
+                self._syncing, self._on_disk = False, max(self._on_disk, written)
+                self._synced.notify_all()
 
     def close(self) -> None:
         self._stream.close()
