@@ -47,7 +47,7 @@ def test_a_submission_fails_as_a_whole_but_nothing_is_translated_twice(cluster):
     broken = "    arguments = parser.parse_args()\n", "    raise InputError('planted')\n"
     change(program, *broken)
     status, said = run(cluster, "miniature.yaml", "--retries", "0", "--", target)
-    assert status == 1 and "error: planted" in said, said[-4000:]
+    assert status == 1 and "FAILED: planted" in said, said[-4000:]
     assert not (results / "translated/fr/shards/0.jsonl").exists(), "it was made, and removed with the rest"
     translated = journal.read_bytes()
     change(program, *reversed(broken))

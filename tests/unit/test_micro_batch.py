@@ -1,4 +1,4 @@
-"""The largest micro-batch that memory allows is found by trying, in few tries."""
+"""The fastest micro-batch that memory allows is found by trying, in few tries."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tiny
 from basics.reading import read_json
-from micro_batch import Fit
+from micro_batch import Fit, Padding, fastest
 from trainings import LORA, SETTINGS, Training, make_house
 
 
@@ -58,8 +58,54 @@ def test_a_real_training_is_tried_until_the_memory_is_full(house, tmp_path):
     found = read_json(output)
     peaks = {entry["tokens"]: entry["peak_memory"] for entry in found["tried"]}
     assert found["tokens"] % 2048 == 0 and peaks[found["tokens"]] <= 0.9 * memory
-    assert found["tokens"] == max(tokens for tokens, peak in peaks.items() if peak <= 0.9 * memory)
-    assert f"{found['tokens']:,} tokens per micro-batch" in run.stderr.splitlines()[-1]
+    most = max(tokens for tokens, peak in peaks.items() if peak <= 0.9 * memory)
+    speeds = {entry["tokens"]: entry["tokens_per_second"] for entry in found["tried"] if entry["peak_memory"]}
+    assert found["tokens"] == max((tokens for tokens in speeds if tokens <= most), key=speeds.__getitem__)
+    assert f"{found['tokens']:,} tokens per micro-batch, of up to {most:,} that fit" in run.stderr.splitlines()[-1]
+
+
+def never() -> bool:
+    return False
+
+
+@given(st.integers(1, 64), st.integers(1, 64))
+def test_of_what_fits_the_fastest_is_taken(most, best):
+    """Speed grows up to `best` and falls after it; a size that was not tried may be up to twice as far away."""
+    fit = Fit(lambda rows: rows, lambda: most)
+    upper = fit.largest(64)
+    assert upper == most
+    rows = fastest(lambda rows: -abs(rows - best), fit, upper, never)
+    assert rows <= most and abs(rows - best) <= min(abs(tried - best) for tried in fit.peaks if tried <= most)
+    assert len(fit.peaks) <= 9
+
+
+def test_half_and_twice_the_best_are_tried_too():
+    fit = Fit(lambda rows: rows, lambda: 64)
+    assert fit.largest(64) == 64 and sorted(fit.peaks) == [1, 4, 16, 64]
+    assert fastest({1: 1, 4: 5, 16: 8, 64: 2, 8: 9, 32: 3}.__getitem__, fit, 64, never) == 8
+    assert sorted(fit.peaks) == [1, 4, 8, 16, 32, 64]
+
+
+def test_when_time_is_over_the_best_so_far_is_taken():
+    fit = Fit(lambda rows: rows, lambda: 64)
+    fit.largest(64)
+    assert fastest({1: 1, 4: 5, 16: 8, 64: 2}.__getitem__, fit, 64, lambda: True) == 16
+
+
+def test_the_larger_a_micro_batch_the_more_of_it_is_padding(house):
+    padding = Padding(Training(house, house, "lora").arguments().tokens, batch=16, order="random")
+    shares = [padding.real_share(tokens) for tokens in (1, 64, 256, 4096)]
+    assert shares[0] == 1 and shares == sorted(shares, reverse=True) and shares[-1] < 0.9
+
+
+def test_the_padding_of_the_recipe_weighs_in_what_is_found(house, tmp_path):
+    output, tokens = tmp_path / "found.json", Training(house, tmp_path, "lora").arguments().tokens
+    run = find(house, output, "--length", "64", "--memory", str(2**33), "--tokens", str(tokens))
+    assert run.returncode == 0, run.stderr
+    found = read_json(output)
+    worth = {entry["tokens"]: entry["tokens_per_second"] * entry["real_share"] for entry in found["tried"]}
+    assert found["tokens"] == max(worth, key=worth.__getitem__)
+    assert found["tried"][0]["real_share"] > found["tried"][-1]["real_share"]
 
 
 def test_what_cannot_fit_is_reported_in_one_line_with_a_remedy(house, tmp_path):

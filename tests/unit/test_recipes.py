@@ -4,6 +4,7 @@ import pytest
 
 from studies import miniature, paper, preset, run, wildcards
 from study.bases import Bases
+from study.matrix import Run
 from study.recipes import Recipes
 from study.tokens import Tokens
 
@@ -122,3 +123,9 @@ def test_the_miniature_has_the_same_recipes_in_fewer_languages():
     mixes = Recipes(miniature()).mixes
     assert [name for name in mixes if name.startswith("mono-")] == ["mono-en", "mono-es", "mono-bg", "mono-zh"]
     assert mixes["multilingual"]["languages"] == ["en", "es", "fr", "bg", "ru", "zh"]
+
+
+def test_of_some_runs_the_soonest_has_the_recipe_with_the_fewest_languages(recipes):
+    names = ("multilingual", "mono-en", "mono-es", "downsampled")
+    runs = [Run("lora", "bloom-560m", name) for name in names]
+    assert recipes.soonest(runs) == [runs[1]] and recipes.soonest([]) == []

@@ -1,7 +1,7 @@
 # hooks: what is checked before the first job, what a run says while it runs, and who is told of its end.
 #
 # in   every input, result folder and key that the jobs need; APPRISE_URLS
-# out  nothing
+# out  <results>/preflight.md, where a preflight has failed
 
 
 # Imported here, since each job of a cluster reads the rules again, and has no hooks.
@@ -35,6 +35,9 @@ onsuccess:
 
 
 onerror:
+    from planning.preflight import report_failure
     from planning.progress import end_run
 
     end_run()
+    # Findings that are missing keep the page's rule from being reached.
+    report_failure(workflow.dag.jobs, PREFLIGHT.about(RESULTS, DOWNLOADED))

@@ -9,8 +9,6 @@
 # A job that does not go well leaves its findings in {model}.failed.json: it has failed, and is tried again when asked.
 # The other kinds are in preflight_services.smk. Their files are in {model}.trial/ meanwhile.
 
-from planning.preflight import report_failure
-
 
 rule preflight_training:
     input:
@@ -121,8 +119,3 @@ rule preflight:
         about=PREFLIGHT.about(RESULTS, DOWNLOADED),
     shell:
         "python workflow/scripts/preflight.py --about {params.about:q} 2> {log:q}"
-
-
-# Where findings are missing, the rule is not reached.
-onerror:
-    report_failure(workflow.dag.jobs, PREFLIGHT.about(RESULTS, DOWNLOADED))

@@ -2,7 +2,7 @@
 #
 # in   <results>/bases/{model}/, <results>/tokens/{family}/{template}/{recipe}/, and, to lie beside the weights,
 #      <results>/tokenizers/{family}/ and the prompt template
-# out  <results>/micro_batches/{method}/{model}.json   tokens that fit into GPU memory, with micro_batch_tokens auto
+# out  <results>/micro_batches/{method}/{model}.json   tokens of the fastest, with micro_batch_tokens auto
 #      <results>/models/{method}/{model}/{recipe}/     adapter or model (safetensors), tokenizer, model card,
 #                                                      training.json
 # Checkpoints are in <results>/checkpoints/{method}/{model}/{recipe}/ while the training runs: declared outputs are
@@ -14,6 +14,8 @@ rule micro_batch:
     input:
         base=ancient(BASES.model),
         base_content=BASES.model_content,
+        # Rows that stand for those of all recipes: they tell how much padding there will be.
+        tokens=ancient(lambda wildcards: [TOKENS.folder(run) for run in RECIPES.soonest(MATRIX.runs_with(wildcards))]),
     output:
         "<results>/micro_batches/{method}/{model}.json",
     log:
@@ -32,12 +34,13 @@ rule micro_batch:
         method=TRAININGS.base_method,
         adapter_modules=TRAININGS.adapter_modules,
         settings=TRAININGS.settings_of_model,
+        tokens=TOKENS.padding_options,
         length=config["tokenize"]["max_length"],
         memory=COMPUTE.memory_of_rank,
         accelerator=COMPUTE.accelerator,
     shell:
         "python workflow/scripts/micro_batch.py --length {params.length:q} --memory {params.memory:q}"
-        " --settings {params.settings:q}"
+        " --settings {params.settings:q} {params.tokens:q}"
         " --output {output:q} -- {params.launcher:q} workflow/scripts/train.py --method {params.method:q}"
         " --model {input.base:q} --accelerator {params.accelerator:q}"
         " --adapter-modules {params.adapter_modules:q} 2> {log:q}"

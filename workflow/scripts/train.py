@@ -52,7 +52,7 @@ from training.settings import Settings, check_method
 from training.trackers import check_trackers, wanted
 
 SHORTER = "lower tokenize.max_length"
-REHEARSED_STEPS = 2  # during all of the second one, the optimizer's state is in memory
+REHEARSED_STEPS = 4  # from the second one on, the optimizer's state is in memory; the last two are timed
 
 
 def check_input(method: str, settings: Settings, modules: list[str], model: Path) -> None:
@@ -205,10 +205,12 @@ def out_of_memory_fault(error: Exception) -> str | None:
 
 def rehearse(arguments: argparse.Namespace, settings: Settings) -> None:
     """Take REHEARSED_STEPS steps with one micro-batch per rank, as large as the settings allow, and write their peak
-    memory. Nothing else is kept."""
+    memory, and how many tokens all ranks process per second. Nothing else is kept."""
     check_input(arguments.method, settings, arguments.adapter_modules, arguments.model)
     check_positions(arguments.model, arguments.rehearse, "rows may have", SHORTER)
     import torch
+
+    from training.callback import StepTimes
 
     rows = ranks.RANKS * max(1, settings.micro_batch_tokens // arguments.rehearse)
     settings = replace(settings, batch=rows, epochs=1, validation="none", loss_on="all")
@@ -217,6 +219,8 @@ def rehearse(arguments: argparse.Namespace, settings: Settings) -> None:
         Examples(rehearsal_rows(arguments.rehearse, count), "all") for count in (REHEARSED_STEPS * rows, ranks.RANKS)
     )
     trainer = training.make_trainer(model, train, validation, settings, arguments.checkpoints, Interruption())
+    times = StepTimes()
+    trainer.add_callback(times)
     run_training(trainer, None)
     peak = torch.tensor(trainer.work.peak_memory(), device=trainer.args.device)
     if ranks.RANKS > 1:
@@ -224,6 +228,7 @@ def rehearse(arguments: argparse.Namespace, settings: Settings) -> None:
     cuda = torch.cuda.is_available()
     measured = {
         "peak_memory": peak.item(),
+        "tokens_per_second": 2 * rows * arguments.rehearse / (times.ends[-1] - times.ends[-3]),
         "device": trainer.work.device,
         "device_memory": torch.cuda.get_device_properties(0).total_memory if cuda else None,
     }

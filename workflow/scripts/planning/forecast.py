@@ -25,7 +25,7 @@ from study.short_forms import place_of
 from training.examples import count_tokens
 
 COUNTED, MEASURED, TRIED, ASSUMED = "counted", "measured", "preflight", "assumed"
-REHEARSALS = 6  # trial runs by which a micro-batch size is found
+REHEARSALS = 8  # trial runs by which a micro-batch size is found
 NEAR = 4  # ratio of model sizes up to which a measured speed carries over
 WRITTEN = {"translate_shard": 2}  # times that a job writes its rows, if not once: to a journal as well
 TUNED, BASE, PACKED = 9, 4, 6  # files in a folder of that kind, with the date that Snakemake keeps in each

@@ -45,16 +45,21 @@ class Failure(NamedTuple):
 
 
 def expected_jobs(workflow) -> dict[int, Expected]:
-    """The jobs of a Snakemake workflow that is about to run, by their numbers, as `make plan` expects them; none if an
-    earlier result cannot be read, which is for the job that needs it to find.
+    """The jobs of a Snakemake workflow that is about to run, by their numbers, as `make plan` expects them.
+
+    None if an earlier result cannot be read, which is for the job that needs it to find, or is of a rule that the
+    command line leaves out (`--allowed-rules`).
     """
     planned, jobs = workflow_to_run(workflow)
     forecast = Forecast(planned)
     try:
         return {number: Expected(job.rule, forecast.seconds(job)) for number, job in jobs.items()}
+    except KeyError as error:
+        why = f"no rule of this run makes {error}"
     except InputError as error:
-        print(f"warning: no time left will be given: {error}", file=sys.stderr, flush=True)
-        return {}
+        why = str(error)
+    print(f"warning: no time left will be given: {why}", file=sys.stderr, flush=True)
+    return {}
 
 
 class Pace:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from study.seeds import Seeds
 from study.short_forms import asked, methods_shown, points_of
+from study.wildcards import Wildcards
 
 
 class Run(NamedTuple):
@@ -78,6 +79,10 @@ class Matrix:
             for run, languages in shown.items():
                 wanted.setdefault(run, set()).update(languages)
         return {run: [lang for lang in self.tested if lang in languages] for run, languages in wanted.items()}
+
+    def runs_with(self, wildcards: Wildcards) -> list[Run]:
+        """The runs of a method and model."""
+        return [run for run in self.runs if run[:2] == (wildcards.method, wildcards.model)]
 
     @property
     def paths(self) -> list[str]:

@@ -6,6 +6,7 @@ all rows is the same for all seeds.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from study.matrix import Run
 from study.seeds import Seeds, repeated
 from study.wildcards import Wildcards
 
@@ -44,6 +45,10 @@ class Recipes:
     def assembled(self) -> list[str]:
         """The names of the recipes that are assembled: all, and the further samples."""
         return [name for name in self.names if self.with_rows(name) == name]
+
+    def soonest(self, runs: Sequence[Run]) -> list[Run]:
+        """Of these runs the one whose recipe takes the fewest languages, and so waits for the fewest translations."""
+        return sorted(runs, key=lambda run: len(self.mix(run.recipe)["languages"]))[:1]
 
     def of_run(self, name: str) -> str:
         """The recipe that a run is named after, whatever its seed."""

@@ -42,6 +42,10 @@ class Tokens:
         """A file that changes when, and only when, these tokens do."""
         return content_of(self.folder(wildcards))
 
+    def padding_options(self, wildcards: Wildcards, input) -> list[str]:
+        """Option of micro_batch.py for the rows that tell how much padding there will be."""
+        return [word for folder in input.tokens for word in ("--tokens", folder)]
+
     def english(self, wildcards: Wildcards) -> list[str]:
         """The folder of English tokens whose number a recipe must match, if that is its budget."""
         if self._recipes.mix(wildcards.recipe).get("tokens") != "one-language":

@@ -3,14 +3,28 @@
 Importing it imports Transformers, which takes seconds: import it inside functions.
 """
 
+import time
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 from transformers import TrainerCallback
 
 from training import checkpoints, ranks
 from training.instruments import Clock, Curve, Interruption, Work
 from training.steps import StepSampler
+
+
+class StepTimes(TrainerCallback):
+    """When each step ended, in seconds of a clock that only goes on."""
+
+    def __init__(self):
+        self.ends: list[float] = []
+
+    def on_step_end(self, args, state, control, **_):
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.ends.append(time.monotonic())
 
 
 class TrainingCallback(TrainerCallback):
