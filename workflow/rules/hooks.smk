@@ -7,7 +7,6 @@
 # Imported here, since each job of a cluster reads the rules again, and has no hooks.
 onstart:
     from pathlib import Path
-
     from judging.shutdowns import day_in
     from planning.jobs import calls_of, inputs_of, judges_called, logs_of, models_trained_again
     from planning.orphans import orphans_here, orphans_on_slurm, warn_of_orphans
