@@ -1,7 +1,7 @@
 """What a run says while it runs: a line for each job that ends, with the time left, and what failed again at the end.
 
-Snakemake (9.27) has four lines for that, none of which says which model a training is of; and what failed it leaves out
-where `quiet` has `rules`. Its own lines are still in the file that it names at the end.
+Snakemake (9.27) has four lines for that, none of which says which model a training is of, or up to twenty; and what
+failed it leaves out where `quiet` has `rules`. Its own lines are still in the file that it names at the end.
 """
 
 import logging
@@ -23,7 +23,8 @@ from planning.jobs import workflow_to_run
 from planning.logs import ERROR, log_error
 from planning.notices import notify, notify_meanwhile
 
-OURS = {LogEvent.JOB_STARTED, LogEvent.JOB_FINISHED, LogEvent.PROGRESS, LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR}
+OURS = {LogEvent.JOB_STARTED, LogEvent.JOB_INFO, LogEvent.GROUP_INFO, LogEvent.JOB_FINISHED, LogEvent.PROGRESS}
+OURS |= {LogEvent.JOB_ERROR, LogEvent.GROUP_ERROR}
 BETWEEN = "Select jobs to execute..."  # the only one of Snakemake's lines between jobs that has no event
 UNITS = (("s", 1), ("min", 60), ("h", 3600), ("days", 86400))
 SILENCE = 600  # seconds without a line until one says what is being worked on
