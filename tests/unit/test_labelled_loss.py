@@ -39,6 +39,7 @@ ARCHITECTURES = tiny.ARCHITECTURES | {  # and some that cap or scale their logit
 }
 FUSED = {"gpt_neox", "bloom", "llama"}
 WORDS = 50
+LENGTHS = (12, 9, 5)  # of the rows of a batch
 
 
 def model_of(family: str):
@@ -52,9 +53,8 @@ def batch(labelled: float) -> dict[str, torch.Tensor]:
     """Three rows of 12, 9 and 5 tokens, padded on the right, with labels on about the given share of them."""
     draw = torch.Generator().manual_seed(1)
     ids = torch.randint(1, WORDS, (3, 12), generator=draw)
-    mask = (torch.arange(12) < torch.tensor([[12], [9], [5]])).long()
-    keep = (torch.rand(3, 12, generator=draw) < labelled) & (mask == 1)
-    return {"input_ids": ids, "attention_mask": mask, "targets": torch.where(keep, ids, NO_LABEL)}
+    keep = (torch.rand(3, 12, generator=draw) < labelled) & (torch.arange(12) < torch.tensor(LENGTHS)[:, None])
+    return {"input_ids": ids, "targets": torch.where(keep, ids, NO_LABEL)}
 
 
 def loss_and_gradients(model, loss) -> tuple[float, list[torch.Tensor]]:
@@ -63,8 +63,10 @@ def loss_and_gradients(model, loss) -> tuple[float, list[torch.Tensor]]:
     return loss.item(), [parameter.grad.clone() for parameter in model.parameters()]
 
 
-def plain_loss(model, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-    logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits[:, :-1]
+def plain_loss(model, inputs: dict[str, torch.Tensor], lengths=LENGTHS) -> torch.Tensor:
+    """The loss where padding is masked."""
+    mask = (torch.arange(12) < torch.tensor(lengths)[:, None]).long()
+    logits = model(input_ids=inputs["input_ids"], attention_mask=mask).logits[:, :-1]
     return torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), inputs["targets"][:, 1:].flatten(), ignore_index=NO_LABEL, reduction="sum"
     )
@@ -90,7 +92,8 @@ def test_each_example_counts_as_often_as_its_factor_says(monkeypatch, family, ch
     monkeypatch.setattr(labelled_loss, "CHUNK", chunk)
     model, inputs, factors = model_of(family), batch(1.0), torch.tensor([0.5, 2.0, 3.0])
     apart = [{name: value[row : row + 1] for name, value in inputs.items()} for row in range(3)]
-    plain = sum(factor * plain_loss(model, row) for factor, row in zip(factors, apart, strict=True))
+    alone = [plain_loss(model, row, [length]) for row, length in zip(apart, LENGTHS, strict=True)]
+    plain = sum(factor * loss for factor, loss in zip(factors, alone, strict=True))
     value, gradients = loss_and_gradients(model, plain)
     give_summed_loss(model)
     ours, our_gradients = loss_and_gradients(model, model(**inputs, factors=factors).loss)

@@ -93,14 +93,14 @@ class Examples(Dataset):
 
 
 def collate(examples: list[tuple[int, list[int], list[int]]]) -> dict:
-    """Pad examples on the right to the same length; padding is masked and has no label, whatever its token id."""
+    """Pad examples on the right to the same length. Padding has no label and, as a causal model reads from the left, needs
+    no mask, with which attention would be slower."""
     import torch
 
     longest = max(len(ids) for _, ids, _ in examples)
     labels = torch.tensor([labels + [NO_LABEL] * (longest - len(labels)) for _, _, labels in examples])
     return {
         "input_ids": torch.tensor([ids + [0] * (longest - len(ids)) for _, ids, _ in examples]),
-        "attention_mask": torch.tensor([[1] * len(ids) + [0] * (longest - len(ids)) for _, ids, _ in examples]),
         "labels": labels,  # for the Trainer, which counts them but does not pass them on
         "targets": labels,  # for the model
         "rows": torch.tensor([row for row, _, _ in examples]),  # for their factors in the loss, and error messages

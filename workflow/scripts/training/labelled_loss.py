@@ -135,18 +135,18 @@ def give_summed_loss(model) -> None:
 
     plain, fused = model.forward, can_be_fused(model)
 
-    def forward(self, input_ids=None, attention_mask=None, targets=None, factors=None, **others):
+    def forward(self, input_ids=None, targets=None, factors=None, **others):
         if targets is None:
-            return plain(input_ids=input_ids, attention_mask=attention_mask, **others)
+            return plain(input_ids=input_ids, **others)
         wanted = targets[:, 1:]
         labelled = wanted != NO_LABEL
         if factors is not None:
             factors = factors[:, None].expand_as(labelled)[labelled]
         if not fused:
-            logits = plain(input_ids=input_ids, attention_mask=attention_mask).logits[:, :-1][labelled]
+            logits = plain(input_ids=input_ids).logits[:, :-1][labelled]
             losses = torch.nn.functional.cross_entropy(logits.float(), wanted[labelled], reduction="none")
             return CausalLMOutput(loss=(losses if factors is None else losses * factors).sum())
-        states = self.base_model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).last_hidden_state
+        states = self.base_model(input_ids=input_ids, use_cache=False).last_hidden_state
         head = self.get_output_embeddings()
         return CausalLMOutput(loss=summed_loss(head, states[:, :-1][labelled], wanted[labelled], factors))
 

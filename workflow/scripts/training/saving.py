@@ -68,8 +68,7 @@ def mean_loss(model, examples: Examples, budget: int, precision: str) -> float:
     with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
         for inputs in DataLoader(examples, batch_sampler=sampler, collate_fn=collate):
             targets = inputs["targets"].to(device)
-            given = {name: inputs[name].to(device) for name in ("input_ids", "attention_mask")}
-            loss += model(**given, targets=targets).loss.item()
+            loss += model(input_ids=inputs["input_ids"].to(device), targets=targets).loss.item()
             labels += (targets != NO_LABEL).sum().item()
     return loss / max(labels, 1)
 
