@@ -30,7 +30,7 @@ from basics.reading import iter_jsonl  # noqa: E402
 from basics.writing import write_json, write_jsonl, write_text  # noqa: E402
 from data.rows import FIELDS, normalise, read_rows  # noqa: E402
 from measuring import Measured, Notebook, measure, processor, table  # noqa: E402
-from translating.engine import KERNELS  # noqa: E402
+from translating.engine import PORTABLE  # noqa: E402
 
 ENGINE_PYTHON = REPOSITORY / ".venv-bergamot" / "bin" / "python"
 PEERS = {"PYTHONPATH": str(REPOSITORY / ".venv-bench")}  # what envs/bench.lock adds
@@ -305,7 +305,7 @@ def main() -> None:
         if "memory" in parts:
             tables.append(memory(notebook, Path(place), data.prose, 1.0 if arguments.long else 0.1))
 
-    machine = f"{processor()}, {os.cpu_count()} cores; our kernels: {' '.join(KERNELS.values())}"
+    machine = f"{processor()}, {os.cpu_count()} cores; our kernels: {' '.join(PORTABLE.values())}"
     heading = f"{machine}. Medians of {repeat} turns, extremes in brackets.\n"
     report = "\n".join([heading, *tables])
     turns = [turn._asdict() for turn in notebook.turns]

@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 from bergamot_engine import load_engine
-from translating.engine import KERNELS
+from translating.engine import PORTABLE
 
 
 def calls_of(path):
@@ -41,7 +41,7 @@ def main():
     arguments = parser.parse_args()
 
     if not arguments.any_kernels:
-        os.environ.update(KERNELS)
+        os.environ.update(PORTABLE)
     engine = load_engine()
     service = engine.Service(engine.ServiceConfig(numWorkers=1, cacheSize=arguments.cache, logLevel="off"))
     model = service.modelFromConfigPath(arguments.config)

@@ -14,7 +14,6 @@ import pytest
 from basics.hashing import sha256
 from basics.reading import read_jsonl
 from basics.writing import write_json, write_jsonl
-from bergamot_engine import has_avx2
 from demo_text import load_grammar, seed
 from full_disk import files_up_to
 from translate_shard import (
@@ -25,6 +24,7 @@ from translate_shard import (
     restore_numbers,
     translate_and_repair,
 )
+from translating.engine import best_level
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = REPOSITORY / "workflow" / "scripts"
@@ -123,12 +123,20 @@ def test_a_sentence_without_words_stays_and_one_that_comes_back_empty_is_not_los
     )
 
 
-def test_a_processor_without_avx2_is_recognised(tmp_path):
-    """Without it, the engine would fall back to other kernels, which round differently."""
-    (tmp_path / "old").write_text("flags\t: fpu sse4_2 avx\nbugs\t:\n")
-    (tmp_path / "new").write_text("flags\t: fpu avx avx2\nbugs\t:\n")
-    assert has_avx2(tmp_path / "new") and not has_avx2(tmp_path / "old")
-    assert has_avx2(tmp_path / "not told")
+@pytest.mark.parametrize(
+    ("flags", "level"),
+    [
+        ("fpu sse4_2 avx", None),
+        ("fpu avx avx2", "AVX2"),
+        ("avx2 avx512f avx512bw", "AVX512BW"),
+        ("avx2 avx512bw avx512_vnni", "AVX512VNNI"),
+    ],
+)
+def test_the_best_kernels_of_a_processor_are_known_and_without_avx2_there_are_none(tmp_path, flags, level):
+    """Without it, the engine would fall back to others, which round differently."""
+    (tmp_path / "cpuinfo").write_text(f"flags\t: {flags}\nbugs\t:\n")
+    assert best_level(tmp_path / "cpuinfo") == level
+    assert best_level(tmp_path / "not told") == "AVX2"
 
 
 # The program
@@ -199,6 +207,17 @@ def complaint(segments: Path, model: Path, output: Path, **changed: object) -> s
 
 def translations(path: Path) -> list[str]:
     return [text for answer in read_jsonl(path) for text in answer["translations"]]
+
+
+@real_engine
+def test_native_kernels_have_answers_of_their_own_in_the_journal(models, segments, tmp_path):
+    portable = translate(segments, models["es"], tmp_path / "out.jsonl")
+    translate(segments, models["es"], tmp_path / "native.jsonl", journal=tmp_path / "out.journal", kernels="native")
+    keys = journal_keys(tmp_path / "out.journal")
+    assert len(keys) == len(set(keys)) > len(translations(tmp_path / "out.jsonl")) / 3, "asked again, under other keys"
+    assert all(text.startswith("Cuéntame algo sobre el caballo") for text in translations(tmp_path / "native.jsonl"))
+    assert translate(segments, models["es"], tmp_path / "out.jsonl") == portable
+    assert len(journal_keys(tmp_path / "out.journal")) == len(keys)
 
 
 @real_engine

@@ -27,11 +27,12 @@ rule preflight_translation:
         code=code_of("preflight_translation", "segment", "translate_shard", "bergamot_engine"),
         chunk_rows=config["translation"]["chunk_rows"],
         python=config["translation"]["python"],
+        kernels=config["translation"]["kernels"],
         hosts=PREFLIGHT.hosts(SOURCES, DOWNLOADED),
     shell:
         "exec python workflow/scripts/preflight_translation.py --seed {input.seed:q} --model {input.model:q}"
         " --language {wildcards.lang:q} --chunk-rows {params.chunk_rows:q} --engine-python {params.python:q}"
-        " --workers {threads:q} --hosts {params.hosts:q} --output {output:q} > {log:q} 2>&1"
+        " --workers {threads:q} --kernels {params.kernels:q} --hosts {params.hosts:q} --output {output:q} > {log:q} 2>&1"
 
 
 rule preflight_identifier:

@@ -72,12 +72,13 @@ rule translate_shard:
         code=code_of("translate_shard", "bergamot_engine"),
         shards=config["translation"]["shards"],
         python=config["translation"]["python"],
+        kernels=config["translation"]["kernels"],
         journal=f"{RESULTS}/journals/translate/{{lang}}/{{shard}}.jsonl",
     shell:
         "python workflow/scripts/translate_shard.py --segments {input.segments:q} --model {input.model:q}"
         " --language {wildcards.lang:q}"
         " --shard {wildcards.shard:q} --shards {params.shards:q} --engine-python {params.python:q}"
-        " --workers {threads:q} --journal {params.journal:q} --output {output:q} 2> {log:q}"
+        " --workers {threads:q} --kernels {params.kernels:q} --journal {params.journal:q} --output {output:q} 2> {log:q}"
 
 
 rule translate:

@@ -11,7 +11,7 @@ environment; it needs only that package and the standard library. By hand:
 
 Answers are exactly reproducible: the engine makes its batches from one request at a time, so a translation depends on
 the model and on its request, never on the number of workers; and the kernels are fixed, because those of newer
-processors round differently.
+processors round differently. With --kernels native they are not (translating/engine.py).
 """
 
 import argparse
@@ -24,7 +24,7 @@ import os
 import sys
 from pathlib import Path
 
-from translating.engine import KERNELS, PACKAGE
+from translating.engine import CHOICES, PACKAGE, best_level, variables
 
 
 def load_engine():
@@ -44,11 +44,6 @@ def load_engine():
     return engine
 
 
-def has_avx2(cpuinfo=Path("/proc/cpuinfo")):
-    """Whether the processor has AVX2; assumed if the system does not say."""
-    return not cpuinfo.exists() or " avx2 " in cpuinfo.read_text().replace("\n", " ") + " "
-
-
 def character_start(text, place):
     """The last position, up to `place`, at which a UTF-8 character begins: the engine may cut inside one."""
     while place < len(text) and text[place] & 0b11000000 == 0b10000000:
@@ -59,8 +54,8 @@ def character_start(text, place):
 class LoadedModel:
     """A loaded model and the service that runs it."""
 
-    def __init__(self, config, workers):
-        os.environ.update(KERNELS)  # read once, when the library is loaded
+    def __init__(self, config, workers, kernels="portable"):
+        os.environ.update(variables(kernels))  # read once, when the library is loaded
         self.engine = load_engine()
         self.service = self.engine.Service(self.engine.ServiceConfig(numWorkers=workers, cacheSize=0, logLevel="error"))
         self.model = self.service.modelFromConfigPath(str(config))
@@ -103,11 +98,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, required=True, help="the model's config.yml")
     parser.add_argument("--workers", type=int, default=1, help="threads (default 1)")
+    parser.add_argument("--kernels", choices=CHOICES, default="portable", help="default: portable")
     arguments = parser.parse_args()
 
-    if not has_avx2():
+    if not best_level():
         sys.exit("error: this processor has no AVX2, without which translations would differ; use another machine")
-    model = LoadedModel(arguments.config, arguments.workers)
+    model = LoadedModel(arguments.config, arguments.workers, arguments.kernels)
     for line in sys.stdin:
         print(json.dumps({"answers": model.translate(json.loads(line)["segments"])}), flush=True)
 

@@ -14,6 +14,7 @@ from basics.errors import InputError
 from basics.reading import iter_jsonl, read_jsonl
 from basics.writing import write_jsonl
 from planning.trials import trial
+from translating.engine import CHOICES
 
 PROGRAMS = Path(__file__).parent
 ROWS = 128
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--chunk-rows", required=True, type=positive, help="row ids per request")
     parser.add_argument("--engine-python", required=True, type=Path, help="Python 3.10 with bergamot")
     parser.add_argument("--workers", required=True, type=positive, help="the engine's threads")
+    parser.add_argument("--kernels", required=True, choices=CHOICES, help="the engine's kernels")
     parser.add_argument("--hosts", nargs="*", default=[], help="hosts of downloads, which are tried")
     parser.add_argument("--output", required=True, type=Path, help="JSON: the findings")
     arguments = parser.parse_args()
@@ -41,6 +43,7 @@ def main() -> None:
         with here.step("translation"):
             options = ["--segments", segments, "--model", arguments.model, "--language", arguments.language]
             options += ["--engine-python", arguments.engine_python, "--workers", arguments.workers]
+            options += ["--kernels", arguments.kernels]
             options += ["--journal", journal, "--output", translated]
             seconds = here.run([PROGRAMS / "translate_shard.py", *options], "translation.log")
             texts = [text for row in read_jsonl(translated) for text in row["translations"]]

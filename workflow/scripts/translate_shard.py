@@ -33,7 +33,7 @@ from basics.kinds import kind_fault
 from basics.reading import iter_jsonl, read_json
 from basics.writing import write_jsonl
 from translating import structure
-from translating.engine import VERSION
+from translating.engine import CHOICES, version
 from translating.requests import REQUEST
 
 ATTEMPTS = 2  # at a request on which the engine dies
@@ -225,10 +225,11 @@ def is_answer(value: Any) -> bool:
 class Engine:
     """The Bergamot engine in a separate process, started at the first request and restarted if it dies."""
 
-    def __init__(self, python: Path, model: Path, workers: int):
-        self.model = model
+    def __init__(self, python: Path, model: Path, workers: int, kernels: str = "portable"):
+        self.model, self.version = model, version(kernels)
         script = Path(__file__).with_name("bergamot_engine.py")
         self.command = [str(python), str(script), "--config", str(model / "config.yml"), "--workers", str(workers)]
+        self.command += ["--kernels", kernels]
         self.process: subprocess.Popen | None = None
         self.messages = tempfile.TemporaryFile()  # noqa: SIM115  the engine's stderr; closed in __exit__
 
@@ -299,7 +300,7 @@ class Translator:
         self._journal, self._engine, self._model = journal, engine, model
 
     def _key(self, segments: list[str]) -> str:
-        return item_key(engine=VERSION, model=self._model, segments=segments)
+        return item_key(engine=self._engine.version, model=self._model, segments=segments)
 
     def knows(self, segments: list[str]) -> bool:
         """Whether the journal has the answer."""
@@ -336,6 +337,12 @@ def main() -> None:
     parser.add_argument("--shards", type=positive, default=1, help="number of shards")
     parser.add_argument("--engine-python", type=Path, required=True, help="Python 3.10 with bergamot 0.4.5")
     parser.add_argument("--workers", type=positive, default=1, help="the engine's threads")
+    parser.add_argument(
+        "--kernels",
+        choices=CHOICES,
+        default="portable",
+        help="portable: the same answers on every processor; native: the fastest of this one (default: portable)",
+    )
     parser.add_argument("--journal", type=Path, required=True, help="where answers are saved as they arrive")
     parser.add_argument("--output", type=Path, required=True, help="JSON lines of chunk, translations, pieced")
     arguments = parser.parse_args()
@@ -348,7 +355,7 @@ def main() -> None:
     bounds = shard_bounds(arguments.segments, arguments.shard, arguments.shards)
     with (
         Journal(arguments.journal, is_answer) as journal,
-        Engine(arguments.engine_python, arguments.model, arguments.workers) as engine,
+        Engine(arguments.engine_python, arguments.model, arguments.workers, arguments.kernels) as engine,
     ):
         translator = Translator(journal, engine, model)
         total, known = 0, 0
@@ -361,7 +368,8 @@ def main() -> None:
                 translate_requests(iter_requests(arguments.segments, *bounds), translator, progress.update),
             )
     print(
-        f"{arguments.output}: {total:,} words; {translator.sent:,} segments and pieces sent to the engine",
+        f"{arguments.output}: {total:,} words; {translator.sent:,} segments and pieces sent to the engine"
+        f" ({engine.version})",
         file=sys.stderr,
     )
 

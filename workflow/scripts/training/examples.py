@@ -93,8 +93,8 @@ class Examples(Dataset):
 
 
 def collate(examples: list[tuple[int, list[int], list[int]]]) -> dict:
-    """Pad examples on the right to the same length. Padding has no label and, as a causal model reads from the left, needs
-    no mask, with which attention would be slower."""
+    """Pad examples on the right to the same length. Padding has no label and, as a causal model reads from the left,
+    needs no mask, with which attention would be slower."""
     import torch
 
     longest = max(len(ids) for _, ids, _ in examples)
