@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections import Counter
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,14 +24,21 @@ def languages(rows: int = 40) -> dict[str, dict[int, dict]]:
     }
 
 
+def assemble(made: dict[str, dict[int, dict]], *arguments, **options) -> tuple[list[dict], list[dict]]:
+    """What recipe.assemble makes of these rows, as rows."""
+    tables = {lang: pl.DataFrame(list(rows.values()), schema=recipe.ROW) for lang, rows in made.items()}
+    train, validation = recipe.assemble(tables, *arguments, **options)
+    return train.to_dicts(), validation.to_dicts()
+
+
 def test_multilingual_has_every_row_of_every_language_except_the_held_out_ones():
-    train, validation = recipe.assemble(languages(), "all", 5, seed=1)
+    train, validation = assemble(languages(), "all", 5, seed=1)
     assert len(train) == 3 * 35
     assert len(validation) == 3 * 5
 
 
 def test_downsampled_has_the_rows_of_one_language_drawn_from_all():
-    train, _ = recipe.assemble(languages(), "one-language", 5, seed=1)
+    train, _ = assemble(languages(), "one-language", 5, seed=1)
     assert len(train) == 35
     assert {row["lang"] for row in train} == set(LANGUAGES)
 
@@ -38,7 +46,7 @@ def test_downsampled_has_the_rows_of_one_language_drawn_from_all():
 def test_the_same_ids_are_held_out_in_every_recipe_and_language():
     held = []
     for langs, rows in ((LANGUAGES, "all"), (LANGUAGES, "one-language"), (("en",), "all"), (("zh",), "10")):
-        train, validation = recipe.assemble({lang: languages()[lang] for lang in langs}, rows, 5, seed=1)
+        train, validation = assemble({lang: languages()[lang] for lang in langs}, rows, 5, seed=1)
         ids = {row["id"] for row in validation}
         assert not ids & {row["id"] for row in train}, "a translation of a held-out row may not be trained on"
         held.append(ids)
@@ -46,18 +54,18 @@ def test_the_same_ids_are_held_out_in_every_recipe_and_language():
 
 
 def test_the_draw_depends_on_the_seed_alone():
-    draw = [[(row["lang"], row["id"]) for row in recipe.assemble(languages(), "all", 5, seed)[0]] for seed in (1, 1, 2)]
+    draw = [[(row["lang"], row["id"]) for row in assemble(languages(), "all", 5, seed)[0]] for seed in (1, 1, 2)]
     assert draw[0] == draw[1]
     assert draw[0] != draw[2]
 
 
 def test_another_sample_holds_out_the_same_rows():
-    drawn, held = recipe.assemble(languages(), "one-language", 5, seed=1)
-    other, held_again = recipe.assemble(languages(), "one-language", 5, seed=1, sample_seed=2)
+    drawn, held = assemble(languages(), "one-language", 5, seed=1)
+    other, held_again = assemble(languages(), "one-language", 5, seed=1, sample_seed=2)
     assert held_again == held
     assert len(other) == len(drawn)
     assert {(row["lang"], row["id"]) for row in other} != {(row["lang"], row["id"]) for row in drawn}
-    assert recipe.assemble(languages(), "one-language", 5, seed=1, sample_seed=1) == (drawn, held)
+    assert assemble(languages(), "one-language", 5, seed=1, sample_seed=1) == (drawn, held)
 
 
 def test_the_same_inputs_give_the_same_bytes(tmp_path, monkeypatch):
@@ -76,6 +84,25 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path, monkeypatch):
     assert len(manifest["validation_ids"]) == 5
 
 
+def test_it_makes_no_difference_how_many_rows_are_read_at_a_time(tmp_path, monkeypatch):
+    flags = {"es": {1: ["copied"], 39: ["copied"]}}
+    paths = {lang: tmp_path / f"{lang}.jsonl" for lang in LANGUAGES}
+    for lang, rows in with_flags(flags).items():
+        write_jsonl(paths[lang], rows.values())
+    whole = recipe.read_rows_by_language(paths)
+    monkeypatch.setattr(recipe, "PART", 3)
+    parts = recipe.read_rows_by_language(paths)
+    assert all(parts[lang].equals(whole[lang]) for lang in LANGUAGES)
+    assert recipe.rows_to_drop(parts, ["copied"])["es"] == flags["es"]
+
+
+def test_an_id_that_occurs_twice_is_named(tmp_path):
+    rows = list(languages()["en"].values())
+    write_jsonl(tmp_path / "en.jsonl", [*rows, rows[3]])
+    with pytest.raises(InputError, match=r"en.jsonl: an id occurs twice; make the file again"):
+        recipe.read_rows_by_language({"en": tmp_path / "en.jsonl"})
+
+
 def test_a_language_that_lost_a_row_is_named(tmp_path):
     rows = languages()["en"]
     write_jsonl(tmp_path / "en.jsonl", rows.values())
@@ -85,27 +112,27 @@ def test_a_language_that_lost_a_row_is_named(tmp_path):
 
 
 def test_a_split_by_rows_holds_out_rows_of_the_mix_and_trains_on_their_translations():
-    train, validation = recipe.assemble(languages(), "all", 5, seed=1, hold_out="rows")
+    train, validation = assemble(languages(), "all", 5, seed=1, hold_out="rows")
     assert (len(train), len(validation)) == (3 * 40 - 5, 5)
     assert not pairs(train) & pairs(validation)
     assert {row["id"] for row in validation} <= {row["id"] for row in train}, "the leak that holding out ids prevents"
 
 
 def test_a_split_by_rows_keeps_the_budget_of_one_language():
-    train, validation = recipe.assemble(languages(), "one-language", 5, seed=1, hold_out="rows")
+    train, validation = assemble(languages(), "one-language", 5, seed=1, hold_out="rows")
     assert (len(train), len(validation)) == (35, 5)
     assert not pairs(train) & pairs(validation)
 
 
 def test_a_split_by_rows_depends_on_the_seed_alone():
-    draws = [recipe.assemble(languages(), "all", 5, seed, hold_out="rows") for seed in (1, 1, 2)]
+    draws = [assemble(languages(), "all", 5, seed, hold_out="rows") for seed in (1, 1, 2)]
     assert draws[0] == draws[1]
     assert pairs(draws[0][1]) != pairs(draws[2][1])
 
 
 def test_a_split_by_rows_holds_out_no_flagged_row():
     flags = {"es": {n: ["copied"] for n in range(40)}}
-    train, validation = recipe.assemble(with_flags(flags), "all", 5, 1, ["copied"], hold_out="rows")
+    train, validation = assemble(with_flags(flags), "all", 5, 1, ["copied"], hold_out="rows")
     assert (len(train), len(validation)) == (2 * 40 - 5, 5)
     assert {row["lang"] for row in train + validation} == {"en", "zh"}
 
@@ -114,7 +141,7 @@ def test_a_split_by_rows_holds_out_no_flagged_row():
 @pytest.mark.parametrize(("rows", "held"), [("1000", 5), ("all", 40)])
 def test_more_rows_than_there_are_cannot_be_drawn(rows, held, hold_out):
     with pytest.raises(InputError):
-        recipe.assemble(languages(), rows, held, seed=1, hold_out=hold_out)
+        assemble(languages(), rows, held, seed=1, hold_out=hold_out)
 
 
 def with_flags(flags: dict[str, dict[int, list[str]]]) -> dict[str, dict[int, dict]]:
@@ -132,31 +159,31 @@ def pairs(rows: list[dict]) -> set[tuple[str, int]]:
 
 def test_flagged_rows_are_left_out_only_if_the_flag_is_named():
     flags = {"es": {n: ["copied", "language"] for n in range(40)}}
-    assert recipe.assemble(with_flags(flags), "all", 5, 1) == recipe.assemble(languages(), "all", 5, 1)
-    assert recipe.assemble(with_flags(flags), "all", 5, 1, ["repetition"]) == recipe.assemble(languages(), "all", 5, 1)
+    assert assemble(with_flags(flags), "all", 5, 1) == assemble(languages(), "all", 5, 1)
+    assert assemble(with_flags(flags), "all", 5, 1, ["repetition"]) == assemble(languages(), "all", 5, 1)
 
 
 def test_a_row_with_a_named_flag_is_left_out_only_in_its_language():
-    whole, _ = recipe.assemble(languages(), "all", 5, seed=1)
+    whole, _ = assemble(languages(), "all", 5, seed=1)
     row_id = whole[0]["id"]
     flags = {"es": {row_id: ["pieced", "copied"]}, "zh": {row_id: ["pieced"]}}
-    train, _ = recipe.assemble(with_flags(flags), "all", 5, 1, ["copied"])
+    train, _ = assemble(with_flags(flags), "all", 5, 1, ["copied"])
     assert pairs(whole) - pairs(train) == {("es", row_id)}
     assert set(train[0]) == {"id", "lang", "instruction", "input", "output"}
 
 
 def test_held_out_ids_stay_held_out_and_flagged_ones_are_not_evaluated_on():
-    _, whole = recipe.assemble(languages(), "all", 5, seed=1)
+    _, whole = assemble(languages(), "all", 5, seed=1)
     held = {row["id"] for row in whole}
     flags = {"es": {min(held): ["copied"]}}
-    train, validation = recipe.assemble(with_flags(flags), "all", 5, 1, ["copied"])
+    train, validation = assemble(with_flags(flags), "all", 5, 1, ["copied"])
     assert pairs(whole) - pairs(validation) == {("es", min(held))}
     assert not held & {row["id"] for row in train}
 
 
 def test_the_fixed_budget_is_that_of_a_language_without_flags():
     flags = {"es": {n: ["copied"] for n in range(20)}}
-    train, _ = recipe.assemble(with_flags(flags), "one-language", 5, 1, ["copied"])
+    train, _ = assemble(with_flags(flags), "one-language", 5, 1, ["copied"])
     assert len(train) == 35
     assert not {("es", n) for n in range(20)} & pairs(train)
 
@@ -165,13 +192,13 @@ def test_a_budget_that_flags_put_out_of_reach_is_refused():
     spanish = {"es": with_flags({"es": {n: ["copied"] for n in range(20)}})["es"]}
     refusal = r"35 rows are requested, but its languages have \d+, as 20 are left out for their flags"
     with pytest.raises(InputError, match=refusal):
-        recipe.assemble(spanish, "one-language", 5, 1, ["copied"])
+        assemble(spanish, "one-language", 5, 1, ["copied"])
 
 
 def test_a_recipe_without_any_row_left_is_refused():
     spanish = {"es": with_flags({"es": {n: ["copied"] for n in range(40)}})["es"]}
     with pytest.raises(InputError, match="no row is left"):
-        recipe.assemble(spanish, "all", 5, 1, ["copied"])
+        assemble(spanish, "all", 5, 1, ["copied"])
 
 
 def run(folder, *options):
@@ -232,20 +259,18 @@ def counts(train: list[dict]) -> dict[str, int]:
 
 
 def test_languages_may_have_the_same_share():
-    train, _ = recipe.assemble(languages(), "one-language", 4, 1, share_rule=recipe.ShareRule("language"))
+    train, _ = assemble(languages(), "one-language", 4, 1, share_rule=recipe.ShareRule("language"))
     assert counts(train) == {"en": 12, "es": 12, "zh": 12}
 
 
 def test_weights_are_shares_and_the_largest_remainder_gets_the_odd_row():
     share_rule = recipe.ShareRule(weights={"en": 4, "es": 2, "zh": 1})
-    train, _ = recipe.assemble(languages(), "20", 5, 1, share_rule=share_rule)
+    train, _ = assemble(languages(), "20", 5, 1, share_rule=share_rule)
     assert counts(train) == {"en": 11, "es": 6, "zh": 3}, "from 11.4, 5.7 and 2.9"
 
 
 def test_all_rows_by_weight_are_as_many_as_the_scarcest_language_allows():
-    train, _ = recipe.assemble(
-        languages(), "all", 5, 1, share_rule=recipe.ShareRule(weights={"en": 2, "es": 1, "zh": 1})
-    )
+    train, _ = assemble(languages(), "all", 5, 1, share_rule=recipe.ShareRule(weights={"en": 2, "es": 1, "zh": 1}))
     assert counts(train)["en"] == 35 and sum(counts(train).values()) == 70
 
 
@@ -257,7 +282,7 @@ def test_a_temperature_brings_unequal_languages_together(temperature, share):
         for lang, rows in languages(200).items()
     }
     share_rule = recipe.ShareRule(temperature=temperature)
-    train, _ = recipe.assemble(many, "150", 40, 1, drop=["copied"], share_rule=share_rule)
+    train, _ = assemble(many, "150", 40, 1, drop=["copied"], share_rule=share_rule)
     shares = counts(train)
     have = {lang: sum(not row["flags"] for n, row in rows.items()) for lang, rows in many.items()}
     assert have["en"] == 200
@@ -265,26 +290,24 @@ def test_a_temperature_brings_unequal_languages_together(temperature, share):
 
 
 def test_a_pinch_of_other_languages_takes_the_place_of_rows_of_the_first():
-    train, _ = recipe.assemble(languages(), "one-language", 5, 1, share_rule=recipe.ShareRule(others=6))
+    train, _ = assemble(languages(), "one-language", 5, 1, share_rule=recipe.ShareRule(others=6))
     assert len(train) == 35 and counts(train)["en"] == 29
     assert [row["lang"] for row in train[:6]] != ["en"] * 6 or "en" in [row["lang"] for row in train[29:]], "shuffled"
 
 
 def test_a_larger_pinch_keeps_the_budget():
-    sizes = [
-        len(recipe.assemble(languages(), "20", 5, 1, share_rule=recipe.ShareRule(others=n))[0]) for n in (1, 7, 20)
-    ]
+    sizes = [len(assemble(languages(), "20", 5, 1, share_rule=recipe.ShareRule(others=n))[0]) for n in (1, 7, 20)]
     assert sizes == [20, 20, 20]
 
 
 def test_a_pinch_of_all_rows_is_refused():
     with pytest.raises(InputError, match="--others: is a part of the rows; give --rows one-language or a number"):
-        recipe.assemble(languages(), "all", 5, 1, share_rule=recipe.ShareRule(others=6))
+        assemble(languages(), "all", 5, 1, share_rule=recipe.ShareRule(others=6))
 
 
 def test_a_share_larger_than_a_language_is_refused():
     with pytest.raises(InputError, match="50 rows of en are requested, but there are 35"):
-        recipe.assemble(languages(), "52", 5, 1, share_rule=recipe.ShareRule(weights={"en": 50, "es": 1, "zh": 1}))
+        assemble(languages(), "52", 5, 1, share_rule=recipe.ShareRule(weights={"en": 50, "es": 1, "zh": 1}))
 
 
 @given(

@@ -34,6 +34,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
@@ -42,11 +43,14 @@ from basics.command_line import command_line, files_by_language, language_file, 
 from basics.errors import InputError
 from basics.hashing import sha256
 from basics.kinds import kind_fault
-from basics.reading import read_jsonl
+from basics.reading import iter_jsonl
 from basics.tables import write_parquet
 from basics.writing import beside, write_json
 from data.flags import FLAGS
 from data.rows import FIELDS
+
+PART = 1000  # rows in memory as Python's objects at a time
+ROW = {"id": pl.Int64, **dict.fromkeys(FIELDS, pl.String), "flags": pl.List(pl.String)}
 
 
 @dataclass(frozen=True)
@@ -59,25 +63,35 @@ class ShareRule:
     others: int | None = None
 
 
-def read_rows_by_language(paths: dict[str, Path]) -> dict[str, dict[int, dict]]:
-    """Read the rows of each language, by id. Raises InputError when two languages do not have the same ids."""
-    languages = {}
-    for language, path in paths.items():
-        rows = read_jsonl(path, fields={"id": int, **dict.fromkeys(FIELDS, str)}, empty="rows")
-        if fault := next((fault for row in rows if (fault := kind_fault(row.get("flags", []), list[str]))), None):
-            raise InputError(f"{path}: the field 'flags' {fault}; make the file again")
-        languages[language] = {row["id"]: row for row in rows}
-        if len(languages[language]) < len(rows):
-            raise InputError(f"{path}: an id occurs twice; make the file again")
+def read_rows_by_language(paths: dict[str, Path]) -> dict[str, pl.DataFrame]:
+    """Read the rows of each language: ROW. Raises InputError when two languages do not have the same ids."""
+    languages = {language: read_rows(path) for language, path in paths.items()}
     first, *others = languages
     for other in others:
-        difference = languages[first].keys() ^ languages[other].keys()
+        difference = set(languages[first]["id"]) ^ set(languages[other]["id"])
         if difference:
             raise InputError(
                 f"{paths[other]}: row {min(difference)} is only in this file or only in {paths[first]}; "
                 "translations must keep every id"
             )
     return languages
+
+
+def read_rows(path: Path) -> pl.DataFrame:
+    """Read the rows of a language, of which only a few at a time are Python's own, which take several times as much
+    memory. Raises InputError if there are none, for an id that occurs twice, and for flags that are not a list."""
+    rows = iter_jsonl(path, fields={"id": int, **dict.fromkeys(FIELDS, str)})
+    parts = []
+    while part := list(islice(rows, PART)):
+        if fault := next((fault for row in part if (fault := kind_fault(row.get("flags", []), list[str]))), None):
+            raise InputError(f"{path}: the field 'flags' {fault}; make the file again")
+        parts.append(pl.DataFrame(part, schema=ROW))
+    if not parts:
+        raise InputError(f"{path}: there are no rows in it; make it again")
+    table = pl.concat(parts)
+    if table["id"].is_duplicated().any():
+        raise InputError(f"{path}: an id occurs twice; make the file again")
+    return table
 
 
 def draw_held_out(candidates: Iterable, count: int, seed: int) -> set:
@@ -159,7 +173,7 @@ def check_flags(flags: Iterable[str]) -> None:
             raise InputError(f"--drop-flag {flag}: no such flag; {close}There are {', '.join(FLAGS)}")
 
 
-def rows_to_drop(languages: dict[str, dict[int, dict]], drop: Iterable[str]) -> dict[str, dict[int, list[str]]]:
+def rows_to_drop(languages: dict[str, pl.DataFrame], drop: Iterable[str]) -> dict[str, dict[int, list[str]]]:
     """The rows to leave out by language: their ids, each with those of its flags that are in `drop`.
 
     Rows without the key `flags`, such as English ones, have none.
@@ -168,15 +182,15 @@ def rows_to_drop(languages: dict[str, dict[int, dict]], drop: Iterable[str]) -> 
     return {
         language: {
             row_id: found
-            for row_id, row in rows.items()
-            if (found := [flag for flag in row.get("flags", ()) if flag in drop])
+            for row_id, flags in rows.select("id", "flags").drop_nulls().iter_rows()
+            if (found := [flag for flag in flags if flag in drop])
         }
         for language, rows in languages.items()
     }
 
 
 def assemble(
-    languages: dict[str, dict[int, dict]],
+    languages: dict[str, pl.DataFrame],
     rows: str,
     validation_rows: int,
     seed: int,
@@ -184,12 +198,12 @@ def assemble(
     hold_out: str = "ids",
     share_rule: ShareRule = ShareRule(),
     sample_seed: int | None = None,
-) -> tuple[list[dict], list[dict]]:
-    """Return (train, validation), each a list of rows id, lang, instruction, input, output, without flags in `drop`.
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return (train, validation), each with rows id, lang, instruction, input, output, without flags in `drop`.
 
     `seed` draws the held-out rows, and the training rows unless `sample_seed` does.
     """
-    ids = sorted(next(iter(languages.values())))
+    ids = sorted(next(iter(languages.values()))["id"])
     if validation_rows >= len(ids):
         raise InputError(
             f"recipe.validation_rows is {validation_rows}, but the seed data has {len(ids)} rows: hold out fewer"
@@ -212,28 +226,31 @@ def assemble(
             + "; request fewer, or all"
         )
     drawn = draw_rows(pool, budget, share_rule, seed if sample_seed is None else sample_seed)
-    train = [_row(languages, *item) for item in drawn]
-    validation = [_row(languages, *item) for item in kept if item in held]
-    if not train or not validation:
+    held_out = [item for item in kept if item in held]
+    if not drawn or not held_out:
         raise InputError("recipe: no row is left for training or for validation; name fewer flags in drop_flags")
-    return train, validation
+    return gathered(languages, drawn), gathered(languages, held_out)
 
 
-def _row(languages: dict[str, dict[int, dict]], language: str, row_id: int) -> dict:
-    row = languages[language][row_id]
-    return {"id": row_id, "lang": language} | {field: row[field] for field in FIELDS}
+def gathered(languages: dict[str, pl.DataFrame], items: list[tuple[str, int]]) -> pl.DataFrame:
+    """The rows (language, id) in this order. It refers to the texts in `languages`, instead of copying them."""
+    texts = pl.concat(
+        rows.select("id", pl.lit(language).alias("lang"), *FIELDS) for language, rows in languages.items()
+    )
+    wanted = pl.DataFrame(items, schema={"lang": pl.String, "id": pl.Int64}, orient="row").select("id", "lang")
+    return wanted.join(texts, on=["id", "lang"], how="left", maintain_order="left").rechunk()
 
 
-def count_kept(train: list[dict], validation: list[dict]) -> dict:
+def count_kept(train: pl.DataFrame, validation: pl.DataFrame) -> dict:
     """The manifest's entries on the rows of a recipe, by language."""
     return {
-        "train_rows": Counter(row["lang"] for row in train),
-        "validation_rows": Counter(row["lang"] for row in validation),
-        "validation_ids": sorted({row["id"] for row in validation}),
+        "train_rows": Counter(train["lang"]),
+        "validation_rows": Counter(validation["lang"]),
+        "validation_ids": sorted(set(validation["id"])),
     }
 
 
-def count_dropped(languages: dict[str, dict[int, dict]], flags: Iterable[str]) -> dict:
+def count_dropped(languages: dict[str, pl.DataFrame], flags: Iterable[str]) -> dict:
     """The manifest's entries on the rows left out for their flags, by language."""
     dropped = {language: rows for language, rows in rows_to_drop(languages, flags).items() if rows}
     return {
@@ -338,8 +355,8 @@ def main() -> None:
     }
     with beside(arguments.output) as folder:
         folder.mkdir()
-        write_parquet(folder / "train.parquet", pl.DataFrame(train))
-        write_parquet(folder / "validation.parquet", pl.DataFrame(validation))
+        write_parquet(folder / "train.parquet", train)
+        write_parquet(folder / "validation.parquet", validation)
         write_json(folder / "manifest.json", manifest)
     print(f"{arguments.output}: {summary_line(manifest)}", file=sys.stderr)
 
