@@ -32,7 +32,8 @@ rule preflight_translation:
     shell:
         "exec python workflow/scripts/preflight_translation.py --seed {input.seed:q} --model {input.model:q}"
         " --language {wildcards.lang:q} --chunk-rows {params.chunk_rows:q} --engine-python {params.python:q}"
-        " --workers {threads:q} --kernels {params.kernels:q} --hosts {params.hosts:q} --output {output:q} > {log:q} 2>&1"
+        " --workers {threads:q} --kernels {params.kernels:q} --hosts {params.hosts:q}"
+        " --output {output:q} > {log:q} 2>&1"
 
 
 rule preflight_identifier:

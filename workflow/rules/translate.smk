@@ -78,7 +78,8 @@ rule translate_shard:
         "python workflow/scripts/translate_shard.py --segments {input.segments:q} --model {input.model:q}"
         " --language {wildcards.lang:q}"
         " --shard {wildcards.shard:q} --shards {params.shards:q} --engine-python {params.python:q}"
-        " --workers {threads:q} --kernels {params.kernels:q} --journal {params.journal:q} --output {output:q} 2> {log:q}"
+        " --workers {threads:q} --kernels {params.kernels:q}"
+        " --journal {params.journal:q} --output {output:q} 2> {log:q}"
 
 
 rule translate:
