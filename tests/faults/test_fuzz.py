@@ -85,6 +85,7 @@ def one_line(refusal: Exception) -> bool:
 # ---- configurations
 
 REPOSITORY = tiny.REPOSITORY
+PAGE = REPOSITORY / "resources" / "pages"
 SCHEMA = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
 BASE = read_configs([REPOSITORY / "config" / "config.yaml", REPOSITORY / "config" / "demo.yaml"])
 NAMES = [
@@ -373,7 +374,8 @@ def test_any_answer_has_a_language_or_none(identifier, text):
 def test_any_text_can_stand_in_a_table_and_on_a_page_where_it_is_nothing_but_text(text):
     table = markdown_table([{"a": escape_markdown(text), "b": 1}], right=["b"])
     assert len(table.splitlines()) == 3, "a row is a line"
-    html = page(f"{table}\n\n{escape_markdown(text)}\n\n{verbatim(text)}\n", "title")
-    assert not re.search("<(script|img|a|em|code)[ >]", html.replace("<pre><code", ""))
+    html = page(f"{table}\n\n{escape_markdown(text)}\n\n{verbatim(text)}\n", "title", PAGE)
+    body = html.split("<body>")[1].rsplit("<script>", 1)[0]
+    assert not re.search("<(script|img|a|em|code)[ >]", body.replace("<pre><code", ""))
     latex_table([{"a": text, "b": "1"}], ["b"], text)
     pl.DataFrame({"a": [text]}).write_csv()

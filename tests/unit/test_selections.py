@@ -42,6 +42,19 @@ def test_a_figure_is_told_all_that_it_shows():
     assert not {"sweep", "series", "labels"} & shown.keys()
 
 
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        (2, "Figure 2: LoRA on Pythia"),
+        (5, "Figure 5: LoRA and full-parameter on BLOOM, unseen languages"),
+        (6, "Figure 6: Score lost to language identification"),
+        (7, "Figure 7: LoRA on 7B models of several families"),
+    ],
+)
+def test_the_list_of_the_report_names_a_figure_by_its_number_and_a_short_title(papers, number, line):
+    assert papers.listed(wildcards(number=str(number))) == {"title": line}
+
+
 def test_panels_are_the_languages_seen_unless_the_figure_is_of_unseen_ones():
     assert figure(paper(), 2)["panels"] == ["en", "es", "fr", "bg", "ru", "zh"]
 

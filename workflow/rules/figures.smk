@@ -19,7 +19,7 @@ rule figure:
             "<results>/figures/figure{number}.png",
             category="Figures",
             caption="../report/figure.rst",
-            labels={"figure": "Figure {number}"},
+            labels=SELECTIONS.listed,
         ),
         csv="<results>/figures/figure{number}.csv",
         json="<results>/figures/figure{number}.json",

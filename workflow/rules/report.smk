@@ -1,6 +1,6 @@
 # report: the tables as pages for `snakemake --report`; figures are marked for it in their own rules.
 #
-# in   <results>/{claims,judges}.md, <results>/tables/*.md
+# in   <results>/{claims,judges}.md, <results>/tables/*.md; the parts of a page in resources/pages/
 # out  <results>/pages/{claims,judges,table1,...}.html
 
 
@@ -17,12 +17,13 @@ for name, (category, title) in PAGES.items():
             f"page_{name}"
         input:
             markdown=markdown_of(name),
+            parts=expand("resources/pages/{part}", part=["page.html", "page.css", "page.js"]),
         output:
             report(
                 f"<results>/pages/{name}.html",
                 category=category,
                 caption=f"../report/{name}.rst",
-                labels={"table": title},
+                labels={"title": title},
             ),
         log:
             f"<logs>/page/{name}.log",
@@ -33,5 +34,5 @@ for name, (category, title) in PAGES.items():
             code=code_of("page"),
             title=title,
         shell:
-            "python workflow/scripts/page.py --markdown {input.markdown:q} --title {params.title:q} --output {output:q}"
-            " 2> {log:q}"
+            "python workflow/scripts/page.py --markdown {input.markdown:q} --title {params.title:q}"
+            " --parts resources/pages --output {output:q} 2> {log:q}"

@@ -17,7 +17,6 @@ URL, and Chromium opens none of more than 2 MiB, a third of which base64 takes. 
 import argparse
 import base64
 import gzip
-import hashlib
 import json
 import math
 import os
@@ -35,6 +34,7 @@ from basics.settings import read_settings
 from basics.writing import beside, write_text
 from data.languages import Language, language_tag, languages_of_labels
 from judging.ratings import BEST_RATING
+from reporting.html_pages import self_contained
 from reporting.names import Names
 from reporting.order import in_order, method_place, recipe_order
 from reporting.scores import read_scores
@@ -153,22 +153,9 @@ def columns(table: Iterable[Row]) -> dict[str, list]:
 
 def page(data: Mapping, title: str, note: str, parts: Path) -> str:
     """The page that shows the data."""
-    style, script = read_text(parts / "page.css"), read_text(parts / "page.js")
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return Template(read_text(parts / "page.html")).substitute(
-        policy=f"default-src 'none'; style-src {policy_hash(style)}; script-src {policy_hash(script)};"
-        " base-uri 'none'; form-action 'none'",
-        title=escape(title),
-        note=escape(note),
-        style=style,
-        script=script,
-        data=base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode(),
-    )
-
-
-def policy_hash(source: str) -> str:
-    """How a Content-Security-Policy names a script or style."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
+    packed_text = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+    return self_contained(parts, title, note=escape(note), data=packed_text)
 
 
 def fitting(rows: Sequence[Row], size: Callable[[Sequence[Row]], int], most: int) -> list[Sequence[Row]]:

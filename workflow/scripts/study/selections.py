@@ -21,6 +21,13 @@ TITLES = {  # by kind of figure, worded like the paper's captions
     "family": "{methods} fine-tuning on {size}models of several families",
     "sweep": "{methods} fine-tuning on {families}, by {swept}",
 }
+LISTED = {  # shorter: the list of the report is as wide as its longest line, which is taken from the figure beside it
+    "size": "{methods} on {families}",
+    "unseen": "{methods} on {families}, unseen languages",
+    "consistency": "Score lost to language identification",
+    "family": "{methods} on {size}models of several families",
+    "sweep": "{methods} on {families}, by {swept}",
+}
 SWEPT = {"first": "number of training languages", "others": "rows in other languages"}
 
 
@@ -41,13 +48,12 @@ class Selections:
         """The settings of a figure."""
         content = self._config["figures"][f"figure{wildcards.number}"]
         runs = {method: selected_models(self._config, names) for method, names in content["runs"].items()}
-        shown = selected_models(self._config, [name for names in content["runs"].values() for name in names])
-        models = {model: self._model(model) for model in shown}
+        models = self._models_in(content)
         panels = self._matrix.unseen if content["kind"] == "unseen" else self._matrix.seen
         settings = {
             "number": int(wildcards.number),
             "kind": content["kind"],
-            "title": self._title(content, list(models.values())),
+            "title": self._worded(TITLES, content),
             "runs": runs,
             "models": models,
             "languages": self._names(panels),
@@ -67,6 +73,16 @@ class Selections:
             settings |= {"series": content["series"], "labels": self._labels(content["series"])}
         return json.dumps(settings)
 
+    def listed(self, wildcards: Wildcards) -> dict[str, str]:
+        """How the list of the report names a figure: by its number and a short title."""
+        title = self._worded(LISTED, self._config["figures"][f"figure{wildcards.number}"])
+        return {"title": f"Figure {wildcards.number}: {title}"}
+
+    def _models_in(self, content: Mapping) -> dict[str, dict]:
+        """The models in a figure, each once, with what it needs to know about them."""
+        shown = selected_models(self._config, [name for names in content["runs"].values() for name in names])
+        return {model: self._model(model) for model in shown}
+
     def _lacking(self, figure: str) -> list[str]:
         """What the paper's figure shows and this one does not, in words."""
         families = self._config["families"]
@@ -79,8 +95,9 @@ class Selections:
     def _within_a_sentence(self) -> dict[str, str]:
         return self._methods | {"full": "full-parameter"}
 
-    def _title(self, content: Mapping, models: Sequence[Mapping]) -> str:
-        title = TITLES[content["kind"]].format(
+    def _worded(self, titles: Mapping[str, str], content: Mapping) -> str:
+        models = list(self._models_in(content).values())
+        title = titles[content["kind"]].format(
             methods=" and ".join(self._within_a_sentence[method] for method in content["runs"]),
             families=" and ".join(dict.fromkeys(model["label"] for model in models)),
             size=_common_size(models),
