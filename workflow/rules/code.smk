@@ -28,8 +28,8 @@ link_code_or_exit(CODE)
 configfile: "config/config.yaml" if Path("config/config.yaml").exists() else str(CODE / "config/config.yaml")
 
 
-# With --software-deployment-method apptainer; envs/apptainer.def makes it, for this folder or with the code. If it is here,
-# its path is not absolute, because the report tells it with every rule.
+# With --software-deployment-method apptainer; envs/apptainer.def makes it, for this folder or with the code. Its
+# path is not absolute if it is here, because the report tells it with every rule.
 IMAGE = "envs/better-alpaca.sif"
 
 

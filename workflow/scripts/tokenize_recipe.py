@@ -14,7 +14,7 @@ taken in full, with a warning.
 import argparse
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from training.examples import count_tokens, recipe_features
 
 SPLITS = ("train", "validation")
 COLUMNS = {"id": int, "lang": str, "instruction": str, "input": str, "output": str}
-PART = 1000  # rows in memory as text and as lists at a time
+PART = 1000  # rows in memory at a time
 
 
 def tokenized_rows(path: Path, template: Template, tokenizer: Tokenizer, max_length: int) -> Iterator[dict]:
@@ -96,17 +96,28 @@ def counted(rows: Iterable[dict], counts: dict[str, Counter]) -> Iterator[dict]:
         yield row
 
 
-def as_dataset(rows: Iterator[dict], source: Path):
-    """A `datasets.Dataset` of the rows of a file, which are kept as Arrow and not as lists."""
+def write_splits(folder: Path, splits: Mapping[str, Iterator[dict]], sources: Mapping[str, Path]) -> None:
+    """Write the rows of each split as `DatasetDict.save_to_disk` would, but a part at a time. `sources` are the files
+    that they come from."""
     import pyarrow
-    from datasets import Dataset
+    from datasets import Dataset, DatasetDict
+    from datasets.arrow_writer import ArrowWriter
 
+    folder.mkdir()
     features = recipe_features()
-    parts = iter(lambda: list(islice(rows, PART)), [])
-    batches = [pyarrow.RecordBatch.from_pylist(part, schema=features.arrow_schema) for part in parts]
-    # The library's own fingerprint is random, and needs as much memory again; this one makes the files reproducible.
-    fingerprint = sha256(source)[:16]
-    return Dataset(pyarrow.Table.from_batches(batches, schema=features.arrow_schema), fingerprint=fingerprint)
+    for split, rows in splits.items():
+        with ArrowWriter(features=features, path=str(folder / f"{split}.arrow")) as writer:
+            while part := list(islice(rows, PART)):
+                writer.write_table(pyarrow.Table.from_pylist(part, schema=features.arrow_schema))
+            writer.finalize()
+    # The library's own fingerprint is random; this one makes the files reproducible.
+    without_rows = DatasetDict()
+    for split in splits:
+        without_rows[split] = Dataset(features.arrow_schema.empty_table(), fingerprint=sha256(sources[split])[:16])
+    without_rows.save_to_disk(folder, num_shards=dict.fromkeys(splits, 1))
+    for split in splits:
+        (data,) = (folder / split).glob("*.arrow")
+        (folder / f"{split}.arrow").replace(data)
 
 
 def main() -> None:
@@ -126,19 +137,19 @@ def main() -> None:
     tokenizer.check_template(template.with_input + template.without_input, arguments.template)
     recipe = {split: arguments.recipe / f"{split}.parquet" for split in SPLITS}
 
-    from datasets import DatasetDict, disable_progress_bars
+    from datasets import disable_progress_bars
 
     disable_progress_bars()
     counts: dict[str, dict[str, Counter]] = {split: defaultdict(Counter) for split in SPLITS}
-    dataset = DatasetDict()
+    splits: dict[str, Iterator[dict]] = {}
     most = token_budget(arguments.tokens, arguments.tokens_of)
     for split in SPLITS:
         rows = tokenized_rows(recipe[split], template, tokenizer, arguments.max_length)
         if split == "train" and most is not None:
             rows = rows_within_budget(rows, most, arguments.recipe, exact=arguments.tokens is not None)
-        dataset[split] = as_dataset(counted(rows, counts[split]), recipe[split])
+        splits[split] = counted(rows, counts[split])
     with beside(arguments.output) as folder:
-        dataset.save_to_disk(folder)
+        write_splits(folder, splits, recipe)
         write_json(folder / "counts.json", counts)
     total = sum((count for languages in counts.values() for count in languages.values()), Counter())
     print(
