@@ -37,8 +37,10 @@ endif
 .PHONY: help env env-vllm env-vllm-cpu demo real test test-real lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-serving bench-judging bench-agreement bench-claims bench-language-confusion bench-figures bench-dag bench-gpu plan status results report demo-text demo-models config-reference clean
 .DEFAULT_GOAL := help
 
-help: ## show these targets
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 28
+help: # the targets with a comment that begins with ##, below the heading (##@) that comes before them
+	@sed -n -e 's/^##@ \(.*\)/\n\1/p' -e 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 33
+
+##@ Try it
 
 env: $(MAIN)/.made $(BERGAMOT)/.made ## make the two environments, with the torch of TORCH_INDEX, or else PyPI's
 
@@ -61,10 +63,6 @@ $(PEERS)/.made $(REAL)/.made $(READERS)/.made $(LLAMA_CPP)/.made: .venv-%/.made:
 	@$(MAIN)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $(@D) --requirement $<
 	@touch $@
 
-env-vllm: $(VLLM)/.made ## make an environment for vLLM on GPUs (CUDA)
-
-env-vllm-cpu: $(VLLM_CPU)/.made ## make an environment for vLLM on CPUs
-
 $(VLLM)/.made $(VLLM_CPU)/.made: .venv-%/.made: envs/%.lock envs/make-vllm.sh envs/new-venv.sh
 	@echo "Making an environment for vLLM in $(@D), once; this takes minutes ..."
 	@envs/make-vllm.sh $(@D) $*
@@ -79,6 +77,16 @@ real: env $(REAL)/.made $(VLLM_CPU)/.made ## run a real model, judge and languag
 	@$(SNAKEMAKE) --configfile config/real.yaml $(TEXTS) -- all_figures
 	@$(ACTIVE) python workflow/scripts/results.py results/real
 
+results: env ## name what there is of finished runs, and what to open
+	@$(ACTIVE) python workflow/scripts/results.py
+
+report: demo ## put the miniature's figures, tables and claims into one file, results/demo/report.html
+	@$(SNAKEMAKE) --configfile config/demo.yaml --report results/demo/report.html
+
+##@ Run it
+
+env-vllm: $(VLLM)/.made ## make an environment for vLLM on GPUs (CUDA)
+
 # For any configuration and target, as with snakemake. Both only read, apart from the two files they
 # write to results/; `plan` also asks judges at APIs for one rating each, unless the configuration says check_judges: offline.
 ASKED      = $(if $(CONFIG),--configfile $(CONFIG)) -- $(TARGET)
@@ -89,11 +97,7 @@ plan: env ## estimate what a run will cost, before it runs; CONFIG, TARGET
 status: env ## show how far a run is, what failed, and what it has cost so far; CONFIG, TARGET
 	@$(ACTIVE) python workflow/scripts/status.py $(ASKED)
 
-results: env ## name what there is of finished runs, and what to open
-	@$(ACTIVE) python workflow/scripts/results.py
-
-report: demo ## put the miniature's figures, tables and claims into one file, results/demo/report.html
-	@$(SNAKEMAKE) --configfile config/demo.yaml --report results/demo/report.html
+##@ Test it
 
 test: lint unit workflow ## run every check, fast ones first
 
@@ -113,6 +117,8 @@ workflow: env # the miniature comes first, and once; the tests after it run in p
 	@$(SNAKEMAKE) --cores $$(($$(nproc) + 1)) --configfile config/demo.yaml -- all_figures # these jobs also wait a lot
 	@$(ACTIVE) $(PYTEST) --dist loadgroup -m "(demo or slurm) and not long" tests/faults tests/slurm tests/workflow
 
+env-vllm-cpu: $(VLLM_CPU)/.made ## make an environment for vLLM on CPUs
+
 test-real: env $(REAL)/.made $(VLLM_CPU)/.made $(LLAMA_CPP)/.made ## start, use, kill and stop real servers of a real model, ten minutes
 	@$(ACTIVE) pytest -m "real or long" tests/real tests/workflow
 
@@ -124,6 +130,8 @@ kill-anywhere: env ## fill the disk of a small miniature, kill its processes twe
 
 fuzz: env ## try random configurations, files, replies, prompts and answers: eight tests, ten minutes each
 	@FUZZ_SECONDS=600 $(ACTIVE) pytest tests/faults/test_fuzz.py
+
+##@ Measure it
 
 bench: ## run all of the benchmarks below except bench-serving, bench-language-confusion and bench-gpu, under an hour
 	@$(if $(BENCH),$(error BENCH is for a single benchmark: make bench-translation, bench-training, bench-responding, bench-serving, bench-judging, bench-agreement, bench-claims, bench-language-confusion, bench-figures, bench-dag or bench-gpu))
@@ -161,6 +169,8 @@ bench-dag: env ## benchmark Snakemake on the paper's matrix and one ten times as
 
 bench-gpu: env ## benchmark training on a GPU, nine minutes; options in BENCH
 	@$(ACTIVE) python benchmarks/bench_gpu.py $(BENCH)
+
+##@ Maintain it
 
 demo-text: env ## regenerate the miniature's seed data, prompts, references and controls
 	@$(TEXT) seed --output resources/demo/seed.jsonl
