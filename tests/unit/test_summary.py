@@ -68,6 +68,7 @@ def tables(text):
 def text(tmp_path_factory):
     order = ["--names", json.dumps(NAMES)]
     files = ["--figures", "f/figure2.pdf", "f/figure2.png", "f/figure2.csv", "f/figure3.pdf", "--tables", "t/table1.md"]
+    files += ["--answers", "a/answers.html"]
     return summarise(tmp_path_factory.mktemp("run"), SCORES, *order, *files, "--note", "A stand-in judged.")
 
 
@@ -104,6 +105,11 @@ def test_consistency_is_the_share_of_matches_outside_english(text):
 def test_it_says_where_the_figures_and_tables_are(text):
     assert "- f/figure2.{pdf,png,csv}\n- f/figure3.{pdf}\n" in text
     assert "- t/table1.{md}\n" in text
+
+
+def test_it_says_where_the_answers_can_be_read_if_they_can(text, tmp_path):
+    assert "## Answers\n\n- a/answers.html: all answers, side by side with their ratings, in a browser\n" in text
+    assert "## Answers" not in summarise(tmp_path, SCORES)
 
 
 def test_it_counts_missing_ratings_and_what_they_add(text):

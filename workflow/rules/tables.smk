@@ -1,6 +1,6 @@
 # tables: the numbers behind the figures, and a summary of everything.
 #
-# in   <results>/scores.parquet; for the summary, every figure, table and claim
+# in   <results>/scores.parquet; for the summary, every figure, table and claim, and the page of answers
 # out  <results>/tables/{table1,table2,languages}.{md,csv}, scores.{md,csv,tex}
 #      <results>/summary.md
 
@@ -98,6 +98,7 @@ rule summary:
         scores="<results>/scores.parquet",
         figures=ARTIFACTS.figures,
         tables=[*ARTIFACTS.tables, *ARTIFACTS.judges, *ARTIFACTS.claims],
+        answers="<results>/answers.html",
         costs="<results>/tables/costs.csv",
         judges="<results>/judges.csv",
     output:
@@ -115,7 +116,7 @@ rule summary:
         names=SELECTIONS.names(),
     shell:
         "python workflow/scripts/summary.py --scores {input.scores:q} --figures {input.figures:q}"
-        " --tables {input.tables:q}"
+        " --tables {input.tables:q} --answers {input.answers:q}"
         " --costs {input.costs:q} --judge-report {input.judges:q} --missing-tolerated {params.tolerated:q}"
         " --names {params.names:q} --judge {params.judge:q} --note={params.note:q} --output {output:q}"
         " 2> {log:q}"

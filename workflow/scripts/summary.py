@@ -1,10 +1,11 @@
 """The results of a run on one page of Markdown, also readable in a terminal.
 
-The page lists the figures and tables, then gives the evaluation score of each model in each language (the sum over the
-prompts, and its maximum), how often answers are in the language asked for, and how many ratings are missing. With
---costs and --judge-report, it gives the total cost of the trainings and the judges, and names the judges that left out
-more ratings than --missing-tolerated, and those that cannot tell good answers from bad ones, as planted controls show.
---note comes first, for instance that a stand-in judged. Each judge's scores have their own section.
+The page lists the figures, the tables and, with --answers, the page of answers; then it gives the evaluation score of
+each model in each language (the sum over the prompts, and its maximum), how often answers are in the language asked for,
+and how many ratings are missing. With --costs and --judge-report, it gives the total cost of the trainings and the
+judges, and names the judges that left out more ratings than --missing-tolerated, and those that cannot tell good answers
+from bad ones, as planted controls show. --note comes first, for instance that a stand-in judged. Each judge's scores have
+their own section.
 
 Rows and columns are in the order of --names (names.py); all others follow in the order of the scores.
 """
@@ -169,6 +170,7 @@ def main() -> None:
     parser.add_argument("--scores", nargs="+", required=True, metavar="FILE", help="score tables (parquet)")
     parser.add_argument("--figures", nargs="*", default=[], metavar="FILE", help="files of the figures to list")
     parser.add_argument("--tables", nargs="*", default=[], metavar="FILE", help="files of the tables to list")
+    parser.add_argument("--answers", metavar="FILE", help="the page of answers (answer_browser.py), to name it")
     parser.add_argument("--costs", metavar="FILE", help="the csv of costs.py")
     parser.add_argument("--judge-report", metavar="FILE", help="the csv of judge_report.py")
     parser.add_argument(
@@ -197,6 +199,8 @@ def main() -> None:
     for title, paths in (("Figures", arguments.figures), ("Tables", arguments.tables)):
         if paths:
             parts += [f"## {title}", "\n".join(artifact_list(paths))]
+    if arguments.answers:
+        parts += ["## Answers", f"- {arguments.answers}: all answers, side by side with their ratings, in a browser"]
     stand_in = " by the stand-in judge" if "stand-in" in f"{arguments.judge} {arguments.note}".lower() else ""
     for table in judges:
         parts.append("## Scores" if len(judges) == 1 else f"## Scores by {table['judge'][0]}")
