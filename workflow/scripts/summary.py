@@ -1,11 +1,11 @@
 """The results of a run on one page of Markdown, also readable in a terminal.
 
-The page lists the figures, the tables and, with --answers, the page of answers; then it gives the evaluation score of
-each model in each language (the sum over the prompts, and its maximum), how often answers are in the language asked for,
-and how many ratings are missing. With --costs and --judge-report, it gives the total cost of the trainings and the
-judges, and names the judges that left out more ratings than --missing-tolerated, and those that cannot tell good answers
-from bad ones, as planted controls show. --note comes first, for instance that a stand-in judged. Each judge's scores have
-their own section.
+The page lists the figures, the tables and, with --answers, the page of answers. Then it gives the evaluation score of
+each model in each language (the sum over the prompts, and its maximum), how often answers are in the language asked
+for, and how many ratings are missing. With --costs and --judge-report, it gives the total cost of the trainings and the
+judges, and names the judges that left out more ratings than --missing-tolerated, and those that cannot tell good
+answers from bad ones, as planted controls show. --note comes first, for instance that a stand-in judged. Each judge's
+scores have their own section.
 
 Rows and columns are in the order of --names (names.py); all others follow in the order of the scores.
 """
