@@ -34,7 +34,7 @@ ifneq ($(TORCH_INDEX),$(MADE_FROM))
 .PHONY: $(MAIN)/.made
 endif
 
-.PHONY: help env env-vllm env-vllm-cpu demo real test test-real lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-serving bench-judging bench-agreement bench-claims bench-language-confusion bench-figures bench-dag bench-gpu plan status results report demo-text demo-models config-reference clean
+.PHONY: help env env-vllm env-vllm-cpu demo real test test-real lint unit workflow slurm kill-anywhere fuzz bench bench-translation bench-training bench-responding bench-serving bench-judging bench-agreement bench-claims bench-language-confusion bench-figures bench-memory bench-dag bench-gpu plan status results report demo-text demo-models config-reference clean
 .DEFAULT_GOAL := help
 
 help: # the targets with a comment that begins with ##, below the heading (##@) that comes before them
@@ -133,8 +133,8 @@ fuzz: env ## try random configurations, files, replies, prompts and answers: eig
 
 ##@ Measure it
 
-bench: ## run all of the benchmarks below except bench-serving, bench-language-confusion and bench-gpu, under an hour
-	@$(if $(BENCH),$(error BENCH is for a single benchmark: make bench-translation, bench-training, bench-responding, bench-serving, bench-judging, bench-agreement, bench-claims, bench-language-confusion, bench-figures, bench-dag or bench-gpu))
+bench: ## run all of the benchmarks below except bench-serving, bench-language-confusion, bench-memory and bench-gpu, under an hour
+	@$(if $(BENCH),$(error BENCH is for a single benchmark: make bench-translation, bench-training, bench-responding, bench-serving, bench-judging, bench-agreement, bench-claims, bench-language-confusion, bench-figures, bench-memory, bench-dag or bench-gpu))
 	@$(MAKE) --no-print-directory bench-translation bench-training bench-responding bench-judging bench-agreement bench-claims bench-figures bench-dag
 
 bench-translation: env $(PEERS)/.made ## benchmark translation, six minutes; options in BENCH
@@ -163,6 +163,9 @@ bench-language-confusion: env $(PEERS)/.made $(REAL)/.made ## compare LPR and WP
 
 bench-figures: env ## benchmark the steps from scores to figures, two minutes; options in BENCH
 	@$(ACTIVE) python benchmarks/bench_figures.py $(BENCH)
+
+bench-memory: env ## measure each rule's memory at the paper's size, half an hour; options in BENCH
+	@$(ACTIVE) python benchmarks/bench_memory.py $(BENCH)
 
 bench-dag: env ## benchmark Snakemake on the paper's matrix and one ten times as large, ten minutes; options in BENCH
 	@$(ACTIVE) python benchmarks/bench_dag.py $(BENCH)

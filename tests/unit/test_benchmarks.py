@@ -16,6 +16,7 @@ import bench_dag  # noqa: E402
 import bench_gpu  # noqa: E402
 import bench_judging  # noqa: E402
 import bench_language_confusion  # noqa: E402
+import bench_memory  # noqa: E402
 import bench_training  # noqa: E402
 import random_model  # noqa: E402
 from real_parts import real_parts  # noqa: E402
@@ -176,6 +177,37 @@ def test_a_trainings_deviation_is_the_same_in_all_of_its_languages():
 def test_the_claim_about_families_is_found_where_it_is_true_by_25_points():
     assert bench_claims.power(25, 0.98, 40) >= 0.7
     assert bench_claims.power(0, 0.98, 40) == 0
+
+
+def test_every_rule_whose_memory_is_measured_has_a_job_with_what_it_asks_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench_memory, "ROWS", 1200)
+    (tmp_path / "made").mkdir()
+    bench_memory.checkout(tmp_path)
+    bench_memory.make_inputs(tmp_path, "seed")
+    (tmp_path / "made" / "identifier.bin").touch()
+    jobs = bench_memory.chosen(bench_memory.jobs_of(tmp_path))
+    assert set(jobs) == set(bench_memory.RULES)
+    assert jobs["tokenize"].asked == bench_memory.default_memory()
+    assert "--recipe results/paper/recipes/multilingual" in jobs["tokenize"].command
+    assert jobs["langid"].asked == 3000, "which the rule asks for itself"
+    assert jobs["langid"].outputs[0] in jobs["score"].command
+
+
+def test_a_translation_into_other_letters_keeps_its_lines_and_its_digits():
+    letters = bench_memory.other_letters("ru")
+    (row,) = synthetic_rows(1, 0.0, numbers=1.0)
+    translated = row["output"].translate(letters)
+    assert not any(letter.isascii() and letter.isalpha() for letter in translated)
+    assert translated.count("\n") == row["output"].count("\n")
+    assert [letter for letter in translated if letter.isdigit()] == [each for each in row["output"] if each.isdigit()]
+    assert len("abc".translate(bench_memory.other_letters("zh"))) == 2
+
+
+def test_a_rule_that_needs_more_than_it_asks_for_stands_out():
+    fits = {"rule": "recipe", "peak": 1.3e9, "asked": 4000, "cpu": 14.2}
+    page = bench_memory.report([fits, fits | {"rule": "overlap", "peak": 4.1e9}])
+    assert "| `recipe` | 1,300 | 4,000 | yes | 14 |" in page
+    assert "| `overlap` | 4,100 | 4,000 | NO | 14 |" in page
 
 
 @real_parts
