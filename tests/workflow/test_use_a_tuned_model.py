@@ -1,5 +1,5 @@
-"""docs/use-a-tuned-model.md, followed word for word on the finished miniature, without a network; and every model of
-the miniature, loaded in one line.
+"""docs/use-a-tuned-model.md and the example of README.md, followed word for word on the finished miniature, without a
+network; and every model of the miniature, loaded in one line.
 """
 
 import json
@@ -62,3 +62,9 @@ with torch.no_grad():
     responses = (REPOSITORY / "results/demo/responses/lora/tiny-bloom-m/multilingual.jsonl").read_text(encoding="utf-8")
     answers = {row["id"]: row["response"] for row in map(json.loads, responses.splitlines()) if row["lang"] == "es"}
     assert answer == answers["what-cat"], "what the workflow answers"
+
+
+def test_the_example_of_the_readme_works_word_for_word():
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"^```python\n(.*?)^```", readme, flags=re.MULTILINE | re.DOTALL)
+    assert re.search(r"¿Qué es el gato\?\n\n### Response:\n?\S", python(example))
