@@ -13,6 +13,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.append(str(REPOSITORY / "workflow" / "scripts"))
 
 from basics.writing import beside  # noqa: E402
+from training.examples import recipe_features  # noqa: E402
 
 MEAN, SPREAD = 120, 0.65  # tokens per row before clipping; the standard deviation of their logarithm
 SHORTEST, LONGEST = 24, 512
@@ -49,4 +50,6 @@ def write_tokens(folder: Path, train: list[dict], validation: list[dict]) -> Non
     disable_progress_bars()
     splits = {"train": train, "validation": validation}
     with beside(folder) as written:
-        DatasetDict({name: Dataset.from_list(rows) for name, rows in splits.items()}).save_to_disk(written)
+        DatasetDict(
+            {name: Dataset.from_list(rows, features=recipe_features()) for name, rows in splits.items()}
+        ).save_to_disk(written)

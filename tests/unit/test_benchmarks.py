@@ -23,8 +23,8 @@ from real_parts import real_parts  # noqa: E402
 from study.checking import check_configuration  # noqa: E402
 from study.configuration import merge, read_configs  # noqa: E402
 from synthetic_rows import lexicon, synthetic_rows  # noqa: E402
-from synthetic_tokens import LONGEST, SHORTEST, synthetic_lengths, synthetic_tokens  # noqa: E402
-from training.examples import NO_LABEL  # noqa: E402
+from synthetic_tokens import LONGEST, SHORTEST, synthetic_lengths, synthetic_tokens, write_tokens  # noqa: E402
+from training.examples import NO_LABEL, load_tokens  # noqa: E402
 from training_peer import padding_collator  # noqa: E402
 from translating.structure import kept_texts, prose_segments  # noqa: E402
 
@@ -93,6 +93,13 @@ def test_token_rows_are_whole_and_their_prompts_leave_something_to_learn():
         assert len(row["input_ids"]) == row["length"]
         assert 0 < row["prompt_length"] < row["length"]
         assert max(row["input_ids"]) < 100
+
+
+def test_token_rows_are_read_as_a_tokenized_recipe(tmp_path):
+    rows = synthetic_tokens(3, 100, seed=1)
+    write_tokens(tmp_path / "tokens", rows, rows[:1])
+    splits = load_tokens(tmp_path / "tokens")
+    assert splits["train"].to_list() == rows and splits["validation"].to_list() == rows[:1]
 
 
 def test_the_peers_batches_are_padded_to_a_multiple_and_padding_has_no_label():
