@@ -19,6 +19,7 @@ function sortable(table) {
   const heads = [...table.tHead.rows[0].cells];
   const rows = [...body.rows];
   heads.forEach((head, column) => {
+    if (!head.textContent) return; // a button needs a name
     const button = document.createElement("button");
     button.type = "button";
     button.append(...head.childNodes);
