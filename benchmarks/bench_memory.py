@@ -32,6 +32,7 @@ import synthetic_scores  # noqa: E402
 from basics.command_line import command_line  # noqa: E402  (measuring knows where they are)
 from basics.errors import InputError  # noqa: E402
 from basics.reading import iter_jsonl, read_yaml  # noqa: E402
+from basics.tables import write_parquet  # noqa: E402
 from basics.writing import write_json, write_jsonl, write_text  # noqa: E402
 from data.rows import FIELDS  # noqa: E402
 from measuring import REPOSITORY, measure, processor, table  # noqa: E402
@@ -93,7 +94,8 @@ def make_seed(folder: Path) -> None:
     write_json(folder / "made" / "seed.json", list(synthetic_rows(ROWS, REPEATED, NUMBERS)))
     scores = synthetic_scores.with_texts(synthetic_scores.full_matrix())
     for (lang,), asked in scores.unique(["lang", "id"], maintain_order=True).partition_by("lang", as_dict=True).items():
-        write_jsonl(folder / "made" / f"prompts_{lang}.jsonl", asked.select("id", "prompt").to_dicts())
+        for path in (folder / "made" / f"prompts_{lang}.jsonl", folder / RESULTS / "prompts" / f"{lang}.jsonl"):
+            write_jsonl(path, asked.select("id", "prompt").to_dicts())
 
 
 def make_translations(folder: Path, languages: Sequence[str]) -> None:
@@ -151,14 +153,11 @@ def make_identifier(path: Path) -> None:
 
 
 def make_runs(folder: Path) -> None:
-    """The answers, ratings and scores of every run, the records of their trainings, and the configuration."""
+    """The answers and ratings of every run, the records of their trainings, and the configuration."""
     shutil.copy(REPOSITORY / "config" / "config.yaml", folder / RESULTS)
-    config = synthetic_scores.read_config()
-    judge = config["judges"][0]["name"]
-    scores = synthetic_scores.with_texts(synthetic_scores.full_matrix(config=config))
+    judge = synthetic_scores.read_config()["judges"][0]["name"]
     usage = {"prompt_tokens": 300, "completion_tokens": 100}
-    for run, rows in scores.partition_by("method", "model", "recipe", as_dict=True).items():
-        name = "/".join(map(str, run))
+    for name, rows in scores_by_run():
         answers = rows.select("lang", "id", "prompt", "response").to_dicts()
         ratings = [
             {"lang": row["lang"], "id": row["id"], "repeat": 1, "rating": int(row["rating"]), "attempts": 1}
@@ -168,10 +167,21 @@ def make_runs(folder: Path) -> None:
         write_jsonl(folder / RESULTS / "responses" / f"{name}.jsonl", answers)
         write_json(folder / RESULTS / "responses" / f"{name}.json", {"decoding": "synthetic"})
         write_jsonl(folder / RESULTS / "ratings" / judge / f"{name}.jsonl", ratings)
-        path = folder / RESULTS / "scores" / judge / f"{name}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        rows.with_columns(judge=pl.lit(judge)).write_parquet(path)
         write_json(folder / RESULTS / "models" / name / "training.json", training_record())
+
+
+def make_scores(folder: Path) -> None:
+    """The scores of every run."""
+    judge = synthetic_scores.read_config()["judges"][0]["name"]
+    for name, rows in scores_by_run():
+        write_parquet(folder / RESULTS / "scores" / judge / f"{name}.parquet", rows.with_columns(judge=pl.lit(judge)))
+
+
+def scores_by_run() -> Iterator[tuple[str, pl.DataFrame]]:
+    """The made-up scores of each run, method/model/recipe."""
+    scores = synthetic_scores.with_texts(synthetic_scores.full_matrix())
+    for run, rows in scores.partition_by("method", "model", "recipe", as_dict=True).items():
+        yield "/".join(map(str, run)), rows
 
 
 def training_record() -> dict:
@@ -271,6 +281,8 @@ def make_inputs(folder: Path, rule: str) -> None:
         make_tokenizer(folder, languages)
     elif rule == "langid":
         make_runs(folder)
+    elif rule == "collect_scores":
+        make_scores(folder)
 
 
 def report(measured: Sequence[dict]) -> str:
