@@ -19,6 +19,7 @@ from study.configuration import merge, read_configs
 
 RULES = sorted((REPOSITORY / "workflow" / "rules").glob("*.smk"))
 NASTY = "my $(touch canary) `touch canary`; touch canary & touch canary 'single' \"double\" *"
+TEXT = f"{NASTY} 100 % of {{bn}}, {{method}}, {{{{input}}}}"  # a path may hold no braces
 
 
 def config_with(overlay: dict) -> dict:
@@ -89,22 +90,22 @@ def nasty(tmp_path_factory) -> Iterator[tuple[Path, Path]]:
         own[name] = str(folder / name)
     overlay = {
         "experiment": "nasty",
-        "note": NASTY,
+        "note": TEXT,
         "data": {"seed": own["seed.jsonl"], "prompts": {"default": "demo-prompts", "es": own["es.jsonl"]}},
         "translation": {"source": {"default": "packed", "fr": own["rows-fr.jsonl"]}, "python": f"{folder}/python"},
         "corpus": {"grammar": own["grammar.yaml"]},
         "claims": own["claims.yaml"],
         "tokenize": {"template": own["alpaca.json"]},
-        "families": {"tiny-bloom": {"label": NASTY, "adapter_modules": [NASTY, "$(touch canary)"]}},
-        "recipes": {"multilingual": {"label": NASTY}},
-        "methods": {"nasty": {"of": "lora", "label": NASTY, "train": {"modules": ["; touch canary"]}}},
+        "families": {"tiny-bloom": {"label": TEXT, "adapter_modules": [TEXT, "$(touch canary)"]}},
+        "recipes": {"multilingual": {"label": TEXT}},
+        "methods": {"nasty": {"of": "lora", "label": TEXT, "train": {"modules": ["; touch canary"]}}},
         "figures": {"figure3": {"runs": {"nasty": ["bloom"]}}},
-        "respond": {"lora": {"cut_at": NASTY}},
+        "respond": {"lora": {"cut_at": TEXT}},
         "judges": [
             {
                 "name": "j",
-                "label": NASTY,
-                "model": NASTY,
+                "label": TEXT,
+                "model": TEXT,
                 "serve": "python workflow/scripts/stand_in_judge.py --port {port} --references "
                 + shlex.quote(own["references.jsonl"]),
                 "files": [own["references.jsonl"]],
@@ -147,7 +148,7 @@ def test_programs_are_given_what_the_config_says_word_for_word(jobs, nasty):
     }
     assert words["train"][words["train"].index("--adapter-modules") + 1] == "; touch canary"
     assert words["seed"][words["seed"].index("--input") + 1] == f"{nasty[1]}/seed.jsonl"
-    assert f"--note={NASTY}" in words["claims"]
+    assert f"--note={TEXT}" in words["claims"]
 
 
 def test_files_with_such_names_are_read(nasty):
@@ -159,7 +160,7 @@ def test_files_with_such_names_are_read(nasty):
         f"{results}/translated/fr/rows.jsonl",
         f"{results}/config.yaml",
     )
-    assert yaml.safe_load((REPOSITORY / results / "config.yaml").read_text(encoding="utf-8"))["note"] == NASTY
+    assert yaml.safe_load((REPOSITORY / results / "config.yaml").read_text(encoding="utf-8"))["note"] == TEXT
     for made, source in {"prompts/es.jsonl": "es.jsonl", "translated/fr/rows.jsonl": "rows-fr.jsonl"}.items():
         lines = (REPOSITORY / results / made).read_text(encoding="utf-8").splitlines()
         assert len(lines) == len((nasty[1] / source).read_text(encoding="utf-8").splitlines())

@@ -28,10 +28,10 @@ rule answer_browser:
         "../../envs/main.yaml"
     params:
         code=code_of("answer_browser"),
-        names=SELECTIONS.names(),
+        names=as_written(SELECTIONS.names()),
         labels=IDENTIFICATION.label_options,
         title=f"Answers: {config['experiment']}",
-        note=config["note"],
+        note=NOTE,
     shell:
         "python workflow/scripts/answer_browser.py --scores {input.scores:q} --names {params.names:q}"
         " --languages {input.languages:q} {params.labels:q} --title={params.title:q} --note={params.note:q}"

@@ -19,9 +19,9 @@ rule claims:
         "../../envs/main.yaml"
     params:
         code=code_of("claims"),
-        selection=SELECTIONS.claims(),
+        selection=as_written(SELECTIONS.claims()),
         tolerated=config["score"]["missing_tolerated"],
-        note=config["note"],
+        note=NOTE,
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python workflow/scripts/claims.py --scores {input.scores:q} --claims {input.claims:q}"

@@ -77,7 +77,7 @@ rule control_report:
         code=code_of("control_report"),
         controls=CONTROLS.rating_options,
         languages=SELECTIONS.named_languages(),
-        note=config["note"],
+        note=NOTE,
     shell:
         "python workflow/scripts/control_report.py --controls {params.controls:q} --languages {params.languages:q}"
         " --note={params.note:q} --output {output:q} 2> {log:q}"

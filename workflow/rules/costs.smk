@@ -19,8 +19,8 @@ rule costs:
         "../../envs/main.yaml"
     params:
         code=code_of("costs"),
-        names=SELECTIONS.names(),
-        note=config["note"],
+        names=as_written(SELECTIONS.names()),
+        note=NOTE,
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python workflow/scripts/costs.py --models {input.models:q} --names {params.names:q}"
@@ -48,8 +48,8 @@ rule curves:
         "../../envs/main.yaml"
     params:
         code=code_of("curves"),
-        names=SELECTIONS.names(),
-        note=config["note"],
+        names=as_written(SELECTIONS.names()),
+        note=NOTE,
         prefix=lambda wildcards, output: output.pdf.removesuffix(".pdf"),
     shell:
         "python workflow/scripts/curves.py --models {input.models:q} --names {params.names:q} --note={params.note:q}"
@@ -80,7 +80,7 @@ rule budget:
         "../../envs/main.yaml"
     params:
         code=code_of("budget"),
-        selection=SELECTIONS.budget(),
+        selection=as_written(SELECTIONS.budget()),
         prefix=lambda wildcards, output: output.pdf.removesuffix(".pdf"),
     shell:
         "python workflow/scripts/budget.py --scores {input.scores:q} --costs {input.costs:q}"

@@ -43,7 +43,7 @@ rule export_translations:
         code=code_of("export_translations"),
         rows=lambda wildcards, input: EXPORTS.origins(input.rows),
         title=config["experiment"],
-        note=config["note"],
+        note=NOTE,
     shell:
         "python workflow/scripts/export_translations.py {params.rows:q}"
         " --languages {input.languages:q} --title={params.title:q} --note={params.note:q} --output {output:q}"
@@ -72,7 +72,7 @@ rule export_crate:
         data=lambda wildcards, input: EXPORTS.data_options(input.data),
         urls=EXPORTS.url_options,
         title=config["experiment"],
-        note=config["note"],
+        note=NOTE,
         base=lambda wildcards, input: input.config.removesuffix("config.yaml"),
         crate=lambda wildcards, output: output.crate.removesuffix("ro-crate-metadata.json"),
     shell:

@@ -108,7 +108,7 @@ rule judge_report:
         prices=JUDGES.prices,
         missing=config["score"]["missing"],
         languages=SELECTIONS.named_languages(),
-        note=config["note"],
+        note=NOTE,
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python workflow/scripts/judge_report.py --ratings {params.ratings:q} --people {params.people:q}"

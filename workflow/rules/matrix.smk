@@ -25,7 +25,7 @@ from study.sources import Sources
 from study.tokens import Tokens
 from study.trainings import Trainings
 from study.translations import Translations
-from study.wildcards import one_of
+from study.wildcards import as_written, one_of
 from training.trackers import TRACKERS
 
 RESULTS = f"results/{config['experiment']}"  # for parameters, in which Snakemake does not expand <results>
@@ -56,6 +56,7 @@ DOWNLOADED = DOWNLOADS.all(SOURCES, TRANSLATIONS, IDENTIFICATION, BASES, JUDGES)
 PREFLIGHT = Preflight(config, MATRIX, COMPUTE, TRAININGS, RECIPES, TRANSLATIONS, JUDGES)
 ARTIFACTS = Artifacts(config, MATRIX, SELECTIONS)
 EXPORTS = Exports(MATRIX, SOURCES, TRANSLATIONS, ARTIFACTS)
+NOTE = as_written(config["note"])
 
 
 # Results, logs and benchmarks of an experiment are in one folder, so that two experiments share nothing.

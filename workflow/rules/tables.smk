@@ -16,7 +16,7 @@ rule table1:
         "../../envs/main.yaml"
     params:
         code=code_of("table1"),
-        settings=SELECTIONS.hyperparameters(),
+        settings=as_written(SELECTIONS.hyperparameters()),
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python workflow/scripts/table1.py --settings {params.settings:q} --output-prefix {params.prefix:q} 2> {log:q}"
@@ -36,9 +36,9 @@ rule table2:
         "../../envs/main.yaml"
     params:
         code=code_of("table2"),
-        names=SELECTIONS.names(),
+        names=as_written(SELECTIONS.names()),
         labels=IDENTIFICATION.label_options,
-        note=config["note"],
+        note=NOTE,
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python workflow/scripts/table2.py --scores {input.scores:q} --names {params.names:q}"
@@ -62,8 +62,8 @@ rule score_table:
         code=code_of("score_table"),
         prompts=config["data"]["prompts_used"],
         uncertainty=SELECTIONS.uncertainty,
-        names=SELECTIONS.names(),
-        note=config["note"],
+        names=as_written(SELECTIONS.names()),
+        note=NOTE,
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python workflow/scripts/score_table.py --scores {input.scores:q} --prompts {params.prompts:q}"
@@ -85,8 +85,8 @@ rule language_table:
         "../../envs/main.yaml"
     params:
         code=code_of("language_table"),
-        names=SELECTIONS.names(),
-        note=config["note"],
+        names=as_written(SELECTIONS.names()),
+        note=NOTE,
         prefix=lambda wildcards, output: output.md.removesuffix(".md"),
     shell:
         "python workflow/scripts/language_table.py --scores {input.scores:q} --names {params.names:q}"
@@ -110,10 +110,10 @@ rule summary:
         "../../envs/main.yaml"
     params:
         code=code_of("summary"),
-        judge=JUDGES.first["label"],
+        judge=as_written(JUDGES.first["label"]),
         tolerated=config["score"]["missing_tolerated"],
-        note=config["note"],
-        names=SELECTIONS.names(),
+        note=NOTE,
+        names=as_written(SELECTIONS.names()),
     shell:
         "python workflow/scripts/summary.py --scores {input.scores:q} --figures {input.figures:q}"
         " --tables {input.tables:q} --answers {input.answers:q}"

@@ -1,7 +1,7 @@
 """The wildcards of a rule, as Snakemake passes them to the functions that a rule names, and constraints on them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Protocol
 
@@ -22,3 +22,9 @@ class Chosen(SimpleNamespace):
 def one_of(names: Iterable[str]) -> str:
     """The constraint that a wildcard is one of these names; if there are none, one that no name of a study meets."""
     return "|".join(map(re.escape, names)) or "none"
+
+
+def as_written(text: str) -> Callable[[Wildcards], str]:
+    """A text of the configuration as a parameter of a rule: in what a function returns, Snakemake takes no {braces} for
+    wildcards."""
+    return lambda wildcards: text
