@@ -1,6 +1,7 @@
 """Each kind of bad configuration and bad input file stops the run with one line, before any job starts."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,11 @@ from snake import DEMO, REPOSITORY, checkout, snakemake
 NOTICES = ("Using profile", "Config file ")  # Snakemake's own words before it reads the Snakefile
 
 
-def refusal(*configfiles: Path) -> str:
+def refusal(*configfiles: Path, config: tuple[str, ...] = ()) -> str:
     """Run the miniature with configs laid over it; return the one line that refuses it."""
     experiment = "refused"
-    result = snakemake(
-        "--cores", "1", *DEMO, *map(str, configfiles), "--config", f"experiment={experiment}", "--", "all_figures"
-    )
+    given = ("--config", f"experiment={experiment}", *config)
+    result = snakemake("--cores", "1", *DEMO, *map(str, configfiles), *given, "--", "all_figures")
     assert result.returncode != 0
     assert not (REPOSITORY / "results" / experiment).exists(), "no job may have started"
     lines = [line for line in result.stdout.splitlines() if line and not line.startswith(NOTICES)]
@@ -53,6 +53,27 @@ def test_a_bad_config_is_refused_in_one_line(kind, tmp_path):
     line = refusal(overlay)
     assert line.startswith("error: config: ")
     assert expected in line
+
+
+WHOSE = {
+    "that of a later file": ("languages: {seen: []}", "languages.seen: [] should be", "languages.seen", "{first}"),
+    "that of the last": ("train: {lora: {rank: yes}}", "or a number if one is meant", "train.lora.rank", "{first}"),
+    "what lacks a key": ("methods: {mine: {}}", "of: missing; The method whose", "methods.mine", "{first}"),
+    "a dot in a name": ("models: {a.b: {billions: 0}}", "models.a.b", "models.a.b", "{first}"),
+    "that of the command line": ("random_seed: 1", "-1 is less than", "random_seed", "the command line"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", WHOSE)
+def test_of_several_files_the_line_names_the_one_with_the_fault(kind, tmp_path):
+    text, fault, key, origin = WHOSE[kind]
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text(text, encoding="utf-8")
+    second.write_text("note: nothing wrong here\n", encoding="utf-8")
+    more = ("random_seed=-1",) if origin == "the command line" else ()
+    line = refusal(first, second, config=more)
+    assert fault in line and line.startswith(f"error: config: {key}")
+    assert re.search(rf" \[{re.escape(key)}[\w.]* is set in {re.escape(origin.format(first=first))}\]$", line), line
 
 
 def test_a_key_that_is_repeated_is_refused_with_its_file_and_line(tmp_path):

@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from basics.command_line import command_line
-from study.checking import check_configuration
+from study.checking import check_files_of
 from study.configuration import read_configs
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", nargs="+", type=Path, help="YAML files, of which later ones override earlier ones")
     arguments = parser.parse_args()
-    check_configuration(read_configs(arguments.configs))
+    check_files_of(read_configs(arguments.configs), arguments.configs)
     print(f"{', '.join(map(str, arguments.configs))}: valid")
 
 

@@ -18,6 +18,7 @@ import yaml
 from basics.command_line import command_line
 from basics.writing import write_text
 from study.configuration import SCHEMA, read_configs
+from study.schema import resolve
 
 INTRODUCTION = """# Configuration, key by key
 
@@ -43,16 +44,6 @@ class Key(NamedTuple):
     values: list  # those in config.yaml: one, one for each entry, or none
     needed: bool = False
     parts: bool = False  # whether further rows describe what it contains
-
-
-def resolve(schema: Mapping, root: Mapping) -> dict:
-    """A part of the schema with its `$ref` resolved; keys beside the `$ref` override those of its target."""
-    while "$ref" in schema:
-        target = root
-        for step in filter(None, schema["$ref"].removeprefix("#").split("/")):
-            target = target[step]
-        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
-    return dict(schema)
 
 
 def choices_of(schema: Mapping, root: Mapping) -> list[dict]:
@@ -184,7 +175,9 @@ def reference_page(schema: Mapping, config: Mapping) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--schema", type=Path, default=SCHEMA, help="JSON Schema in YAML (default: the workflow's)")
-    parser.add_argument("--config", type=Path, default=SCHEMA.parents[2] / "config" / "config.yaml")
+    parser.add_argument(
+        "--config", type=Path, default=SCHEMA.parents[2] / "config" / "config.yaml", help="values (default: ours)"
+    )
     parser.add_argument("--output", type=Path, required=True, help="the page, Markdown")
     arguments = parser.parse_args()
     schema = yaml.safe_load(arguments.schema.read_text(encoding="utf-8"))

@@ -1,10 +1,10 @@
 """The checks of a configuration, in order; a fault is reported in one line with its key and the remedy."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from basics.errors import exit_in_one_line
-from study.configuration import read_configs
+from basics.errors import InputError, exit_in_one_line
+from study.configuration import origin_of, read_configs
 from study.contradictions import (
     check_compute,
     check_data,
@@ -28,6 +28,8 @@ from study.released import check_released
 from study.schema import check_schema, refuse_unusable
 from study.short_forms import expanded
 from training.trackers import check_trackers
+
+CONFIG = "config: "  # before the key, in a fault
 
 
 def check_configuration(config: Mapping) -> None:
@@ -59,14 +61,23 @@ def check_configuration(config: Mapping) -> None:
     check_identification(study)
 
 
+def check_files_of(config: Mapping, files: Sequence[Path | str]) -> None:
+    """Check a configuration that was merged from `files`; a fault also says in which of them its key is set."""
+    try:
+        check_configuration(config)
+    except InputError as error:
+        raise InputError(f"{error}{origin_of(str(error).removeprefix(CONFIG), config, files)}") from None
+
+
 @exit_in_one_line()
-def check_or_exit(config: Mapping, files: Iterable[Path | str]) -> None:
+def check_or_exit(config: Mapping, files: Sequence[Path | str]) -> None:
     """Check, and exit with just the one line on a fault.
 
-    `files` are those that Snakemake read the configuration from, without a word about a key that is repeated.
+    `files` are those that Snakemake read the configuration from, without a word about a key that is repeated: last is
+    the one that the rules name, which all others override.
     """
     read_configs(files)
-    check_configuration(config)
+    check_files_of(config, [*files[-1:], *files[:-1]])
 
 
 def _released_runs(study: Mapping) -> list[Run]:

@@ -21,10 +21,30 @@ UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # all bu
 
 def check_schema(config: Mapping) -> None:
     """Raise InputError for the most relevant of the faults that the schema finds in a configuration."""
-    validator = Validator(read_yaml(SCHEMA))
+    schema = read_yaml(SCHEMA)
+    validator = Validator(without_references(schema, schema))
     fault = best_match(validator.iter_errors(config))
     if fault:
         raise InputError(_fault_line(fault))
+
+
+def resolve(schema: Mapping, root: Mapping) -> dict:
+    """A part of the schema with its `$ref` resolved; keys beside the `$ref` override those of its target."""
+    while "$ref" in schema:
+        target = root
+        for step in filter(None, schema["$ref"].removeprefix("#").split("/")):
+            target = target[step]
+        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    return dict(schema)
+
+
+def without_references(part: object, root: Mapping) -> object:
+    """A part of the schema with each `$ref` in it resolved: a fault behind one knows only the target's description."""
+    if isinstance(part, list):
+        return [without_references(item, root) for item in part]
+    if not isinstance(part, Mapping):
+        return part
+    return {key: without_references(value, root) for key, value in resolve(part, root).items() if key != "$defs"}
 
 
 def key_path(keys: Iterable[object]) -> str:
@@ -70,7 +90,8 @@ def refuse_unusable(value: object, keys: tuple = ()) -> None:
     if isinstance(value, bool) and "architecture" not in keys:
         written = "no" if value is False else "yes"
         raise InputError(
-            f'config: {key}: YAML reads an unquoted {written} as {str(value).lower()}; write "{written}" in quotes'
+            f'config: {key}: YAML reads an unquoted {written} as {str(value).lower()}; write "{written}" in quotes,'
+            " or a number if one is meant"
         )
     if isinstance(value, Mapping):
         for name, item in value.items():
