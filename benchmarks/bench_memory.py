@@ -19,9 +19,11 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE))
@@ -75,17 +77,23 @@ class Job(NamedTuple):
 # ---- what is made up
 
 
-def other_letters(lang: str) -> dict[int, str | None]:
-    """Replaces the letters of English by those of a language; Chinese has fewer and longer ones, as in UTF-8."""
+def in_letters_of(lang: str, text: str) -> str:
+    """A text in the letters of a language; in Chinese, every two letters are one character."""
+    if lang == "zh":
+        first, characters = synthetic_scores.LETTERS[lang]
+        return re.sub("[A-Za-z]{1,2}", lambda pair: chr(first + crc32(pair[0].lower().encode()) % characters), text)
+    return text.translate(letters_of(lang))
+
+
+@cache
+def letters_of(lang: str) -> dict[int, str]:
+    """The letters of a language in place of those of English."""
     first, _ = synthetic_scores.LETTERS.get(lang, (0, 0))
     shift = sum(map(ord, lang)) % 25 + 1
-    letters: dict[int, str | None] = {}
+    letters: dict[int, str] = {}
     for number, letter in enumerate(LATIN):
-        if lang == "zh":
-            other = None if letter in "aeiou" else chr(first + 37 * number)
-        else:
-            other = chr(first + (number + shift) % 32) if first else LATIN[(number + shift) % len(LATIN)]
-        letters |= {ord(letter): other, ord(letter.upper()): other and other.upper()}
+        other = chr(first + (number + shift) % 32) if first else LATIN[(number + shift) % len(LATIN)]
+        letters |= {ord(letter): other, ord(letter.upper()): other.upper()}
     return letters
 
 
@@ -101,11 +109,10 @@ def make_seed(folder: Path) -> None:
 def make_translations(folder: Path, languages: Sequence[str]) -> None:
     """The rows of the languages, with flags but for TRANSLATED, which has the shards that they are assembled from."""
     for lang in languages:
-        letters = other_letters(lang)
         if lang == TRANSLATED:
             requests = iter_jsonl(folder / RESULTS / "seed" / "segments.jsonl")
             answers = (
-                {"chunk": each["chunk"], "translations": [text.translate(letters) for text in each["segments"]]}
+                {"chunk": each["chunk"], "translations": [in_letters_of(lang, text) for text in each["segments"]]}
                 for each in requests
             )
             shards = folder / RESULTS / "translated" / lang / "shards"
@@ -115,7 +122,7 @@ def make_translations(folder: Path, languages: Sequence[str]) -> None:
         else:
             rows = iter_rows(folder / RESULTS / "seed" / "train.jsonl")
             translated = (
-                {"id": row["id"]} | {field: row[field].translate(letters) for field in FIELDS} | {"flags": []}
+                {"id": row["id"]} | {field: in_letters_of(lang, row[field]) for field in FIELDS} | {"flags": []}
                 for row in rows
             )
             write_jsonl(folder / RESULTS / "translated" / f"{lang}.jsonl", translated)
@@ -127,7 +134,7 @@ def make_tokenizer(folder: Path, languages: Sequence[str]) -> None:
     corpus = folder / "made" / "corpus.txt"
     rows = iter_rows(folder / RESULTS / "seed" / "train.jsonl")
     texts = [" ".join(" ".join(row[field] for field in FIELDS).split()) for row in islice(rows, 6000)]
-    write_text(corpus, "\n".join(text.translate(other_letters(lang)) for lang in languages for text in texts) + "\n")
+    write_text(corpus, "\n".join(in_letters_of(lang, text) for lang in languages for text in texts) + "\n")
     write_text(corpus, corpus.read_text(encoding="utf-8") + "\n".join(texts) + "\n")
     program = [sys.executable, folder / "workflow/scripts/train_tokenizer.py", "--corpus", corpus]
     program += ["--template", folder / "resources/templates/alpaca.json", "--vocabulary", VOCABULARY]

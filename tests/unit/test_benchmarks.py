@@ -201,13 +201,12 @@ def test_every_rule_whose_memory_is_measured_has_a_job_with_what_it_asks_for(tmp
 
 
 def test_a_translation_into_other_letters_keeps_its_lines_and_its_digits():
-    letters = bench_memory.other_letters("ru")
     (row,) = synthetic_rows(1, 0.0, numbers=1.0)
-    translated = row["output"].translate(letters)
+    translated = bench_memory.in_letters_of("ru", row["output"])
     assert not any(letter.isascii() and letter.isalpha() for letter in translated)
     assert translated.count("\n") == row["output"].count("\n")
     assert [letter for letter in translated if letter.isdigit()] == [each for each in row["output"] if each.isdigit()]
-    assert len("abc".translate(bench_memory.other_letters("zh"))) == 2
+    assert len(bench_memory.in_letters_of("zh", "abc")) == 2
 
 
 def test_a_rule_that_needs_more_than_it_asks_for_stands_out():
