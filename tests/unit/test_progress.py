@@ -7,6 +7,7 @@ from snakemake.logging import ColorizingTextHandler
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from planning import progress
+from planning.logs import log_error
 from planning.progress import Expected, Pace, Progress, cause_of, in_words
 
 
@@ -181,3 +182,9 @@ def test_a_run_that_has_been_silent_says_what_it_is_at(logger, screen, monkeypat
         pass
     assert " at work: train pythia-12b for about 1 s and 1 more; about 2 h left" in next(filter(None, screen()))
     watched.end()
+
+
+def test_what_an_endpoint_wrote_to_a_log_cannot_steer_the_terminal(tmp_path):
+    log = tmp_path / "judge.log"
+    log.write_bytes("error: judge: \x1b]0;owned\x07\x1b[31mno\x9b2J\n".encode())
+    assert log_error(log) == r"error: judge: \x1b]0;owned\x07\x1b[31mno\x9b2J"

@@ -146,3 +146,10 @@ def test_every_program_and_module_explains_itself(script):
     if "def main()" in source:
         assert "argparse" in source
         assert "description=__doc__" in source
+
+
+@pytest.mark.parametrize("script", PROGRAMS)
+def test_every_option_of_a_program_is_described(script):
+    calls = ast.walk(ast.parse((SCRIPTS / f"{script}.py").read_text(encoding="utf-8")))
+    added = [call for call in calls if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(".add_argument")]
+    assert [ast.unparse(call) for call in added if "help" not in {word.arg for word in call.keywords}] == []

@@ -25,7 +25,7 @@ def checksums(folder: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", required=True, type=Path)
+    parser.add_argument("--folder", required=True, type=Path, help="whose files are read")
     parser.add_argument("--output", required=True, type=Path, help="text file, beside the folder")
     arguments = parser.parse_args()
     text = checksums(arguments.folder)

@@ -99,7 +99,7 @@ def source_record(file: Path, wanted: str) -> Mapping:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=CONVERT)
+    parser.add_argument("kind", choices=CONVERT, help="what to make of it")
     parser.add_argument("--input", required=True, type=Path, help="GGUF file")
     parser.add_argument("--sha256", required=True, help="its hash")
     parser.add_argument("--output", required=True, type=Path, help="folder to create")

@@ -350,7 +350,7 @@ def parallel_pairs(grammar: dict, language: str) -> list[tuple[str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", metavar="KIND", choices=KINDS)
+    parser.add_argument("kind", metavar="KIND", choices=KINDS, help=f"what to write: {', '.join(KINDS)}")
     parser.add_argument("--grammar", type=Path, required=True, help="the grammar (resources/demo/grammar.yaml)")
     parser.add_argument("--output", type=Path, required=True, help="file to write")
     parser.add_argument("--language", default="en", help="language code (default: en; references: always all)")

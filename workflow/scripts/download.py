@@ -35,10 +35,10 @@ def verify(path: Path, name: str, expected: dict[str, str | None]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--url", required=True)
+    parser.add_argument("--url", required=True, help="where the file is, https")
     parser.add_argument("--sha256", help="SHA-256 of the file as published")
     parser.add_argument("--git-blob", help="Git's blob hash of the file as published")
-    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--output", required=True, type=Path, help="file to write")
     arguments = parser.parse_args()
 
     try:

@@ -59,7 +59,7 @@ def warn_if_different(folder: Path, place: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=["model", "tokenizer"])
+    parser.add_argument("kind", choices=["model", "tokenizer"], help="what to fetch of it")
     parser.add_argument("--repo", required=True, help="such as bigscience/bloom-560m")
     parser.add_argument("--revision", required=True, help="a commit, or a branch to resolve")
     parser.add_argument("--sha256", action="append", default=[], type=parse_pin, metavar="FILE=HASH", help="repeatable")

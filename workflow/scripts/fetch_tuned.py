@@ -94,7 +94,7 @@ def check_shapes(found: Mapping[str, tuple], fitting: Mapping[str, tuple], place
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--method", required=True, choices=("lora", "full"))
+    parser.add_argument("--method", required=True, choices=("lora", "full"), help="how it was trained")
     origin = parser.add_mutually_exclusive_group(required=True)
     origin.add_argument("--repo", help="such as HPLT/sft-fpft-en-bloom-560m")
     origin.add_argument("--path", type=Path, help="folder on this machine")

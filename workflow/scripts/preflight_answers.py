@@ -16,7 +16,7 @@ from planning.trials import trial
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--method", required=True, choices=("lora", "full"))
+    parser.add_argument("--method", required=True, choices=("lora", "full"), help="how the model was trained")
     parser.add_argument("--base", required=True, type=Path, help="base model, to which a LoRA adapter is applied")
     parser.add_argument("--model", required=True, type=Path, help="adapter, or full model")
     parser.add_argument("--tokenizer", required=True, type=Path, help="tokenizer folder")

@@ -27,11 +27,11 @@ def differing_ids(rows: list[dict], reference: list[dict]) -> list[tuple[int, st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--input", required=True, type=Path)
+    parser.add_argument("--input", required=True, type=Path, help="JSON lines, as published")
     parser.add_argument("--expected", required=True, type=int, help="number of prompts that the file must contain")
     parser.add_argument("--use", type=positive, help="number of prompts to keep, from the first (default: all)")
     parser.add_argument("--reference", type=Path, help="prompts of another language, to compare the ids with")
-    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--output", required=True, type=Path, help="JSON lines: id, prompt")
     arguments = parser.parse_args()
     rows = read_jsonl(arguments.input, fields=FIELDS)
     checked = check_prompts(rows, arguments.input, arguments.expected)

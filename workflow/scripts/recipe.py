@@ -312,7 +312,7 @@ def main() -> None:
         default="ids",
         help="ids: the same in every language and recipe; rows: single rows of this mix (default: %(default)s)",
     )
-    parser.add_argument("--seed", required=True, type=int)
+    parser.add_argument("--seed", required=True, type=int, help="number from which all rows are drawn")
     parser.add_argument(
         "--sample-seed", type=int, metavar="SEED", help="seed of the training rows, if not that of the held-out ones"
     )

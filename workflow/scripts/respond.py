@@ -138,12 +138,14 @@ def answers_metadata(settings: Settings, weights: list[dict], template: Path, ro
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--method", required=True, choices=("lora", "full"))
+    parser.add_argument("--method", required=True, choices=("lora", "full"), help="how the model was trained")
     parser.add_argument("--base", required=True, type=Path, help="base model, to which a LoRA adapter is applied")
     parser.add_argument("--model", required=True, type=Path, help="output of train.py: adapter, or full model")
     parser.add_argument("--tokenizer", required=True, type=Path, help="tokenizer folder")
     parser.add_argument("--template", required=True, type=Path, help="prompt template")
-    parser.add_argument("--prompts", required=True, nargs="+", type=language_file, metavar="CODE=FILE")
+    parser.add_argument(
+        "--prompts", required=True, nargs="+", type=language_file, metavar="CODE=FILE", help="prompts, by language"
+    )
     parser.add_argument("--settings", required=True, metavar="JSON", help="object or file, see above")
     parser.add_argument("--accelerator", choices=device.ACCELERATORS, help=device.HELP)
     parser.add_argument("--journal", required=True, type=Path, help="JSON lines: answers as they come; not an output")

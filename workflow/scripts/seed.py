@@ -19,8 +19,8 @@ from data.rows import check_sample, normalise, read_rows, sample_rows
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--input", required=True, type=Path)
-    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--input", required=True, type=Path, help="the data as published")
+    parser.add_argument("--output", required=True, type=Path, help="JSON lines to write")
     parser.add_argument("--rows", type=positive, help="size of the sample (default: all rows)")
     parser.add_argument("--random-seed", type=int, help="of the sample")
     arguments = parser.parse_args()

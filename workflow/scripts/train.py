@@ -343,7 +343,7 @@ def reloaded_loss(method: str, base: Path, folder: Path, validation: Examples, s
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--method", required=True, choices=("lora", "full"))
+    parser.add_argument("--method", required=True, choices=("lora", "full"), help="train an adapter, or all parameters")
     parser.add_argument("--model", required=True, type=Path, help="folder of the base model")
     parser.add_argument("--tokens", type=Path, help="tokenized recipe, from tokenize_recipe.py")
     parser.add_argument("--tokenizer", type=Path, metavar="FOLDER", help="tokenizer of the recipe, for the output")

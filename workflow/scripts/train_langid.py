@@ -65,7 +65,9 @@ def has_same_weights(model, written) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", required=True, nargs="+", type=language_file, metavar="CODE=FILE")
+    parser.add_argument(
+        "--corpus", required=True, nargs="+", type=language_file, metavar="CODE=FILE", help="its text, by language"
+    )
     parser.add_argument("--languages", required=True, help="YAML: code -> name, labels")
     parser.add_argument("--output", required=True, help="fastText model")
     arguments = parser.parse_args()
