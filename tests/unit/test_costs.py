@@ -324,3 +324,7 @@ def test_a_selection_without_a_model_is_reported_in_one_line():
 def test_a_selection_that_lacks_a_key_is_reported_in_one_line(key):
     with pytest.raises(InputError, match=re.escape(f"--selection: {key!r} is missing")):
         budget.check_budget({name: value for name, value in SELECTION.items() if name != key})
+
+
+def test_floating_point_operations_are_in_powers_of_ten():
+    assert [budget.in_powers(value) for value in (1e18, 2e17, 5e-3)] == ["10¹⁸", "2×10¹⁷", "5×10⁻³"]

@@ -507,3 +507,9 @@ def test_a_recipe_that_is_not_in_the_paper_is_drawn_beside_those_that_are(tmp_pa
     assert [text.get_text() for text in canvas.legends[0].get_texts()] == ["Multilingual", "My mix"]
     colours = {line.get_color() for line in canvas.axes[1].lines}
     assert len(colours) == 2
+
+
+def test_dollars_are_drawn_as_they_were_written():
+    canvas = drawn(selection(judge="Qwen at $0.10 in, $0.30 out", note="Miniature; cost $$ nothing"))
+    texts = [text for text in canvas.findobj(lambda each: hasattr(each, "get_parse_math")) if "$" in text.get_text()]
+    assert texts and not any(text.get_parse_math() for text in texts)

@@ -267,7 +267,7 @@ def draw_panel(axes: "Axes", shown: Sequence[Point], cost: str) -> None:
 
 def cost_axis(axes: "Axes", cost: str, costs: Sequence[float]) -> None:
     """A log axis with a tick at each power of ten, and at 2 and 5 times that if the range is small."""
-    from matplotlib.ticker import FuncFormatter, LogFormatterSciNotation, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     if not costs:
         axes.set_xticks([])
@@ -276,9 +276,15 @@ def cost_axis(axes: "Axes", cost: str, costs: Sequence[float]) -> None:
     axes.margins(x=0.08)
     wide = max(costs) > WIDE * min(costs)
     axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
-    hours = FuncFormatter(lambda x, _: f"{x:g}")
-    axes.xaxis.set_major_formatter(LogFormatterSciNotation() if cost == "flops" else hours)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: in_powers(x) if cost == "flops" else f"{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def in_powers(value: float) -> str:
+    """A large number with one digit before its power of ten, such as 2×10¹⁸, or 10¹⁸."""
+    digit, exponent = f"{value:.0e}".split("e")
+    power = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return power if digit == "1" else f"{digit}×{power}"
 
 
 def name_frontier(axes: "Axes", shown: Sequence[Point], cost: str, called: Mapping[str, str]) -> None:

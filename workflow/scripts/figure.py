@@ -323,7 +323,7 @@ def draw_figure(figure: dict, shown: Sequence[Point], width: float) -> "Figure":
     consistency = figure["kind"] == "consistency"
     canvas, grid = panel_grid(len(layout), columns, width, PANEL_HEIGHT, share_x=not consistency)
     for position, (axes, panel) in enumerate(zip(grid, layout, strict=True)):
-        axes.set_title(panel_title(panel, figure.get("own", {}), int(14.5 * width / columns)), parse_math=False)
+        axes.set_title(panel_title(panel, figure.get("own", {}), int(14.5 * width / columns)))
         if position % columns == 0:
             axes.set_ylabel("score difference" if consistency else "evaluation score")
         draw_panel(axes, panel, [point for point in shown if point.panel == panel.title], figure, width / columns)

@@ -27,6 +27,7 @@ RESOLUTION = 300  # dots per inch of the png
 LOOK = {  # on top of seaborn's "paper"; sizes in points, at the printed width
     "pdf.fonttype": 42,  # TrueType: journals refuse the Type 3 fonts that are matplotlib's default
     "ps.fonttype": 42,  # the pdf backend reads it, too: otherwise a font is embedded twice
+    "text.parse_math": False,  # a label or a note may have dollars in it
     "axes.linewidth": 0.8,
     "axes.titlepad": 4,
     "axes.titlesize": 7.5,
