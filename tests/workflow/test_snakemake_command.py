@@ -17,6 +17,23 @@ def test_a_target_that_is_taken_for_a_configuration_file_is_told_where_it_belong
     )
 
 
+NO_CONFIGURATION = {
+    "tabs": ("train:\n\tlora: {rank: 4}\n", "not valid YAML (while scanning for the next token found character '\\t'"),
+    "a list": ("- note: x\n", "holds no keys; write KEY: VALUE, as in config/demo.yaml, or leave the file out"),
+    "nothing": ("", "holds no keys; write KEY: VALUE"),
+}
+
+
+@pytest.mark.parametrize("profile", ["profiles/local", "profiles/slurm"])
+@pytest.mark.parametrize("kind", NO_CONFIGURATION)
+def test_a_file_that_is_no_configuration_is_named(profile, kind, tmp_path):
+    text, fault = NO_CONFIGURATION[kind]
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(text, encoding="utf-8")
+    said = snakemake("--profile", profile, "--dry-run", *DEMO, str(overlay), "--", "all_figures")
+    assert said.returncode == 1 and said.stdout.splitlines()[-1].startswith(f"error: {overlay}: {fault}"), said.stdout
+
+
 def test_without_a_target_all_figures_are_made():
     said = snakemake("--profile", "profiles/local", "--dry-run", "--quiet", "rules", *DEMO)
     assert said.returncode == 0 and re.search(r"^all_figures +1$", said.stdout, flags=re.MULTILINE)
