@@ -11,6 +11,7 @@ min_version("9.14")  # pathvars, in matrix.smk: in this file, an older Snakemake
 include: "workflow/rules/code.smk"
 
 
+from planning.targets import check_targets_or_exit
 from study.checking import check_or_exit
 from study.short_forms import expanded
 
@@ -133,3 +134,6 @@ rule all_scores:
 rule all_exports:
     input:
         EXPORTS.targets,
+
+
+check_targets_or_exit(workflow, CODE, [*config["methods"], *config["models"], *RECIPES.names, *JUDGES.names])

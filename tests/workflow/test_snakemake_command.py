@@ -52,3 +52,24 @@ def test_a_snakemake_that_is_too_old_is_told_the_version_that_is_wanted(tmp_path
     snakefile.write_text(re.sub(r'min_version\(".*?"\)', 'min_version("99.0")', snakefile.read_text()))
     said = snakemake("--dry-run", "--cores", "1", directory=house)
     assert said.returncode == 1 and "Expecting Snakemake version 99.0 or higher" in said.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("target", "meant"),
+    [
+        ("all_figure", "all_figures"),
+        ("figure22", "figure2"),
+        ("results/demo/models/lora/tiny-blom-s/mono-en", "results/demo/models/lora/tiny-bloom-s/mono-en"),
+        ("results/demo/model/lora/tiny-bloom-s/multi-lingual", "results/demo/models/lora/tiny-bloom-s/multilingual"),
+        ("results/demo/summery.md", "results/demo/summary.md"),
+    ],
+)
+def test_a_target_that_is_misspelt_is_told_with_the_one_that_was_meant(target, meant):
+    said = snakemake("--dry-run", "--quiet", *DEMO, "--", target)
+    assert said.returncode == 1
+    assert said.stdout.splitlines()[-1] == f"error: {target}: no rule makes this; did you mean {meant}?"
+
+
+def test_a_target_that_is_like_no_other_is_left_to_snakemake():
+    said = snakemake("--dry-run", "--quiet", *DEMO, "--", "elephants")
+    assert said.returncode == 1 and "No rule to produce elephants" in said.stdout
