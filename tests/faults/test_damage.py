@@ -600,7 +600,12 @@ READERS = [
             "judges.csv": table("table", "judge", "language", "measure", "value", number="value"),
         },
     ),
-    Reader("page", "--markdown {h}/page.md --title T --output {out}/o", "o", {"page.md": TEXT}),
+    Reader(
+        "page",
+        "--markdown {h}/page.md --title T --parts {h}/pages --output {out}/o",
+        "o",
+        {"page.md": TEXT, "pages/page.html": TEXT, "pages/page.js": TEXT},
+    ),
     Reader(
         "train_langid",
         "--corpus en={h}/en.txt es={h}/es.txt --languages {h}/languages.yaml --output {out}/o",
@@ -716,7 +721,8 @@ def house(tmp_path_factory) -> Path:
         shutil.copy(resources / source, h)
     shutil.copy(resources / "templates" / "judge.txt", h)
     shutil.copy(resources / "controls" / "en.jsonl", h / "texts.jsonl")
-    shutil.copytree(resources / "answers", h / "answers")
+    for parts in ("answers", "pages"):
+        shutil.copytree(resources / parts, h / parts)
     (h / "words").write_text("book\nhouse\n")
     (h / "labels.yaml").write_text('normalise: none\nlabels: {en: [eng_Latn], es: [spa_Latn], "no": [nob_Latn]}\n')
     (h / "packed").mkdir()
