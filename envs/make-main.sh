@@ -22,13 +22,13 @@ install() {
 
 elsewhere=${TORCH_INDEX:-$("$folder/bin/python" -m pip config list | grep find-links || true)}
 if [ -z "$elsewhere" ]; then
-    say "its $(grep -c '^[A-Za-z].*==' "$lock") packages, torch with CUDA's libraries among them: some GB ..."
+    say "its $(grep -c '^[A-Za-z].*==' "$lock") packages, torch with CUDA's libraries among them: several GB ..."
     install --require-hashes --no-deps --requirement "$lock" --requirement "$(dirname "$0")/torch.lock"
 else
-    say "its $(grep -c '^[A-Za-z].*==' "$lock") packages but torch: half a GB ..."
+    say "its $(grep -c '^[A-Za-z].*==' "$lock") packages other than torch: half a GB ..."
     sed '/^torch==/,/[^\\]$/d' "$lock" | install --require-hashes --no-deps --requirement /dev/stdin
     torch=$(sed -n 's/^\(torch==[^ ;]*\).*/\1/p' "$lock")
-    say "$torch: 0.2 GB for CPUs, some GB for GPUs ..."
+    say "$torch: 0.2 GB for CPUs, several GB for GPUs ..."
     install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$torch" # what it needs is there by now, but for CUDA's libraries
 fi
 say "compiling them to bytecode ..."

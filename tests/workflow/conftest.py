@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from browser import Browser
 from snake import DEMO, checkout, dry_run, run
 
 
@@ -26,3 +27,10 @@ def miniature():
     """All figures of the miniature, in results/demo: made once, if they are not there."""
     if dry_run(*DEMO, "--", "all_figures"):  # a dry run takes no lock, so tests can do this side by side
         run("--", "all_figures")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A real browser, for the pages of a module."""
+    with Browser() as started:
+        yield started

@@ -35,12 +35,6 @@ CARDS = "[...document.querySelectorAll('article')]"
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with Browser() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def file(tmp_path_factory) -> Path:
     return made(tmp_path_factory.mktemp("answers"), ROWS + BOB, "--title", "Answers: x", "--note", "A study of pets.")
 

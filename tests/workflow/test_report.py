@@ -36,12 +36,6 @@ def report(tmp_path_factory, miniature) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with Browser() as started:
-        yield started
-
-
 @pytest.fixture
 def page(browser, report):
     """The report, freshly opened; afterwards, it must have asked for nothing on a network and logged no error."""

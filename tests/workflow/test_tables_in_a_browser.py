@@ -27,12 +27,6 @@ SORTED = "[...document.querySelector('table').tHead.rows[0].cells].map(head => h
 
 
 @pytest.fixture(scope="module")
-def browser():
-    with Browser() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def file(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("tables") / "page.html"
     small = markdown_table([{"only": "one row"}])

@@ -1,4 +1,4 @@
-"""Find how many tokens a micro-batch should hold: so many that training is fastest, of those that fit into memory.
+"""Find the size of a micro-batch, in tokens, at which training is fastest, of those that fit into memory.
 
   micro_batch.py --length 512 --tokens FOLDER --settings JSON --output FILE -- launch.py --ranks 4 train.py ...
 

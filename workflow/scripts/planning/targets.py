@@ -20,11 +20,11 @@ def check_targets_or_exit(workflow, code: Path, names: Iterable[str]) -> None:
     if code.resolve() not in Path(str(workflow.main_snakefile)).resolve().parents:
         return
     rules = {rule.name for rule in workflow.rules}
-    folders = {part for rule in workflow.rules for output in rule.output for part in Path(str(output)).parts}
-    known = [*names, *rules, *(part for part in folders if "{" not in part)]
     for target in itertools.islice(itertools.dropwhile("--".__ne__, sys.argv), 1, None):
         if target in rules or Path(target).exists() or any(rule.is_producer(target) for rule in workflow.rules):
             continue
+        folders = {part for rule in workflow.rules for output in rule.output for part in Path(str(output)).parts}
+        known = [*names, *rules, *(part for part in folders if "{" not in part)]
         meant = "/".join(nearest(part, known) for part in target.split("/"))
         if meant != target:
             sys.exit(f"error: {target}: no rule makes this; did you mean {meant}?")
@@ -32,7 +32,8 @@ def check_targets_or_exit(workflow, code: Path, names: Iterable[str]) -> None:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that is most like this one, or this one if none is much like it. A file keeps its suffix."""
-    stem, suffix = (name.removesuffix(Path(name).suffix), Path(name).suffix) if "." in name else (name, "")
+    suffix = Path(name).suffix
+    stem = name.removesuffix(suffix)
     if stem in known or name in known:
         return name
     found = difflib.get_close_matches(stem, known, n=1, cutoff=LIKE)
